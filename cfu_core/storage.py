@@ -1,0 +1,123 @@
+"""Where everything lives, and how a file is written so that it is never half there."""
+
+import errno
+import json
+import math
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from cfu_core.errors import StorageError
+
+
+def home() -> Path:
+    """The folder that holds datasets, runs, caches and weights.
+
+    Returns
+    -------
+    Path
+        ``$CFU_HOME`` where that is set, else the platform's folder for user data
+        (on Linux ``~/.local/share/cfu-workbench``). It is made when first written to.
+    """
+    named = os.environ.get("CFU_HOME", "").strip()
+    return Path(named).expanduser().absolute() if named else Path(platformdirs.user_data_dir("cfu-workbench", False))
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals about `path` into a `StorageError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or path
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"The disk is full: {where} could not be written.",
+                "Nothing that was there before was changed.",
+                "Free some space, or set CFU_HOME to a folder on a larger disk.",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise StorageError(
+                f"No permission for {where}.",
+                "The folder must be readable, and CFU_HOME writable, for this user.",
+                "Change the permissions, or set CFU_HOME to a folder of your own.",
+            ) from error
+        raise
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place only when the block ends well.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be written. Its folder is made if missing.
+
+    Yields
+    ------
+    Path
+        Where to write. On any error it is removed, and what stood at `path` before is untouched.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the folder may not be written.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        try:
+            yield draft
+            with draft.open("rb+") as written:
+                os.fsync(written.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    with replacing(path) as draft:
+        draft.write_bytes(content)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented UTF-8 JSON, whole or not at all; NaN and infinity become null."""
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    write_bytes(path, (text + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    StorageError
+        The file holds no JSON, or may not be read.
+    """
+    with storage_errors(path):
+        text = path.read_text(encoding="utf-8")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise StorageError(
+            f"{path} is damaged: {error}.", "It should hold JSON.", "Delete it, or restore it from a backup."
+        ) from error
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
