@@ -75,3 +75,7 @@ class TrainingError(CfuError):
 
 class RunError(CfuError):
     """A run cannot be found, read or used."""
+
+
+class StopRequested(Exception):
+    """Someone asked the work to end. No error: what was done so far stays."""

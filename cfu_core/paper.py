@@ -65,24 +65,12 @@ def _minutes(minutes: int, seconds: int) -> int:
 #: Tables 3 and 4 by (architecture, images).
 RESULTS = MappingProxyType(
     {
-        ("alexnet", "original"): PublishedResult(
-            seconds=_minutes(165, 36), precision=0.8899, accuracy=0.8716
-        ),
-        ("alexnet", "preprocessed"): PublishedResult(
-            seconds=_minutes(61, 37), precision=0.9174, accuracy=0.9633
-        ),
-        ("googlenet", "original"): PublishedResult(
-            seconds=_minutes(178, 17), precision=0.9266, accuracy=0.9174
-        ),
-        ("googlenet", "preprocessed"): PublishedResult(
-            seconds=_minutes(96, 30), precision=0.8991, accuracy=0.9083
-        ),
-        ("resnet18", "original"): PublishedResult(
-            seconds=_minutes(177, 2), precision=0.9358, accuracy=0.9266
-        ),
-        ("resnet18", "preprocessed"): PublishedResult(
-            seconds=_minutes(79, 40), precision=0.9450, accuracy=0.9358
-        ),
+        ("alexnet", "original"): PublishedResult(seconds=_minutes(165, 36), precision=0.8899, accuracy=0.8716),
+        ("alexnet", "preprocessed"): PublishedResult(seconds=_minutes(61, 37), precision=0.9174, accuracy=0.9633),
+        ("googlenet", "original"): PublishedResult(seconds=_minutes(178, 17), precision=0.9266, accuracy=0.9174),
+        ("googlenet", "preprocessed"): PublishedResult(seconds=_minutes(96, 30), precision=0.8991, accuracy=0.9083),
+        ("resnet18", "original"): PublishedResult(seconds=_minutes(177, 2), precision=0.9358, accuracy=0.9266),
+        ("resnet18", "preprocessed"): PublishedResult(seconds=_minutes(79, 40), precision=0.9450, accuracy=0.9358),
     }
 )
 

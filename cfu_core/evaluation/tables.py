@@ -1,0 +1,155 @@
+"""Tables 1 to 4 of the paper: what was measured here beside what was published."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from cfu_core import paper
+from cfu_core.evaluation.metrics import Evaluation
+
+SECONDS = ("decode", "preprocess", "train", "validate", "test", "total")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What the tables need to know of a run.
+
+    Parameters
+    ----------
+    architecture, label : str
+        The network's key, and its name for people.
+    images : str
+        ``original``, ``preprocessed`` or ``custom``.
+    weights : str
+        What the run began with, in words.
+    seconds : mapping
+        By what they were spent on; empty when unknown.
+    cache_reused : bool
+        Decoding and preprocessing were done by an earlier run.
+    evaluation : Evaluation or None
+        None while the test images are unseen.
+    """
+
+    run: str
+    name: str
+    architecture: str
+    label: str
+    images: str
+    weights: str
+    dataset: str
+    epochs: int
+    seed: int
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    cache_reused: bool = False
+    evaluation: Evaluation | None = None
+
+
+def table_1(sizes: Mapping[str, Any], labels: Mapping[str, str]) -> pd.DataFrame:
+    """Depth and size of the networks.
+
+    Parameters
+    ----------
+    sizes : mapping of str to Complexity
+        As `cfu_core.models.complexity.complexity` measures them.
+    labels : mapping of str to str
+        Names for people.
+    """
+    rows = []
+    for key, size in sizes.items():
+        published = paper.TABLE_1.get(key)
+        rows.append(
+            {
+                "Network": labels[key],
+                "Layers": size.layers,
+                "Layers, published": published.layers if published else None,
+                "Parameters, 1000 classes": size.parameters_imagenet,
+                "Parameters, published (millions)": published.parameters_millions if published else None,
+                "Parameters, these classes": size.parameters,
+                "Multiply-adds per image": size.multiply_adds,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def table_2(counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
+    """Images per class and partition, with totals; the published counts beside classes of the paper's names."""
+    rows = []
+    for name, parts in counts.items():
+        published = paper.TABLE_2.get(name)
+        row: dict[str, Any] = {"Class": name, **{p.capitalize(): n for p, n in parts.items()}}
+        row["Total"] = sum(parts.values())
+        row["Published"] = " / ".join(str(n) for n in published.values()) if published else ""
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    totals = {column: int(table[column].sum()) for column in ("Training", "Validation", "Test", "Total")}
+    return pd.concat([table, pd.DataFrame([{"Class": "All", **totals, "Published": ""}])], ignore_index=True)
+
+
+def table_3(results: Sequence[RunResult]) -> pd.DataFrame:
+    """Seconds of each run, parted by what they were spent on, beside the published training time."""
+    rows = []
+    for result in results:
+        published = paper.RESULTS.get((result.architecture, result.images))
+        rows.append(
+            {
+                **_who(result),
+                "Total (s)": result.seconds.get("total"),
+                "Published total (s)": published.seconds if published else None,
+                **{f"{name.capitalize()} (s)": result.seconds.get(name) for name in SECONDS[:-1]},
+                "Prepared before": result.cache_reused,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
+    """Precision, by each of its names, and accuracy on the test images, beside the published values."""
+    rows = []
+    for result in results:
+        published = paper.RESULTS.get((result.architecture, result.images))
+        evaluation = result.evaluation
+        rows.append(
+            {
+                **_who(result),
+                "Precision, macro": evaluation.precision_macro if evaluation else None,
+                "Precision, micro": evaluation.precision_micro if evaluation else None,
+                "Precision, published": published.precision if published else None,
+                "Accuracy": evaluation.accuracy if evaluation else None,
+                "Accuracy, published": published.accuracy if published else None,
+                "Correct": sum(c.correct for c in evaluation.per_class) if evaluation else None,
+                "Test images": sum(c.support for c in evaluation.per_class) if evaluation else None,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def per_class_table(evaluation: Evaluation) -> pd.DataFrame:
+    """One row a class; an empty cell is an undefined figure."""
+    return pd.DataFrame(
+        [
+            {
+                "Class": c.name,
+                "Images": c.support,
+                "Predicted": c.predicted,
+                "Correct": c.correct,
+                "Precision": c.precision,
+                "Recall": c.recall,
+                "F1": c.f1,
+            }
+            for c in evaluation.per_class
+        ]
+    )
+
+
+def _who(result: RunResult) -> dict[str, Any]:
+    return {
+        "Network": result.label,
+        "Images": result.images,
+        "Began with": result.weights,
+        "Dataset": result.dataset,
+        "Epochs": result.epochs,
+        "Seed": result.seed,
+        "Run": result.run,
+    }

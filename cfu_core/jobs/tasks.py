@@ -1,0 +1,158 @@
+"""What each kind of job does, and how its end is written down."""
+
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import psutil
+from filelock import FileLock
+
+from cfu_core.dataset.importing import discard_upload, import_source
+from cfu_core.dataset.synthetic import write_demo
+from cfu_core.errors import CfuError, StopRequested
+from cfu_core.jobs.job import Job, State, Status
+from cfu_core.runs.store import Run
+from cfu_core.storage import home
+
+REPORT_SECONDS = 0.25  # how often a status file is written at most
+DEMO_NAME = "Demo colonies (drawn)"
+
+
+class JobObserver:
+    """Writes progress into the job's folder, now and then, and knows whether it is to end."""
+
+    def __init__(self, job: Job, tell: Callable[[Status], None] = lambda status: None) -> None:
+        self.job = job
+        self.interrupted = False
+        process = psutil.Process()
+        self._who = {"pid": process.pid, "pid_started": process.create_time()}
+        self._tell = tell
+        self._phase = ""
+        self._written = 0.0
+
+    def report(self, phase: str, **details: Any) -> None:
+        """Progress; written when the phase changes or a quarter of a second has passed."""
+        now = time.monotonic()
+        if phase == self._phase and now - self._written < REPORT_SECONDS:
+            return
+        self._phase, self._written = phase, now
+        status = Status(state=State.RUNNING, phase=phase, details=details, **self._who)
+        self.job.write_status(status)
+        self._tell(status)
+
+    def stop_requested(self) -> bool:
+        """Whether a page, a shell or a signal asked for the end."""
+        return self.interrupted or self.job.stop_requested()
+
+    def progress(self, phase: str) -> Callable[[int, int], None]:
+        """A callback for work that counts; it ends the work when asked to."""
+
+        def count(done: int, total: int) -> None:
+            self.report(phase, done=done, total=total)
+            if self.stop_requested():
+                raise StopRequested
+
+        return count
+
+
+def execute(job: Job, *, tell: Callable[[Status], None] = lambda status: None) -> Status:
+    """Do a queued job in this process and write down how it ended. Ctrl-C and a termination signal stop it properly.
+
+    A job that another process has begun is left to it.
+
+    Parameters
+    ----------
+    job : Job
+    tell : callable
+        Called with every status that is written while it runs.
+
+    Returns
+    -------
+    Status
+        Final.
+    """
+    with FileLock(job.folder / "lock"):
+        status = job.status()
+        if status.state is not State.QUEUED:
+            return status
+        observer = JobObserver(job, tell)
+        with _signals_stop(observer):
+            status = _attempt(job, observer)
+        job.write_status(status)
+        return status
+
+
+def _attempt(job: Job, observer: JobObserver) -> Status:
+    try:
+        observer.report("Starting")
+        details = TASKS[job.kind](job, observer)
+    except StopRequested:
+        return Status(state=State.STOPPED, message="Stopped on request.")
+    except CfuError as error:
+        return Status(state=State.FAILED, message=str(error))
+    except MemoryError:
+        return Status(
+            state=State.FAILED,
+            message="The computer's memory did not suffice. Try a smaller batch or a smaller network.",
+        )
+    except Exception as error:  # noqa: BLE001 - a job that fails must say so, whatever the reason
+        traceback.print_exc()
+        return Status(
+            state=State.FAILED,
+            message=f"Unexpected: {type(error).__name__}: {error}. The log has the details.",
+        )
+    return Status(state=State.FINISHED, details=details)
+
+
+def _train(job: Job, observer: JobObserver) -> dict[str, Any]:
+    from cfu_core.runs.execution import execute_run  # late: torch is needed here and nowhere else in the queue
+
+    execute_run(Run(job.folder), observer)
+    return {}
+
+
+def _import(job: Job, observer: JobObserver) -> dict[str, Any]:
+    source = Path(job.spec["source"])
+    try:
+        dataset = import_source(source, name=job.spec["name"], progress=observer.progress("Importing images"))
+    finally:
+        if job.spec.get("uploaded"):
+            discard_upload(source)
+    return {"dataset": dataset.id}
+
+
+def _demo(job: Job, observer: JobObserver) -> dict[str, Any]:
+    seed = job.spec["seed"]
+    folder = write_demo(
+        home() / "demo" / f"seed-{seed}", seed=seed, progress=observer.progress("Drawing the demo images")
+    )
+    name = DEMO_NAME if seed == 0 else f"{DEMO_NAME}, seed {seed}"
+    dataset = import_source(folder, name=name, progress=observer.progress("Importing images"))
+    return {"dataset": dataset.id}
+
+
+TASKS: dict[str, Callable[[Job, JobObserver], dict[str, Any]]] = {
+    "train": _train,
+    "import": _import,
+    "demo": _demo,
+}
+
+
+@contextmanager
+def _signals_stop(observer: JobObserver) -> Iterator[None]:
+    """While this holds, SIGINT and SIGTERM ask for the end instead of breaking off."""
+
+    def ask(_signum: int, _frame: FrameType | None) -> None:
+        observer.interrupted = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,105 @@
+"""The queue: one worker a lane takes what waits, in order, each job in a process of its own.
+
+The worker holds its lane's lock while it lives. Whoever puts a job into the queue writes it down first and then sees
+to it that a worker lives; a worker that has found nothing gives the lock back and looks once more. So no job is
+left waiting, and no two train at once on one device.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from cfu_core.jobs.job import Job, State, Status, all_jobs, process_alive
+from cfu_core.jobs.tasks import execute
+from cfu_core.storage import home, storage_errors
+
+#: Training jobs wait for the device; imports need not wait for them.
+LANES = {"train": "device", "import": "data", "demo": "data"}
+
+
+def lane_lock(lane: str) -> FileLock:
+    """The lock that whoever works in a lane holds."""
+    path = home() / f"{lane}.lock"
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)
+
+
+def waiting(lane: str) -> list[Job]:
+    """The queue of a lane, first in front."""
+    return [job for job in all_jobs() if LANES[job.kind] == lane and job.status().state is State.QUEUED]
+
+
+def running(lane: str) -> list[Job]:
+    """Jobs of a lane that a living process works on."""
+    return [job for job in all_jobs() if LANES[job.kind] == lane and job.status().state is State.RUNNING]
+
+
+def work(lane: str) -> None:
+    """Take jobs of a lane until none waits. Returns at once where another worker lives."""
+    while waiting(lane):
+        lock = lane_lock(lane)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return
+        with lock:
+            _outlive_orphans(lane)
+            while queue := waiting(lane):
+                _run_in_child(queue[0])
+
+
+def run_in_foreground(job: Job, *, tell: Callable[[Status], None] = lambda status: None) -> Status:
+    """Do a job in this process as soon as its lane is free; where a worker takes it first, watch.
+
+    Returns
+    -------
+    Status
+        Final.
+    """
+    lock = lane_lock(LANES[job.kind])
+    try:
+        while not job.status().state.ended:
+            try:
+                lock.acquire(timeout=0.5)
+            except Timeout:
+                tell(job.status())
+                continue
+            with lock:
+                if job.status().state is State.QUEUED:
+                    execute(job, tell=tell)
+    except KeyboardInterrupt:  # while waiting; at work, the signal is handled by execute
+        job.request_stop()
+    return job.status()
+
+
+def _outlive_orphans(lane: str) -> None:
+    """Wait for jobs whose worker was killed while they went on."""
+    for job in running(lane):
+        status = job.status()
+        while process_alive(status.pid, status.pid_started):
+            time.sleep(0.5)
+
+
+def _run_in_child(job: Job) -> None:
+    with job.log.open("ab") as log:
+        subprocess.run(
+            [sys.executable, "-m", "cfu_core", "job", str(job.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=project_folder(),
+            check=False,
+        )
+    status = job.status()
+    if status.state is State.QUEUED:  # it could not even start: never try it forever
+        job.write_status(Status(state=State.FAILED, message="The process could not start. The log has the details."))
+
+
+def project_folder() -> Path:
+    """The folder from which ``python -m cfu_core`` finds this package."""
+    return Path(__file__).parents[2]

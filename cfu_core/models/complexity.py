@@ -1,0 +1,70 @@
+"""Table 1 from the real modules: depth, parameters and multiply-adds."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import fx, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from cfu_core.models.networks import build_network, replace_head
+from cfu_core.models.registry import architecture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complexity:
+    """How large a network is.
+
+    Parameters
+    ----------
+    layers : int
+        Convolutional and fully connected layers on the longest way through.
+    parameters_imagenet : int
+        With the original head of 1000 classes.
+    parameters : int
+        With the head for the classes at hand.
+    multiply_adds : int
+        Of one forward pass of one image, with that head.
+    """
+
+    layers: int
+    parameters_imagenet: int
+    parameters: int
+    multiply_adds: int
+
+
+def complexity(key: str, classes: int) -> Complexity:
+    """Measure a registered architecture.
+
+    Parameters
+    ----------
+    key : str
+    classes : int
+        Outputs of the new head.
+    """
+    with torch.device("meta"):
+        network = build_network(key, seed=0).eval()
+        original = _parameters(network)
+        replace_head(network, key, classes, seed=0)
+        side = architecture(key).input_size
+        counter = FlopCounterMode(display=False)
+        with counter, torch.no_grad():
+            network(torch.empty(1, 3, side, side))
+    return Complexity(
+        layers=_depth(network),
+        parameters_imagenet=original,
+        parameters=_parameters(network),
+        multiply_adds=counter.get_total_flops() // 2,
+    )
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def _depth(network: nn.Module) -> int:
+    """Weighted layers on the longest path of the traced graph."""
+    depth: dict[fx.Node, int] = {}
+    for node in fx.symbolic_trace(network).graph.nodes:
+        weighted = node.op == "call_module" and isinstance(network.get_submodule(node.target), nn.Conv2d | nn.Linear)
+        depth[node] = max((depth[n] for n in node.all_input_nodes), default=0) + weighted
+    return max(depth.values())

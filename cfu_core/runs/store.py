@@ -1,0 +1,291 @@
+"""A run is a folder of plain files that a person can read without this program.
+
+=====================  ==============================================================================================
+``spec.json``          what was asked for: configuration, dataset, environment; written once
+``status.json``        how it stands (see `cfu_core.jobs.job`)
+``name.json``          the name a person gave it, if any
+``split.csv``          path, label, partition of every image
+``metrics.jsonl``      one line a batch and one line an epoch, as it goes
+``predictions.csv``    path, true, predicted and a probability per class, of the test images
+``evaluation.json``    confusion matrix, accuracy, precision; from ``predictions.csv`` alone
+``timing.json``        seconds by what they were spent on
+``model.safetensors``  the weights of the best epoch, with ``model.json`` beside them
+``log.txt``            what the worker printed
+=====================  ==============================================================================================
+"""
+
+import json
+import platform
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import cfu_core
+from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.splitting import Split
+from cfu_core.errors import RunError
+from cfu_core.evaluation.metrics import Evaluation, evaluate
+from cfu_core.evaluation.tables import RunResult
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.storage import home, read_json, replacing, storage_errors, write_json
+
+PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy", "scikit-learn")
+_SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,96}")
+PROBABILITY = "probability_"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run on disk.
+
+    Parameters
+    ----------
+    folder : Path
+        Its name is the run's identifier.
+    """
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """The identifier: when, which network, which images, and four random digits."""
+        return self.folder.name
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """What was asked for, as written when the run was made."""
+        return read_json(self.folder / "spec.json")
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The training configuration, as plain values."""
+        return self.spec["config"]
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in the order of the network's outputs."""
+        return self.spec["dataset"]["classes"]
+
+    @property
+    def recipe(self) -> Recipe:
+        """How images are preprocessed for this run's network."""
+        return Recipe.from_dict(self.config["recipe"])
+
+    @property
+    def name(self) -> str:
+        """The name a person gave it, or its network, images and weights in words."""
+        path = self.folder / "name.json"
+        return read_json(path)["name"] if path.exists() else self.default_name
+
+    @property
+    def default_name(self) -> str:
+        """Network, images and first weights in words."""
+        return f"{self.spec['architecture_label']}, {self.recipe.images}, {self.spec['weights_label']}"
+
+    def rename(self, name: str) -> None:
+        """Give the run a name; an empty one brings back the default."""
+        if name.strip():
+            write_json(self.folder / "name.json", {"name": name.strip()})
+        else:
+            (self.folder / "name.json").unlink(missing_ok=True)
+
+    def history(self) -> list[dict[str, Any]]:
+        """The epochs so far, oldest first; the fields of `cfu_core.training.loop.EpochResult`."""
+        return [line for line in self._metrics() if line.pop("kind") == "epoch"]
+
+    def batches(self) -> list[dict[str, Any]]:
+        """The optimizer's steps so far: epoch, batch, loss, accuracy."""
+        return [line for line in self._metrics() if line.pop("kind") == "batch"]
+
+    def append_metrics(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Add one line to ``metrics.jsonl``."""
+        path = self.folder / "metrics.jsonl"
+        with storage_errors(path), path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"kind": kind, **values}) + "\n")
+
+    def predictions(self) -> pd.DataFrame | None:
+        """The table of predictions on the test images, or None while there is none."""
+        path = self.folder / "predictions.csv"
+        return (
+            pd.read_csv(path, dtype={"path": str, "true": str, "predicted": str}, keep_default_na=False)
+            if path.exists()
+            else None
+        )
+
+    def evaluation(self) -> Evaluation | None:
+        """The evaluation on the test images, or None while there is none."""
+        path = self.folder / "evaluation.json"
+        return Evaluation.from_dict(read_json(path)) if path.exists() else None
+
+    def timing(self) -> dict[str, Any] | None:
+        """Seconds by what they were spent on, or None while the run has not come that far."""
+        path = self.folder / "timing.json"
+        return read_json(path) if path.exists() else None
+
+    def _metrics(self) -> Iterable[dict[str, Any]]:
+        path = self.folder / "metrics.jsonl"
+        if not path.exists():
+            return
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("\n"):  # the last line may still be on its way
+                yield json.loads(line)
+
+    def write_predictions(self, paths: Sequence[str], true: Sequence[str], probabilities: Any) -> None:
+        """Write ``predictions.csv``, and ``evaluation.json`` from it.
+
+        Parameters
+        ----------
+        paths, true : sequence of str
+            Of the test images.
+        probabilities : ndarray, shape (N, C)
+            In the order of `classes`.
+        """
+        predicted = [self.classes[i] for i in probabilities.argmax(axis=1)]
+        table = pd.DataFrame({"path": list(paths), "true": list(true), "predicted": predicted})
+        for i, name in enumerate(self.classes):
+            table[PROBABILITY + name] = probabilities[:, i]
+        write_csv(self.folder / "predictions.csv", table)
+        write_json(self.folder / "evaluation.json", evaluate(list(true), predicted, self.classes).to_dict())
+
+
+def runs_folder() -> Path:
+    """Where all runs lie."""
+    return home() / "runs"
+
+
+def create_run(
+    *,
+    config: Mapping[str, Any],
+    dataset: Dataset,
+    split: Split,
+    architecture_label: str,
+    weights_label: str,
+    batch: str = "",
+) -> Run:
+    """Make the folder of a new run, complete before it can be seen.
+
+    Parameters
+    ----------
+    config : mapping
+        From `TrainingConfig.to_dict`.
+    dataset : Dataset
+    split : Split
+    architecture_label, weights_label : str
+        In words, for people.
+    batch : str
+        Runs that were asked for together share it.
+    """
+    now = datetime.now(UTC)
+    recipe = Recipe.from_dict(config["recipe"])
+    identifier = f"{now:%Y%m%d-%H%M%S}-{config['architecture']}-{recipe.images}-{secrets.token_hex(2)}"
+    folder = runs_folder() / identifier
+    draft = folder.with_name(f".{identifier}.part")
+    with storage_errors(draft):
+        draft.mkdir(parents=True)
+    try:
+        table = dataset.images[["path", "label"]].assign(partition=dataset.images["path"].map(split.assignment))
+        write_csv(draft / "split.csv", table)
+        write_json(
+            draft / "spec.json",
+            {
+                "kind": "train",
+                "created": now.isoformat(timespec="milliseconds"),
+                "batch": batch,
+                "config": dict(config),
+                "recipe_digest": recipe.digest,
+                "architecture_label": architecture_label,
+                "weights_label": weights_label,
+                "dataset": {
+                    "id": dataset.id,
+                    "name": dataset.name,
+                    "digest": dataset.digest,
+                    "drawn": dataset.drawn,
+                    "images": len(dataset.images),
+                    "classes": dataset.classes,
+                },
+                "split": {"seed": split.seed, "counts": split.counts, "nearness": split.nearness},
+                "environment": environment(),
+            },
+        )
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return Run(folder)
+
+
+def environment() -> dict[str, str]:
+    """Versions that decide whether a run can be repeated."""
+    return {
+        "cfu_core": cfu_core.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def open_run(reference: str) -> Run:
+    """A run by its identifier, or by the name a person gave it.
+
+    Raises
+    ------
+    RunError
+        There is none, or several have that name.
+    """
+    if _SAFE_ID.fullmatch(reference) and (runs_folder() / reference / "spec.json").is_file():
+        return Run(runs_folder() / reference)
+    named = [run for run in list_runs() if run.name == reference]
+    if len(named) == 1:
+        return named[0]
+    known = ", ".join(run.id for run in list_runs()[:5]) or "none yet"
+    raise RunError(
+        f"There is no run {reference!r}." if not named else f"{len(named)} runs are named {reference!r}.",
+        f"The newest runs are: {known}.",
+        "Use a run's identifier.",
+    )
+
+
+def list_runs() -> list[Run]:
+    """All runs, newest first."""
+    return [Run(path.parent) for path in sorted(runs_folder().glob("[!.]*/spec.json"), reverse=True)]
+
+
+def delete_run(run: Run) -> None:
+    """Remove a run's folder; it vanishes from lists at once."""
+    doomed = run.folder.with_name(f".{run.id}.deleted")
+    with storage_errors(run.folder):
+        run.folder.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table, whole or not at all."""
+    with replacing(path) as draft:
+        table.to_csv(draft, index=False)
+
+
+def result_of(run: Run) -> RunResult:
+    """What the tables show of a run."""
+    timing = run.timing() or {}
+    return RunResult(
+        run=run.id,
+        name=run.name,
+        architecture=run.config["architecture"],
+        label=run.spec["architecture_label"],
+        images=run.recipe.images,
+        weights=run.spec["weights_label"],
+        dataset=run.spec["dataset"]["name"],
+        epochs=run.config["epochs"],
+        seed=run.config["seed"],
+        seconds=timing.get("seconds", {}),
+        cache_reused=timing.get("cache_reused", False),
+        evaluation=run.evaluation(),
+    )

@@ -1,0 +1,117 @@
+"""Everything that decides how a run goes, in one frozen, validated value that is JSON both ways."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cfu_core import paper
+from cfu_core.errors import TrainingError
+from cfu_core.imaging.augmentation import Augmentation
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.models.registry import architecture
+from cfu_core.settings import check, declare
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How one network is trained on one dataset.
+
+    Defaults are those of Zamani et al. (2023) where the paper states them. It does not state the optimizer. Adam
+    is the default because it adapts the step to each parameter, so that the paper's rate of 0.0001 works both for
+    fine-tuning and from random weights within ten epochs; stochastic gradient descent with momentum 0.9, the
+    default of the toolbox that the paper used, hardly moves a random network at that rate.
+
+    Parameters
+    ----------
+    dataset : str
+        Identifier of the imported dataset.
+    architecture : str
+        Name of a registered architecture.
+    recipe : Recipe
+        How images are preprocessed; its size is the network's input size.
+    weights : str
+        ``imagenet``, ``none`` or the path of a file.
+    split_seed : int
+        Which split of the dataset; `seed` is for weights, order, dropout and augmentation.
+    """
+
+    dataset: str
+    architecture: str
+    recipe: Recipe
+    weights: str = "imagenet"
+    epochs: int = declare(
+        paper.EPOCHS,
+        "Epochs",
+        "How often the network sees every training image. The paper trains for 10.",
+        minimum=1,
+        maximum=1000,
+        step=1,
+    )
+    batch_size: int = declare(
+        paper.BATCH_SIZE,
+        "Batch size",
+        "Images per step of the optimizer. The paper uses 15.",
+        minimum=1,
+        maximum=4096,
+        step=1,
+    )
+    learning_rate: float = declare(
+        paper.LEARNING_RATE,
+        "Learning rate",
+        "Size of a step of the optimizer. The paper uses 0.0001.",
+        minimum=1e-8,
+        maximum=1.0,
+    )
+    optimizer: str = declare(
+        "adam",
+        "Optimizer",
+        "The paper does not state it. Adam works at the paper's learning rate from ImageNet's and from random "
+        "weights; SGD with momentum 0.9 is the classical alternative.",
+        choices=("adam", "sgd"),
+    )
+    seed: int = declare(0, "Seed", "The same seed repeats the run.", minimum=0, maximum=2**31 - 1, step=1)
+    split_seed: int = declare(
+        0,
+        "Split seed",
+        "Which random split into training, validation and test.",
+        minimum=0,
+        maximum=2**31 - 1,
+        step=1,
+    )
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        check(self, TrainingError)
+        size = architecture(self.architecture).input_size
+        if self.recipe.size != size:
+            raise TrainingError(
+                f"The recipe makes images of {self.recipe.size} pixels.", f"{self.architecture} takes {size}."
+            )
+
+    def check_against(self, training_images: int) -> None:
+        """Refuse a batch that is larger than the training partition.
+
+        Raises
+        ------
+        TrainingError
+        """
+        if self.batch_size > training_images:
+            raise TrainingError(
+                f"The batch size is {self.batch_size}, but the training partition has only {training_images} images.",
+                f"A batch can have at most {training_images} images.",
+                "Choose a smaller batch size or add images.",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> "TrainingConfig":
+        """The configuration that `to_dict` described."""
+        return cls(
+            **{
+                **value,
+                "recipe": Recipe.from_dict(value["recipe"]),
+                "augmentation": Augmentation(**value["augmentation"]),
+            }
+        )
