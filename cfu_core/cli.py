@@ -84,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     _json_flag(predict)
     predict.set_defaults(verb=_predict)
 
+    networks = verbs.add_parser("networks", help="Table 1 from the real modules, and the device that would train")
+    networks.add_argument("--classes", type=int, default=3)
+    _json_flag(networks)
+    networks.set_defaults(verb=_networks)
+
     work = verbs.add_parser("work", help="do what is queued (started by the dashboard)")
     work.add_argument("lane", choices=("device", "data"))
     work.set_defaults(verb=_work)
@@ -257,6 +262,22 @@ def _predict(arguments: argparse.Namespace) -> int:
         return _print_json({"run": run.id, "weights": run.spec["weights_label"], "predictions": rows})
     for row in rows:
         print(f"{row['path']}: {row['predicted']} ({row['probabilities'][row['predicted']]:.3f})")
+    return OK
+
+
+def _networks(arguments: argparse.Namespace) -> int:
+    from cfu_core.evaluation.tables import table_1
+    from cfu_core.models.complexity import complexity
+    from cfu_core.models.registry import ARCHITECTURES
+    from cfu_core.training.devices import best_device, describe
+
+    sizes = {key: complexity(key, arguments.classes) for key in ARCHITECTURES}
+    table = table_1(sizes, {key: a.label for key, a in ARCHITECTURES.items()})
+    device = describe(best_device())
+    if arguments.json:
+        return _print_json({"device": device, "table_1": json.loads(table.to_json(orient="records"))})
+    print(table.to_string(index=False))
+    print(f"Training would use: {device}")
     return OK
 
 

@@ -1,6 +1,5 @@
 """A setting is declared once: the widget, the check, the JSON and the documentation come from its declaration."""
 
-import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -46,11 +45,11 @@ def check(instance: Any, error: type[CfuError]) -> None:
 def _check_value(value: Any, declared: Setting, kind: type, error: type[CfuError]) -> None:
     if declared.choices and value not in declared.choices:
         raise error(f"{declared.label} is {value!r}.", f"It must be one of: {', '.join(declared.choices)}.")
-    if declared.minimum is None:
+    if declared.minimum is None or declared.maximum is None:
         return
     wanted = "a whole number" if kind is int else "a number"
     limits = f"It must be {wanted} from {declared.minimum:g} to {declared.maximum:g}."
     if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and not isinstance(value, int)):
         raise error(f"{declared.label} is {value!r}.", limits)
-    if math.isnan(value) or not declared.minimum <= value <= (declared.maximum or math.inf):
-        raise error(f"{declared.label} is {value:g}.", limits)
+    if not declared.minimum <= value <= declared.maximum:  # NaN is within no limits
+        raise error(f"{declared.label} is {value}.", limits)

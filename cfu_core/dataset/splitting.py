@@ -101,7 +101,7 @@ def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
     images : DataFrame
         With the columns ``path``, ``label``, ``group`` (empty where unknown) and ``digest``.
     seed : int
-        The same seed gives the same split.
+        0 or more. The same seed gives the same split.
 
     Returns
     -------
@@ -110,10 +110,12 @@ def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
     Raises
     ------
     DatasetError
-        There is no image.
+        There is no image, or the seed is negative.
     """
     if images.empty:
         raise DatasetError("The dataset holds no images.", "A split needs some.", "Import images first.")
+    if seed < 0:
+        raise DatasetError(f"The split seed is {seed}.", "It must be a whole number from 0.")
     classes = sorted(images["label"].unique())
     targets = exact_counts({name: int((images["label"] == name).sum()) for name in classes})
     wanted = np.array([[targets[name][p] for p in PARTITIONS] for name in classes])

@@ -115,9 +115,9 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
                 **_who(result),
                 "Precision, macro": evaluation.precision_macro if evaluation else None,
                 "Precision, micro": evaluation.precision_micro if evaluation else None,
-                "Precision, published": published.precision if published else None,
+                "Published precision": published.precision if published else None,
                 "Accuracy": evaluation.accuracy if evaluation else None,
-                "Accuracy, published": published.accuracy if published else None,
+                "Published accuracy": published.accuracy if published else None,
                 "Correct": sum(c.correct for c in evaluation.per_class) if evaluation else None,
                 "Test images": sum(c.support for c in evaluation.per_class) if evaluation else None,
             }

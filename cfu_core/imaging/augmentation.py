@@ -95,5 +95,9 @@ def warp(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     to_pixels = np.array([[half, 0, half], [0, half, half]])
     pixels = to_pixels @ np.vstack([matrix, [0, 0, 1]]) @ to_unit
     return cv2.warpAffine(
-        image, pixels, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101
+        image,
+        pixels,
+        (side, side),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT_101,
     )

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 WORKING_SIDE = 256  # pixels of the long side at which the colony is looked for
+BACKGROUND_SIDE = 48  # pixels; six coefficients per channel need no more
 MINIMUM_AREA = 0.002  # a colony covers at least this share of the frame
 MINIMUM_SIGNAL = 6.0  # grey levels by which it stands out at its strongest place
 
@@ -47,9 +48,9 @@ def find_colony(image: np.ndarray) -> Box | None:
     """
     height, width = image.shape[:2]
     scale = min(1.0, WORKING_SIDE / max(height, width))
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
-    if min(small.shape[:2]) < 8:
+    if round(min(height, width) * scale) < 8:
         return None
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
     saliency = _saliency(small)
     if saliency.max() < MINIMUM_SIGNAL:
         return None
@@ -114,21 +115,24 @@ def _saliency(image: np.ndarray) -> np.ndarray:
 
 
 def _background(lab: np.ndarray) -> np.ndarray:
-    """A quadratic surface per channel, fitted again without the pixels that depart from it most."""
-    height, width = lab.shape[:2]
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
-    values = lab.reshape(-1, 3)
-    # every third pixel is plenty for six coefficients
-    sample = slice(None, None, 3)
-    keep = np.ones(len(values[sample]), bool)
-    surface = np.empty_like(values)
+    """A quadratic surface per channel, fitted again and again without the pixels that depart from it most."""
+    sample = cv2.resize(lab, (BACKGROUND_SIDE, BACKGROUND_SIDE), interpolation=cv2.INTER_AREA).reshape(-1, 3)
+    terms = _quadratic_terms(BACKGROUND_SIDE, BACKGROUND_SIDE)
+    keep = np.ones(len(sample), bool)
     for _ in range(4):
-        coefficients, *_ = np.linalg.lstsq(terms[sample][keep], values[sample][keep], rcond=None)
-        surface = terms @ coefficients
-        residual = np.linalg.norm(values[sample] - surface[sample], axis=1)
+        kept = terms[keep]
+        coefficients = np.linalg.solve(kept.T @ kept, kept.T @ sample[keep])
+        residual = np.linalg.norm(sample - terms @ coefficients, axis=1)
         keep = residual <= np.quantile(residual, 0.7)
-    return surface.reshape(lab.shape).astype(np.float32)
+    return (_quadratic_terms(*lab.shape[:2]) @ coefficients).reshape(lab.shape)
+
+
+def _quadratic_terms(height: int, width: int) -> np.ndarray:
+    """1, x, y, x^2, xy, y^2 at the centre of each pixel, (height * width, 6) float32; x and y run from -1 to 1."""
+    y = (np.arange(height, dtype=np.float32)[:, None] + 0.5) * (2 / height) - 1
+    x = (np.arange(width, dtype=np.float32)[None, :] + 0.5) * (2 / width) - 1
+    x, y = np.broadcast_arrays(x, y)
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
 
 
 def _strongest_component(saliency: np.ndarray) -> tuple[int, int, int, int] | None:

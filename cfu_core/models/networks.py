@@ -9,9 +9,10 @@ from cfu_core.models.registry import architecture
 
 def build_network(key: str, *, seed: int) -> nn.Module:
     """The network as torchvision initialises it at random, with its original head of 1000 classes."""
+    options = architecture(key).options
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return get_model_builder(key)(weights=None, **architecture(key).options)
+        return get_model_builder(key)(weights=None, **options)
 
 
 def replace_head(network: nn.Module, key: str, classes: int, *, seed: int) -> None:

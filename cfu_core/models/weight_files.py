@@ -1,7 +1,7 @@
 """Files of weights, before anything is loaded from them: where they lie, and whether they are what they seem.
 
 A file whose name ends as torchvision names its files (``resnet18-5c106cde.pth``) must have the hash that its name
-promises.
+promises. A date at that place (``colonies-20260131.pth``) promises nothing.
 """
 
 import hashlib
@@ -15,7 +15,8 @@ from cfu_core.storage import home, storage_errors
 
 IMAGENET = "imagenet"
 NONE = "none"
-PROMISED_HASH = re.compile(r"-([0-9a-f]{8,})\.")
+_DATE = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+PROMISED_HASH = re.compile(rf"-(?!{_DATE}\.)([0-9a-f]{{8,}})\.")
 _LFS_POINTER = b"version https://git-lfs"
 
 

@@ -3,12 +3,10 @@
 A file never runs code: ``weights_only=True``, or safetensors.
 """
 
-import pickle
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import get_model_weights
@@ -72,7 +70,7 @@ def imagenet_file(key: str) -> Path:
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(path), hash_prefix=PROMISED_HASH.search(path.name)[1])  # type: ignore[index]
-    except (URLError, TimeoutError, ConnectionError) as error:
+    except (OSError, HTTPException) as error:  # urllib's own errors are OSErrors
         raise WeightsError(
             f"ImageNet weights for {architecture(key).label} could not be downloaded: {error}.",
             f"They come from {url}.",
@@ -100,17 +98,11 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
             if path.suffix == ".safetensors"
             else torch.load(path, map_location="cpu", weights_only=True)
         )
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-    ) as error:
+    except Exception as error:
+        # PyTorch's reader breaks off in a damaged or foreign file with whatever it stumbles over, some of it wordless.
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
-            f"{path.name} cannot be read as weights: {str(error).splitlines()[0]}",
+            f"{path.name} cannot be read as weights: {reason}",
             "A PyTorch state dict (.pth, .pt) or a .safetensors file is expected.",
             "Check that it was downloaded whole.",
         ) from error

@@ -113,7 +113,13 @@ class _BatchWatch:
         self.steps += 1
         self.run.append_metrics(
             "batch",
-            {"epoch": result.epoch, "batch": result.batch, "loss": result.loss, "accuracy": result.accuracy},
+            {
+                "epoch": result.epoch,
+                "batch": result.batch,
+                "batches": result.batches,
+                "loss": result.loss,
+                "accuracy": result.accuracy,
+            },
         )
         if self.steps == 1:  # the first step also warms up; time is counted from its end
             self.started = now

@@ -1,0 +1,148 @@
+"""A manifest: a CSV that names the images of a dataset, their classes, and if known their groups and boxes."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+from cfu_core.dataset.catalog import BOX_COLUMNS, Problem
+from cfu_core.errors import DatasetError
+
+Box = tuple[int, int, int, int]
+
+_REQUIRED = ("path", "label")
+_EXPECTED = (
+    "A manifest needs the columns path and label; group, box_left, box_top, box_right, box_bottom and origin are "
+    "optional."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestRow:
+    """One image as a manifest names it.
+
+    Parameters
+    ----------
+    line : int
+        Where in the file, counted from 1, for messages.
+    path, label, group : str
+        Without blanks around them; `group` may be empty.
+    box : tuple of int, or None
+        Left, top, right, bottom in pixels of the displayed image; right and bottom exclusive.
+    """
+
+    line: int
+    path: str
+    label: str
+    group: str
+    box: Box | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a manifest says.
+
+    Parameters
+    ----------
+    rows : tuple of ManifestRow
+        In the order of the file.
+    problems : tuple of Problem
+        Rows that cannot be used.
+    drawn : bool
+        Every row has the origin ``drawn``.
+    """
+
+    rows: tuple[ManifestRow, ...]
+    problems: tuple[Problem, ...]
+    drawn: bool
+
+
+def parse_manifest(data: bytes, *, name: str) -> Manifest:
+    """Read a manifest.
+
+    Parameters
+    ----------
+    data : bytes
+        UTF-8 with or without a byte order mark, separated by commas or semicolons, with a header line whose
+        names may be in any case.
+    name : str
+        What to call it in messages.
+
+    Raises
+    ------
+    DatasetError
+        It is no UTF-8 text, or lacks its columns, or has no row.
+    """
+    lines = _lines(data, name)
+    columns = _columns(lines[0][1] if lines else [], name)
+    rows, problems, origins = [], [], set()
+    for line, cells in lines[1:]:
+        values = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
+        origins.add(values.get("origin", "").lower())
+        row = _row(line, values, name)
+        if isinstance(row, Problem):
+            problems.append(row)
+        else:
+            rows.append(row)
+    if not origins:
+        raise DatasetError(f"{name} has a header but no row.", _EXPECTED, "Add a row for each image.")
+    return Manifest(rows=tuple(rows), problems=tuple(problems), drawn=origins == {"drawn"})
+
+
+def _lines(data: bytes, name: str) -> list[tuple[int, list[str]]]:
+    """(line number, cells) of every line that is not blank."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{name} is no UTF-8 text (byte {error.start + 1}).", "", 'In Excel, save it as "CSV UTF-8".'
+        ) from error
+    header = text.lstrip().partition("\n")[0]
+    separator = ";" if header.count(";") > header.count(",") else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except csv.Error as error:
+        raise DatasetError(
+            f"{name} is no table, from line {reader.line_num} on: {error}.", _EXPECTED, "Save it again as CSV."
+        ) from error
+
+
+def _columns(header: list[str], name: str) -> list[str]:
+    columns = [cell.strip().lower() for cell in header]
+    missing = [column for column in _REQUIRED if column not in columns]
+    if missing:
+        found = f"{name} has no column {' and no column '.join(missing)}; it has {', '.join(columns) or 'nothing'}."
+        raise DatasetError(found, _EXPECTED, "Add it to the first line.")
+    twice = sorted({column for column in columns if column and columns.count(column) > 1})
+    if twice:
+        raise DatasetError(f"{name} has the column {twice[0]} twice.", _EXPECTED, "Remove one of them.")
+    return columns
+
+
+def _row(line: int, values: dict[str, str], name: str) -> ManifestRow | Problem:
+    path, label = values.get("path", ""), values.get("label", "")
+    if not path:
+        return Problem(path=f"{name}:{line}", kind="no-path", detail=f"Line {line} of {name} names no image.")
+    if not label:
+        return Problem(path=path, kind="no-label", detail=f"Line {line} of {name} gives {path} no label.")
+    try:
+        box = _box([values.get(column, "") for column in BOX_COLUMNS])
+    except ValueError as error:
+        return Problem(path=path, kind="box", detail=f"Line {line} of {name}: {error}.")
+    return ManifestRow(line=line, path=path, label=label, group=values.get("group", ""), box=box)
+
+
+def _box(cells: list[str]) -> Box | None:
+    if not any(cells):
+        return None
+    told = ", ".join(cells)
+    try:
+        edges = [float(cell) for cell in cells]
+        left, top, right, bottom = (int(edge) for edge in edges)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"the box ({told}) is not four whole numbers") from error
+    if [left, top, right, bottom] != edges:
+        raise ValueError(f"the box ({told}) is not four whole numbers")
+    if not (0 <= left < right and 0 <= top < bottom):
+        raise ValueError(f"the box ({told}) is not left < right and top < bottom, counted from 0")
+    return left, top, right, bottom

@@ -1,0 +1,238 @@
+"""One way in: the bytes of an image file to RGB pixels, whatever the camera or the microscope made of it."""
+
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
+
+from cfu_core.errors import ImageError
+from cfu_core.imaging.headers import (
+    EXTENSIONS,
+    FORMAT_EXTENSIONS,
+    ImageHeader,
+    bmp_has_alpha,
+    check_complete,
+    png_depth,
+    png_has_alpha,
+    png_transparent_grey,
+    read_header,
+    tiff_page,
+)
+
+__all__ = ["EXTENSIONS", "FORMAT_EXTENSIONS", "MAX_PIXELS", "ImageHeader", "decode", "read", "read_header"]
+
+MAX_PIXELS = 120_000_000
+
+_DEPTHS = (8, 10, 12, 14, 16)
+_MAX_SAMPLES = 5  # CMYK and alpha; more would be a stack, and a way to fill the memory
+_COLOR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+
+# What a decoder has to say about a broken file comes back as an ImageError, not on the terminal.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+
+def decode(data: bytes, *, name: str = "image") -> np.ndarray:
+    """Pixels of a JPEG, PNG, BMP or TIFF (first page).
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file. Its format is found from its content.
+    name : str
+        What to call it in messages.
+
+    Returns
+    -------
+    ndarray, uint8, shape (H, W, 3), C-contiguous
+        RGB, turned as EXIF asks. Grey is repeated in the three channels, transparent parts lie on white, CMYK
+        is converted without a colour profile. 16-bit samples are divided by the range of the smallest of 8,
+        10, 12, 14 and 16 bits that holds the image's maximum, since cameras store 12 bits in 16.
+        Floating-point samples must lie between 0 and 1.
+
+    Raises
+    ------
+    ImageError
+        Kind ``empty``, ``not-an-image``, ``truncated``, ``too-large`` (more than `MAX_PIXELS`; told from the
+        header, before anything is decoded) or ``unreadable``.
+    """
+    header = read_header(data, name=name)
+    _check_size(header, name)
+    check_complete(data, header, name=name)
+    try:
+        pixels = _decode_tiff(data) if header.format == "TIFF" else _decode_plain(data, header.format)
+        pixels = np.ascontiguousarray(_turned(pixels, header.orientation))
+        if pixels.shape != (header.height, header.width, 3):
+            raise ValueError("it is not of the size that its header says")
+    except (ValueError, MemoryError, cv2.error) as error:
+        reason = error if isinstance(error, ValueError) else "the decoder gave up"
+        raise ImageError(
+            f"{name} cannot be decoded: {reason}.",
+            "",
+            "Save it again as JPEG, PNG or TIFF.",
+            kind="unreadable",
+        ) from error
+    return pixels
+
+
+def read(path: Path) -> np.ndarray:
+    """Pixels of an image file.
+
+    Returns
+    -------
+    ndarray, uint8, shape (H, W, 3)
+        As from `decode`.
+
+    Raises
+    ------
+    ImageError
+        As from `decode`; kind ``missing`` where there is no such file, ``no-permission`` where it may not be
+        read.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(f"{path} does not exist.", kind="missing") from error
+    except OSError as error:
+        kind = "no-permission" if isinstance(error, PermissionError) else "unreadable"
+        raise ImageError(f"{path} cannot be read: {error.strerror}.", kind=kind) from error
+    return decode(data, name=path.name)
+
+
+def _check_size(header: ImageHeader, name: str) -> None:
+    pixels = header.width * header.height
+    if pixels > MAX_PIXELS:
+        raise ImageError(
+            f"{name} has {header.width:,} × {header.height:,} = {pixels:,} pixels.",
+            f"At most {MAX_PIXELS:,} can be read.",
+            "Shrink it, or cut it into parts.",
+            kind="too-large",
+        )
+
+
+def _decode_plain(data: bytes, kind: str) -> np.ndarray:
+    """JPEG, PNG or BMP to RGB uint8 (H, W, 3), not turned."""
+    alpha = (kind == "PNG" and png_has_alpha(data)) or (kind == "BMP" and bmp_has_alpha(data))
+    deep = kind == "PNG" and png_depth(data) == 16
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if alpha or deep else _COLOR)
+    if pixels is None:
+        raise ValueError("its content is damaged")
+    if not (alpha or deep):
+        return pixels
+    if pixels.ndim == 2:
+        key = png_transparent_grey(data) if alpha else None  # the one transparency that OpenCV leaves out
+        grey = _grey(_eight_bits(pixels))
+        return grey if key is None else np.where((pixels == key)[..., None], np.uint8(255), grey)
+    rgb = _eight_bits(pixels[..., 2::-1])
+    return _on_white(rgb, _eight_bits(pixels[..., 3])) if pixels.shape[2] == 4 else rgb
+
+
+def _decode_tiff(data: bytes) -> np.ndarray:
+    """The first page of a TIFF to RGB uint8 (H, W, 3), not turned."""
+    page = tiff_page(data)
+    _check_tiff(page)
+    if page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _COLOR)  # tifffile leaves these as they are
+        if pixels is None:
+            raise ValueError("its colours are stored in an unusual way")
+        return pixels
+    try:
+        samples = page.asarray(maxworkers=1)
+    except Exception as error:
+        # Every codec has errors of its own, and they all mean this.
+        raise ValueError(f"its content is damaged, or packed in an unusual way ({error})") from error
+    if page.axes == "SYX":  # planes one after the other
+        samples = np.moveaxis(samples, 0, -1)
+    return _tiff_colours(samples.reshape(page.imagelength, page.imagewidth, -1), page)
+
+
+def _check_tiff(page: TiffPage) -> None:
+    if page.imagedepth != 1:
+        raise ValueError(f"it is a stack of {page.imagedepth} planes, not one image")
+    if page.samplesperpixel > _MAX_SAMPLES:
+        raise ValueError(f"it has {page.samplesperpixel} channels, not 1 (grey), 3 (RGB) or 4")
+    if page.is_tiled and page.tilewidth * page.tilelength > MAX_PIXELS:
+        raise ValueError("its tiles are larger than any image may be")
+
+
+def _tiff_colours(samples: np.ndarray, page: TiffPage) -> np.ndarray:
+    """Samples (H, W, S) of any depth to RGB uint8 (H, W, 3), by what the tags say the samples mean."""
+    meaning, count = page.photometric, samples.shape[2]
+    if meaning == PHOTOMETRIC.PALETTE:
+        if page.colormap is None:
+            raise ValueError("its palette is missing")
+        return _palette(samples[..., 0], page.colormap)
+    colours = 4 if meaning == PHOTOMETRIC.SEPARATED else 3 if count >= 3 else 1
+    if count < colours or meaning not in _COLOURED:
+        raise ValueError(f"its {count} channels are stored in an unusual way")
+    values = _eight_bits(samples[..., :colours], bits=page.bitspersample)
+    if meaning == PHOTOMETRIC.SEPARATED:
+        rgb = _cmyk(values)
+    else:
+        rgb = _grey(values[..., 0]) if colours == 1 else values
+        rgb = 255 - rgb if meaning == PHOTOMETRIC.MINISWHITE else rgb
+    extra = page.extrasamples[0] if page.extrasamples and count > colours else 0
+    if extra not in (1, 2):  # a further channel that is not said to be alpha is left out
+        return rgb
+    alpha = _eight_bits(samples[..., colours], bits=page.bitspersample)
+    return _on_white(rgb, alpha, premultiplied=extra == 1)
+
+
+_COLOURED = (
+    PHOTOMETRIC.MINISWHITE,
+    PHOTOMETRIC.MINISBLACK,
+    PHOTOMETRIC.RGB,
+    PHOTOMETRIC.SEPARATED,
+    PHOTOMETRIC.YCBCR,
+)
+
+
+def _eight_bits(samples: np.ndarray, *, bits: int = 8) -> np.ndarray:
+    """Samples of any type to uint8 over the whole range; `bits` counts where several share a byte."""
+    if samples.dtype == np.bool_:
+        return samples.astype(np.uint8) * 255
+    if samples.dtype == np.uint8:
+        return samples if bits >= 8 else samples * np.uint8(255 // (2**bits - 1))
+    peak, floor = samples.max(), samples.min()
+    if samples.dtype.kind == "f" and 0 <= floor <= peak <= 1:
+        return np.rint(samples * 255).astype(np.uint8)
+    if samples.dtype.kind in "iu" and 0 <= floor <= peak < 2**16:
+        depth = next(depth for depth in _DEPTHS if peak < 2**depth)
+        return cv2.convertScaleAbs(np.ascontiguousarray(samples, np.uint16), alpha=255 / (2**depth - 1)).reshape(
+            samples.shape
+        )
+    raise ValueError(f"its samples run from {floor:g} to {peak:g} as {samples.dtype}, which is no colour range")
+
+
+def _grey(values: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_GRAY2RGB)
+
+
+def _palette(indices: np.ndarray, colormap: np.ndarray) -> np.ndarray:
+    # Colours are stored in 16 bits (3, N); some old writers fill only the lower 8.
+    table = (colormap >> 8 if colormap.max() > 255 else colormap).astype(np.uint8).T
+    if indices.max() >= len(table):
+        raise ValueError("its palette is too short")
+    return table[indices]
+
+
+def _cmyk(values: np.ndarray) -> np.ndarray:
+    light = 255 - values.astype(np.uint16)
+    return ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)
+
+
+def _on_white(rgb: np.ndarray, alpha: np.ndarray, *, premultiplied: bool = False) -> np.ndarray:
+    cover = alpha[..., None].astype(np.uint16)
+    if premultiplied:
+        return np.minimum(rgb + (255 - cover), 255).astype(np.uint8)
+    return ((rgb * cover + 255 * (255 - cover) + 127) // 255).astype(np.uint8)
+
+
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo an EXIF orientation (1 to 8)."""
+    if orientation in (5, 6, 7, 8):
+        pixels = cv2.transpose(pixels)
+    flips = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
+    return cv2.flip(pixels, flips[orientation]) if orientation in flips else pixels

@@ -1,0 +1,152 @@
+"""Figures that pages share, drawn by Plotly in the theme's colours."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from cfu_core.dataset.splitting import PARTITIONS
+
+MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
+SHORT = {"training": "Training", "validation": "Validation", "test": "Test"}
+
+
+def show(figure: go.Figure, *, key: str, alt: str, height: int = 320) -> None:
+    """Put a figure on the page, as wide as its place."""
+    legend = {"orientation": "h", "y": -0.2, "title": None, "traceorder": "normal"}
+    colors = theme()
+    figure.update_layout(template="streamlit", colorway=colors.categories, height=height, margin=MARGIN, legend=legend)
+    figure.update_traces(colorscale=[[0, colors.background], [1, colors.accent]], selector={"type": "heatmap"})
+    st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False, "displayModeBar": False})
+
+
+class Theme(NamedTuple):
+    """Colours of the theme that the browser shows now, from ``.streamlit/config.toml``."""
+
+    accent: str
+    background: str
+    ink: str
+    categories: list[str]
+
+
+def theme() -> Theme:
+    """The light or the dark theme."""
+    kind = "dark" if st.context.theme.type == "dark" else "light"
+    names = ("primaryColor", "secondaryBackgroundColor", "textColor", "chartCategoricalColors")
+    return Theme(*(st.get_option(f"theme.{kind}.{name}") for name in names))
+
+
+def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
+    """Images per class, stacked by partition."""
+    figure = go.Figure()
+    for partition in PARTITIONS:
+        numbers = [parts[partition] for parts in counts.values()]
+        figure.add_bar(name=SHORT[partition], x=list(counts), y=numbers, text=numbers, textangle=0)
+    figure.update_layout(barmode="stack", title="Images per class", yaxis_title="images")
+    return figure
+
+
+def image_sizes(widths: Sequence[int], heights: Sequence[int], labels: Sequence[str]) -> go.Figure:
+    """Width against height, one dot an image."""
+    figure = go.Figure()
+    for name in sorted(set(labels)):
+        rows = [i for i, label in enumerate(labels) if label == name]
+        figure.add_scatter(
+            name=name, mode="markers", x=[widths[i] for i in rows], y=[heights[i] for i in rows], opacity=0.6
+        )
+    figure.update_layout(title="Image sizes", xaxis_title="width (pixels)", yaxis_title="height (pixels)")
+    return figure
+
+
+def lightness_histogram(before: np.ndarray, after: np.ndarray) -> go.Figure:
+    """Share of pixels at each lightness (L of LAB, 0 to 255), before and after."""
+    figure = go.Figure()
+    for name, picture in (("Before", before), ("After", after)):
+        lightness = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[..., 0]
+        share = np.bincount(lightness.ravel(), minlength=256) / lightness.size * 100
+        figure.add_scatter(name=name, x=np.arange(256), y=share, mode="lines", line_shape="hv", fill="tozeroy")
+    figure.update_layout(title="Lightness", xaxis_title="lightness, 0 (black) to 255", yaxis_title="% of pixels")
+    return figure
+
+
+def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, percent: bool) -> go.Figure:
+    """Rows true, columns predicted; per cent are of the row. Large enough for the back of a lecture room."""
+    counts = np.array(matrix)
+    rows = counts.sum(axis=1, keepdims=True)
+    share = np.divide(100 * counts, rows, out=np.zeros(counts.shape), where=rows > 0)
+    text = [[f"{v:.0f}%" for v in row] for row in share] if percent else [[str(v) for v in row] for row in counts]
+    size = max(14, 34 - 3 * len(classes))
+    figure = go.Figure(
+        go.Heatmap(
+            z=share,
+            zmin=0,
+            zmax=100,
+            x=list(classes),
+            y=list(classes),
+            text=text,
+            texttemplate="%{text}",
+            textfont={"size": size},
+            customdata=counts,
+            hovertemplate="true %{y}<br>predicted %{x}<br>%{customdata} images, %{z:.1f}% of this class<extra></extra>",
+            colorbar={"title": "% of true class", "thickness": 12},
+            xgap=2,
+            ygap=2,
+        )
+    )
+    figure.update_xaxes(title="predicted class", side="top", tickfont_size=16, title_font_size=16)
+    figure.update_yaxes(title="true class", autorange="reversed", tickfont_size=16, title_font_size=16)
+    return figure
+
+
+def learning_curves(
+    history: Sequence[Mapping[str, Any]], batches: Sequence[Mapping[str, Any]], what: str, epochs: int
+) -> go.Figure:
+    """`what` (``loss`` or ``accuracy``) per batch and per epoch, as in figures 6 and 7 of the paper."""
+    figure = go.Figure()
+    scale = 100 if what == "accuracy" else 1
+    if batches:
+        x = [b["epoch"] - 1 + b["batch"] / b["batches"] for b in batches]
+        figure.add_scatter(
+            name="training, each batch",
+            x=x,
+            y=[scale * b[what] for b in batches],
+            mode="lines",
+            line_width=1,
+            opacity=0.35,
+        )
+    ends = [h["epoch"] for h in history]
+    for partition, dash in (("training", "solid"), ("validation", "dash")):
+        values = [scale * h[f"{partition}_{what}"] for h in history]
+        figure.add_scatter(name=partition, x=ends, y=values, mode="lines+markers", line={"dash": dash, "width": 3})
+    best = [h for h in history if h["best"]]
+    if best:
+        last = best[-1]
+        figure.add_scatter(
+            name=f"kept: epoch {last['epoch']}",
+            x=[last["epoch"]],
+            y=[scale * last[f"validation_{what}"]],
+            mode="markers",
+            marker={"symbol": "star", "size": 15},
+        )
+    unit = "accuracy (%)" if what == "accuracy" else "loss (cross-entropy)"
+    figure.update_layout(title=what.capitalize(), xaxis_title="epoch", yaxis_title=unit)
+    figure.update_xaxes(range=[0, epochs + 0.2], dtick=max(1, round(epochs / 10)))
+    if what == "accuracy":
+        figure.update_yaxes(range=[0, 102])
+    else:
+        figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def curves(
+    history: Sequence[Mapping[str, Any]], batches: Sequence[Mapping[str, Any]], epochs: int, *, key: str
+) -> None:
+    """Loss and accuracy side by side, over all `epochs` that were asked for."""
+    place = st.grid(2, min_column_width=300)
+    for what in ("loss", "accuracy"):
+        with place.cell():
+            alt = f"{what} per epoch, training and validation"
+            show(learning_curves(history, batches, what, epochs), key=f"{key}-{what}", alt=alt, height=340)

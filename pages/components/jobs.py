@@ -1,0 +1,70 @@
+"""Work in the background, seen from a page: progress that any tab shows alike, read from files."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from cfu_core.jobs.job import Job, State, Status, all_jobs
+from cfu_core.jobs.launch import ensure_worker
+from cfu_core.jobs.worker import LANES
+
+ICONS = {
+    State.QUEUED: ("blue", ":material/schedule:"),
+    State.RUNNING: ("green", ":material/play_circle:"),
+    State.FINISHED: ("gray", ":material/check_circle:"),
+    State.STOPPED: ("orange", ":material/stop_circle:"),
+    State.FAILED: ("red", ":material/error:"),
+    State.INTERRUPTED: ("red", ":material/power_off:"),
+}
+LOG_TAIL = 4000  # characters
+
+
+def active(lane: str) -> list[Job]:
+    """Jobs of a lane that run or wait, in order; a worker is started where some wait and none lives."""
+    found = [job for job in all_jobs() if LANES[job.kind] == lane and not job.status().state.ended]
+    if found:
+        ensure_worker(lane)
+    return found
+
+
+def state_badge(state: State) -> None:
+    """The state in words and colour."""
+    color, icon = ICONS[state]
+    st.badge(state.value, color=color, icon=icon)  # type: ignore[arg-type]
+
+
+def progress(status: Status) -> None:
+    """A bar with what is going on."""
+    st.progress(min(1.0, max(0.0, status.fraction)), text=describe(status))
+
+
+def describe(status: Status) -> str:
+    """What is going on, in one line."""
+    d = status.details
+    if status.state is State.QUEUED:
+        return "Waiting for its turn"
+    if "epoch" in d:
+        parts = [f"Epoch {d['epoch']} of {d['epochs']}", f"batch {d['batch']} of {d['batches']}"]
+        parts.append(f"{d['images_per_second']:.0f} images/s")
+        if d.get("seconds_left") is not None:
+            parts.append(f"about {duration(d['seconds_left'])} left")
+        return " · ".join(parts)
+    if "total" in d:
+        return f"{status.phase} · {d['done']} of {d['total']}"
+    return f"{status.phase}…"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def log_tail(path: Path) -> str:
+    """The end of a log file."""
+    return path.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:] if path.exists() else ""

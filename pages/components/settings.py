@@ -1,0 +1,68 @@
+"""Widgets for settings, made from the settings' own declarations."""
+
+from typing import Any
+
+import streamlit as st
+
+from cfu_core.models.weight_files import IMAGENET, NONE, weights_folder
+from cfu_core.settings import setting
+from cfu_core.training.config import TrainingConfig
+
+WEIGHTS = {IMAGENET: "ImageNet", NONE: "Random", "file": "From a file"}
+
+
+def number(name: str, **kwargs: Any) -> Any:
+    """A number input made from the setting's own declaration."""
+    declared = setting(TrainingConfig, name)
+    default: Any = TrainingConfig.__dataclass_fields__[name].default
+    kind: Any = type(default)
+    return st.number_input(
+        declared.label,
+        min_value=kind(declared.minimum),
+        max_value=kind(declared.maximum),
+        value=default,
+        help=declared.help,
+        key=f"train_{name}",
+        persist_state="session",
+        **kwargs,
+    )
+
+
+def choose_weights() -> str:
+    """What the network begins with."""
+    kind = st.segmented_control(
+        "Begin with the weights",
+        list(WEIGHTS),
+        default=IMAGENET,
+        required=True,
+        format_func=lambda k: WEIGHTS[k],
+        key="train_weights",
+        persist_state="session",
+        help="Weights learned on ImageNet's photographs let a network learn from few images (transfer learning), as in "
+        "the paper. They are downloaded once from PyTorch's server and checked. Without them the network begins at "
+        "random and learns much less from a few hundred images.",
+    )
+    if kind == IMAGENET:
+        st.caption(f"Without internet: put torchvision's file into `{weights_folder()}`.")
+    if kind != "file":
+        return kind
+    return st.text_input(
+        "Path of the file (.pth or .safetensors) on the computer that runs the dashboard", key="train_weights_file"
+    )
+
+
+def advanced() -> dict[str, Any]:
+    """Epochs, batch, rate, optimizer and seeds, folded away; the paper's values at first."""
+    with st.expander("Advanced", icon=":material/settings:"):
+        left, right = st.columns(2)
+        with left:
+            values = {name: number(name) for name in ("epochs", "batch_size")}
+            values["learning_rate"] = number("learning_rate", format="%.6f", step=0.0001)
+        with right:
+            values |= {name: number(name) for name in ("seed", "split_seed")}
+            optimizer = setting(TrainingConfig, "optimizer")
+            values["optimizer"] = st.selectbox(
+                optimizer.label, optimizer.choices, help=optimizer.help, key="train_optimizer", persist_state="session"
+            )
+        st.caption("Augmentation of training images: reflection, any rotation, shifts up to a tenth of the side.")
+    return values

@@ -1,0 +1,154 @@
+"""Tables 1 to 4, and one run in depth: confusion matrix, classes, curves."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from cfu_core.evaluation.tables import per_class_table, table_2, table_3, table_4
+from cfu_core.jobs.job import Job
+from cfu_core.paper import REMARKS
+from cfu_core.runs.store import Run, result_of
+from pages.components import cached, charts, jobs, runs
+from pages.components.state import chosen_dataset, header, url_choice
+
+HIDDEN = ("Dataset", "Run", "Epochs", "Seed")  # in the CSV, but not on the screen
+
+
+def with_download(table: pd.DataFrame, name: str, **kwargs: Any) -> None:
+    """A table, and its CSV."""
+    st.dataframe(table, hide_index=True, **kwargs)
+    st.download_button(
+        "CSV", table.to_csv(index=False), f"{name}.csv", "text/csv", icon=":material/download:", key=f"csv-{name}"
+    )
+
+
+def show_tables(shown: list[Run], classes: int) -> None:
+    """Tables 1 to 4 of the paper: measured here, and as published."""
+    results = [result_of(run) for run in shown]
+    tabs = st.tabs(
+        ["Table 4: precision, accuracy", "Table 3: time", "Table 2: images", "Table 1: networks"],
+        key="table",
+        on_change="rerun",
+    )
+    if tabs[0].open:
+        with tabs[0]:
+            table = table_4(results)
+            fractions = [c for c in table.columns if c.startswith(("Precision", "Accuracy", "Published"))]
+            with_download(
+                table,
+                "table_4",
+                column_config={name: st.column_config.NumberColumn(format="%.4f") for name in fractions},
+                column_order=[c for c in table.columns if c not in HIDDEN],
+            )
+            st.caption(
+                "Macro: the mean of the classes' precision, each class counting the same. Micro: all correct over all "
+                "predictions, which equals the accuracy. " + REMARKS[0]
+            )
+    if tabs[1].open:
+        with tabs[1]:
+            table = table_3(results)
+            seconds = [c for c in table.columns if c.endswith("(s)")]
+            with_download(
+                table,
+                "table_3",
+                column_config={name: st.column_config.NumberColumn(format="%.1f") for name in seconds},
+                column_order=[c for c in table.columns if c not in HIDDEN],
+            )
+            st.caption(
+                "Seconds on this computer. “Prepared before”: an earlier run had decoded and preprocessed the images "
+                "already, so this run spent no time on it. " + REMARKS[2]
+            )
+    if tabs[2].open:
+        with tabs[2]:
+            with_download(table_2(shown[0].spec["split"]["counts"]), "table_2")
+            st.caption(shown[0].spec["split"]["nearness"])
+    if tabs[3].open:
+        with tabs[3]:
+            with_download(pd.DataFrame(cached.networks(classes)["table_1"]), "table_1")
+            st.caption(
+                "Counted in the real modules. The paper's parameters are those of the original 1000-class networks."
+            )
+
+
+def show_run(run: Run) -> None:
+    """One run in depth."""
+    evaluation = run.evaluation()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        jobs.state_badge(Job(run.folder).status().state)
+        st.badge(f"began with {run.spec['weights_label']}", icon=":material/flag:", color="blue")
+        st.caption(f"{run.recipe.summary} · seed {run.config['seed']} · {run.config['epochs']} epochs", width="stretch")
+        runs.manage(run)
+    runs.ended_notice(run)
+    if evaluation:
+        place = st.grid(2, min_column_width=430, gap="large")
+        with place.cell():
+            unit = st.segmented_control(
+                "Confusion matrix",
+                ["Counts", "Per cent of the true class"],
+                default="Counts",
+                required=True,
+                key="unit",
+            )
+            charts.show(
+                charts.confusion(evaluation.confusion, evaluation.classes, percent=unit != "Counts"),
+                key="confusion",
+                alt="Confusion matrix, rows true, columns predicted",
+                height=160 + 110 * len(evaluation.classes),
+            )
+        with place.cell():
+            correct = sum(c.correct for c in evaluation.per_class)
+            support = sum(c.support for c in evaluation.per_class)
+            left, middle, right = st.columns(3)
+            left.metric("Accuracy", f"{evaluation.accuracy:.1%}", help=f"{correct} of {support} test images")
+            middle.metric("Precision, macro", f"{evaluation.precision_macro:.1%}")
+            right.metric("Precision, micro", f"{evaluation.precision_micro:.1%}")
+            table = per_class_table(evaluation)
+            shares = ["Precision", "Recall", "F1"]
+            text = table.assign(
+                **{s: table[s].map(lambda v: "undefined" if pd.isna(v) else f"{v:.4f}") for s in shares}
+            )
+            with_download(text, "per_class")
+            st.caption(
+                "Precision: of the images called this class, the share that is. Recall: of the images of this class, "
+                "the share that was found. Undefined: nothing was called this class, or there is no image of it."
+            )
+            predictions = run.predictions()
+            if predictions is not None:
+                st.download_button(
+                    "Predictions of every test image",
+                    predictions.to_csv(index=False),
+                    f"{run.id}-predictions.csv",
+                    "text/csv",
+                    icon=":material/download:",
+                )
+    if run.history():
+        st.subheader("Learning curves", anchor=False)
+        charts.curves(run.history(), run.batches(), run.config["epochs"], key="curves")
+    st.caption(f":material/folder_open: `{run.folder}`")
+
+
+header("Results", "What was measured, beside what was published.")
+data = chosen_dataset()
+found = {run.id: run for run in runs.of_dataset(data.id)}
+if not found:
+    st.info("No run on this dataset yet.", icon=":material/monitoring:")
+    st.page_link("pages/model/train.py", label="Train a network", icon=":material/model_training:")
+    st.stop()
+evaluated = [identifier for identifier, run in found.items() if run.evaluation()]
+picked = st.multiselect(
+    "Runs in the tables",
+    evaluated,
+    default=evaluated,
+    format_func=lambda i: runs.label(found[i]),
+    key="table_runs",
+    placeholder="No finished run yet" if not evaluated else "Choose runs",
+)
+if picked:
+    show_tables([found[i] for i in picked], len(data.classes))
+st.subheader("One run in depth", anchor=False)
+chosen = url_choice(
+    "Run", list(found), key="run", names=lambda i: runs.label(found[i]), default=next(iter(found)), width=560
+)
+if chosen:
+    show_run(found[chosen])

@@ -1,0 +1,84 @@
+"""The workflow, what is loaded, and the ways in."""
+
+import streamlit as st
+
+from cfu_core.dataset.catalog import delete_dataset, list_datasets
+from cfu_core.errors import CfuError
+from cfu_core.runs.store import list_runs
+from cfu_core.storage import home
+from pages.components import jobs
+from pages.components.importer import data_progress, demo_button, import_form
+from pages.components.state import DRAWN, header
+from pages.components.workflow import workflow
+
+
+@st.dialog("Delete this dataset?")
+def confirm_delete(identifier: str, name: str) -> None:
+    st.write(f"**{name}** and its stored copies of the images will be removed. Your own files are not touched.")
+    if st.button("Delete", type="primary", icon=":material/delete:"):
+        try:
+            delete_dataset(identifier)
+        except CfuError as error:
+            st.error(str(error))
+            return
+        st.rerun()
+
+
+header(
+    "CFU Workbench",
+    "Explore images of hematopoietic colonies, try preprocessing live, train convolutional networks on them, "
+    "and read results that a reviewer would trust. After Zamani et al. 2023.",
+)
+workflow()
+data_progress()
+
+summaries = list_datasets()
+left, right = st.columns(2, gap="large")
+with left:
+    st.subheader("Start with the demo" if not summaries else "Your datasets", anchor=False)
+    if not summaries:
+        st.write(
+            "728 images of CFU-E, CFU-GM and CFU-PreB colonies in the numbers of the paper. "
+            f"Labelled photographs of colonies are not public, so these are **{DRAWN}**."
+        )
+    for summary in summaries:
+        with st.container(border=True):
+            if summary.damaged:
+                st.error(summary.damaged, icon=":material/error:")
+                continue
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{summary.name}**", width="stretch")
+                if summary.drawn:
+                    st.badge(DRAWN, icon=":material/draw:", color="orange")
+                st.page_link(
+                    "pages/data/explore.py",
+                    label="Open",
+                    icon=":material/arrow_forward:",
+                    query_params={"dataset": summary.id},
+                )
+                if st.button("", icon=":material/delete:", key=f"delete-{summary.id}", help="Delete this dataset"):
+                    confirm_delete(summary.id, summary.name)
+            counts = " · ".join(f"{name} {n}" for name, n in summary.counts.items())
+            st.caption(f"{summary.images} images: {counts}")
+            if summary.problems:
+                st.caption(f":orange[{summary.problems} files were left out; the Explore page says why.]")
+    if not any(summary.drawn for summary in summaries):
+        demo_button(primary=not summaries)
+with right:
+    st.subheader("Use your own images", anchor=False)
+    with st.container(border=True):
+        import_form()
+    with st.expander("How should the folder look?", icon=":material/folder:"):
+        st.code("my_images/\n  CFU-E/\n    001.jpg\n    002.tif\n  CFU-GM/\n    …", language=None)
+        st.write(
+            "One subfolder per class; JPEG, PNG, BMP or TIFF. With a `manifest.csv` (columns path, label, group) "
+            "beside them, images of one group, such as a dish or a donor, are never split between training and test."
+        )
+
+runs = list_runs()
+training = jobs.active("device")
+with st.container(border=True, horizontal=True, gap="large"):
+    st.metric("Datasets", len(summaries))
+    st.metric("Runs", len(runs))
+    st.metric("Training now or waiting", len(training))
+st.caption(f":material/folder_open: Everything is kept in `{home()}` (set `CFU_HOME` to choose another folder).")

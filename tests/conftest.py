@@ -1,0 +1,56 @@
+"""What several tests need."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.importing import import_source
+
+
+@pytest.fixture
+def cfu_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of this test's own; it does not exist yet."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("CFU_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def real_images() -> Path:
+    """The folder with real images."""
+    named = os.environ.get("CFU_REAL_IMAGES")
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "real"
+    if not folder.is_dir():
+        pytest.skip(f"no real images at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def drawn_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 36 drawn images of 64 x 48 pixels in three classes, told apart by colour and shape."""
+    folder = tmp_path_factory.mktemp("drawn") / "shapes"
+    rng = np.random.default_rng(0)
+    for name, count in (("disc", 12), ("ring", 13), ("square", 11)):
+        (folder / name).mkdir(parents=True)
+        for i in range(count):
+            image = np.full((48, 64, 3), 225, np.uint8)
+            centre = (int(rng.integers(24, 40)), int(rng.integers(20, 28)))
+            if name == "disc":
+                cv2.circle(image, centre, 10, (60, 60, 190), -1)  # OpenCV writes BGR
+            elif name == "ring":
+                cv2.circle(image, centre, 10, (60, 160, 60), 4)
+            else:
+                cv2.rectangle(image, (centre[0] - 9, centre[1] - 9), (centre[0] + 9, centre[1] + 9), (190, 70, 60), -1)
+            noisy = np.clip(image + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
+            cv2.imwrite(str(folder / name / f"{i:02d}.png"), noisy)
+    return folder
+
+
+@pytest.fixture
+def small_dataset(cfu_home: Path, drawn_shapes: Path) -> Dataset:
+    """`drawn_shapes`, imported into this test's own home."""
+    return import_source(drawn_shapes, name="shapes")

@@ -1,0 +1,316 @@
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cfu_core.dataset import importing
+from cfu_core.dataset.catalog import delete_dataset, image_store, list_datasets, load_dataset
+from cfu_core.dataset.importing import import_source, scan_source
+from cfu_core.errors import DatasetError, StorageError
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.usefixtures("cfu_home")
+
+
+@pytest.fixture
+def plates(write_tree, picture) -> Path:
+    files = {f"{'AB'[seed % 2]}/{seed}.png": picture(seed) for seed in range(12)}
+    return write_tree(files | {"A/copy.png": picture(0), "B/bad.jpg": b"no image"})
+
+
+def stored() -> list[Path]:
+    return sorted(file for file in image_store().rglob("*") if file.is_file())
+
+
+def test_a_scan_writes_nothing(cfu_home: Path, plates):
+    found = scan_source(plates)
+    assert found.counts == {"A": 7, "B": 6}
+    assert not cfu_home.exists()
+
+
+def test_import_and_scan_agree(plates):
+    scanned, imported = scan_source(plates), import_source(plates)
+    pd.testing.assert_frame_equal(scanned.images, imported.images)
+    assert (scanned.id, scanned.problems) == (imported.id, imported.problems)
+    loaded = load_dataset(imported.id)
+    pd.testing.assert_frame_equal(loaded.images, imported.images)
+    assert loaded.problems == imported.problems
+    assert loaded.source == str(plates)
+    assert loaded.duplicates() == [["A/0.png", "A/copy.png"]]
+    for index in range(len(loaded.images)):
+        assert loaded.read_bytes(index) == (plates / loaded.images["path"][index]).read_bytes()
+        assert loaded.read_image(index).shape == (6, 5, 3)
+
+
+def test_twice_the_same_is_the_same(cfu_home: Path, plates):
+    first = import_source(plates, name="Plates")
+    before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in stored()}
+    assert len(before) == 12
+    second = import_source(plates, name="Plates")
+    assert second.id == first.id
+    assert len(list_datasets()) == 1
+    assert {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in stored()} == before
+    assert import_source(plates, name="Others").id != first.id
+    assert len(stored()) == 12
+    assert list((cfu_home / "incoming").iterdir()) == []
+
+
+def test_a_folder_and_its_zip_are_the_same_content(plates, tmp_path: Path):
+    (plates / "B" / "bad.jpg").write_bytes(b"")
+    zipped = shutil.make_archive(str(tmp_path / "other"), "zip", root_dir=tmp_path, base_dir="plates")
+    assert scan_source(Path(zipped)).digest == scan_source(plates).digest
+
+
+def test_a_damaged_stored_image_is_replaced(plates):
+    made = import_source(plates)
+    made.image_file(0).write_bytes(b"")
+    made.image_file(1).unlink()
+    import_source(plates)
+    assert made.read_bytes(0) == (plates / made.images["path"][0]).read_bytes()
+    assert made.read_image(1).shape == (6, 5, 3)
+
+
+def test_progress_is_told_in_this_thread(plates):
+    told = []
+    import_source(plates, progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, 14) for done in range(15)]
+
+
+@pytest.mark.parametrize("cpus", [1, 7])
+def test_results_do_not_depend_on_threads(plates, monkeypatch, cpus):
+    expected = scan_source(plates)
+    monkeypatch.setattr(os, "cpu_count", lambda: cpus)
+    found = scan_source(plates)
+    pd.testing.assert_frame_equal(found.images, expected.images)
+    assert found.problems == expected.problems
+
+
+def test_only_few_images_are_taken_ahead(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    taken = []
+
+    def items():
+        for number in range(1000):
+            taken.append(number)
+            yield number
+
+    results = importing._in_order(lambda number: number, items())
+    assert [next(results) for _ in range(10)] == list(range(10))
+    assert len(taken) < 30
+    results.close()
+
+
+class Stop(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("at", [0, 5, 14])
+def test_a_cancelled_import_leaves_nothing(cfu_home: Path, plates, left_behind, at):
+    def progress(done, _):
+        if done == at:
+            raise Stop
+
+    with pytest.raises(Stop):
+        import_source(plates, progress=progress)
+    assert left_behind() == []
+    assert list((cfu_home / "incoming").iterdir()) == []
+
+
+@pytest.mark.parametrize("at", ["move", "save"])
+def test_a_failure_while_moving_in_leaves_only_what_was_there(
+    plates, write_tree, picture, monkeypatch, left_behind, at
+):
+    earlier = import_source(write_tree({"A/1.png": picture(0), "B/1.png": picture(100)}, name="earlier"))
+    before, moves = left_behind(), []
+    move = importing._Staging._move
+
+    def failing_move(self, *args):
+        if len(moves) == 5:
+            raise Stop
+        moves.append(args)
+        move(self, *args)
+
+    def failing_save(_):
+        raise Stop
+
+    if at == "move":
+        monkeypatch.setattr(importing._Staging, "_move", failing_move)
+    else:
+        monkeypatch.setattr(importing, "save_dataset", failing_save)
+    with pytest.raises(Stop):
+        import_source(plates)
+    assert left_behind() == before
+    assert earlier.read_image(0).shape == (6, 5, 3)
+
+
+def test_a_deletion_during_an_import_does_no_harm(plates, write_tree, picture):
+    other = import_source(write_tree({"A/1.png": picture(0), "B/1.png": picture(1)}, name="other"))
+
+    def progress(done, total):
+        if done == total:
+            delete_dataset(other.id)
+
+    made = import_source(plates, progress=progress)
+    assert all(made.image_file(index).is_file() for index in range(len(made.images)))
+
+
+def test_what_a_killed_import_left_is_removed_after_a_day(cfu_home: Path, plates):
+    old, fresh = cfu_home / "incoming" / ("0" * 32), cfu_home / "incoming" / ("1" * 32)
+    for folder in (old, fresh):
+        folder.mkdir(parents=True)
+        (folder / "x.png").write_bytes(b"x")
+    yesterday = time.time() - 25 * 3600
+    os.utime(old, (yesterday, yesterday))
+    import_source(plates)
+    assert not old.exists()
+    assert fresh.exists()
+
+
+@pytest.mark.parametrize("name", ["none", "none.zip", "none.csv", "x" * 300, "a\0b"])
+def test_no_such_source(tmp_path: Path, left_behind, name):
+    with pytest.raises(DatasetError, match="does not exist"):
+        import_source(tmp_path / name)
+    assert left_behind() == []
+
+
+def test_a_source_of_no_kind(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DatasetError, match="is no file or folder"):
+        import_source(tmp_path / "pipe")
+
+
+def test_a_blank_name_is_refused_at_once(plates, left_behind):
+    with pytest.raises(DatasetError, match="has no name"):
+        import_source(plates, name="  ")
+    assert left_behind() == []
+
+
+def run_python(code: str, *args: object, **more) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False, **more)
+
+
+def test_two_processes_import_at_once(cfu_home: Path, plates):
+    code = """
+        import sys
+        from pathlib import Path
+        from cfu_core.dataset.importing import import_source
+        for turn in range(3):
+            import_source(Path(sys.argv[1]), name=f"{sys.argv[2]} {turn}")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(plates)]
+    running = [subprocess.Popen([*command, name], cwd=ROOT, stderr=subprocess.PIPE, text=True) for name in "xy"]
+    for process in running:
+        assert process.communicate(timeout=120)[1] == ""
+        assert process.returncode == 0
+    names = {summary.name for summary in list_datasets()}
+    assert names == {f"{name} {turn}" for name in "xy" for turn in range(3)}
+    assert len(stored()) == 12
+    assert all(load_dataset(name).read_image(12).shape == (6, 5, 3) for name in names)
+    assert list((cfu_home / "incoming").iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid"), reason="needs users as on Unix")
+def test_without_permission(plates):
+    """As an ordinary user, since permissions do not bind root: a closed file and folder, then a closed home."""
+    code = """
+        import os, sys
+        from pathlib import Path
+        import pyarrow.parquet  # before the user changes: another one may not read this installation
+        from cfu_core.dataset.catalog import list_datasets
+        from cfu_core.dataset.importing import import_source
+        from cfu_core.errors import DatasetError, StorageError
+        root, warm, home, closed = map(Path, sys.argv[1:])
+        os.environ["CFU_HOME"] = str(warm)
+        import_source(root)  # loads what is only loaded when needed
+        if os.geteuid() == 0:
+            os.setgid(65534)
+            os.setuid(65534)
+        os.environ["CFU_HOME"] = str(home)
+        made = import_source(root)
+        print(len(made.images), [(problem.path, problem.kind) for problem in made.problems])
+        os.environ["CFU_HOME"] = str(closed)
+        for source in (root, root / "closed"):
+            try:
+                import_source(source)
+            except StorageError as error:
+                print("StorageError", error)
+        os.environ["CFU_HOME"] = str(home)
+        try:
+            import_source(root / "C")
+        except DatasetError as error:
+            print("DatasetError", error)
+        print(len(list_datasets()))
+    """
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
+        work = Path(folder)
+        work.chmod(0o755)
+        root = work / "plates"
+        shutil.copytree(plates, root)
+        (root / "A" / "0.png").chmod(0)
+        (root / "C").mkdir(mode=0)
+        home, closed = work / "home", work / "closed"
+        home.mkdir()
+        home.chmod(0o777)
+        closed.mkdir(mode=0o555)
+        done = run_python(code, root, work / "warm", home, closed)
+        (root / "C").chmod(0o755)
+        assert list(closed.iterdir()) == []
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0] == (
+        "12 [('A/0.png', 'no-permission'), ('B/bad.jpg', 'not-an-image'), ('C', 'empty-class'), ('C', 'no-permission')]"
+    )
+    assert lines[1].startswith(f"StorageError No permission for {closed}")
+    assert lines[2].startswith(f"StorageError No permission for {closed}")
+    assert lines[3].startswith("DatasetError")
+    assert "cannot be opened" in lines[3]
+    assert lines[4] == "1"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A file system of 1 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = shutil.which("mount") and hasattr(os, "geteuid") and os.geteuid() == 0
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if not mounted or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no small disk can be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk(small_disk: Path, plates, write_tree, monkeypatch):
+    import cv2
+    import numpy as np
+
+    monkeypatch.setenv("CFU_HOME", str(small_disk / "home"))
+    earlier = import_source(plates)
+    before = sorted(path for path in small_disk.rglob("*") if path.is_file() and path.suffix != ".lock")
+    noise = np.random.default_rng(0).integers(0, 256, (8, 200, 200, 3), dtype=np.uint8)
+    large = {f"A/{number}.png": cv2.imencode(".png", pixels)[1].tobytes() for number, pixels in enumerate(noise)}
+    root = write_tree(large, name="large")
+    with pytest.raises(StorageError, match="The disk is full"):
+        import_source(root)
+    assert sorted(path for path in small_disk.rglob("*") if path.is_file() and path.suffix != ".lock") == before
+    assert load_dataset(earlier.id).read_image(0).shape == (6, 5, 3)
+
+
+@pytest.mark.real
+def test_real_images(real_images: Path):
+    made = import_source(real_images / "blood_lineages")
+    assert made.counts == {"erythroblast": 208, "immature_granulocyte": 396, "lymphocyte": 124}
+    assert made.problems == ()
+    assert made.read_image(0).shape == (made.images["height"][0], made.images["width"][0], 3)
+    assert len(stored()) == made.images["digest"].nunique()
+    delete_dataset(made.id)
+    assert stored() == []

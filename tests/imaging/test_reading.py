@@ -1,0 +1,292 @@
+import io
+import struct
+import time
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+
+from cfu_core.errors import ImageError
+from cfu_core.imaging.reading import MAX_PIXELS, ImageHeader, decode, read, read_header
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
+
+
+@pytest.fixture(scope="module")
+def picture() -> Image.Image:
+    """Smooth, coloured, wider than high, and different in all four corners."""
+    coarse = np.random.default_rng(7).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(cv2.resize(coarse, (80, 60), interpolation=cv2.INTER_CUBIC))
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def tiff(samples: np.ndarray, **options) -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, samples, **options)
+    return stream.getvalue()
+
+
+def by_pillow(data: bytes) -> np.ndarray:
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    if image.mode in ("RGBA", "LA") or "transparency" in image.info:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"))
+
+
+def assert_same(data: bytes, expected: np.ndarray, *, tolerance: int = 0) -> None:
+    pixels, header = decode(data), read_header(data, name="x")
+    assert pixels.dtype == np.uint8
+    assert pixels.flags.c_contiguous
+    assert pixels.shape == expected.shape == (header.height, header.width, 3)
+    assert np.abs(pixels.astype(int) - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [(kind, mode) for kind in FORMATS for mode in ("RGB", "L", "P", "1") if (kind, mode) != ("JPEG", "P")],
+)
+def test_pixels_are_those_of_pillow(picture, kind, mode):
+    data = encoded(picture.convert(mode), kind)
+    assert_same(data, by_pillow(data))
+    assert read_header(data, name="x") == ImageHeader(kind, 80, 60)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_turns_are_undone(picture, kind, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    data = encoded(picture, kind, exif=exif)
+    assert_same(data, by_pillow(data))
+    upright = (80, 60) if orientation < 5 else (60, 80)
+    assert (read_header(data, name="x").width, read_header(data, name="x").height) == upright
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
+def test_transparent_parts_lie_on_white(picture, kind):
+    seen = picture.copy()
+    seen.putalpha(Image.fromarray(np.random.default_rng(1).integers(0, 256, (60, 80), dtype=np.uint8)))
+    data = encoded(seen, kind)
+    assert_same(data, by_pillow(data), tolerance=1)
+
+
+def test_other_transparencies_of_png(picture):
+    grey_alpha = picture.convert("L").copy()
+    grey_alpha.putalpha(128)
+    for data in (
+        encoded(grey_alpha, "PNG"),
+        encoded(picture.convert("P"), "PNG", transparency=5),
+        encoded(picture.convert("L"), "PNG", transparency=int(np.asarray(picture.convert("L"))[3, 3])),
+        encoded(picture, "PNG", transparency=tuple(map(int, np.asarray(picture)[3, 3]))),
+    ):
+        assert_same(data, by_pillow(data), tolerance=1)
+
+
+def test_premultiplied_alpha_of_tiff():
+    samples = np.full((4, 4, 4), 100, np.uint8)  # colour 100 already covers 100 of 255
+    data = tiff(samples, photometric="rgb", extrasamples=["assocalpha"])
+    assert_same(data, np.full((4, 4, 3), 100 + 155, np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_is_converted_as_pillow_does(picture, kind):
+    data = encoded(picture.convert("CMYK"), kind)
+    assert_same(data, by_pillow(data), tolerance=1)
+
+
+@pytest.mark.parametrize("peak", [255, 1023, 4095, 16383, 65535])
+@pytest.mark.parametrize("shape", [(12, 9), (12, 9, 3)])
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_sixteen_bits_are_scaled_by_the_smallest_range_that_holds_them(peak, shape, kind):
+    deep = np.random.default_rng(3).integers(0, peak + 1, shape, dtype=np.uint16)
+    deep.flat[0] = peak - peak // 16  # not the very end of the range
+    if kind == "png":
+        data = cv2.imencode(".png", deep if deep.ndim == 2 else deep[..., ::-1])[1].tobytes()
+    else:
+        data = tiff(deep, photometric="rgb" if deep.ndim == 3 else "minisblack")
+    expected = np.rint(deep / peak * 255).astype(np.uint8)
+    assert_same(data, expected if deep.ndim == 3 else np.repeat(expected[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"planarconfig": "separate"},
+        {"tile": (32, 16)},
+        {"bigtiff": True},
+        {"byteorder": ">"},
+        {"compression": "lzw"},
+        {"compression": "zlib", "predictor": True},
+        {"compression": "packbits"},
+    ],
+)
+def test_layouts_of_tiff(picture, options):
+    pixels = np.asarray(picture)
+    planes = np.moveaxis(pixels, -1, 0) if "planarconfig" in options else pixels
+    assert_same(tiff(planes, photometric="rgb", **options), pixels)
+
+
+def test_first_page_of_tiff(picture):
+    pixels = np.asarray(picture)
+    assert_same(tiff(np.stack([pixels, 255 - pixels]), photometric="rgb"), pixels)
+
+
+@pytest.mark.parametrize("colours", ["L", "1", "YCbCr"])
+def test_unusual_colours_of_tiff(picture, colours):
+    data = encoded(picture.convert(colours), "TIFF")
+    assert_same(data, by_pillow(data), tolerance=1)
+
+
+def test_white_is_zero_in_some_tiffs(picture):
+    grey = np.asarray(picture.convert("L"))
+    assert_same(tiff(grey, photometric="miniswhite"), np.repeat(255 - grey[..., None], 3, axis=2))
+
+
+def test_floating_point_between_0_and_1():
+    assert_same(tiff(np.array([[0, 0.5, 1]], np.float32)), np.repeat([[[0], [128], [255]]], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    ("samples", "options"),
+    [
+        (np.full((4, 4), 1000, np.float32), {}),
+        (np.full((4, 4), 10**6, np.int32), {}),
+        (np.full((4, 4), -1, np.int16), {}),
+        (np.zeros((4, 4, 7), np.uint8), {"photometric": "minisblack", "planarconfig": "contig"}),
+        (np.zeros((3, 4, 4), np.uint8), {"photometric": "minisblack", "volumetric": True}),
+    ],
+)
+def test_a_tiff_that_is_no_picture_is_refused(samples, options):
+    with pytest.raises(ImageError, match=r"stack\.tif cannot be decoded") as caught:
+        decode(tiff(samples, **options), name="stack.tif")
+    assert caught.value.kind == "unreadable"
+
+
+def test_empty():
+    with pytest.raises(ImageError, match=r"a\.jpg is empty \(0 bytes\)") as caught:
+        decode(b"", name="a.jpg")
+    assert caught.value.kind == "empty"
+
+
+@pytest.mark.parametrize("data", [b"hello", b"BMW built this car, and it is no bitmap", b"GIF89a...", b"\0" * 200])
+def test_something_else_under_the_name_of_an_image(data):
+    with pytest.raises(ImageError, match=r"a\.jpg is no image") as caught:
+        decode(data, name="a.jpg")
+    assert caught.value.kind == "not-an-image"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.9, 0.999])
+def test_a_file_that_is_cut_short(picture, kind, share):
+    data = encoded(picture, kind)
+    with pytest.raises(ImageError, match="cut short") as caught:
+        decode(data[: max(20, int(share * len(data)))], name="a")
+    assert caught.value.kind == "truncated"
+
+
+def test_the_end_of_a_thumbnail_is_not_the_end_of_the_image(picture):
+    exif = b"Exif\0\0" + encoded(picture.resize((8, 6)), "JPEG")
+    data = encoded(picture, "JPEG", exif=exif)
+    decode(data)
+    with pytest.raises(ImageError, match="cut short"):
+        decode(data[:-200])
+
+
+def test_bytes_after_the_end_do_no_harm(picture):
+    for kind in FORMATS:
+        data = encoded(picture, kind)
+        assert (decode(data + b"\0" * 1000) == decode(data)).all()
+
+
+def test_damaged_pixels_of_png(picture):
+    data = bytearray(encoded(picture, "PNG"))
+    data[len(data) // 2] ^= 0xFF
+    with pytest.raises(ImageError, match="cannot be decoded") as caught:
+        decode(bytes(data), name="a.png")
+    assert caught.value.kind == "unreadable"
+
+
+def large_png() -> bytes:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 0, 0, 0, 0)
+    rows = zlib.compress(b"\0" * 1_000_000)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def large_tiff() -> bytes:
+    whole = tiff(np.zeros((20_000, 1), np.uint8), photometric="minisblack", compression="lzw", rowsperstrip=20_000)
+    wide = bytearray(whole)
+    (first,) = struct.unpack_from("<I", wide, 4)
+    for entry in range(first + 2, len(wide), 12):
+        if struct.unpack_from("<H", wide, entry) == (256,):
+            struct.pack_into("<HIH", wide, entry + 2, 3, 1, 20_000)
+            break
+    return bytes(wide)
+
+
+@pytest.mark.parametrize("make", [large_png, large_tiff])
+def test_too_many_pixels_are_refused_before_decoding(make):
+    data = make()
+    started = time.perf_counter()
+    with pytest.raises(ImageError, match="20,000 × 20,000 = 400,000,000 pixels") as caught:
+        decode(data, name="big")
+    assert time.perf_counter() - started < 0.1
+    assert caught.value.kind == "too-large"
+    assert f"{MAX_PIXELS:,}" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_random_damage_ends_in_pixels_or_an_image_error(picture, kind, capfd):
+    whole = encoded(picture.resize((24, 18)), kind)
+    random = np.random.default_rng(11)
+    for _ in range(200):
+        data = bytearray(whole)
+        for place in random.integers(0, min(len(data), 400), 4):
+            data[place] = random.integers(0, 256)
+        with suppress(ImageError):
+            decode(bytes(data))
+    capfd.readouterr()
+
+
+def test_read(tmp_path: Path, picture):
+    path = tmp_path / "Kolonie é 🧫.png"
+    path.write_bytes(encoded(picture, "PNG"))
+    assert (read(path) == np.asarray(picture)).all()
+    with pytest.raises(ImageError, match="does not exist") as caught:
+        read(tmp_path / "none.png")
+    assert caught.value.kind == "missing"
+
+
+@pytest.mark.real
+def test_real_photographs(real_images: Path):
+    paths = [path for folder in ("dish", "cfu_e_look") for path in sorted((real_images / folder).glob("*.[jp]*g"))]
+    assert paths
+    for path in paths:
+        data = path.read_bytes()
+        # Two JPEG decoders may differ in how they smooth the colours.
+        assert np.abs(decode(data).astype(int) - by_pillow(data)).mean() < 1
+
+
+@pytest.mark.real
+def test_the_checks_cost_less_than_a_millisecond(real_images: Path):
+    from cfu_core.imaging.headers import check_complete
+
+    data = max((path.read_bytes() for path in (real_images / "dish").glob("*.jpg")), key=len)
+    times = []
+    for _ in range(20):
+        started = time.perf_counter()
+        check_complete(data, read_header(data, name="x"), name="x")
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.001

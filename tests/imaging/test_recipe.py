@@ -1,0 +1,166 @@
+import json
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from cfu_core.errors import RecipeError
+from cfu_core.imaging.contrast import clahe
+from cfu_core.imaging.cropping import Box, cut, find_colony, square_around
+from cfu_core.imaging.recipe import Recipe, apply, enhance, resize
+
+
+@pytest.fixture
+def colony() -> np.ndarray:
+    image = np.random.default_rng(0).normal(200, 2, (240, 320, 3))
+    image = np.clip(image, 0, 255).astype(np.uint8)
+    cv2.circle(image, (130, 100), 40, (120, 60, 50), -1)
+    cv2.circle(image, (118, 92), 9, (170, 120, 100), -1)
+    return image
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(),
+        Recipe.original(299),
+        Recipe.preprocessed(299, clip_limit=3.5, tiles=4),
+        Recipe(crop=True, margin=0.2, size=64),
+    ],
+)
+def test_a_recipe_survives_json(recipe):
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_the_papers_two_kinds_of_images():
+    original, preprocessed = Recipe.original(224), Recipe.preprocessed(299)
+    assert (original.crop, original.clahe, original.size, original.images) == (False, False, 224, "original")
+    assert (preprocessed.crop, preprocessed.clahe, preprocessed.size) == (True, True, 299)
+    assert preprocessed.images == "preprocessed"
+    assert Recipe(crop=True).images == Recipe(clahe=True).images == "custom"
+
+
+def test_the_summary_names_the_steps_in_order():
+    assert Recipe.original(224).summary == "resize to 224 × 224"
+    assert (
+        Recipe.preprocessed(299).summary == "crop (margin 5%) → CLAHE (clip 2, 8 × 8 tiles) → resize to 299 × 299"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"crop": False}, {"clahe": False}, {"margin": 0.06}, {"clip_limit": 2.1}, {"tiles": 9}, {"size": 225}],
+)
+def test_the_digest_changes_with_everything_that_changes_pixels(change):
+    recipe = Recipe.preprocessed()
+    assert replace(recipe, **change).digest != recipe.digest
+
+
+@pytest.mark.parametrize("change", [{"margin": 0.5}, {"clip_limit": 9.0}, {"tiles": 3}])
+def test_the_digest_does_not_count_settings_of_a_step_that_is_off(change):
+    assert replace(Recipe.original(), **change).digest == Recipe.original().digest
+
+
+def test_the_digest_is_twelve_hexadecimal_digits():
+    assert len(Recipe().digest) == 12
+    int(Recipe().digest, 16)
+
+
+@pytest.mark.parametrize("value", [0, 0.0, 0.09, 40.1, -1, math.nan, math.inf, -math.inf, "2", None, True])
+def test_a_clip_limit_out_of_bounds_is_refused(value):
+    with pytest.raises(RecipeError, match=r"Clip limit is .*from 0\.1 to 40"):
+        Recipe(clahe=True, clip_limit=value)
+
+
+@pytest.mark.parametrize("value", [0, -1, 65, 2.5, 8.0, True, "8", None, 10**400])
+def test_a_number_of_tiles_out_of_bounds_is_refused(value):
+    with pytest.raises(RecipeError, match=r"Tiles per side is .*a whole number from 1 to 64"):
+        Recipe(clahe=True, tiles=value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("margin", -0.01), ("margin", 1.01), ("margin", math.nan), ("size", 15), ("size", 2049), ("size", 224.0)],
+)
+def test_margin_and_size_out_of_bounds_are_refused(field, value):
+    with pytest.raises(RecipeError, match="It must be"):
+        Recipe(**{field: value})
+
+
+@pytest.mark.parametrize(("field", "value"), [("crop", 1), ("clahe", None), ("crop", "yes")])
+def test_a_switch_must_be_true_or_false(field, value):
+    with pytest.raises(RecipeError, match="true or false"):
+        Recipe(**{field: value})
+
+
+@pytest.mark.parametrize("values", [{"clip_limit": 0.1, "tiles": 1}, {"clip_limit": 40, "tiles": 64}, {"margin": 1}])
+def test_the_bounds_themselves_are_allowed(values):
+    Recipe(crop=True, clahe=True, **values)
+
+
+def test_unknown_settings_are_named():
+    with pytest.raises(RecipeError, match=r"unknown settings: sharpen, zoom\..*clip_limit"):
+        Recipe.from_dict({**Recipe().to_dict(), "zoom": 2, "sharpen": True})
+
+
+def test_steps_come_in_order_crop_then_clahe_then_resize(colony):
+    recipe = Recipe.preprocessed(96, clip_limit=3.0, tiles=4)
+    frame = square_around(find_colony(colony), recipe.margin)
+    by_hand = cv2.resize(clahe(cut(colony, frame), clip_limit=3.0, tiles=4), (96, 96), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(apply(recipe, colony), by_hand)
+
+
+def test_clahe_alone_works_on_the_whole_frame_before_the_resize(colony):
+    by_hand = resize(clahe(colony, clip_limit=2.0, tiles=8), 96)
+    np.testing.assert_array_equal(apply(Recipe(clahe=True, size=96), colony), by_hand)
+
+
+def test_enhance_tells_what_was_found_and_cut(colony):
+    enhanced = enhance(colony, Recipe(crop=True, margin=0.1))
+    assert enhanced.colony == find_colony(colony)
+    assert enhanced.frame == square_around(enhanced.colony, 0.1)
+    assert enhanced.image.shape == (enhanced.frame.height, enhanced.frame.width, 3)
+
+
+def test_the_whole_image_stays_where_no_colony_is_found():
+    blank = np.full((100, 150, 3), 190, np.uint8)
+    enhanced = enhance(blank, Recipe(crop=True))
+    assert enhanced.colony is None
+    assert enhanced.frame == Box(0, 0, 150, 100)
+    np.testing.assert_array_equal(enhanced.image, blank)
+
+
+def test_no_colony_is_looked_for_without_a_crop(colony):
+    assert enhance(colony, Recipe.original()).colony is None
+
+
+def test_an_image_smaller_than_the_grid_is_refused():
+    with pytest.raises(RecipeError, match="16 x 16 tiles"):
+        apply(Recipe(clahe=True, tiles=16), np.zeros((10, 40, 3), np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (100, 50), (64, 64), (1, 1), (1, 3000)])
+@pytest.mark.parametrize("recipe", [Recipe.original(64), Recipe(crop=True, size=64)], ids=["original", "crop"])
+def test_a_network_always_sees_a_square_of_its_size(shape, recipe):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    seen = apply(recipe, image)
+    assert (seen.shape, seen.dtype) == ((64, 64, 3), np.uint8)
+
+
+def test_shrinking_averages_areas():
+    checkers = (np.indices((64, 64)).sum(axis=0) % 2 * 200).astype(np.uint8)
+    image = np.repeat(checkers[..., None], 3, axis=2)
+    assert (resize(image, 32) == 100).all()
+
+
+def test_an_image_of_the_right_size_is_not_changed(colony):
+    square = np.ascontiguousarray(colony[:64, :64])
+    np.testing.assert_array_equal(apply(Recipe.original(64), square), square)
+
+
+def test_the_input_is_not_changed(colony):
+    before = colony.copy()
+    apply(Recipe.preprocessed(64), colony)
+    np.testing.assert_array_equal(colony, before)

@@ -1,0 +1,36 @@
+import pytest
+from torch import nn
+
+from cfu_core import paper
+from cfu_core.errors import TrainingError
+from cfu_core.models.networks import build_network
+from cfu_core.models.registry import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, architecture
+
+
+def test_the_papers_networks_are_registered_with_its_input_sizes():
+    assert {key: a.input_size for key, a in ARCHITECTURES.items()} == {
+        key: published.input_size for key, published in paper.TABLE_1.items()
+    }
+
+
+def test_an_unknown_model_is_told_with_those_there_are():
+    with pytest.raises(TrainingError, match=r"no model named 'vgg99'\. Known models: alexnet, googlenet, resnet18\."):
+        architecture("vgg99")
+
+
+@pytest.mark.parametrize("key", ARCHITECTURES)
+def test_an_entry_is_found_by_its_own_key(key):
+    assert architecture(key).key == key
+    assert architecture(key).label
+
+
+@pytest.mark.parametrize("key", ARCHITECTURES)
+def test_the_head_is_the_last_fully_connected_layer(key):
+    network = build_network(key, seed=0)
+    linear = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    assert architecture(key).head == linear[-1]
+
+
+def test_the_normalisation_is_imagenets():
+    assert IMAGENET_MEAN == (0.485, 0.456, 0.406)
+    assert IMAGENET_STD == (0.229, 0.224, 0.225)

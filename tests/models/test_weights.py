@@ -1,0 +1,388 @@
+import contextlib
+import http.server
+import pickle
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torchvision.models import ResNet18_Weights
+
+from cfu_core.errors import TrainingError, WeightsError
+from cfu_core.models import weights as module
+from cfu_core.models.networks import build_network, replace_head
+from cfu_core.models.weight_files import WeightsRecord, check_file, weights_folder
+from cfu_core.models.weights import imagenet_file, initial_network, read_state
+
+KEY = "resnet18"
+
+
+@pytest.fixture(scope="module")
+def saved() -> dict[str, torch.Tensor]:
+    """A state dict of another seed than the tests use, with all 1000 classes."""
+    return build_network(KEY, seed=99).state_dict()
+
+
+def body(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+
+
+def assert_body_is(network: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    found = network.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in body(state).items())
+
+
+def promised(folder: Path, content: bytes, stem: str = "resnet18") -> Path:
+    """A file whose name says how its hash begins."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{stem}-{sha256(content).hexdigest()[:8]}.pth"
+    path.write_bytes(content)
+    return path
+
+
+# --- random weights and local files
+
+
+def test_none_means_random_weights_by_seed():
+    network, record = initial_network(KEY, "none", 3, seed=4)
+    other, _ = initial_network(KEY, "none", 3, seed=4)
+    assert record == WeightsRecord(kind="none")
+    assert record.label == "random weights"
+    assert network.fc.out_features == 3
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
+@pytest.mark.parametrize("classes", [1000, 4])
+def test_a_local_file_gives_its_body_and_keeps_the_new_head(tmp_path, suffix, classes):
+    source = build_network(KEY, seed=99)
+    replace_head(source, KEY, classes, seed=98)
+    path = tmp_path / f"mine{suffix}"
+    if suffix == ".safetensors":
+        save_file(source.state_dict(), path)
+    else:
+        torch.save(source.state_dict(), path)
+    network, record = initial_network(KEY, str(path), 4, seed=1)
+    assert_body_is(network, source.state_dict())
+    assert network.fc.out_features == 4
+    fresh = build_network(KEY, seed=1)
+    replace_head(fresh, KEY, 4, seed=1)
+    assert torch.equal(network.fc.weight, fresh.fc.weight)
+    assert record == WeightsRecord(kind="file", name=path.name, sha256=sha256(path.read_bytes()).hexdigest())
+    assert record.label == f"weights from {path.name}"
+
+
+def test_a_checkpoint_around_the_state_dict_and_a_parallel_prefix_are_taken_off(tmp_path, saved):
+    path = tmp_path / "checkpoint.pth"
+    torch.save({"epoch": 3, "state_dict": {f"module.{name}": tensor for name, tensor in saved.items()}}, path)
+    network, _ = initial_network(KEY, str(path), 3, seed=0)
+    assert_body_is(network, saved)
+
+
+def test_files_without_the_counters_of_batch_normalisation_are_taken(tmp_path, saved):
+    path = tmp_path / "old.pth"
+    old = {name: t for name, t in saved.items() if not name.endswith("num_batches_tracked")}
+    torch.save(old, path)
+    network, _ = initial_network(KEY, str(path), 3, seed=0)
+    assert_body_is(network, old)
+
+
+def test_googlenets_auxiliary_classifiers_are_left_out(tmp_path):
+    state = build_network("googlenet", seed=5).state_dict()
+    path = tmp_path / "googlenet.pth"
+    torch.save({**state, "aux1.fc1.weight": torch.zeros(2, 2), "aux2.fc2.bias": torch.zeros(2)}, path)
+    network, _ = initial_network("googlenet", str(path), 3, seed=0)
+    assert torch.equal(network.state_dict()["conv1.conv.weight"], state["conv1.conv.weight"])
+
+
+# --- files that are refused
+
+
+def test_weights_of_another_architecture_are_refused_with_counts(tmp_path, saved):
+    path = tmp_path / "resnet.pth"
+    torch.save(saved, path)
+    with pytest.raises(WeightsError, match=r"resnet\.pth does not fit GoogLeNet: \d+ tensors are missing, \d+ unknown"):
+        initial_network("googlenet", str(path), 3, seed=0)
+
+
+def test_tensors_of_another_shape_are_refused(tmp_path, saved):
+    path = tmp_path / "wide.pth"
+    torch.save({**saved, "conv1.weight": torch.zeros(64, 1, 7, 7)}, path)
+    with pytest.raises(WeightsError, match=r"1 of another shape \(for example conv1\.weight\)"):
+        initial_network(KEY, str(path), 3, seed=0)
+
+
+def test_a_missing_file_is_told_by_its_path(tmp_path):
+    with pytest.raises(WeightsError, match=r"no weights file at .*nowhere\.pth"):
+        initial_network(KEY, str(tmp_path / "nowhere.pth"), 3, seed=0)
+
+
+def test_a_folder_is_no_weights_file(tmp_path):
+    with pytest.raises(WeightsError, match="no weights file"):
+        check_file(tmp_path)
+
+
+def test_an_unknown_architecture_is_refused():
+    with pytest.raises(TrainingError, match="no model"):
+        initial_network("vgg99", "none", 3, seed=0)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x80\x02",
+        b"these are no weights\n" * 20,
+        bytes(range(256)) * 8,
+        b"PK\x03\x04" + b"\0" * 100,
+        b"\x08\0\0\0\0\0\0\0{}      ",
+    ],
+    ids=["empty", "start of a pickle", "text", "bytes", "start of a zip", "no tensors"],
+)
+def test_files_that_are_no_weights_are_refused(tmp_path, suffix, content):
+    path = tmp_path / f"strange{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="strange"):
+        initial_network(KEY, str(path), 3, seed=0)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("kept", [0.2, 0.9, 0.999])
+def test_truncated_files_are_refused(tmp_path, saved, suffix, kept):
+    path = tmp_path / f"cut{suffix}"
+    small = {name: t for name, t in saved.items() if t.numel() < 5000}
+    save_file(small, path) if suffix == ".safetensors" else torch.save(small, path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(WeightsError, match=r"cut.* cannot be read as weights: ."):
+        read_state(path)
+
+
+def test_a_truncated_legacy_file_is_refused(tmp_path, saved):
+    path = tmp_path / "legacy.pth"
+    torch.save({"a": saved["bn1.weight"]}, path, _use_new_zipfile_serialization=False)
+    content = path.read_bytes()
+    for end in range(1, len(content), max(1, len(content) // 40)):
+        path.write_bytes(content[:end])
+        with pytest.raises(WeightsError, match=r"legacy\.pth cannot be read as weights"):
+            read_state(path)
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, 7, {"state_dict": {"a": "b"}}])
+def test_files_without_tensors_by_name_are_refused(tmp_path, value):
+    path = tmp_path / "other.pth"
+    torch.save(value, path)
+    with pytest.raises(WeightsError, match="holds no state dict"):
+        read_state(path)
+
+
+class Trap:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.target,)
+
+
+@pytest.mark.parametrize("how", ["torch", "pickle"])
+def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path, how):
+    path, target = tmp_path / "trap.pth", tmp_path / "ran"
+    if how == "torch":
+        torch.save({"conv1.weight": Trap(target)}, path)
+    else:
+        path.write_bytes(pickle.dumps({"conv1.weight": Trap(target)}, protocol=2))
+    with pytest.raises(WeightsError, match=r"trap\.pth cannot be read as weights"):
+        initial_network(KEY, str(path), 3, seed=0)
+    assert not target.exists()
+
+
+# --- what a name promises
+
+
+def test_a_hash_that_the_name_promises_must_be_kept(tmp_path):
+    path = promised(tmp_path, b"content")
+    assert check_file(path) == sha256(b"content").hexdigest()
+    path.write_bytes(b"contenT")
+    with pytest.raises(WeightsError, match=r"damaged or truncated.*name promises a SHA-256 that begins with"):
+        check_file(path)
+
+
+@pytest.mark.parametrize("name", ["mine.pth", "resnet18-v2.pth", "colonies-20260131.pth", "fine-tuned-19991224.safetensors"])
+def test_other_names_promise_nothing(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"content")
+    assert check_file(path) == sha256(b"content").hexdigest()
+
+
+def test_a_hash_of_digits_alone_is_a_promise_too(tmp_path):
+    path = tmp_path / "vgg13-19584684.pth"
+    path.write_bytes(b"content")
+    with pytest.raises(WeightsError, match="damaged"):
+        check_file(path)
+
+
+@pytest.mark.real
+def test_a_git_lfs_pointer_is_called_by_its_name(real_images):
+    path = real_images / "broken_weights" / "lfs-pointer-resnet18-5c106cde.pth"
+    with pytest.raises(WeightsError, match=r"not a weights file but a Git LFS pointer of 133 bytes.*git lfs pull"):
+        initial_network(KEY, str(path), 3, seed=0)
+
+
+@pytest.mark.real
+def test_a_truncated_download_is_called_damaged(real_images):
+    path = real_images / "broken_weights" / "truncated-resnet18-5c106cde.pth"
+    with pytest.raises(WeightsError, match=r"damaged or truncated: it has 1,048,576 bytes.*begins with 5c106cde"):
+        initial_network(KEY, str(path), 3, seed=0)
+
+
+@pytest.mark.real
+def test_a_truncated_file_is_refused_under_any_name(real_images, tmp_path):
+    path = tmp_path / "mine.pth"
+    path.write_bytes((real_images / "broken_weights" / "truncated-resnet18-5c106cde.pth").read_bytes())
+    with pytest.raises(WeightsError, match=r"mine\.pth cannot be read as weights"):
+        initial_network(KEY, str(path), 3, seed=0)
+
+
+# --- ImageNet
+
+
+class Served:
+    """A web server on this machine that has one file."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.requests = 0
+
+
+@contextlib.contextmanager
+def serving(name: str, content: bytes, *, status: int = 200, announced: int | None = None) -> Iterator[Served]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served.requests += 1
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content) if announced is None else announced))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        served = Served(f"http://127.0.0.1:{server.server_port}/models/{name}")
+        try:
+            yield served
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def set_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Let torchvision's entry for ResNet-18 name another address; everything else stays real."""
+    monkeypatch.setattr(ResNet18_Weights.IMAGENET1K_V1, "_value_", replace(ResNet18_Weights.IMAGENET1K_V1.value, url=url))
+    assert ResNet18_Weights.IMAGENET1K_V1.url == url
+
+
+@pytest.fixture
+def content(tmp_path, saved) -> bytes:
+    """A file of weights as torchvision publishes them."""
+    path = tmp_path / "published.pth"
+    torch.save(saved, path)
+    return path.read_bytes()
+
+
+def test_imagenets_weights_are_downloaded_once_checked_and_used(cfu_home, monkeypatch, saved, content):
+    name = f"resnet18-{sha256(content).hexdigest()[:8]}.pth"
+    with serving(name, content) as server:
+        set_url(monkeypatch, server.url)
+        network, record = initial_network(KEY, "imagenet", 3, seed=0)
+        assert_body_is(network, saved)
+        assert record == WeightsRecord(kind="imagenet", name=name, sha256=sha256(content).hexdigest())
+        assert record.label == "ImageNet weights"
+        assert [path.name for path in weights_folder().iterdir()] == [name]
+        initial_network(KEY, "imagenet", 3, seed=0)
+        assert server.requests == 1
+
+
+def test_a_download_with_another_hash_is_refused_and_not_kept(cfu_home, monkeypatch):
+    with serving("resnet18-0123abcd.pth", b"an error page") as server:
+        set_url(monkeypatch, server.url)
+        with pytest.raises(WeightsError, match=r"download of resnet18-0123abcd\.pth was damaged.*Try again"):
+            imagenet_file(KEY)
+    assert list(weights_folder().iterdir()) == []
+
+
+def test_a_download_that_breaks_off_is_refused_and_not_kept(cfu_home, monkeypatch):
+    whole = b"0123456789" * 50_000
+    name = f"resnet18-{sha256(whole).hexdigest()[:8]}.pth"
+    with serving(name, whole[:1000], announced=len(whole)) as server:
+        set_url(monkeypatch, server.url)
+        with pytest.raises(WeightsError, match="resnet18-|ResNet-18"):
+            imagenet_file(KEY)
+    assert list(weights_folder().iterdir()) == []
+
+
+def test_without_a_network_the_address_and_the_place_for_the_file_are_told(cfu_home, monkeypatch):
+    url = "http://127.0.0.1:9/models/resnet18-f37072fd.pth"
+    set_url(monkeypatch, url)
+    with pytest.raises(WeightsError) as refused:
+        initial_network(KEY, "imagenet", 3, seed=0)
+    assert "ImageNet weights for ResNet-18 could not be downloaded" in str(refused.value)
+    assert url in str(refused.value)
+    assert str(cfu_home / "weights" / "resnet18-f37072fd.pth") in str(refused.value)
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_a_server_that_refuses_is_told(cfu_home, monkeypatch, status):
+    with serving("resnet18-0123abcd.pth", b"", status=status) as server:
+        set_url(monkeypatch, server.url)
+        with pytest.raises(WeightsError, match=f"could not be downloaded.*{status}"):
+            imagenet_file(KEY)
+
+
+def test_a_server_that_answers_nonsense_is_told(cfu_home, monkeypatch):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"nonsense\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        set_url(monkeypatch, f"http://127.0.0.1:{server.getsockname()[1]}/resnet18-0123abcd.pth")
+        with pytest.raises(WeightsError, match="could not be downloaded"):
+            imagenet_file(KEY)
+        thread.join()
+
+
+def test_a_file_put_there_by_hand_is_used_without_a_network(cfu_home, monkeypatch, saved, content):
+    path = promised(weights_folder(), content)
+    set_url(monkeypatch, f"http://127.0.0.1:9/models/{path.name}")
+    network, record = initial_network(KEY, "imagenet", 3, seed=0)
+    assert_body_is(network, saved)
+    assert record.kind == "imagenet"
+
+
+def test_a_damaged_file_put_there_by_hand_is_refused(cfu_home, monkeypatch, content):
+    path = promised(weights_folder(), content)
+    path.write_bytes(content[:-1])
+    set_url(monkeypatch, f"http://127.0.0.1:9/models/{path.name}")
+    with pytest.raises(WeightsError, match="damaged or truncated"):
+        initial_network(KEY, "imagenet", 3, seed=0)
+
+
+@pytest.mark.parametrize("key", ["alexnet", "googlenet", "resnet18"])
+def test_torchvisions_own_names_promise_a_hash(key):
+    url = module.get_model_weights(key).IMAGENET1K_V1.url
+    assert module.PROMISED_HASH.search(url.rsplit("/", 1)[1])
