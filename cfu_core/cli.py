@@ -16,6 +16,7 @@ from typing import Any
 from cfu_core.dataset.catalog import Dataset, load_dataset
 from cfu_core.dataset.importing import import_source, scan_source
 from cfu_core.errors import CfuError
+from cfu_core.storage import finite
 
 OK, MENDABLE, INTERRUPTED = 0, 2, 130
 
@@ -352,6 +353,7 @@ def _import(data: str) -> Dataset:
 def _config(arguments: argparse.Namespace, model: str, images: str) -> Any:
     from cfu_core.imaging.recipe import Recipe
     from cfu_core.models.registry import architecture
+    from cfu_core.models.weight_files import IMAGENET, NONE
     from cfu_core.training.config import TrainingConfig
 
     size = architecture(model).input_size
@@ -364,7 +366,10 @@ def _config(arguments: argparse.Namespace, model: str, images: str) -> Any:
     recipe = Recipe.original(size) if images == "original" else Recipe.preprocessed(size, **clahe)
     if "seed" in given:
         given["split_seed"] = given["seed"]
-    return TrainingConfig(dataset="", architecture=model, recipe=recipe, weights=arguments.weights, **given)
+    weights = arguments.weights
+    if weights not in (IMAGENET, NONE):
+        weights = str(Path(weights).absolute())  # another process, in another folder, may do the work
+    return TrainingConfig(dataset="", architecture=model, recipe=recipe, weights=weights, **given)
 
 
 def _run_all(configs: list[Any], dataset: Dataset) -> tuple[list[Any], str]:
@@ -393,7 +398,7 @@ def _run_all(configs: list[Any], dataset: Dataset) -> tuple[list[Any], str]:
 
 
 def _print_json(value: Any) -> int:
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False))
     return OK
 
 

@@ -42,12 +42,11 @@ def running(lane: str) -> list[Job]:
 def work(lane: str) -> None:
     """Take jobs of a lane until none waits. Returns at once where another worker lives."""
     while waiting(lane):
-        lock = lane_lock(lane)
         try:
-            lock.acquire(timeout=0)
+            held = lane_lock(lane).acquire(timeout=0)
         except Timeout:
             return
-        with lock:
+        with held:
             _outlive_orphans(lane)
             while queue := waiting(lane):
                 _run_in_child(queue[0])
@@ -65,11 +64,11 @@ def run_in_foreground(job: Job, *, tell: Callable[[Status], None] = lambda statu
     try:
         while not job.status().state.ended:
             try:
-                lock.acquire(timeout=0.5)
+                held = lock.acquire(timeout=0.5)
             except Timeout:
                 tell(job.status())
                 continue
-            with lock:
+            with held:
                 if job.status().state is State.QUEUED:
                     execute(job, tell=tell)
     except KeyboardInterrupt:  # while waiting; at work, the signal is handled by execute

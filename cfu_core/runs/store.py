@@ -186,7 +186,8 @@ def create_run(
     """
     now = datetime.now(UTC)
     recipe = Recipe.from_dict(config["recipe"])
-    identifier = f"{now:%Y%m%d-%H%M%S}-{config['architecture']}-{recipe.images}-{secrets.token_hex(2)}"
+    when = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}"  # to the millisecond: names sort by age
+    identifier = f"{when}-{config['architecture']}-{recipe.images}-{secrets.token_hex(2)}"
     folder = runs_folder() / identifier
     draft = folder.with_name(f".{identifier}.part")
     with storage_errors(draft):

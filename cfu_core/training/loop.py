@@ -1,5 +1,6 @@
 """The training loop, to be read from top to bottom."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -106,7 +107,7 @@ def train(
         loss, accuracy = _train_one_epoch(network, images, config, device, optimizer, rng, epoch, on_batch)
         trained = time.perf_counter()
         validation_loss, validation_accuracy = validate(network, images, config.batch_size, device, between)
-        standing = (validation_accuracy, -validation_loss)
+        standing = (validation_accuracy, -math.inf if math.isnan(validation_loss) else -validation_loss)
         yield EpochResult(
             epoch=epoch,
             training_loss=loss,

@@ -12,9 +12,8 @@ import numpy as np
 from filelock import FileLock
 
 from cfu_core.dataset.catalog import Dataset
-from cfu_core.errors import CfuError
+from cfu_core.errors import RecipeError
 from cfu_core.imaging import recipe as recipes
-from cfu_core.imaging.reading import decode
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.storage import home, read_json, replacing, storage_errors, write_json
 
@@ -123,15 +122,13 @@ def _build(dataset: Dataset, recipe: Recipe, path: Path, progress: Callable[[int
 
 def _prepare_one(dataset: Dataset, recipe: Recipe, row: int, pixels: np.ndarray) -> tuple[float, float]:
     started = time.perf_counter()
-    path = dataset.images["path"].iat[row]
+    image = dataset.read_image(row)
+    decoded = time.perf_counter()
     try:
-        file = dataset.image_file(row)
-        with storage_errors(file):
-            image = decode(file.read_bytes(), name=path)
-        decoded = time.perf_counter()
         pixels[row] = recipes.apply(recipe, image)
-    except CfuError as error:
-        raise type(error)(f"{path}: {error.found}", error.expected, error.remedy) from error
+    except RecipeError as error:
+        path = dataset.images["path"].iat[row]
+        raise RecipeError(f"{path}: {error.found}", error.expected, error.remedy) from error
     return decoded - started, time.perf_counter() - decoded
 
 

@@ -1,6 +1,7 @@
 """Figures that pages share, drawn by Plotly in the theme's colours."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 import cv2
@@ -10,15 +11,16 @@ import streamlit as st
 
 from cfu_core.dataset.splitting import PARTITIONS
 
-MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
+MARGIN = {"l": 8, "r": 8, "t": 36, "b": 84}  # pixels; the legend lies in the bottom margin
 SHORT = {"training": "Training", "validation": "Validation", "test": "Test"}
 
 
 def show(figure: go.Figure, *, key: str, alt: str, height: int = 320) -> None:
     """Put a figure on the page, as wide as its place."""
-    legend = {"orientation": "h", "y": -0.2, "title": None, "traceorder": "normal"}
+    legend = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "traceorder": "normal"}
     colors = theme()
-    figure.update_layout(template="streamlit", colorway=colors.categories, height=height, margin=MARGIN, legend=legend)
+    figure.update_layout(template="streamlit", colorway=colors.categories, height=height, legend=legend)
+    figure.update_layout(margin=MARGIN if len(figure.data) > 1 else MARGIN | {"b": 8})
     figure.update_traces(colorscale=[[0, colors.background], [1, colors.accent]], selector={"type": "heatmap"})
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False, "displayModeBar": False})
 
@@ -45,7 +47,9 @@ def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
     for partition in PARTITIONS:
         numbers = [parts[partition] for parts in counts.values()]
         figure.add_bar(name=SHORT[partition], x=list(counts), y=numbers, text=numbers, textangle=0)
-    figure.update_layout(barmode="stack", title="Images per class", yaxis_title="images")
+    figure.update_layout(
+        barmode="stack", uniformtext={"minsize": 10, "mode": "hide"}, title="Images per class", yaxis_title="images"
+    )
     return figure
 
 
@@ -78,26 +82,27 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, percen
     rows = counts.sum(axis=1, keepdims=True)
     share = np.divide(100 * counts, rows, out=np.zeros(counts.shape), where=rows > 0)
     text = [[f"{v:.0f}%" for v in row] for row in share] if percent else [[str(v) for v in row] for row in counts]
-    size = max(14, 34 - 3 * len(classes))
+    size = max(14, 38 - 3 * len(classes))
+    names = ["<br>".join(wrap(name.replace("_", " "), 14)) for name in classes]
     figure = go.Figure(
         go.Heatmap(
             z=share,
             zmin=0,
             zmax=100,
-            x=list(classes),
-            y=list(classes),
+            x=names,
+            y=names,
             text=text,
             texttemplate="%{text}",
             textfont={"size": size},
             customdata=counts,
             hovertemplate="true %{y}<br>predicted %{x}<br>%{customdata} images, %{z:.1f}% of this class<extra></extra>",
-            colorbar={"title": "% of true class", "thickness": 12},
+            showscale=False,
             xgap=2,
             ygap=2,
         )
     )
-    figure.update_xaxes(title="predicted class", side="top", tickfont_size=16, title_font_size=16)
-    figure.update_yaxes(title="true class", autorange="reversed", tickfont_size=16, title_font_size=16)
+    figure.update_xaxes(title="predicted class", side="top", tickangle=0, tickfont_size=15, title_font_size=16)
+    figure.update_yaxes(title="true class", autorange="reversed", tickfont_size=15, title_font_size=16)
     return figure
 
 

@@ -33,18 +33,19 @@ def with_box(picture: np.ndarray, result: Enhanced) -> np.ndarray:
 @st.fragment
 def workbench(data: Dataset, row: int) -> None:
     """Sliders and pictures; only this part runs again when a slider moves."""
-    controls, pictures = st.columns([1, 3], gap="large")
-    with controls:
-        margin = setting(Recipe, "margin")
+    margin = setting(Recipe, "margin")
+    controls = st.grid(3, min_column_width=220, gap="large")
+    with controls.cell():
         crop = st.toggle("Crop to the colony", True, key="crop", bind="query-params", help=margin.help)
         enhance = st.toggle(
-            "Enhance (CLAHE)",
+            "Enhance contrast (CLAHE)",
             True,
             key="clahe",
             bind="query-params",
             help="Contrast-limited adaptive histogram equalisation: each tile of the image gets the contrast it can "
             "bear. Only the lightness changes; hues stay.",
         )
+    with controls:
         clip, tiles = clahe_sliders()
     try:
         recipe = Recipe(crop=crop, clahe=enhance, clip_limit=clip, tiles=tiles)
@@ -52,22 +53,22 @@ def workbench(data: Dataset, row: int) -> None:
         cropped = cached.enhanced(data, row, Recipe(crop=crop))
         after = cached.enhanced(data, row, recipe)
     except CfuError as error:
-        pictures.error(str(error), icon=":material/error:")
+        st.error(str(error), icon=":material/error:")
         return
-    with pictures:
-        place = st.grid(3, min_column_width=200)
-        place.cell().image(view(with_box(before, after) if crop else before), caption="Original", width="stretch")
-        place.cell().image(view(cropped.image), caption="Cropped" if crop else "Not cropped", width="stretch")
-        place.cell().image(view(after.image), caption="With CLAHE" if enhance else "Without CLAHE", width="stretch")
-        if crop and after.colony is None:
-            st.warning("No colony stands out in this image, so the whole image is used.", icon=":material/crop_free:")
+    with st.grid(3, min_column_width=200):
+        st.image(view(with_box(before, after) if crop else before), caption="Original", width="stretch")
+        st.image(view(cropped.image), caption="Cropped" if crop else "Not cropped", width="stretch")
+        st.image(view(after.image), caption="With CLAHE" if enhance else "Without CLAHE", width="stretch")
+    if crop and after.colony is None:
+        st.warning("No colony stands out in this image, so the whole image is used.", icon=":material/crop_free:")
+    figures = st.grid(2, min_column_width=340, gap="large")
+    with figures.cell():
         charts.show(
             charts.lightness_histogram(cropped.image, after.image),
             key="histogram",
             alt="Histogram of lightness before and after",
-            height=300,
         )
-    with controls:
+    with figures.cell():
         describe(recipe, after)
     with st.expander("What the networks see", icon=":material/visibility:"):
         st.caption("The same picture at the input sizes of the networks: AlexNet 224, GoogLeNet and ResNet-18 299.")

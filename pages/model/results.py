@@ -42,6 +42,7 @@ def show_tables(shown: list[Run], classes: int) -> None:
                 column_order=[c for c in table.columns if c not in HIDDEN],
             )
             st.caption(
+                f"Published: on the paper's own photographs; measured: on {shown[0].spec['dataset']['name']}. "
                 "Macro: the mean of the classes' precision, each class counting the same. Micro: all correct over all "
                 "predictions, which equals the accuracy. " + REMARKS[0]
             )
@@ -108,7 +109,7 @@ def show_run(run: Run) -> None:
             text = table.assign(
                 **{s: table[s].map(lambda v: "undefined" if pd.isna(v) else f"{v:.4f}") for s in shares}
             )
-            with_download(text, "per_class")
+            with_download(text, "per_class", column_order=["Class", "Images", *shares])
             st.caption(
                 "Precision: of the images called this class, the share that is. Recall: of the images of this class, "
                 "the share that was found. Undefined: nothing was called this class, or there is no image of it."

@@ -1,0 +1,39 @@
+# make run   the dashboard, with everything it needs
+# make test  all checks and tests
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+
+.PHONY: run test lint unit browser clean
+
+run: .venv/installed
+	@$(BIN)/python -m pages.components.warmup $(PORT) &
+	@exec $(BIN)/streamlit run streamlit_app.py --server.port $(PORT)
+
+test: lint unit browser
+
+lint: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+unit: .venv/installed-dev
+	$(BIN)/python -m pytest -m "not browser"
+
+browser: .venv/installed-dev
+	$(BIN)/python -m pytest -m browser
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# stamps: installation is skipped while the lists have not changed
+.venv/installed: requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements.txt requirements-dev.txt .venv/installed
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	@touch $@

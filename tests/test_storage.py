@@ -1,0 +1,199 @@
+import errno
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cfu_core.errors import StorageError
+from cfu_core.storage import home, read_json, replacing, storage_errors, write_bytes, write_json
+
+PROJECT = Path(__file__).parents[1]
+
+
+def test_the_home_folder_is_where_cfu_home_says(cfu_home):
+    assert home() == cfu_home
+    assert not cfu_home.exists()
+
+
+def test_a_home_folder_may_be_relative_or_begin_with_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CFU_HOME", "here")
+    assert home() == tmp_path / "here"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CFU_HOME", "~/there")
+    assert home() == tmp_path / "there"
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_without_cfu_home_the_platforms_folder_is_used(monkeypatch, tmp_path, value):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CFU_HOME", raising=False)
+    if value is not None:
+        monkeypatch.setenv("CFU_HOME", value)
+    assert home().name == "cfu-workbench"
+    assert home().is_relative_to(tmp_path)
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    path = tmp_path / "deep" / "er" / "file.txt"
+    write_bytes(path, b"one")
+    write_bytes(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_readers_see_the_old_file_until_the_block_ends(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_bytes(b"old")
+    with replacing(path) as draft:
+        draft.write_bytes(b"new")
+        assert path.read_bytes() == b"old"
+        assert draft.parent == path.parent
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / "file.txt"
+    path.write_bytes(b"old")
+
+    def write_half() -> None:
+        with replacing(path) as draft:
+            draft.write_bytes(b"ne")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_goes_there_and_back(tmp_path):
+    value = {"a": [1, 2.5, None, True], "ü": {"deep": "×"}, "1": []}
+    write_json(tmp_path / "v.json", value)
+    assert read_json(tmp_path / "v.json") == value
+    assert "×" in (tmp_path / "v.json").read_text(encoding="utf-8")
+
+
+def test_numbers_that_json_does_not_know_become_null(tmp_path):
+    write_json(tmp_path / "v.json", {"a": [math.nan, (math.inf, 1.0)], 2: -math.inf})
+    text = (tmp_path / "v.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail) == {"a": [None, [None, 1.0]], "2": None}
+
+
+def test_a_value_that_is_no_json_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "v.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "v.json", {"a": object()})
+    assert read_json(tmp_path / "v.json") == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "nothing", '{"a": 1'])
+def test_damaged_json_is_told_by_its_path(tmp_path, text):
+    path = tmp_path / "v.json"
+    path.write_text(text)
+    with pytest.raises(StorageError, match=r"v\.json is damaged"):
+        read_json(path)
+
+
+def test_bytes_that_are_no_text_are_damage_too(tmp_path):
+    path = tmp_path / "v.json"
+    path.write_bytes(b'{"a": "\xff\xfe"}')
+    with pytest.raises(StorageError, match=r"v\.json is damaged"):
+        read_json(path)
+
+
+def test_a_missing_file_stays_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_json(tmp_path / "v.json")
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "disk is full"),
+        (errno.EDQUOT, "disk is full"),
+        (errno.EACCES, "No permission"),
+        (errno.EPERM, "No permission"),
+        (errno.EROFS, "No permission"),
+    ],
+)
+def test_refusals_of_the_system_are_told_with_what_to_do(tmp_path, number, told):
+    with pytest.raises(StorageError, match=rf"{told}.*CFU_HOME"), storage_errors(tmp_path / "x"):
+        raise OSError(number, os.strerror(number))
+
+
+def test_other_errors_of_the_system_pass_through(tmp_path):
+    with pytest.raises(IsADirectoryError), storage_errors(tmp_path):
+        raise IsADirectoryError(errno.EISDIR, "is a directory")
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Mounts a small file system of its own."""
+    points = []
+
+    def mount(options: str) -> Path:
+        point = tmp_path / f"disk{len(points)}"
+        point.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point)]
+        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("only root may mount a small disk")
+        points.append(point)
+        return point
+
+    yield mount
+    for point in points:
+        subprocess.run(["umount", "-l", str(point)], check=True)
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_file(mounted):
+    disk = mounted("size=64k")
+    path = disk / "file.bin"
+    write_bytes(path, b"old")
+    with pytest.raises(StorageError, match=r"The disk is full.*Nothing that was there before was changed"):
+        write_bytes(path, bytes(200_000))
+    assert path.read_bytes() == b"old"
+    assert list(disk.iterdir()) == [path]
+
+
+def test_a_disk_that_is_read_only_is_told(mounted):
+    disk = mounted("size=64k")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    with pytest.raises(StorageError, match="No permission"):
+        write_json(disk / "deep" / "v.json", 1)
+
+
+def test_a_folder_of_someone_else_is_told(tmp_path):
+    # root may do everything, so another user has to try
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    tmp_path.chmod(0o755)
+    program = (
+        "import sys, pathlib, os\n"
+        "from cfu_core.storage import write_json, read_json\n"
+        "from cfu_core.errors import StorageError\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "for act in (lambda p: write_json(p / 'v.json', 1), lambda p: write_json(p / 'new' / 'v.json', 1),\n"
+        "            lambda p: read_json(p / 'secret.json')):\n"
+        "    try:\n"
+        "        act(pathlib.Path(sys.argv[1]))\n"
+        "    except StorageError as error:\n"
+        "        print(error)\n"
+    )
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o755)
+    (locked / "secret.json").write_text("1")
+    (locked / "secret.json").chmod(0o600)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(locked)], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3, done.stderr
+    assert all(line.startswith("No permission for ") for line in lines)
+    assert [path.name for path in locked.iterdir()] == ["secret.json"]

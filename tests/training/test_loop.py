@@ -1,0 +1,242 @@
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from cfu_core.errors import StopRequested
+from cfu_core.imaging.augmentation import Augmentation
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.training import loop
+from cfu_core.training.batches import normalise, to_device
+from cfu_core.training.config import TrainingConfig
+from cfu_core.training.loop import TrainingImages, make_optimizer, predict_logits, train, validate
+
+CPU = torch.device("cpu")
+
+
+class Guarded(np.ndarray):
+    """Pixels of which some rows must never be looked at."""
+
+    forbidden: frozenset[int] = frozenset()
+
+    def __array_finalize__(self, source: object) -> None:
+        self.forbidden = getattr(source, "forbidden", frozenset())
+
+    def __getitem__(self, key):
+        rows = np.arange(len(self))[key]
+        assert not self.forbidden & set(np.atleast_1d(rows).tolist()), "a forbidden image was looked at"
+        return np.asarray(super().__getitem__(key))
+
+
+def tiny_network(seed: int = 0) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Sequential(
+            nn.Conv2d(3, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+            nn.Dropout(0.2), nn.Linear(4, 2),
+        )  # fmt: skip
+
+
+def colours(seed: int = 0) -> TrainingImages:
+    """Forty noisy images, red or blue; 24 train, 8 validate, and nobody may look at the last 8."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(40) % 2
+    pixels = rng.normal(120, 20, (40, 16, 16, 3))
+    pixels[labels == 0, ..., 0] += 80
+    pixels[labels == 1, ..., 2] += 80
+    guarded = np.clip(pixels, 0, 255).astype(np.uint8).view(Guarded)
+    guarded.forbidden = frozenset(range(32, 40))
+    poisoned = np.where(np.arange(40) < 32, labels, -1)
+    return TrainingImages(pixels=guarded, labels=poisoned, training=np.arange(24), validation=np.arange(24, 32))
+
+
+@pytest.fixture
+def config() -> TrainingConfig:
+    return TrainingConfig(
+        dataset="d", architecture="resnet18", recipe=Recipe.original(299), epochs=4, batch_size=7, learning_rate=0.02
+    )
+
+
+@pytest.fixture(autouse=True)
+def _random_state() -> Iterator[None]:
+    with torch.random.fork_rng():
+        yield
+
+
+def test_the_loss_goes_down_on_a_problem_that_can_be_learned(config):
+    images, network = colours(), tiny_network()
+    results = list(train(network, images, replace(config, epochs=12), CPU))
+    assert [r.epoch for r in results] == list(range(1, 13))
+    assert results[-1].training_loss < 0.5 * results[0].training_loss
+    assert results[-1].validation_accuracy == 1.0
+    assert results[-1].training_accuracy > 0.9
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(config, optimizer):
+    states = []
+    for seed in (3, 3, 4):
+        network = tiny_network()
+        list(train(network, colours(), replace(config, seed=seed, optimizer=optimizer, epochs=2), CPU))
+        states.append(network.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert any(not torch.equal(states[0][name], states[2][name]) for name in states[0])
+
+
+def test_images_of_other_partitions_are_never_looked_at(config):
+    images = colours()
+    with pytest.raises(AssertionError, match="forbidden"):
+        images.pixels[np.array([3, 35])]
+    list(train(tiny_network(), images, replace(config, epochs=1), CPU))
+
+
+def test_every_training_image_is_seen_once_an_epoch(config, monkeypatch):
+    images = colours()
+    seen = []
+
+    def watch(pixels, device):
+        seen.extend(pixels[:, 0, 0, :].tolist())
+        return to_device(pixels, device)
+
+    monkeypatch.setattr(loop, "to_device", watch)
+    next(iter(train(tiny_network(), images, replace(config, epochs=1), CPU)))
+    expected = images.pixels[images.training][:, 0, 0, :].tolist()
+    assert sorted(seen[:24]) == sorted(expected)
+    assert seen[:24] != expected  # shuffled
+    assert seen[24:] == images.pixels[images.validation][:, 0, 0, :].tolist()
+
+
+def test_each_step_is_reported(config):
+    steps = []
+    list(train(tiny_network(), colours(), replace(config, epochs=2), CPU, on_batch=steps.append))
+    assert [(s.epoch, s.batch, s.batches) for s in steps] == [(e, b, 4) for e in (1, 2) for b in (1, 2, 3, 4)]
+    assert all(0 <= s.accuracy <= 1 and s.loss > 0 and s.images_per_second > 0 for s in steps)
+
+
+def test_an_epochs_loss_and_accuracy_are_means_over_its_images(config):
+    steps = []
+    (result,) = train(tiny_network(), colours(), replace(config, epochs=1), CPU, on_batch=steps.append)
+    sizes = [7, 7, 7, 3]
+    assert result.training_loss == pytest.approx(np.average([s.loss for s in steps], weights=sizes))
+    assert result.training_accuracy == pytest.approx(np.average([s.accuracy for s in steps], weights=sizes))
+
+
+def test_validation_is_mean_cross_entropy_and_accuracy_without_augmentation_or_dropout(config):
+    images, network = colours(), tiny_network()
+    loss, accuracy = validate(network, images, 3, CPU)
+    network.eval()
+    with torch.inference_mode():
+        logits = network(normalise(to_device(images.pixels[images.validation], CPU)))
+    labels = torch.from_numpy(images.labels[images.validation])
+    assert loss == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-5)
+    assert accuracy == (logits.argmax(1) == labels).double().mean().item()
+
+
+def test_augmentation_changes_training_and_not_validation(config, monkeypatch):
+    calls = []
+    original = loop.warp_batch
+
+    def watch(batch, matrices):
+        calls.append(network.training)
+        return original(batch, matrices)
+
+    monkeypatch.setattr(loop, "warp_batch", watch)
+    network = tiny_network()
+    list(train(network, colours(), replace(config, epochs=1), CPU))
+    assert calls == [True] * 4
+    still = replace(config, epochs=1, augmentation=Augmentation(reflect=False, rotation=0.0, translation=0.0))
+    unmoved = tiny_network()
+    list(train(unmoved, colours(), still, CPU))
+    assert not torch.equal(network[0].weight, unmoved[0].weight)
+
+
+def test_the_order_of_images_does_not_depend_on_the_augmentation(config):
+    first = []
+    for augmentation in (Augmentation(), Augmentation(reflect=False, rotation=0.0)):
+        steps = []
+        # a network that sees nothing but the mean colour, which turning hardly changes
+        blind = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+        nn.init.zeros_(blind[2].bias)
+        nn.init.constant_(blind[2].weight, 0.1)
+        blind[2].weight.data[0].neg_()
+        settings = replace(config, augmentation=augmentation, learning_rate=1e-8, epochs=2)
+        list(train(blind, colours(), settings, CPU, on_batch=steps.append))
+        first.append([s.loss for s in steps])
+    np.testing.assert_allclose(first[0], first[1], atol=0.02)
+    assert np.ptp(first[0]) > 0.02  # batches do differ
+
+
+def scripted(monkeypatch, standings: list[tuple[float, float]]) -> None:
+    """Let validation give these (loss, accuracy), one an epoch."""
+    results = iter(standings)
+    monkeypatch.setattr(loop, "validate", lambda *_: next(results))
+
+
+@pytest.mark.parametrize(
+    ("standings", "best"),
+    [
+        ([(1.0, 0.5), (0.9, 0.6), (0.8, 0.55), (0.7, 0.7)], [True, True, False, True]),
+        # equal accuracy: the lower loss wins; equal loss as well: the earlier epoch stays
+        ([(1.0, 0.5), (0.8, 0.5), (0.9, 0.5), (0.8, 0.5)], [True, True, False, False]),
+        ([(1.0, 0.0), (2.0, 0.0)], [True, False]),
+        ([(float("nan"), 0.5), (1.0, 0.5), (float("nan"), 0.5)], [True, True, False]),
+    ],
+)
+def test_the_best_epoch_has_the_highest_accuracy_then_the_lowest_loss(config, monkeypatch, standings, best):
+    scripted(monkeypatch, standings)
+    settings = replace(config, epochs=len(standings))
+    assert [r.best for r in train(tiny_network(), colours(), settings, CPU)] == best
+
+
+def test_a_stop_ends_the_training_within_a_batch(config):
+    steps = []
+
+    def stop(result) -> None:
+        steps.append(result)
+        if len(steps) == 6:
+            raise StopRequested
+
+    epochs = train(tiny_network(), colours(), config, CPU, on_batch=stop)
+    assert next(epochs).epoch == 1
+    with pytest.raises(StopRequested):
+        next(epochs)
+    assert len(steps) == 6
+
+
+def test_a_stop_ends_the_validation_within_a_batch(config):
+    asked = []
+
+    def stop() -> None:
+        asked.append(1)
+        raise StopRequested
+
+    with pytest.raises(StopRequested):
+        next(iter(train(tiny_network(), colours(), config, CPU, between=stop)))
+    assert asked == [1]
+
+
+def test_predictions_come_in_the_order_of_the_rows(config):
+    network, images = tiny_network(), colours()
+    rows = np.array([5, 2, 30, 2])
+    together = predict_logits(network, images.pixels, rows, 3, CPU)
+    alone = torch.cat([predict_logits(network, images.pixels, rows[i : i + 1], 1, CPU) for i in range(4)])
+    torch.testing.assert_close(together, alone)
+    assert together.shape == (4, 2)
+    assert not network.training
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "settings"), [("adam", torch.optim.Adam, {}), ("sgd", torch.optim.SGD, {"momentum": 0.9})]
+)
+def test_the_optimizer_is_the_one_that_was_asked_for_and_every_layer_learns(config, name, kind, settings):
+    network = tiny_network()
+    optimizer = make_optimizer(network, replace(config, optimizer=name, learning_rate=0.003))
+    assert type(optimizer) is kind
+    (group,) = optimizer.param_groups
+    assert group["lr"] == 0.003
+    assert {key: group[key] for key in settings} == settings
+    assert len(group["params"]) == len(list(network.parameters()))
