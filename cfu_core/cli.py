@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cfu_core.dataset.catalog import Dataset, load_dataset
 from cfu_core.dataset.importing import import_source, scan_source
@@ -34,8 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(MENDABLE, f"{self.prog}: {message}. See --help.\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cfu_core", description="Classify images of colony-forming units.")
+    parser = _Parser(prog="python -m cfu_core", description="Classify images of colony-forming units.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     data_help = "a folder, a zip, a CSV manifest, or the name of an imported dataset"
 

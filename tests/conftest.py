@@ -9,6 +9,7 @@ import pytest
 
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.importing import import_source
+from cfu_core.runs.store import Run
 
 
 @pytest.fixture
@@ -54,3 +55,38 @@ def drawn_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_dataset(cfu_home: Path, drawn_shapes: Path) -> Dataset:
     """`drawn_shapes`, imported into this test's own home."""
     return import_source(drawn_shapes, name="shapes")
+
+
+@pytest.fixture(scope="session")
+def _trained_home(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path) -> tuple[Path, str]:
+    """A home folder with one finished run on `drawn_shapes`, and that run's identifier."""
+    from cfu_core.imaging.recipe import Recipe
+    from cfu_core.jobs.job import Job
+    from cfu_core.jobs.worker import run_in_foreground
+    from cfu_core.runs.planning import plan_run
+    from cfu_core.training.config import TrainingConfig
+
+    home = tmp_path_factory.mktemp("trained") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CFU_HOME", str(home))
+        dataset = import_source(drawn_shapes, name="shapes")
+        config = TrainingConfig(
+            dataset=dataset.id,
+            architecture="resnet18",
+            recipe=Recipe.preprocessed(299, tiles=2),
+            weights="none",
+            epochs=1,
+            seed=1,
+        )
+        run = plan_run(config, dataset)
+        status = run_in_foreground(Job(run.folder))
+        assert status.state == "finished", status.message
+    return home, run.id
+
+
+@pytest.fixture
+def finished_run(_trained_home: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A real run of one epoch, in a home that tests share: look, do not touch."""
+    home, identifier = _trained_home
+    monkeypatch.setenv("CFU_HOME", str(home))
+    return Run(home / "runs" / identifier)

@@ -141,7 +141,7 @@ def test_a_page_is_at_most_150_lines_long():
 
 
 def test_a_page_leaves_the_science_to_the_core():
-    heavy = {"torch", "torchvision", "sklearn", "cv2", "scipy", "skimage"}
+    heavy = {"torch", "torchvision", "safetensors", "sklearn", "scipy", "skimage"}
     knowing = {str(path.relative_to(PROJECT)): packages(imports(path)) & heavy for path in screens()}
     assert {path: names for path, names in knowing.items() if names} == {}
 

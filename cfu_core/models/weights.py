@@ -3,6 +3,9 @@
 A file never runs code: ``weights_only=True``, or safetensors.
 """
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
@@ -17,8 +20,12 @@ from cfu_core.models.registry import architecture
 from cfu_core.models.weight_files import IMAGENET, NONE, PROMISED_HASH, WeightsRecord, check_file, weights_folder
 from cfu_core.storage import storage_errors
 
+Progress = Callable[[int, int], None]
 
-def initial_network(key: str, weights: str, classes: int, *, seed: int) -> tuple[nn.Module, WeightsRecord]:
+
+def initial_network(
+    key: str, weights: str, classes: int, *, seed: int, progress: Progress = lambda done, total: None
+) -> tuple[nn.Module, WeightsRecord]:
     """A network ready for training: weights loaded, head replaced.
 
     Parameters
@@ -30,6 +37,8 @@ def initial_network(key: str, weights: str, classes: int, *, seed: int) -> tuple
     classes : int
     seed : int
         For the head, and for everything when the weights are ``none``.
+    progress : callable
+        Called with megabytes downloaded and in all, while ImageNet's weights are downloaded.
 
     Returns
     -------
@@ -45,7 +54,7 @@ def initial_network(key: str, weights: str, classes: int, *, seed: int) -> tuple
     network = build_network(key, seed=seed)
     record = WeightsRecord(kind=NONE)
     if weights != NONE:
-        path = imagenet_file(key) if weights == IMAGENET else Path(weights)
+        path = imagenet_file(key, progress=progress) if weights == IMAGENET else Path(weights)
         record = WeightsRecord(
             kind=IMAGENET if weights == IMAGENET else "file", name=path.name, sha256=check_file(path)
         )
@@ -54,22 +63,27 @@ def initial_network(key: str, weights: str, classes: int, *, seed: int) -> tuple
     return network, record
 
 
-def imagenet_file(key: str) -> Path:
-    """torchvision's ImageNet weights on this disk; downloaded, with its progress bar, when they are not here yet.
+def imagenet_file(key: str, *, progress: Progress = lambda done, total: None) -> Path:
+    """torchvision's ImageNet weights on this disk; downloaded by torch.hub when they are not here yet.
+
+    A terminal shows torch.hub's own progress bar; `progress` is called with megabytes done and in all, for others.
 
     Raises
     ------
     WeightsError
         There is no way to the download server, or what came has another hash.
     """
-    url = get_model_weights(key).IMAGENET1K_V1.url
+    weights = get_model_weights(key).IMAGENET1K_V1
+    url = weights.url
     path = weights_folder() / url.rsplit("/", 1)[1]
     if path.exists():
         return path
     try:
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=PROMISED_HASH.search(path.name)[1])  # type: ignore[index]
+            promised = PROMISED_HASH.search(path.name)
+            with _watching(path, weights.meta["_file_size"], progress):
+                torch.hub.download_url_to_file(url, str(path), hash_prefix=promised[1] if promised else None)
     except (OSError, HTTPException) as error:  # urllib's own errors are OSErrors
         raise WeightsError(
             f"ImageNet weights for {architecture(key).label} could not be downloaded: {error}.",
@@ -82,6 +96,26 @@ def imagenet_file(key: str) -> Path:
             f"The download of {path.name} was damaged: {error}.", "", "Nothing was kept. Try again."
         ) from error
     return path
+
+
+@contextmanager
+def _watching(path: Path, megabytes: float, progress: Progress) -> Iterator[None]:
+    """Tell how large torch.hub's partial file is, twice a second."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.5):
+            sizes = [part.stat().st_size for part in path.parent.glob(f"{path.name}.*.partial")]
+            if sizes:
+                progress(round(max(sizes) / 2**20), round(megabytes))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:

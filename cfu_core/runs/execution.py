@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from cfu_core.dataset.catalog import load_dataset
@@ -19,7 +19,7 @@ from cfu_core.models.networks import build_network, replace_head
 from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
 from cfu_core.models.weights import initial_network
 from cfu_core.runs.store import Run
-from cfu_core.storage import replacing, write_json
+from cfu_core.storage import write_bytes, write_json
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import best_device, describe
 from cfu_core.training.loop import BatchResult, TrainingImages, predict_logits, train
@@ -56,7 +56,13 @@ def execute_run(run: Run, observer: Observer) -> None:
     split = split_of(dataset, seed=config.split_seed)
     device = best_device()
     observer.report(f"Loading {run.spec['weights_label']}", device=describe(device))
-    network, weights = initial_network(config.architecture, config.weights, len(dataset.classes), seed=config.seed)
+    network, weights = initial_network(
+        config.architecture,
+        config.weights,
+        len(dataset.classes),
+        seed=config.seed,
+        progress=lambda done, total: observer.report("Downloading ImageNet weights (MB)", done=done, total=total),
+    )
     network.to(device)
 
     prepared = prepare(dataset, config.recipe, progress=_stoppable(observer, "Decoding and preprocessing"))
@@ -175,8 +181,9 @@ def write_timing(run: Run, seconds: dict[str, float], started: float, facts: dic
 
 def save_model(run: Run, network: nn.Module, facts: dict[str, Any]) -> None:
     """Keep the network's weights, with all that is needed to use them beside them."""
-    with replacing(run.folder / "model.safetensors") as draft:
-        save_file({name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}, draft)
+    tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
+    # by way of bytes: safetensors' own writer hides from us that the disk is full
+    write_bytes(run.folder / "model.safetensors", save(tensors))
     write_json(
         run.folder / "model.json",
         {

@@ -1,7 +1,5 @@
 """Tables 1 to 4, and one run in depth: confusion matrix, classes, curves."""
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
@@ -10,17 +8,10 @@ from cfu_core.jobs.job import Job
 from cfu_core.paper import REMARKS
 from cfu_core.runs.store import Run, result_of
 from pages.components import cached, charts, jobs, runs
+from pages.components.downloads import with_download
 from pages.components.state import chosen_dataset, header, url_choice
 
 HIDDEN = ("Dataset", "Run", "Epochs", "Seed")  # in the CSV, but not on the screen
-
-
-def with_download(table: pd.DataFrame, name: str, **kwargs: Any) -> None:
-    """A table, and its CSV."""
-    st.dataframe(table, hide_index=True, **kwargs)
-    st.download_button(
-        "CSV", table.to_csv(index=False), f"{name}.csv", "text/csv", icon=":material/download:", key=f"csv-{name}"
-    )
 
 
 def show_tables(shown: list[Run], classes: int) -> None:

@@ -1,0 +1,211 @@
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import confusion_matrix, precision_score
+
+from cfu_core.dataset.splitting import split_of
+from cfu_core.errors import RunError, TrainingError, WeightsError
+from cfu_core.evaluation.metrics import evaluate
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.runs.planning import plan_run
+from cfu_core.runs.store import Run, delete_run, list_runs, open_run, result_of, runs_folder
+from cfu_core.training.config import TrainingConfig
+
+
+@pytest.fixture
+def config(small_dataset) -> TrainingConfig:
+    return TrainingConfig(
+        dataset=small_dataset.id, architecture="resnet18", recipe=Recipe.original(299), weights="none", epochs=2
+    )
+
+
+@pytest.fixture
+def run(config, small_dataset) -> Run:
+    return plan_run(config, small_dataset)
+
+
+# --- planning
+
+
+def test_a_planned_run_holds_what_was_asked_for(run, config, small_dataset):
+    assert TrainingConfig.from_dict(run.config) == config
+    assert run.recipe == config.recipe
+    assert run.classes == ["disc", "ring", "square"]
+    assert run.spec["dataset"]["id"] == small_dataset.id
+    assert run.spec["dataset"]["digest"] == small_dataset.digest
+    assert run.spec["split"]["counts"] == split_of(small_dataset).counts
+    assert {"torch", "python", "cfu_core"} <= set(run.spec["environment"])
+    assert run.name == run.default_name == "ResNet-18, original, random weights"
+
+
+def test_the_split_is_written_down_for_people(run, small_dataset):
+    table = pd.read_csv(run.folder / "split.csv")
+    assert table.columns.tolist() == ["path", "label", "partition"]
+    assert dict(zip(table["path"], table["partition"], strict=True)) == split_of(small_dataset).assignment
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "told"),
+    [
+        ({"batch_size": 30}, TrainingError, "batch size is 30, .* only 25 images"),
+        ({"weights": "/nowhere/w.pth"}, WeightsError, "no weights file"),
+    ],
+)
+def test_what_cannot_be_trained_leaves_no_run(config, small_dataset, change, error, told):
+    from dataclasses import replace
+
+    with pytest.raises(error, match=told):
+        plan_run(replace(config, **change), small_dataset)
+    assert list_runs() == []
+    assert not runs_folder().exists() or list(runs_folder().iterdir()) == []
+
+
+# --- finding, naming, deleting
+
+
+def test_a_run_is_found_by_its_identifier_and_by_its_name(run):
+    assert open_run(run.id) == run
+    run.rename("  mine  ")
+    assert run.name == "mine"
+    assert open_run("mine") == run
+    run.rename(" ")
+    assert run.name == run.default_name
+
+
+def test_runs_are_listed_newest_first(config, small_dataset):
+    from dataclasses import replace
+
+    networks = [("resnet18", 299), ("alexnet", 224), ("googlenet", 299), ("alexnet", 224), ("resnet18", 299)]
+    made = [
+        plan_run(replace(config, architecture=key, recipe=Recipe.original(size)), small_dataset)
+        for key, size in networks
+    ]
+    assert list_runs() == made[::-1]
+
+
+def test_several_runs_of_a_name_must_be_told_apart(config, small_dataset):
+    runs = [plan_run(config, small_dataset) for _ in range(2)]
+    with pytest.raises(RunError, match=r"2 runs are named .*identifier"):
+        open_run(runs[0].name)
+
+
+@pytest.mark.parametrize("reference", ["nothing", "", "../../etc", "..", ".", "/etc", "a/b", "x\0y", "a" * 300, "💥"])
+def test_an_unknown_reference_is_told_with_those_there_are(run, reference):
+    with pytest.raises(RunError, match=f"There is no run .*{run.id}"):
+        open_run(reference)
+
+
+def test_a_reference_never_leads_out_of_the_folder(run, cfu_home):
+    shutil.copytree(run.folder, cfu_home / "outside")
+    for reference in ("../outside", str(cfu_home / "outside"), "../runs/" + run.id, "./" + run.id):
+        with pytest.raises(RunError):
+            open_run(reference)
+
+
+def test_without_runs_an_unknown_one_is_told_so(cfu_home):
+    with pytest.raises(RunError, match="none yet"):
+        open_run("mine")
+    assert list_runs() == []
+
+
+def test_a_deleted_run_is_gone(config, small_dataset):
+    first, second = plan_run(config, small_dataset), plan_run(config, small_dataset)
+    delete_run(first)
+    assert list_runs() == [second]
+    assert [path.name for path in runs_folder().iterdir()] == [second.id]
+
+
+def test_a_half_made_run_is_no_run(run):
+    (runs_folder() / ".20200101-000000-x.part").mkdir()
+    shutil.copy(run.folder / "spec.json", runs_folder() / ".20200101-000000-x.part")
+    assert list_runs() == [run]
+
+
+# --- what is written as it goes
+
+
+def test_metrics_come_back_by_kind_and_in_order(run):
+    run.append_metrics("batch", {"epoch": 1, "batch": 1})
+    run.append_metrics("epoch", {"epoch": 1, "validation_loss": 0.5})
+    run.append_metrics("batch", {"epoch": 2, "batch": 1})
+    assert run.batches() == [{"epoch": 1, "batch": 1}, {"epoch": 2, "batch": 1}]
+    assert run.history() == [{"epoch": 1, "validation_loss": 0.5}]
+
+
+def test_a_last_line_that_is_still_being_written_is_left_out(run):
+    run.append_metrics("epoch", {"epoch": 1})
+    with (run.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"kind": "epoch", "epo')
+    assert run.history() == [{"epoch": 1}]
+
+
+def test_a_run_without_results_has_none(run):
+    assert run.history() == run.batches() == []
+    assert run.predictions() is run.evaluation() is run.timing() is None
+    result = result_of(run)
+    assert result.evaluation is None
+    assert result.seconds == {}
+    assert (result.architecture, result.images, result.epochs) == ("resnet18", "original", 2)
+
+
+def test_predictions_and_evaluation_are_written_from_probabilities(run):
+    true = ["disc", "ring", "ring", "square"]
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.3, 0.2], [0.2, 0.5, 0.3]])
+    run.write_predictions(["a.png", "b, c.png", "NA", "ü.png"], true, probabilities)
+    table = run.predictions()
+    assert table["path"].tolist() == ["a.png", "b, c.png", "NA", "ü.png"]
+    assert table["predicted"].tolist() == ["disc", "ring", "disc", "ring"]
+    np.testing.assert_array_equal(table.filter(like="probability_").to_numpy(), probabilities)
+    assert table.columns.tolist()[3:] == ["probability_disc", "probability_ring", "probability_square"]
+    # rows true, columns predicted
+    assert run.evaluation().confusion == [[1, 0, 0], [1, 1, 0], [0, 1, 0]]
+    assert run.evaluation() == evaluate(true, table["predicted"].tolist(), run.classes)
+
+
+# --- a real run
+
+
+def test_the_evaluation_of_a_real_run_follows_from_its_predictions(finished_run):
+    table, evaluation = finished_run.predictions(), finished_run.evaluation()
+    classes = finished_run.classes
+    assert evaluation.confusion == confusion_matrix(table["true"], table["predicted"], labels=classes).tolist()
+    assert evaluation.accuracy == pytest.approx((table["true"] == table["predicted"]).mean())
+    assert evaluation.precision_macro == pytest.approx(
+        precision_score(table["true"], table["predicted"], average="macro", labels=classes, zero_division=0)
+    )
+    probabilities = table[[f"probability_{name}" for name in classes]].to_numpy()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert [classes[i] for i in probabilities.argmax(axis=1)] == table["predicted"].tolist()
+
+
+def test_a_real_run_is_tested_on_the_test_partition_alone(finished_run):
+    split = pd.read_csv(finished_run.folder / "split.csv")
+    test = split[split["partition"] == "test"]
+    predictions = finished_run.predictions()
+    assert predictions["path"].tolist() == test["path"].tolist()
+    assert predictions["true"].tolist() == test["label"].tolist()
+
+
+def test_a_real_run_tells_its_history_and_where_the_time_went(finished_run):
+    (epoch,) = finished_run.history()
+    assert epoch["epoch"] == 1
+    assert epoch["best"]
+    assert [step["batch"] for step in finished_run.batches()] == [1, 2]  # 25 training images in batches of 15
+    seconds = finished_run.timing()["seconds"]
+    assert set(seconds) == {"decode", "preprocess", "train", "validate", "test", "total"}
+    assert all(value > 0 for value in seconds.values())
+    assert sum(seconds.values()) - seconds["total"] <= seconds["total"]
+    assert result_of(finished_run).seconds == seconds
+
+
+def test_what_is_needed_to_use_a_model_lies_beside_it(finished_run):
+    facts = json.loads((finished_run.folder / "model.json").read_text())
+    assert facts["architecture"] == "resnet18"
+    assert facts["classes"] == finished_run.classes
+    assert Recipe.from_dict(facts["recipe"]) == finished_run.recipe
+    assert facts["normalisation"] == {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    assert facts["weights_at_start"]["kind"] == "none"
+    assert facts["best_epoch"] == 1
