@@ -1,6 +1,7 @@
 """What several tests need."""
 
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -52,9 +53,19 @@ def drawn_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def small_dataset(cfu_home: Path, drawn_shapes: Path) -> Dataset:
+def small_dataset(: Path, drawn_shapes: Path) -> Dataset:
     """`drawn_shapes`, imported into this test's own home."""
     return import_source(drawn_shapes, name="shapes")
+
+
+@pytest.fixture
+def nine_shapes(drawn_shapes: Path, tmp_path: Path) -> Path:
+    """Three images of each class of `drawn_shapes`: the least that can be trained on, and the quickest."""
+    folder = tmp_path / "nine shapes"
+    for path in sorted(drawn_shapes.glob("*/0[0-2].png")):
+        (folder / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / path.parent.name)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """What each kind of job does, and how its end is written down."""
 
+import shutil
 import signal
 import time
 import traceback
@@ -133,6 +134,7 @@ def _demo(job: Job, observer: JobObserver) -> dict[str, Any]:
     )
     name = DEMO_NAME if seed == 0 else f"{DEMO_NAME}, seed {seed}"
     dataset = import_source(folder, name=name, progress=observer.progress("Importing images"))
+    shutil.rmtree(folder)  # its images are in the store now
     return {"dataset": dataset.id}
 
 

@@ -15,7 +15,7 @@ from cfu_core.errors import CfuError
 from cfu_core.imaging.recipe import Enhanced, Recipe, enhance
 from cfu_core.jobs.worker import project_folder
 
-THUMBNAIL_SIDE = 256
+THUMBNAIL_SIDE = 256  # pixels of the longer side
 
 
 def dataset(identifier: str) -> Dataset:
@@ -47,11 +47,11 @@ def thumbnail(data: Dataset, row: int) -> bytes:
 
 @st.cache_data(max_entries=2000, show_spinner=False)
 def _thumbnail(digest: str, _data: Dataset, _row: int) -> bytes:  # noqa: ARG001
-    image = _data.read_image(_row)
-    side = min(image.shape[:2])
-    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    square = image[top : top + side, left : left + side]
-    return jpeg(cv2.resize(square, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA))
+    picture = _data.read_image(_row)
+    scale = THUMBNAIL_SIDE / max(picture.shape[:2])
+    return jpeg(
+        cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    )
 
 
 def image(data: Dataset, row: int) -> np.ndarray:

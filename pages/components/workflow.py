@@ -56,7 +56,7 @@ def _results() -> str:
 STEPS = (
     ("Explore", "pages/data/explore.py", "Look at the images, the classes and the split.", _gallery),
     ("Preprocess", "pages/data/preprocess.py", "Crop to the colony, enhance it, compare.", _preprocessing),
-    ("Train", "pages/model/train.py", "Teach a network, watch it learn.", _training),
+    ("Train", "pages/model/train.py", "Teach a network and watch it learn, batch by batch.", _training),
     ("Results", "pages/model/results.py", "Read tables and confusion matrices.", _results),
 )
 

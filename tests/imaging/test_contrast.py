@@ -24,9 +24,7 @@ def lab(image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("clip_limit", "tiles"), [(2.0, 8), (0.5, 4), (10.0, 3), (40.0, 1)])
 def test_it_is_opencvs_clahe_on_the_lightness(image, clip_limit, tiles):
     expected = lab(image)
-    expected[..., 0] = cv2.createCLAHE(clipLimit=clip_limit, tileGridSize=(tiles, tiles)).apply(
-        expected[..., 0].copy()
-    )
+    expected[..., 0] = cv2.createCLAHE(clipLimit=clip_limit, tileGridSize=(tiles, tiles)).apply(expected[..., 0].copy())
     np.testing.assert_array_equal(
         clahe(image, clip_limit=clip_limit, tiles=tiles), cv2.cvtColor(expected, cv2.COLOR_LAB2RGB)
     )

@@ -7,7 +7,7 @@ from cfu_core.imaging.cropping import Box, cut, find_colony, square_around
 
 def uneven_background(height: int, width: int, seed: int = 0) -> np.ndarray:
     """A bright frame, darker to one corner, with a camera's noise."""
-    y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j]
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     light = 205 - 45 * x - 25 * y - 30 * (x - 0.5) ** 2
     noise = np.random.default_rng(seed).normal(0, 2, (height, width, 3))
     return np.clip(light[..., None] + np.array([4, 0, -12]) + noise, 0, 255).astype(np.uint8)

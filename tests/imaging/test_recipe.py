@@ -44,9 +44,7 @@ def test_the_papers_two_kinds_of_images():
 
 def test_the_summary_names_the_steps_in_order():
     assert Recipe.original(224).summary == "resize to 224 × 224"
-    assert (
-        Recipe.preprocessed(299).summary == "crop (margin 5%) → CLAHE (clip 2, 8 × 8 tiles) → resize to 299 × 299"
-    )
+    assert Recipe.preprocessed(299).summary == "crop (margin 5%) → CLAHE (clip 2, 8 × 8 tiles) → resize to 299 × 299"
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,9 @@ def test_a_hash_that_the_name_promises_must_be_kept(tmp_path):
         check_file(path)
 
 
-@pytest.mark.parametrize("name", ["mine.pth", "resnet18-v2.pth", "colonies-20260131.pth", "fine-tuned-19991224.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["mine.pth", "resnet18-v2.pth", "colonies-20260131.pth", "fine-tuned-19991224.safetensors"]
+)
 def test_other_names_promise_nothing(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"content")
@@ -291,7 +293,9 @@ def serving(name: str, content: bytes, *, status: int = 200, announced: int | No
 
 def set_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """Let torchvision's entry for ResNet-18 name another address; everything else stays real."""
-    monkeypatch.setattr(ResNet18_Weights.IMAGENET1K_V1, "_value_", replace(ResNet18_Weights.IMAGENET1K_V1.value, url=url))
+    monkeypatch.setattr(
+        ResNet18_Weights.IMAGENET1K_V1, "_value_", replace(ResNet18_Weights.IMAGENET1K_V1.value, url=url)
+    )
     assert ResNet18_Weights.IMAGENET1K_V1.url == url
 
 
@@ -303,7 +307,8 @@ def content(tmp_path, saved) -> bytes:
     return path.read_bytes()
 
 
-def test_imagenets_weights_are_downloaded_once_checked_and_used(cfu_home, monkeypatch, saved, content):
+@pytest.mark.usefixtures("cfu_home")
+def test_imagenets_weights_are_downloaded_once_checked_and_used(monkeypatch, saved, content):
     name = f"resnet18-{sha256(content).hexdigest()[:8]}.pth"
     with serving(name, content) as server:
         set_url(monkeypatch, server.url)
@@ -316,7 +321,8 @@ def test_imagenets_weights_are_downloaded_once_checked_and_used(cfu_home, monkey
         assert server.requests == 1
 
 
-def test_a_download_with_another_hash_is_refused_and_not_kept(cfu_home, monkeypatch):
+@pytest.mark.usefixtures("cfu_home")
+def test_a_download_with_another_hash_is_refused_and_not_kept(monkeypatch):
     with serving("resnet18-0123abcd.pth", b"an error page") as server:
         set_url(monkeypatch, server.url)
         with pytest.raises(WeightsError, match=r"download of resnet18-0123abcd\.pth was damaged.*Try again"):
@@ -324,12 +330,13 @@ def test_a_download_with_another_hash_is_refused_and_not_kept(cfu_home, monkeypa
     assert list(weights_folder().iterdir()) == []
 
 
-def test_a_download_that_breaks_off_is_refused_and_not_kept(cfu_home, monkeypatch):
+@pytest.mark.usefixtures("cfu_home")
+def test_a_download_that_breaks_off_is_refused_and_not_kept(monkeypatch):
     whole = b"0123456789" * 50_000
     name = f"resnet18-{sha256(whole).hexdigest()[:8]}.pth"
     with serving(name, whole[:1000], announced=len(whole)) as server:
         set_url(monkeypatch, server.url)
-        with pytest.raises(WeightsError, match="resnet18-|ResNet-18"):
+        with pytest.raises(WeightsError, match=r"resnet18-|ResNet-18"):
             imagenet_file(KEY)
     assert list(weights_folder().iterdir()) == []
 
@@ -344,15 +351,17 @@ def test_without_a_network_the_address_and_the_place_for_the_file_are_told(cfu_h
     assert str(cfu_home / "weights" / "resnet18-f37072fd.pth") in str(refused.value)
 
 
+@pytest.mark.usefixtures("cfu_home")
 @pytest.mark.parametrize("status", [404, 503])
-def test_a_server_that_refuses_is_told(cfu_home, monkeypatch, status):
+def test_a_server_that_refuses_is_told(monkeypatch, status):
     with serving("resnet18-0123abcd.pth", b"", status=status) as server:
         set_url(monkeypatch, server.url)
         with pytest.raises(WeightsError, match=f"could not be downloaded.*{status}"):
             imagenet_file(KEY)
 
 
-def test_a_server_that_answers_nonsense_is_told(cfu_home, monkeypatch):
+@pytest.mark.usefixtures("cfu_home")
+def test_a_server_that_answers_nonsense_is_told(monkeypatch):
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -371,7 +380,8 @@ def test_a_server_that_answers_nonsense_is_told(cfu_home, monkeypatch):
         thread.join()
 
 
-def test_a_file_put_there_by_hand_is_used_without_a_network(cfu_home, monkeypatch, saved, content):
+@pytest.mark.usefixtures("cfu_home")
+def test_a_file_put_there_by_hand_is_used_without_a_network(monkeypatch, saved, content):
     path = promised(weights_folder(), content)
     set_url(monkeypatch, f"http://127.0.0.1:9/models/{path.name}")
     network, record = initial_network(KEY, "imagenet", 3, seed=0)
@@ -379,7 +389,8 @@ def test_a_file_put_there_by_hand_is_used_without_a_network(cfu_home, monkeypatc
     assert record.kind == "imagenet"
 
 
-def test_a_damaged_file_put_there_by_hand_is_refused(cfu_home, monkeypatch, content):
+@pytest.mark.usefixtures("cfu_home")
+def test_a_damaged_file_put_there_by_hand_is_refused(monkeypatch, content):
     path = promised(weights_folder(), content)
     path.write_bytes(content[:-1])
     set_url(monkeypatch, f"http://127.0.0.1:9/models/{path.name}")

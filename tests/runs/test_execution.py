@@ -5,9 +5,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from cfu_core.dataset.catalog import load_dataset
 from cfu_core.errors import CfuError, RunError, StopRequested, StorageError, WeightsError
 from cfu_core.imaging.reading import read
+from cfu_core.imaging.recipe import Recipe
 from cfu_core.runs.execution import execute_run, load_model, predict, save_model
 from cfu_core.runs.planning import plan_run
 from cfu_core.runs.store import Run
@@ -21,7 +21,7 @@ class Silent:
         self.reports = reports
         self.phases: list[str] = []
 
-    def report(self, phase: str, **details: object) -> None:
+    def report(self, phase: str, **_details: object) -> None:
         self.phases.append(phase)
 
     def stop_requested(self) -> bool:
@@ -87,17 +87,17 @@ def test_a_full_disk_is_told_and_the_last_model_stays(copied, tmp_path):
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_a_dataset_that_has_changed_is_refused(finished_run, copied):
+def test_a_dataset_that_has_changed_is_refused(_finished_run, copied):
     copied.spec["dataset"]["digest"] = "0" * 64
     with pytest.raises(RunError, match="dataset has changed"):
         execute_run(copied, Silent())
 
 
-def test_a_stop_while_images_are_prepared_leaves_no_results(small_dataset, finished_run, monkeypatch):
-    # `finished_run` comes last, so its home would be used
-    monkeypatch.setenv("CFU_HOME", str(small_dataset.image_file(0).parents[2]))
-    assert load_dataset(small_dataset.id).digest == small_dataset.digest
-    run = plan_run(TrainingConfig.from_dict(finished_run.config), small_dataset)
+def test_a_stop_while_images_are_prepared_leaves_no_results(small_dataset):
+    config = TrainingConfig(
+        dataset=small_dataset.id, architecture="resnet18", recipe=Recipe.original(299), weights="none"
+    )
+    run = plan_run(config, small_dataset)
     observer = Silent(reports=10)
     with pytest.raises(StopRequested):
         execute_run(run, observer)

@@ -105,7 +105,8 @@ def test_a_reference_never_leads_out_of_the_folder(run, cfu_home):
             open_run(reference)
 
 
-def test_without_runs_an_unknown_one_is_told_so(cfu_home):
+@pytest.mark.usefixtures("cfu_home")
+def test_without_runs_an_unknown_one_is_told_so():
     with pytest.raises(RunError, match="none yet"):
         open_run("mine")
     assert list_runs() == []

@@ -83,7 +83,7 @@ def test_the_bounds_themselves_are_allowed(config, values):
 
 
 def test_an_unknown_model_is_told_with_those_there_are(config):
-    with pytest.raises(TrainingError, match="no model named 'vgg99'.*alexnet"):
+    with pytest.raises(TrainingError, match=r"no model named 'vgg99'.*alexnet"):
         replace(config, architecture="vgg99")
 
 

@@ -125,7 +125,7 @@ def test_an_epochs_loss_and_accuracy_are_means_over_its_images(config):
     assert result.training_accuracy == pytest.approx(np.average([s.accuracy for s in steps], weights=sizes))
 
 
-def test_validation_is_mean_cross_entropy_and_accuracy_without_augmentation_or_dropout(config):
+def test_validation_is_mean_cross_entropy_and_accuracy_without_augmentation_or_dropout():
     images, network = colours(), tiny_network()
     loss, accuracy = validate(network, images, 3, CPU)
     network.eval()
@@ -219,7 +219,7 @@ def test_a_stop_ends_the_validation_within_a_batch(config):
     assert asked == [1]
 
 
-def test_predictions_come_in_the_order_of_the_rows(config):
+def test_predictions_come_in_the_order_of_the_rows():
     network, images = tiny_network(), colours()
     rows = np.array([5, 2, 30, 2])
     together = predict_logits(network, images.pixels, rows, 3, CPU)

@@ -37,7 +37,7 @@ def test_the_pixels_cannot_be_written_to(small_dataset):
         prepare(small_dataset, RECIPE).pixels[0] = 0
 
 
-def test_a_second_preparation_reuses_the_first(small_dataset, monkeypatch):
+def test_a_second_preparation_reuses_the_first(small_dataset):
     first = prepare(small_dataset, RECIPE)
     for path in small_dataset.images.index:
         small_dataset.image_file(path).unlink()
@@ -64,7 +64,7 @@ def test_progress_counts_up_to_all_images(small_dataset):
 
 
 def test_an_interrupted_preparation_leaves_nothing_and_can_be_repeated(small_dataset):
-    def stop(done: int, total: int) -> None:
+    def stop(done: int, _total: int) -> None:
         if done == 20:
             raise StopRequested
 
@@ -146,5 +146,6 @@ def test_clearing_the_cache_frees_what_it_says(small_dataset):
     assert clear_cache() == 0
 
 
-def test_clearing_a_cache_that_never_was_frees_nothing(cfu_home):
+@pytest.mark.usefixtures("cfu_home")
+def test_clearing_a_cache_that_never_was_frees_nothing():
     assert clear_cache() == 0

@@ -1,0 +1,69 @@
+"""A server, a browser and its windows, for a module's tests."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.browser.driving import PATIENCE_MS, Screen, Server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        missing = "There is no chromium on the PATH. On Debian: apt-get install chromium."
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts a server: new_server() on a fresh home, new_server(home, port) where one was before."""
+    servers: list[Server] = []
+
+    def start(home: Path | None = None, port: int | None = None) -> Server:
+        servers.append(Server(home or tmp_path_factory.mktemp("browser") / "home", port))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def server(new_server: Callable[..., Server]) -> Server:
+    """The module's own server, on a home that is empty at first."""
+    return new_server()
+
+
+@pytest.fixture
+def new_screen(browser: Browser) -> Iterator[Callable[..., Screen]]:
+    """Opens a window of a new visitor: new_screen(server, width=800, color_scheme="dark")."""
+    contexts: list[BrowserContext] = []
+
+    def open_window(server: Server, width: int = 1440, height: int = 1000, **options: Any) -> Screen:
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        return Screen(page, server.url)
+
+    yield open_window
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def screen(new_screen: Callable[..., Screen], server: Server) -> Screen:
+    """A window of a new visitor of the module's server."""
+    return new_screen(server)

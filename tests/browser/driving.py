@@ -1,0 +1,207 @@
+"""A real server, a browser window, and where things stand on the pages."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import psutil
+from playwright.sync_api import Locator, Page, expect
+
+from pages.components.warmup import warm_up
+
+PROJECT = Path(__file__).parents[2]
+MENU = ("Overview", "Explore", "Preprocess", "Train", "Results")
+SETTLED = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
+PATIENCE_MS = 30_000  # for what takes a moment
+WORK_MS = 300_000  # for what the computer has to work for
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+class Server:
+    """The dashboard in a process of its own, on a home folder and a free port."""
+
+    def __init__(self, home: Path, port: int | None = None) -> None:
+        self.home = home
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = home.with_name(f"{home.name}-server.log")
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(self.port)],
+                cwd=PROJECT,
+                env=os.environ | {"CFU_HOME": str(home)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        warm_up(self.port)
+        assert self.process.poll() is None, self.log.read_text()
+
+    def kill(self) -> None:
+        """End it as a power cut would; what it has started goes on."""
+        self.process.kill()
+        self.process.wait(timeout=20)
+
+    def close(self) -> None:
+        """End it, and every process that works on its home."""
+        self.kill()
+        for process in workers(self.home):
+            process.kill()
+            process.wait(timeout=20)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def workers(home: Path) -> list[psutil.Process]:
+    """Processes of this test whose home folder is `home`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get("CFU_HOME") == str(home):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+class Screen:
+    """One browser window. Selectors live here, so that a page's change of form is mended in one place."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+
+    def open(self, page: str = "", **query: str) -> None:
+        """Visit an address: ``open("explore", dataset="cells-0f1de16f")``."""
+        self.page.goto(f"{self.url}/{page}" + (f"?{urlencode(query)}" if query else ""))
+        self.settle()
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the script has run to its end."""
+        expect(self.page.locator(SETTLED)).to_be_visible()
+
+    def go(self, title: str) -> None:
+        """Open a page by the menu."""
+        self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=title).click()
+        self.expect_page(title)
+
+    def expect_page(self, title: str) -> None:
+        """The page with this entry in the menu is shown, whole and without an exception."""
+        heading = "CFU Workbench" if title == "Overview" else title
+        expect(self.page.get_by_role("heading", name=heading, exact=True, level=1)).to_be_visible()
+        self.settle()
+        expect(self.page.get_by_test_id("stSidebarNavLink")).to_have_count(len(MENU))
+        self.expect_no_exception()
+
+    def expect_no_exception(self) -> None:
+        expect(self.page.get_by_test_id("stException")).to_have_count(0)
+
+    def widget(self, key: str) -> Locator:
+        """A widget by its key, or by the beginning of its key: ``stop-*``."""
+        if key.endswith("*"):
+            return self.page.locator(f"[class*=' st-key-{key[:-1]}']")
+        return self.page.locator(f".st-key-{key}")
+
+    def choose(self, key: str, option: str) -> None:
+        """Choose one of a segmented control's options."""
+        button = self.widget(key).get_by_role("radio", name=option, exact=True)
+        button.click()
+        expect(button).to_have_attribute("aria-checked", "true")
+        self.settle()
+
+    def select(self, key: str, text: str) -> None:
+        """Choose in a select box the option that contains a text."""
+        self.widget(key).get_by_role("combobox").click()
+        self.page.get_by_role("option").filter(has_text=text).click()
+        self.settle()
+
+    def selected(self, key: str) -> Locator:
+        """The input that carries a select box's choice."""
+        return self.widget(key).get_by_role("combobox")
+
+    def press(self, key: str, stroke: str) -> None:
+        """Press a key of the keyboard on a slider's thumb."""
+        self.widget(key).get_by_role("slider").press(stroke)
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name)
+
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name).click()
+        self.settle()
+
+    def text(self, text: str) -> Locator:
+        """Where a text stands on the page itself, outside the sidebar."""
+        return self.page.get_by_test_id("stMain").get_by_text(text)
+
+    def alerts(self) -> Locator:
+        return self.page.get_by_test_id("stAlert")
+
+    def progress(self) -> Locator:
+        return self.page.get_by_test_id("stProgress")
+
+    def picture(self, caption: str) -> Locator:
+        """The image with this caption."""
+        return self.page.get_by_test_id("stImage").filter(has_text=caption).locator("img")
+
+    def thumbnails(self) -> Locator:
+        """The gallery's images."""
+        return self.page.get_by_test_id("stImage").locator("img[alt]")
+
+    def table(self, has_column: str) -> list[dict[str, str]]:
+        """The rows of the data frame with this column, as its accessible twin tells them."""
+        grid = self.page.locator("table[role=grid]").filter(
+            has=self.page.locator("[role=columnheader]", has_text=has_column)
+        )
+        expect(grid.first).to_be_attached()
+        return grid.first.evaluate(
+            """grid => {
+                const texts = (row, role) => [...row.querySelectorAll(`[role=${role}]`)].map(c => c.textContent)
+                const names = texts(grid, "columnheader")
+                const rows = [...grid.querySelectorAll("tbody [role=row]")].map(row => texts(row, "gridcell"))
+                return rows.map(row => Object.fromEntries(row.map((text, i) => [names[i], text])))
+            }"""
+        )
+
+    def confusion(self) -> list[list[str]]:
+        """The numbers written into the confusion matrix, by where they stand."""
+        labels = self.widget("confusion").locator("g.heatmap-label text")
+        expect(labels.first).to_be_visible()
+        found = labels.evaluate_all(
+            """texts => texts.map(t => {
+                const box = t.getBoundingClientRect()
+                return [Math.round(box.y + box.height / 2), Math.round(box.x + box.width / 2), t.textContent]
+            })"""
+        )
+        rows: dict[int, list[tuple[int, str]]] = {}
+        for y, x, text in found:
+            rows.setdefault(y, []).append((x, text))
+        return [[text for _, text in sorted(row)] for _, row in sorted(rows.items())]
+
+    def query(self) -> dict[str, str]:
+        """What stands in the address after the question mark."""
+        return {key: values[-1] for key, values in parse_qs(urlsplit(self.page.url).query).items()}
+
+    def upload(self, path: Path, name: str = "") -> None:
+        """Import a zip on the Overview page."""
+        if name:
+            self.widget("import_name").get_by_role("textbox").fill(name)
+            self.widget("import_name").get_by_role("textbox").press("Enter")
+            self.settle()
+        self.widget("import_zip").locator("input[type=file]").set_input_files(path)
+        go = self.widget("import_go").get_by_role("button")
+        expect(go).to_be_enabled()
+        go.click()

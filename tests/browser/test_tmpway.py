@@ -1,0 +1,157 @@
+"""The whole way of a user, with real images: upload, look, preprocess, train, compare."""
+
+import zipfile, time, sys
+T=time.time()
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from cfu_core.jobs.job import Job, State
+from cfu_core.paper import RESULTS
+from cfu_core.runs.store import Run
+from tests.browser.driving import WORK_MS, Screen
+
+pytestmark = [pytest.mark.browser, pytest.mark.real]
+
+CLASSES = ("erythroblast", "immature_granulocyte", "lymphocyte")
+PER_CLASS = 24
+NETWORKS = {"alexnet": "AlexNet", "resnet18": "ResNet-18"}  # in the order in which they are trained
+
+
+@pytest.fixture
+def blood_cells(tmp_path, real_images) -> Path:
+    """A zip of 24 real images a class; one of them is cut off in the middle."""
+    path = tmp_path / "blood cells.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in CLASSES:
+            for number, file in enumerate(sorted((real_images / "blood_lineages" / name).iterdir())[:PER_CLASS]):
+                content = file.read_bytes()
+                broken = name == "lymphocyte" and number == 0
+                archive.writestr(f"{name}/{file.name}", content[: len(content) // 2] if broken else content)
+    return path
+
+
+def start_training(screen, network: str, epochs: int) -> None:
+    """Settings, then the button."""
+    screen.choose("network", network)
+    screen.choose("train_weights", "Random")
+    field = screen.widget("train_epochs").get_by_role("spinbutton")
+    if not field.is_visible():
+        screen.page.get_by_test_id("stExpander").filter(has_text="Advanced").locator("summary").click()
+    field.fill(str(epochs))
+    field.press("Enter")
+    screen.settle()
+    screen.button("Start training").click()
+
+
+class Content(NamedTuple):
+    """A picture as the browser got it."""
+
+    source: str
+    data: bytes
+
+
+def content(screen: Screen, picture: Locator) -> Content:
+    """Where a picture comes from, and its bytes."""
+    source = picture.get_attribute("src")
+    return Content(source, screen.page.request.get(source).body())
+
+
+def in_home(home: Path) -> list[Run]:
+    """Runs of a home folder, oldest first."""
+    return [Run(path.parent) for path in sorted((home / "runs").glob("[!.]*/spec.json"))]
+
+
+@pytest.mark.timeout(900)
+def test_from_an_upload_to_two_compared_networks(screen, server, blood_cells):
+    screen.open()
+
+    print(f"{time.time()-T:.1f}", 'the images', file=sys.stderr, flush=True)
+    screen.upload(blood_cells)
+    expect(screen.text("The dataset is ready")).to_be_visible(timeout=WORK_MS)
+    screen.settle()
+    expect(screen.selected("dataset")).to_have_value("blood cells")
+    dataset = screen.query()["dataset"]
+
+    screen.go("Explore")
+    expect(screen.thumbnails()).to_have_count(24)
+    for i in range(24):
+        expect(screen.thumbnails().nth(i)).to_have_js_property("complete", True)
+        assert screen.thumbnails().nth(i).evaluate("image => image.naturalWidth") > 0
+    screen.tab("Problems (1)")
+    problems = screen.table("What is wrong")
+    assert len(problems) == 1
+    assert problems[0]["File"].startswith("lymphocyte/")
+    assert problems[0]["Kind"] == "truncated"
+
+    print(f"{time.time()-T:.1f}", 'contrast, live', file=sys.stderr, flush=True)
+    screen.go("Preprocess")
+    enhanced = screen.picture("With CLAHE")
+    before = content(screen, enhanced)
+    screen.press("clip", "End")
+    screen.settle()
+    expect(enhanced).not_to_have_attribute("src", before.source)
+    clipped = content(screen, enhanced)
+    assert clipped.data != before.data
+    assert screen.query()["clip"] == "40"
+    screen.press("tiles", "ArrowRight")
+    screen.settle()
+    expect(enhanced).not_to_have_attribute("src", clipped.source)
+    assert content(screen, enhanced).data != clipped.data
+    assert (screen.query()["clip"], screen.query()["tiles"]) == ("40", "9")
+
+    print(f"{time.time()-T:.1f}", 'the first network; a reload while it learns finds it again', file=sys.stderr, flush=True)
+    screen.go("Train")
+    expect(screen.text("CLAHE (clip 40, 9 × 9 tiles)")).to_be_visible()
+    start_training(screen, "AlexNet", epochs=1)
+    stop = screen.widget("stop-*")
+    expect(stop).to_have_count(1)
+    screen.reload()
+    expect(screen.text("AlexNet, preprocessed, random weights")).to_be_visible()
+    expect(screen.progress()).to_be_visible()
+
+    print(f"{time.time()-T:.1f}", 'the second waits for the first', file=sys.stderr, flush=True)
+    start_training(screen, "ResNet-18", epochs=1)
+    expect(screen.text("ResNet-18, preprocessed, random weights").first).to_be_visible()
+    print(f"{time.time()-T:.1f} queued",file=sys.stderr)
+    expect(stop).to_have_count(0, timeout=WORK_MS)
+    expect(screen.text("Accuracy on the test images")).to_be_visible()
+    finished = in_home(server.home)
+    assert [run.config["architecture"] for run in finished] == list(NETWORKS)
+    assert [Job(run.folder).status().state for run in finished] == [State.FINISHED] * 2
+
+    print(f"{time.time()-T:.1f}", 'a third is stopped', file=sys.stderr, flush=True)
+    start_training(screen, "AlexNet", epochs=50)
+    expect(screen.text("Epoch 1 of 50")).to_be_visible(timeout=WORK_MS)
+    print(f"{time.time()-T:.1f} epoch1",file=sys.stderr)
+    stop.get_by_role("button").click()
+    expect(screen.text("Stopped on request.")).to_be_visible(timeout=WORK_MS)
+    stopped = in_home(server.home)[-1]
+    assert Job(stopped.folder).status().state is State.STOPPED
+
+    print(f"{time.time()-T:.1f}", 'the results are those on disk', file=sys.stderr, flush=True)
+    screen.go("Results")
+    measured = {row["Network"]: row for row in screen.table("Published precision")}
+    assert list(measured) == ["ResNet-18", "AlexNet"]
+    for run, (key, network) in zip(finished, NETWORKS.items(), strict=True):
+        evaluation = run.evaluation()
+        row, published = measured[network], RESULTS[key, "preprocessed"]
+        assert float(row["Accuracy"]) == pytest.approx(evaluation.accuracy, abs=5e-5)
+        assert float(row["Precision, macro"]) == pytest.approx(evaluation.precision_macro, abs=5e-5)
+        assert float(row["Precision, micro"]) == pytest.approx(evaluation.precision_micro, abs=5e-5)
+        assert float(row["Published accuracy"]) == published.accuracy
+        assert float(row["Published precision"]) == published.precision
+        screen.select("run", run.name)
+        assert screen.query()["run"] == run.id
+        assert screen.confusion() == [[str(n) for n in row] for row in evaluation.confusion]
+        screen.expect_no_exception()
+
+    print(f"{time.time()-T:.1f}", 'the address leads back', file=sys.stderr, flush=True)
+    chosen = screen.query()
+    assert chosen["dataset"] == dataset
+    screen.reload()
+    assert screen.query() == chosen
+    expect(screen.text("ResNet-18, preprocessed, random weights").first).to_be_visible()
+    assert screen.confusion() == [[str(n) for n in row] for row in finished[1].evaluation().confusion]

@@ -1,0 +1,128 @@
+import os
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from cfu_core.jobs.job import Job, State, Status, all_jobs, create_job, jobs_folder, process_alive
+
+pytestmark = pytest.mark.usefixtures("cfu_home")
+
+
+@pytest.fixture
+def job() -> Job:
+    return create_job("import", {"source": "/somewhere", "name": None})
+
+
+def mine() -> dict:
+    """This process, as a status names it."""
+    return {"pid": os.getpid(), "pid_started": psutil.Process().create_time()}
+
+
+def test_a_new_job_is_queued_and_holds_what_was_asked_for(job):
+    assert job.status() == Status(state=State.QUEUED)
+    assert job.kind == "import"
+    assert job.spec["source"] == "/somewhere"
+    assert job.folder.parent == jobs_folder()
+    assert job.id == job.folder.name
+
+
+@pytest.mark.parametrize("state", State)
+def test_only_queued_and_running_jobs_go_on(state):
+    assert state.ended == (state not in ("queued", "running"))
+
+
+def test_a_status_is_read_back_as_it_was_written(job):
+    written = Status(state=State.RUNNING, phase="Training", details={"done": 3, "total": 4}, **mine())
+    job.write_status(written)
+    found = job.status()
+    assert (found.state, found.phase, found.details) == (State.RUNNING, "Training", {"done": 3, "total": 4})
+    assert abs(found.updated - time.time()) < 60
+
+
+def test_a_job_whose_process_is_gone_is_interrupted(job):
+    process = subprocess.Popen(["sleep", "60"])
+    started = psutil.Process(process.pid).create_time()
+    job.write_status(Status(state=State.RUNNING, phase="Training", pid=process.pid, pid_started=started))
+    assert job.status().state is State.RUNNING
+    process.kill()
+    process.wait()
+    found = job.status()
+    assert found.state is State.INTERRUPTED
+    assert found.phase == "Training"
+    assert "ended without a word" in found.message
+
+
+def test_another_process_with_the_same_number_is_not_taken_for_it(job):
+    who = mine()
+    assert process_alive(who["pid"], who["pid_started"])
+    assert not process_alive(who["pid"], who["pid_started"] - 100)
+    job.write_status(Status(state=State.RUNNING, pid=who["pid"], pid_started=who["pid_started"] - 100))
+    assert job.status().state is State.INTERRUPTED
+
+
+def test_a_zombie_is_not_alive():
+    process = subprocess.Popen(["true"])
+    try:
+        started = psutil.Process(process.pid).create_time()
+        deadline = time.monotonic() + 30
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert not process_alive(process.pid, started)
+    finally:
+        process.wait()
+
+
+@pytest.mark.parametrize("state", [State.FINISHED, State.FAILED, State.STOPPED])
+def test_a_job_that_has_ended_needs_no_process(job, state):
+    job.write_status(Status(state=state, message="why"))
+    assert job.status().state is state
+    assert job.status().message == "why"
+
+
+def test_a_stop_takes_a_queued_job_out_of_the_queue(job):
+    assert not job.stop_requested()
+    job.request_stop()
+    assert job.stop_requested()
+    assert job.status().state is State.STOPPED
+
+
+def test_a_stop_leaves_it_to_a_running_job_to_end(job):
+    job.write_status(Status(state=State.RUNNING, **mine()))
+    job.request_stop()
+    assert job.stop_requested()
+    assert job.status().state is State.RUNNING
+
+
+def test_a_stop_does_not_change_how_a_job_ended(job):
+    job.write_status(Status(state=State.FINISHED))
+    job.request_stop()
+    assert job.status().state is State.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("state", "details", "fraction"),
+    [
+        (State.QUEUED, {}, 0),
+        (State.RUNNING, {"done": 3, "total": 4}, 0.75),
+        (State.RUNNING, {"done": 0, "total": 0}, 0),
+        (State.RUNNING, {"epoch": 1, "epochs": 2, "batch": 0, "batches": 5}, 0),
+        (State.RUNNING, {"epoch": 2, "epochs": 4, "batch": 5, "batches": 10}, 0.375),
+        (State.RUNNING, {"epoch": 4, "epochs": 4, "batch": 10, "batches": 10}, 1),
+        (State.FINISHED, {}, 1),
+        (State.RUNNING, {"device": "CPU"}, 0),
+    ],
+)
+def test_how_much_is_done(state, details, fraction):
+    assert Status(state=state, details=details).fraction == fraction
+
+
+def test_all_jobs_come_oldest_first():
+    made = [create_job(kind, {"source": "x"}) for kind in ("import", "demo", "import", "demo", "demo")]
+    assert list(all_jobs()) == made
+
+
+def test_without_a_home_there_are_no_jobs():
+    assert list(all_jobs()) == []

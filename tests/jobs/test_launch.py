@@ -1,0 +1,142 @@
+"""The queue with real processes: what the dashboard relies on when a browser, a server or a job goes away."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+from filelock import FileLock, Timeout
+
+from cfu_core.dataset.catalog import Dataset, load_dataset
+from cfu_core.dataset.importing import import_source
+from cfu_core.errors import TrainingError
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive
+from cfu_core.jobs.launch import ensure_worker, submit, submit_run
+from cfu_core.jobs.worker import lane_lock, work
+from cfu_core.runs.execution import load_model
+from cfu_core.runs.store import Run, list_runs
+from cfu_core.training.config import TrainingConfig
+
+PATIENCE_S = 120
+
+pytestmark = pytest.mark.usefixtures("cfu_home")
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"still waiting for {what}"
+        time.sleep(0.05)
+
+
+def lane_is_free(lane: str) -> bool:
+    try:
+        with FileLock(lane_lock(lane).lock_file).acquire(timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+@pytest.fixture
+def _no_process_stays() -> Iterator[None]:
+    yield
+    for job in all_jobs():
+        job.request_stop()
+    until(lambda: lane_is_free("device") and lane_is_free("data"), "the workers to end")
+
+
+@pytest.fixture
+def nine_images(nine_shapes) -> Dataset:
+    return import_source(nine_shapes)
+
+
+@pytest.fixture
+def endless(nine_images) -> TrainingConfig:
+    """A run that ends only when it is made to."""
+    return TrainingConfig(
+        dataset=nine_images.id,
+        architecture="resnet18",
+        recipe=Recipe.original(299),
+        weights="none",
+        epochs=1000,
+        batch_size=3,
+    )
+
+
+@pytest.mark.usefixtures("_no_process_stays")
+def test_an_import_is_done_by_a_process_of_its_own(drawn_shapes):
+    job = submit("import", {"source": str(drawn_shapes), "name": "shapes"})
+    until(lambda: job.status().state.ended, "the import")
+    status = job.status()
+    assert status.state is State.FINISHED, status.message + job.log.read_text()
+    assert load_dataset(status.details["dataset"]).counts == {"disc": 12, "ring": 13, "square": 11}
+    until(lambda: lane_is_free("data"), "the worker to end")
+
+
+@pytest.mark.usefixtures("_no_process_stays")
+def test_killed_and_stopped_runs_and_the_queue_behind_them(nine_images, endless, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # three images a step: more threads would only wait for each other
+    first, second = (submit_run(endless, nine_images) for _ in range(2))
+    one, two = Job(first.folder), Job(second.folder)
+
+    # one at a time, in order
+    until(lambda: bool(first.batches()), "the first step")
+    assert one.status().state is State.RUNNING
+    assert two.status().state is State.QUEUED
+    assert not lane_is_free("device")
+    work("device")  # a second worker leaves at once
+    ensure_worker("device")
+    assert two.status().state is State.QUEUED
+
+    # killed from outside, as by a lack of memory
+    psutil.Process(one.status().pid).kill()
+    until(lambda: one.status().state is not State.RUNNING, "the kill")
+    assert one.status().state is State.INTERRUPTED
+
+    # the queue goes on; a stop keeps what the epochs so far gave
+    until(lambda: bool(second.history()), "the second run's first epoch")
+    pid, started = two.status().pid, two.status().pid_started
+    two.request_stop()
+    until(lambda: two.status().state.ended, "the stop")
+    assert two.status().state is State.STOPPED
+    until(lambda: not process_alive(pid, started), "the process to end")
+    assert load_model(second).fc.out_features == 3
+    assert second.evaluation() is None  # nobody has seen the test images
+    until(lambda: lane_is_free("device"), "the worker to end")
+    assert one.status().state is State.INTERRUPTED
+
+
+def test_a_run_that_does_not_fit_its_dataset_is_not_queued(nine_images, endless):
+    from dataclasses import replace
+
+    with pytest.raises(TrainingError, match="only 3 images"):
+        submit_run(replace(endless, batch_size=4), nine_images)
+    assert list_runs() == []
+    assert lane_is_free("device")
+
+
+def test_no_worker_is_started_where_nothing_waits(monkeypatch):
+    import subprocess
+
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+    ensure_worker("data")
+    create_job("import", {}).request_stop()
+    ensure_worker("data")
+
+
+def test_no_second_worker_is_started(monkeypatch):
+    import subprocess
+
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+    create_job("import", {})
+    with lane_lock("data"):
+        ensure_worker("data")
+
+
+def test_a_finished_run_is_a_finished_job(finished_run):
+    job = Job(finished_run.folder)
+    assert job.kind == "train"
+    assert job.status().state is State.FINISHED
+    assert job.status().fraction == 1.0
+    assert Run(job.folder).evaluation() is not None

@@ -1,0 +1,125 @@
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.errors import DatasetError, StopRequested
+from cfu_core.jobs import tasks
+from cfu_core.jobs.job import Job, State, Status, create_job
+from cfu_core.jobs.tasks import TASKS, JobObserver, execute
+
+pytestmark = pytest.mark.usefixtures("cfu_home")
+
+
+@pytest.fixture
+def job() -> Job:
+    return create_job("import", {"source": "/somewhere", "name": None})
+
+
+@pytest.fixture
+def doing(monkeypatch):
+    """Let import jobs do something else."""
+    return lambda action: monkeypatch.setitem(TASKS, "import", action)
+
+
+def test_a_job_that_ends_well_is_finished_and_keeps_its_details(job, doing):
+    doing(lambda job, observer: {"dataset": "d"})
+    status = execute(job)
+    assert (status.state, status.details) == (State.FINISHED, {"dataset": "d"})
+    assert job.status().state is State.FINISHED
+    assert job.status().details == {"dataset": "d"}
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "told"),
+    [
+        (StopRequested(), State.STOPPED, "Stopped on request"),
+        (DatasetError("Found.", "Expected.", "Do."), State.FAILED, "Found. Expected. Do."),
+        (MemoryError(), State.FAILED, "memory did not suffice"),
+        (RuntimeError("boom"), State.FAILED, "Unexpected: RuntimeError: boom"),
+    ],
+)
+def test_how_a_job_ended_is_written_down(job, doing, capfd, error, state, told):
+    def act(_job: Job, _observer: JobObserver) -> dict:
+        raise error
+
+    doing(act)
+    assert execute(job).state is state
+    assert job.status().state is state
+    assert told in job.status().message
+    assert ("Traceback" in capfd.readouterr().err) == ("Unexpected" in told)
+
+
+def test_a_job_that_has_begun_or_ended_is_left_alone(job, doing):
+    doing(lambda *_: pytest.fail("done twice"))
+    for status in (JobObserver(job)._who | {"state": State.RUNNING}, {"state": State.STOPPED}):
+        job.write_status(Status(**status))
+        assert execute(job).state is status["state"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_a_job_properly(job, doing, number):
+    def act(_job: Job, observer: JobObserver) -> dict:
+        assert not observer.stop_requested()
+        os.kill(os.getpid(), number)
+        observer.progress("Working")(1, 2)
+        return {}
+
+    doing(act)
+    before = signal.getsignal(number)
+    assert execute(job).state is State.STOPPED
+    assert signal.getsignal(number) is before
+
+
+def test_a_stop_file_stops_a_job_at_its_next_step(job, doing):
+    seen = []
+
+    def act(job: Job, observer: JobObserver) -> dict:
+        count = observer.progress("Working")
+        for done in range(10):
+            seen.append(done)
+            if done == 3:
+                job.request_stop()
+            count(done, 10)
+        return {}
+
+    doing(act)
+    assert execute(job).state is State.STOPPED
+    assert seen == [0, 1, 2, 3]
+
+
+def test_progress_is_written_when_the_phase_changes_or_some_time_has_passed(job, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    told = []
+    observer = JobObserver(job, tell=lambda status: told.append((status.phase, status.details.get("n"))))
+    for seconds, phase, n in [(0, "a", 1), (0.1, "a", 2), (0.1, "b", 3), (0.2, "b", 4), (0.1, "b", 5)]:
+        now[0] += seconds
+        observer.report(phase, n=n)
+    assert told == [("a", 1), ("b", 3), ("b", 5)]
+    assert json.loads((job.folder / "status.json").read_text())["details"] == {"n": 5}
+    assert job.status().state is State.RUNNING
+    assert job.status().pid == os.getpid()
+
+
+def test_an_import_makes_a_dataset(drawn_shapes):
+    status = execute(create_job("import", {"source": str(drawn_shapes), "name": "mine"}))
+    assert status.state is State.FINISHED, status.message
+    assert load_dataset(status.details["dataset"]).name == "mine"
+
+
+def test_an_import_of_nothing_fails_in_words(tmp_path):
+    status = execute(create_job("import", {"source": str(tmp_path / "nowhere"), "name": None}))
+    assert status.state is State.FAILED
+    assert "does not exist" in status.message
+
+
+def test_an_upload_is_discarded_whether_its_import_works_or_not(monkeypatch, tmp_path):
+    discarded = []
+    monkeypatch.setattr(tasks, "discard_upload", discarded.append)
+    spec = {"source": str(tmp_path / "nowhere"), "name": None, "uploaded": True}
+    assert execute(create_job("import", spec)).state is State.FAILED
+    assert discarded == [tmp_path / "nowhere"]

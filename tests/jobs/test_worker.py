@@ -1,0 +1,143 @@
+import sys
+
+import pytest
+from filelock import FileLock, Timeout
+
+from cfu_core.jobs import worker
+from cfu_core.jobs.job import Job, State, Status, create_job
+from cfu_core.jobs.tasks import TASKS, execute
+from cfu_core.jobs.worker import lane_lock, run_in_foreground, running, waiting, work
+
+pytestmark = pytest.mark.usefixtures("cfu_home")
+
+
+@pytest.fixture
+def done(monkeypatch) -> list[str]:
+    """Import and demo jobs, done in this process, write down their names here."""
+    names: list[str] = []
+
+    def act(job: Job, _observer: object) -> dict:
+        assert not lane_is_free("data")
+        names.append(job.spec["name"])
+        return {}
+
+    monkeypatch.setitem(TASKS, "import", act)
+    monkeypatch.setitem(TASKS, "demo", act)
+    monkeypatch.setattr(worker, "_run_in_child", execute)
+    return names
+
+
+def queued(name: str, kind: str = "import") -> Job:
+    return create_job(kind, {"name": name})
+
+
+def lane_is_free(lane: str) -> bool:
+    lock = FileLock(lane_lock(lane).lock_file)
+    try:
+        with lock.acquire(timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+def test_jobs_are_done_in_the_order_in_which_they_came(done):
+    jobs = [queued("a"), queued("b", "demo"), queued("c")]
+    assert waiting("data") == jobs
+    assert waiting("device") == []
+    work("data")
+    assert done == ["a", "b", "c"]
+    assert waiting("data") == running("data") == []
+    assert lane_is_free("data")
+
+
+def test_a_job_that_comes_while_another_is_done_is_done_too(done, monkeypatch):
+    act = TASKS["demo"]
+
+    def act_and_queue(job: Job, observer: object) -> dict:
+        queued("later", "demo")
+        return act(job, observer)
+
+    monkeypatch.setitem(TASKS, "import", act_and_queue)
+    queued("first")
+    work("data")
+    assert done == ["first", "later"]
+
+
+def test_a_job_that_was_taken_out_of_the_queue_is_not_done(done):
+    queued("a").request_stop()
+    queued("b")
+    work("data")
+    assert done == ["b"]
+
+
+def test_a_worker_gives_its_lane_back_before_it_looks_for_the_last_time(_done, monkeypatch):
+    # a job that is queued after the last look finds the lane free, so that its sender starts another worker
+    free = []
+    look = worker.waiting
+
+    def watched(lane: str) -> list[Job]:
+        found = look(lane)
+        free.append((len(found), lane_is_free(lane)))
+        return found
+
+    monkeypatch.setattr(worker, "waiting", watched)
+    queued("a")
+    work("data")
+    assert free == [(1, True), (1, False), (0, False), (0, True)]
+
+
+def test_no_second_worker_works_in_a_lane(done):
+    job = queued("a")
+    with lane_lock("data"):
+        work("data")
+        assert done == []
+    assert job.status().state is State.QUEUED
+
+
+def test_a_job_that_cannot_even_start_fails_and_the_next_one_has_its_turn(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    jobs = [queued("a"), queued("b")]
+    work("data")
+    for job in jobs:
+        assert job.status().state is State.FAILED
+        assert "could not start" in job.status().message
+
+
+def test_a_job_in_the_foreground_waits_for_its_lane(done):
+    job = queued("a")
+    lock = lane_lock("data")
+    lock.acquire()
+    told: list[Status] = []
+
+    def tell(status: Status) -> None:
+        told.append(status)
+        lock.release()
+
+    assert run_in_foreground(job, tell=tell).state is State.FINISHED
+    assert told[0].state is State.QUEUED
+    assert done == ["a"]
+    assert lane_is_free("data")
+
+
+def test_a_job_in_the_foreground_that_someone_else_does_is_only_watched(done):
+    job = queued("a")
+    lock = lane_lock("data")
+    lock.acquire()
+
+    def tell(_status: Status) -> None:
+        job.write_status(Status(state=State.FINISHED))
+
+    assert run_in_foreground(job, tell=tell).state is State.FINISHED
+    assert done == []
+    lock.release()
+
+
+def test_ctrl_c_while_a_job_waits_takes_it_out_of_the_queue(done):
+    job = queued("a")
+
+    def interrupt(_status: Status) -> None:
+        raise KeyboardInterrupt
+
+    with lane_lock("data"):
+        assert run_in_foreground(job, tell=interrupt).state is State.STOPPED
+    assert done == []

@@ -1,0 +1,283 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from cfu_core import paper
+from cfu_core.cli import main
+from cfu_core.dataset.catalog import list_datasets
+from cfu_core.jobs.job import Job, State
+from cfu_core.jobs.worker import lane_lock
+from cfu_core.runs.store import list_runs
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def shell(capsys):
+    """Run a verb in this process: exit status, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+@pytest.fixture
+def answer(shell):
+    """What a verb prints with --json, which must be all it prints."""
+
+    def run(*arguments: object):
+        status, out, err = shell(*arguments, "--json")
+        assert (status, err) == (0, "")
+        return json.loads(out, parse_constant=pytest.fail)
+
+    return run
+
+
+@pytest.fixture
+def refusal(shell):
+    """The one line with which a verb refuses."""
+
+    def run(*arguments: object) -> str:
+        status, out, err = shell(*arguments)
+        assert (status, out) == (2, "")
+        assert err.endswith("\n")
+        assert len(err.splitlines()) == 1, err
+        return err
+
+    return run
+
+
+def trained(*arguments: object) -> list[object]:
+    return ["train", *arguments, "--model", "resnet18", "--images", "original", "--weights", "none"]
+
+
+# --- inspect and split
+
+
+def test_inspect_counts_a_folder_and_names_what_is_wrong_with_it(answer, cfu_home, nine_shapes):
+    (nine_shapes / "disc" / "broken.png").write_bytes(b"no image")
+    shutil.copy(nine_shapes / "disc" / "00.png", nine_shapes / "disc" / "again.png")
+    found = answer("inspect", nine_shapes)
+    assert found["classes"] == {"disc": 4, "ring": 3, "square": 3}
+    assert found["images"] == 10
+    assert [problem["path"] for problem in found["problems"]] == ["disc/broken.png"]
+    assert found["duplicates"] == [["disc/00.png", "disc/again.png"]]
+    assert not cfu_home.exists()  # looking leaves no trace
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_inspect_tells_people_the_same(shell, nine_shapes):
+    status, out, err = shell("inspect", nine_shapes)
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0] == "9 images"
+    assert "  ring: 3" in out
+
+
+def test_a_dataset_is_found_by_its_name(answer, small_dataset):
+    assert answer("inspect", "shapes")["classes"] == {"disc": 12, "ring": 13, "square": 11}
+    assert answer("inspect", small_dataset.id)["images"] == 36
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_split_prints_where_each_image_goes(answer, nine_shapes):
+    found = answer("split", nine_shapes)
+    assert found["counts"] == {c: {"training": 1, "validation": 1, "test": 1} for c in ("disc", "ring", "square")}
+    assert len(found["assignment"]) == 9
+    assert found["nearness"]
+
+
+def test_the_seed_decides_the_split(answer):
+    one, same, other = (answer("split", "shapes", "--seed", seed)["assignment"] for seed in (5, 5, 6))
+    assert one == same != other
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_split_tells_people_a_line_a_class(shell, nine_shapes):
+    status, out, _ = shell("split", nine_shapes)
+    assert status == 0
+    assert out.splitlines()[0] == "disc: training 1, validation 1, test 1"
+
+
+@pytest.mark.usefixtures("cfu_home")
+@pytest.mark.real
+def test_real_images_in_the_papers_numbers_are_split_as_in_table_2(answer, real_images):
+    found = answer("split", real_images / "blood_lineages")["counts"]
+    assert [list(parts.values()) for parts in found.values()] == [
+        list(parts.values()) for parts in paper.TABLE_2.values()
+    ]
+
+
+# --- refusals
+
+
+@pytest.mark.usefixtures("cfu_home")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["inspect", "nothing"], "There is no dataset 'nothing'"),
+        (["split", "/nowhere/at/all"], "/nowhere/at/all does not exist"),
+        (["show", "nothing"], "There is no run 'nothing'"),
+        (["predict", "nothing", "a.png"], "There is no run 'nothing'"),
+        (["show", "../../etc"], "There is no run '../../etc'"),
+        (["train", "FOLDER", "--model", "vgg99", "--images", "original"], "no model named 'vgg99'"),
+        (["reproduce", "FOLDER", "--models", "alexnet,vgg99"], "no model named 'vgg99'"),
+        ([*trained("FOLDER"), "--epochs", "0"], "Epochs is 0. It must be a whole number from 1 to 1000."),
+        ([*trained("FOLDER"), "--batch-size", "0"], "Batch size is 0."),
+        ([*trained("FOLDER"), "--batch-size", "4"], "only 3 images"),
+        ([*trained("FOLDER"), "--learning-rate", "nan"], "Learning rate is nan."),
+        ([*trained("FOLDER"), "--seed", "-1"], "is -1"),
+        ([*trained("FOLDER"), "--clip-limit", "3"], "--clip-limit and --tiles were given with --images original"),
+        ([*trained("FOLDER"), "--tiles", "4"], "Use --images preprocessed"),
+        ([*trained("FOLDER"), "--batch-size", "3", "--weights", "/nowhere/w.pth"], "no weights file at /nowhere/w.pth"),
+        (["train", "FOLDER", "--model", "alexnet", "--images", "preprocessed", "--tiles", "0"], "Tiles per side is 0"),
+        (["train", "FOLDER", "--model", "alexnet", "--images", "preprocessed", "--clip-limit", "0"], "Clip limit is 0"),
+        (["split", "FOLDER", "--seed", "-1"], "seed is -1"),
+    ],
+)
+def test_what_a_user_can_mend_is_told_in_one_line(refusal, nine_shapes, arguments, told):
+    assert told in refusal(*(nine_shapes if a == "FOLDER" else a for a in arguments))
+    assert list_runs() == []
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_with_json_a_refusal_prints_nothing_to_stdout(refusal):
+    refusal("inspect", "nothing", "--json")
+    refusal("show", "nothing", "--json")
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_a_class_that_is_too_small_is_named(refusal, nine_shapes):
+    (nine_shapes / "ring" / "00.png").unlink()
+    assert "ring has 2" in refusal(*trained(nine_shapes))
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_a_relative_path_of_weights_is_kept_whole(refusal, nine_shapes, tmp_path, monkeypatch):
+    # the worker that may train is in another folder
+    monkeypatch.chdir(tmp_path)
+    told = refusal(*trained(nine_shapes), "--batch-size", "3", "--weights", "mine.pth")
+    assert f"no weights file at {tmp_path / 'mine.pth'}" in told
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["train", "x"], ["inspect"]])
+def test_a_wrong_use_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as exited:
+        main(arguments)
+    assert exited.value.code == 2
+    assert capsys.readouterr().out == ""
+
+
+# --- runs
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_without_runs_the_list_is_empty(answer, shell):
+    assert answer("runs") == []
+    assert shell("runs") == (0, "", "")
+
+
+def test_runs_lists_what_was_trained(answer, shell, finished_run):
+    (row,) = answer("runs")
+    assert row["run"] == finished_run.id
+    assert row["status"] == "finished"
+    assert (row["model"], row["images"], row["weights"]) == ("resnet18", "preprocessed", "random weights")
+    assert row["accuracy"] == finished_run.evaluation().accuracy
+    assert finished_run.id in shell("runs")[1]
+
+
+def test_show_tells_everything_of_a_run(answer, shell, finished_run):
+    found = answer("show", finished_run.id)
+    evaluation = finished_run.evaluation()
+    assert found["status"] == "finished"
+    assert found["confusion"] == evaluation.confusion
+    assert found["accuracy"] == evaluation.accuracy
+    assert found["precision"] == {"macro": evaluation.precision_macro, "micro": evaluation.precision_micro}
+    assert found["history"] == finished_run.history()
+    assert found["config"] == finished_run.config
+    assert Path(found["predictions"]).is_file()
+    told = shell("show", finished_run.name)[1]
+    assert f"test accuracy {evaluation.accuracy:.4f}" in told
+    assert "rows true, columns predicted" in told
+
+
+def test_show_of_a_run_that_diverged_is_still_json(answer, shell, finished_run, tmp_path, monkeypatch):
+    home = tmp_path / "copy"
+    shutil.copytree(finished_run.folder, home / "runs" / finished_run.id)
+    monkeypatch.setenv("CFU_HOME", str(home))
+    (run,) = list_runs()
+    run.append_metrics("epoch", {**finished_run.history()[0], "epoch": 2, "training_loss": float("nan")})
+    assert answer("show", run.id)["history"][1]["training_loss"] is None
+    assert "epoch 2: training loss nan" in shell("show", run.id)[1]
+
+
+def test_predictions_come_in_the_order_that_was_given(answer, shell, finished_run, drawn_shapes):
+    table = finished_run.predictions().set_index("path")
+    names = list(reversed(table.index))
+    paths = [drawn_shapes / name for name in names]
+    found = answer("predict", finished_run.id, *paths)
+    assert found["run"] == finished_run.id
+    assert [row["path"] for row in found["predictions"]] == [str(path) for path in paths]
+    assert [row["predicted"] for row in found["predictions"]] == table.loc[names, "predicted"].tolist()
+    for row in found["predictions"]:
+        assert list(row["probabilities"]) == finished_run.classes
+        assert sum(row["probabilities"].values()) == pytest.approx(1)
+    told = shell("predict", finished_run.id, paths[0], paths[1])[1].splitlines()
+    assert [line.split(":")[0] for line in told] == [str(paths[0]), str(paths[1])]
+
+
+def test_an_image_that_cannot_be_read_is_named(refusal, finished_run, tmp_path):
+    assert "nowhere.png does not exist" in refusal("predict", finished_run.id, tmp_path / "nowhere.png")
+    (tmp_path / "text.png").write_text("text")
+    assert "text.png" in refusal("predict", finished_run.id, tmp_path / "text.png")
+
+
+# --- real processes
+
+
+def test_a_verb_of_a_real_process_prints_one_json_document(tmp_path, nine_shapes):
+    environment = {**os.environ, "CFU_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "cfu_core", "inspect", str(nine_shapes), "--json"]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["images"] == 9
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_ctrl_c_stops_a_training_and_keeps_what_was_done(nine_shapes, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # three images a step: more threads would only wait for each other
+    command = [sys.executable, "-m", "cfu_core", *map(str, trained(nine_shapes))]
+    command += ["--epochs", "1000", "--batch-size", "3", "--json"]
+    with subprocess.Popen(
+        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while not any(run.history() for run in list_runs()):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, err) == (130, "")
+    (run,) = list_runs()
+    assert json.loads(out) == {"run": run.id, "status": "stopped"}
+    assert Job(run.folder).status().state is State.STOPPED
+    assert (run.folder / "model.safetensors").exists()
+    assert run.evaluation() is None
+    assert [dataset.name for dataset in list_datasets()] == ["nine shapes"]
+    with FileLock(lane_lock("device").lock_file, timeout=10):
+        pass
