@@ -53,7 +53,7 @@ def drawn_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def small_dataset(: Path, drawn_shapes: Path) -> Dataset:
+def small_dataset(cfu_home: Path, drawn_shapes: Path) -> Dataset:  # noqa: ARG001 - it goes there
     """`drawn_shapes`, imported into this test's own home."""
     return import_source(drawn_shapes, name="shapes")
 

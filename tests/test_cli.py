@@ -98,6 +98,7 @@ def test_split_prints_where_each_image_goes(answer, nine_shapes):
     assert found["nearness"]
 
 
+@pytest.mark.usefixtures("small_dataset")
 def test_the_seed_decides_the_split(answer):
     one, same, other = (answer("split", "shapes", "--seed", seed)["assignment"] for seed in (5, 5, 6))
     assert one == same != other

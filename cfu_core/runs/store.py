@@ -36,7 +36,7 @@ from cfu_core.errors import RunError
 from cfu_core.evaluation.metrics import Evaluation, evaluate
 from cfu_core.evaluation.tables import RunResult
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.storage import home, read_json, replacing, storage_errors, write_json
+from cfu_core.storage import finite, home, read_json, replacing, storage_errors, write_json
 
 PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy", "scikit-learn")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,96}")
@@ -110,7 +110,7 @@ class Run:
         """Add one line to ``metrics.jsonl``."""
         path = self.folder / "metrics.jsonl"
         with storage_errors(path), path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, **values}) + "\n")
+            file.write(json.dumps(finite({"kind": kind, **values})) + "\n")
 
     def predictions(self) -> pd.DataFrame | None:
         """The table of predictions on the test images, or None while there is none."""

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from cfu_core.errors import TrainingError
 from cfu_core.imaging.augmentation import sample_matrices
 from cfu_core.training.batches import normalise, to_device, warp_batch
 from cfu_core.training.config import TrainingConfig
@@ -97,6 +98,11 @@ def train(
     ------
     EpochResult
         After each epoch; the network then holds the weights of that epoch.
+
+    Raises
+    ------
+    TrainingError
+        The loss is no longer finite.
     """
     torch.manual_seed(config.seed)  # dropout
     rng = np.random.default_rng(config.seed)
@@ -192,6 +198,12 @@ def _train_one_epoch(
         loss = functional.cross_entropy(logits, labels)
         loss.backward()
         optimizer.step()
+        if not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"The loss is no longer a number in epoch {epoch}, batch {batch + 1}: the training has diverged.",
+                f"The learning rate is {config.learning_rate:g}; the paper uses 0.0001.",
+                "Choose a smaller learning rate.",
+            )
         correct = (logits.argmax(1) == labels).sum().item()
         total_loss += loss.item() * len(rows)
         total_correct += correct

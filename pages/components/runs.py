@@ -16,9 +16,9 @@ def of_dataset(dataset_id: str) -> list[Run]:
 
 
 def label(run: Run) -> str:
-    """Name and time of a run, for a select box."""
+    """Name, dataset and time of a run, for a select box."""
     created = run.spec["created"]
-    return f"{run.name} · {created[:10]} {created[11:16]}"
+    return f"{run.name} · {run.spec['dataset']['name']} · {created[:10]} {created[11:16]}"
 
 
 def live(queue: Sequence[Job]) -> None:

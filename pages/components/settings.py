@@ -7,6 +7,7 @@ import streamlit as st
 from cfu_core.models.weight_files import IMAGENET, NONE, weights_folder
 from cfu_core.settings import setting
 from cfu_core.training.config import TrainingConfig
+from pages.components.state import split_seed_input
 
 WEIGHTS = {IMAGENET: "ImageNet", NONE: "Random", "file": "From a file"}
 
@@ -59,7 +60,8 @@ def advanced() -> dict[str, Any]:
             values = {name: number(name) for name in ("epochs", "batch_size")}
             values["learning_rate"] = number("learning_rate", format="%.6f", step=0.0001)
         with right:
-            values |= {name: number(name) for name in ("seed", "split_seed")}
+            values["seed"] = number("seed")
+            values["split_seed"] = split_seed_input()
             optimizer = setting(TrainingConfig, "optimizer")
             values["optimizer"] = st.selectbox(
                 optimizer.label, optimizer.choices, help=optimizer.help, key="train_optimizer", persist_state="session"

@@ -102,7 +102,15 @@ def clahe_sliders() -> tuple[float, int]:
     )
 
 
-def chosen_clahe() -> tuple[float, int]:
-    """The CLAHE settings of this session, on pages that do not show the sliders."""
-    clip, tiles = st.session_state.get("clip", 2.0), st.session_state.get("tiles", 8)
-    return float(st.query_params.get("clip", clip)), int(st.query_params.get("tiles", tiles))
+def split_seed_input() -> int:
+    """Which split, in the URL; the same on every page."""
+    return st.number_input(
+        "Split seed",
+        0,
+        2**31 - 1,
+        0,
+        key="split_seed",
+        bind="query-params",
+        help="Another number gives another random split with the same counts. Each is kept with the dataset.",
+        width=180,
+    )

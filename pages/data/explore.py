@@ -10,50 +10,39 @@ from cfu_core.errors import CfuError
 from cfu_core.evaluation.tables import table_2
 from pages.components import cached, charts
 from pages.components.gallery import gallery
-from pages.components.state import chosen_dataset, header
+from pages.components.state import chosen_dataset, header, split_seed_input
 
 header("Explore", "What the dataset holds, how it is split, and what was wrong with the files.")
 data = chosen_dataset()
 images = data.images
 
-seed = st.session_state.get("split_seed", 0)
-try:
-    split = cached.split(data, int(st.query_params.get("split_seed", seed)))
-except (CfuError, ValueError) as error:
-    st.error(str(error), icon=":material/error:")
-    st.stop()
-
-try:
-    check_trainable(data.counts)
-    check_split(split)
-except CfuError as error:
-    st.warning(f"This dataset can be explored, but not trained on. {error}", icon=":material/warning:")
-
 facts = st.grid(2, min_column_width=400, gap="large")
-with facts.cell():
-    charts.show(charts.class_counts(split.counts), key="class_counts", alt="Images per class and partition")
-with facts.cell():
+chart, table = facts.cell(), facts.cell()
+with table:
     st.subheader(
         "The split",
         anchor=False,
         help="Training images teach the network, validation images choose the best epoch, and test images are looked "
         "at once, at the end. The paper calls the test images “classification” (its Table 2).",
     )
+    seed = split_seed_input()
+    try:
+        split = cached.split(data, seed)
+    except CfuError as error:
+        st.error(str(error), icon=":material/error:")
+        st.stop()
     counts = table_2(split.counts)
     if not counts["Published"].any():
         counts = counts.drop(columns="Published")
     st.dataframe(counts, hide_index=True)
     st.caption(split.nearness)
-    st.number_input(
-        "Split seed",
-        0,
-        2**31 - 1,
-        0,
-        key="split_seed",
-        bind="query-params",
-        help="Another number gives another random split with the same counts. Each is kept with the dataset.",
-        width=180,
-    )
+    try:
+        check_trainable(data.counts)
+        check_split(split)
+    except CfuError as error:
+        st.warning(f"This dataset can be explored, but not trained on. {error}", icon=":material/warning:")
+with chart:
+    charts.show(charts.class_counts(split.counts), key="class_counts", alt="Images per class and partition")
 
 st.subheader("Images", anchor=False)
 partition = images["path"].map(split.assignment)

@@ -6,7 +6,7 @@ import streamlit as st
 from cfu_core.evaluation.tables import per_class_table, table_2, table_3, table_4
 from cfu_core.jobs.job import Job
 from cfu_core.paper import REMARKS
-from cfu_core.runs.store import Run, result_of
+from cfu_core.runs.store import Run, list_runs, result_of
 from pages.components import cached, charts, jobs, runs
 from pages.components.downloads import with_download
 from pages.components.state import chosen_dataset, header, url_choice
@@ -125,6 +125,9 @@ data = chosen_dataset()
 found = {run.id: run for run in runs.of_dataset(data.id)}
 if not found:
     st.info("No run on this dataset yet.", icon=":material/monitoring:")
+if st.toggle("Also runs on other datasets", key="all_runs", bind="query-params"):
+    found = {run.id: run for run in list_runs()}
+if not found:
     st.page_link("pages/model/train.py", label="Train a network", icon=":material/model_training:")
     st.stop()
 evaluated = [identifier for identifier, run in found.items() if run.evaluation()]

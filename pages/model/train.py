@@ -14,22 +14,21 @@ from cfu_core.paper import TABLE_1
 from cfu_core.training.config import TrainingConfig
 from pages.components import cached, jobs, runs
 from pages.components.settings import advanced, choose_weights
-from pages.components.state import chosen_clahe, chosen_dataset, header
+from pages.components.state import chosen_dataset, clahe_sliders, header
 
 
-def recipe_for(images: str, key: str) -> Recipe:
+def recipe_for(images: str, key: str, clip: float, tiles: int) -> Recipe:
     """The recipe of original or preprocessed images at a network's size."""
     size = architecture(key).input_size
-    clip, tiles = chosen_clahe()
     return Recipe.original(size) if images == "original" else Recipe.preprocessed(size, clip_limit=clip, tiles=tiles)
 
 
-def start(data: Dataset, pairs: list[tuple[str, str]], common: dict[str, Any]) -> None:
-    """Queue one run per pair of network and images."""
+def start(data: Dataset, pairs: list[tuple[str, Recipe]], common: dict[str, Any]) -> None:
+    """Queue one run per pair of network and recipe."""
     together = secrets.token_hex(4) if len(pairs) > 1 else ""
     try:
-        for key, images in pairs:
-            config = TrainingConfig(dataset=data.id, architecture=key, recipe=recipe_for(images, key), **common)
+        for key, recipe in pairs:
+            config = TrainingConfig(dataset=data.id, architecture=key, recipe=recipe, **common)
             submit_run(config, data, batch=together)
     except CfuError as error:
         st.error(str(error), icon=":material/error:")
@@ -58,18 +57,23 @@ def settings_form(data: Dataset) -> None:
         persist_state="session",
         help="Original: resized only. Preprocessed: cropped to the colony, then CLAHE, then resized.",
     )
-    st.caption(recipe_for(images, key).summary + ("" if images == "original" else " · set on the Preprocess page"))
+    with st.expander("Settings of preprocessed images", icon=":material/tune:"):
+        clahe = clahe_sliders()
+        st.caption("The same as on the Preprocess page, where you see what they do.")
+    recipe = recipe_for(images, key, *clahe)
+    st.caption(recipe.summary)
     common = {"weights": choose_weights(), **advanced()}
     with st.container(horizontal=True):
         if st.button("Start training", type="primary", icon=":material/play_arrow:"):
-            start(data, [(key, images)], common)
+            start(data, [(key, recipe)], common)
         if st.button(
             "Run the paper's protocol",
             icon=":material/playlist_play:",
             help="Six runs, one after the other: AlexNet, GoogLeNet and ResNet-18, each on original and on "
             "preprocessed images, with the settings above.",
         ):
-            start(data, [(k, i) for k in TABLE_1 for i in ("original", "preprocessed")], common)
+            kinds = ("original", "preprocessed")
+            start(data, [(k, recipe_for(i, k, *clahe)) for k in TABLE_1 for i in kinds], common)
     st.caption(f"Trains on: {cached.networks(len(data.classes))['device']}")
 
 

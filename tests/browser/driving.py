@@ -1,6 +1,7 @@
 """A real server, a browser window, and where things stand on the pages."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -122,10 +123,11 @@ class Screen:
         expect(button).to_have_attribute("aria-checked", "true")
         self.settle()
 
-    def select(self, key: str, text: str) -> None:
-        """Choose in a select box the option that contains a text."""
-        self.widget(key).get_by_role("combobox").click()
-        self.page.get_by_role("option").filter(has_text=text).click()
+    def select(self, key: str, option: str | int) -> None:
+        """Choose in a select box the option with this text, or at this place counted from 0."""
+        self.selected(key).click()
+        options = self.page.get_by_role("option")
+        (options.nth(option) if isinstance(option, int) else options.filter(has_text=option)).click()
         self.settle()
 
     def selected(self, key: str) -> Locator:
@@ -143,7 +145,7 @@ class Screen:
         self.page.get_by_role("tab", name=name).click()
         self.settle()
 
-    def text(self, text: str) -> Locator:
+    def text(self, text: str | re.Pattern[str]) -> Locator:
         """Where a text stands on the page itself, outside the sidebar."""
         return self.page.get_by_test_id("stMain").get_by_text(text)
 

@@ -16,6 +16,7 @@ from cfu_core.jobs.launch import ensure_worker, submit, submit_run
 from cfu_core.jobs.worker import lane_lock, work
 from cfu_core.runs.execution import load_model
 from cfu_core.runs.store import Run, list_runs
+from cfu_core.storage import home
 from cfu_core.training.config import TrainingConfig
 
 PATIENCE_S = 120
@@ -39,8 +40,9 @@ def lane_is_free(lane: str) -> bool:
 
 
 @pytest.fixture
-def _no_process_stays() -> Iterator[None]:
+def _no_process_stays(cfu_home) -> Iterator[None]:
     yield
+    assert home() == cfu_home
     for job in all_jobs():
         job.request_stop()
     until(lambda: lane_is_free("device") and lane_is_free("data"), "the workers to end")

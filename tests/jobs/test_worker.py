@@ -70,7 +70,8 @@ def test_a_job_that_was_taken_out_of_the_queue_is_not_done(done):
     assert done == ["b"]
 
 
-def test_a_worker_gives_its_lane_back_before_it_looks_for_the_last_time(_done, monkeypatch):
+@pytest.mark.usefixtures("done")
+def test_a_worker_gives_its_lane_back_before_it_looks_for_the_last_time(monkeypatch):
     # a job that is queued after the last look finds the lane free, so that its sender starts another worker
     free = []
     look = worker.waiting

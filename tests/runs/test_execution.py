@@ -87,7 +87,7 @@ def test_a_full_disk_is_told_and_the_last_model_stays(copied, tmp_path):
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_a_dataset_that_has_changed_is_refused(_finished_run, copied):
+def test_a_dataset_that_has_changed_is_refused(copied):
     copied.spec["dataset"]["digest"] = "0" * 64
     with pytest.raises(RunError, match="dataset has changed"):
         execute_run(copied, Silent())
