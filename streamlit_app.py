@@ -26,5 +26,5 @@ page = st.navigation(
         }.items()
     }
 )
-dataset_sidebar()
+dataset_sidebar(page.url_path)
 page.run()

@@ -238,8 +238,8 @@ def _show(arguments: argparse.Namespace) -> int:
     print(f"dataset {run.spec['dataset']['name']}, began with {run.spec['weights_label']}, {run.recipe.summary}")
     for epoch in facts["history"]:
         print(
-            f"epoch {epoch['epoch']}: training loss {epoch['training_loss']:.4f}, "
-            f"validation loss {epoch['validation_loss']:.4f}, accuracy {epoch['validation_accuracy']:.4f}"
+            f"epoch {epoch['epoch']}: training loss {_figure(epoch['training_loss'])}, "
+            f"validation loss {_figure(epoch['validation_loss'])}, accuracy {_figure(epoch['validation_accuracy'])}"
         )
     if facts["confusion"]:
         print(
@@ -337,6 +337,10 @@ def describe_run(folder: Path) -> dict[str, Any]:
         "history": run.history(),
         "predictions": str(folder / "predictions.csv") if evaluation else None,
     }
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
 
 
 def _is_path(data: str) -> bool:

@@ -177,7 +177,10 @@ def test_a_wrong_use_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as exited:
         main(arguments)
     assert exited.value.code == 2
-    assert capsys.readouterr().out == ""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert "--help" in err
 
 
 # --- runs
@@ -218,9 +221,9 @@ def test_show_of_a_run_that_diverged_is_still_json(answer, shell, finished_run, 
     shutil.copytree(finished_run.folder, home / "runs" / finished_run.id)
     monkeypatch.setenv("CFU_HOME", str(home))
     (run,) = list_runs()
-    run.append_metrics("epoch", {**finished_run.history()[0], "epoch": 2, "training_loss": float("nan")})
-    assert answer("show", run.id)["history"][1]["training_loss"] is None
-    assert "epoch 2: training loss nan" in shell("show", run.id)[1]
+    run.append_metrics("epoch", {**finished_run.history()[0], "epoch": 2, "validation_loss": float("nan")})
+    assert answer("show", run.id)["history"][1]["validation_loss"] is None
+    assert "validation loss undefined" in shell("show", run.id)[1]
 
 
 def test_predictions_come_in_the_order_that_was_given(answer, shell, finished_run, drawn_shapes):
@@ -242,6 +245,14 @@ def test_an_image_that_cannot_be_read_is_named(refusal, finished_run, tmp_path):
     assert "nowhere.png does not exist" in refusal("predict", finished_run.id, tmp_path / "nowhere.png")
     (tmp_path / "text.png").write_text("text")
     assert "text.png" in refusal("predict", finished_run.id, tmp_path / "text.png")
+
+
+def test_networks_prints_table_1_and_the_device(answer, shell):
+    found = answer("networks")
+    sizes = {row["Network"]: (row["Layers"], row["Parameters, 1000 classes"]) for row in found["table_1"]}
+    assert sizes == {"AlexNet": (8, 61_100_840), "GoogLeNet": (22, 6_624_904), "ResNet-18": (18, 11_689_512)}
+    assert found["device"]
+    assert f"Training would use: {found['device']}" in shell("networks")[1]
 
 
 # --- real processes

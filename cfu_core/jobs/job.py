@@ -155,7 +155,7 @@ def create_job(kind: str, spec: Mapping[str, Any]) -> Job:
     """Write down a job that is no training run."""
     now = datetime.now(UTC)
     folder = jobs_folder() / f"{now:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}"
-    write_json(folder / "spec.json", {"kind": kind, "created": now.isoformat(timespec="milliseconds"), **spec})
+    write_json(folder / "spec.json", {"kind": kind, "created": now.isoformat(timespec="microseconds"), **spec})
     return Job(folder)
 
 

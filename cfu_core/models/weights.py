@@ -5,7 +5,7 @@ A file never runs code: ``weights_only=True``, or safetensors.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
 
@@ -105,9 +105,10 @@ def _watching(path: Path, megabytes: float, progress: Progress) -> Iterator[None
 
     def watch() -> None:
         while not ended.wait(0.5):
-            sizes = [part.stat().st_size for part in path.parent.glob(f"{path.name}.*.partial")]
-            if sizes:
-                progress(round(max(sizes) / 2**20), round(megabytes))
+            with suppress(FileNotFoundError):  # it takes its final name between two looks
+                sizes = [part.stat().st_size for part in path.parent.glob(f"{path.name}.*.partial")]
+                if sizes:
+                    progress(round(max(sizes) / 2**20), round(megabytes))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

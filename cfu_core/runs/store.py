@@ -186,8 +186,8 @@ def create_run(
     """
     now = datetime.now(UTC)
     recipe = Recipe.from_dict(config["recipe"])
-    when = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}"  # to the millisecond: names sort by age
-    identifier = f"{when}-{config['architecture']}-{recipe.images}-{secrets.token_hex(2)}"
+    # to the microsecond, so that identifiers sort by age
+    identifier = f"{now:%Y%m%d-%H%M%S-%f}-{config['architecture']}-{recipe.images}-{secrets.token_hex(2)}"
     folder = runs_folder() / identifier
     draft = folder.with_name(f".{identifier}.part")
     with storage_errors(draft):
@@ -199,7 +199,7 @@ def create_run(
             draft / "spec.json",
             {
                 "kind": "train",
-                "created": now.isoformat(timespec="milliseconds"),
+                "created": now.isoformat(timespec="microseconds"),
                 "batch": batch,
                 "config": dict(config),
                 "recipe_digest": recipe.digest,

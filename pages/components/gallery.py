@@ -7,6 +7,7 @@ import streamlit as st
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import CfuError
 from pages.components import cached
+from pages.components.state import in_url
 
 PER_PAGE = 24
 
@@ -19,8 +20,9 @@ def gallery(data: Dataset, rows: Sequence[int], captions: Sequence[str], *, key:
     pages = -(-len(rows) // PER_PAGE)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         place = st.empty()
-        page = st.pagination(pages, key=key, bind="query-params") if pages > 1 else 1
-    first = (min(page, pages) - 1) * PER_PAGE
+        with in_url(key, 1, lambda value: 1 <= value <= pages):
+            page = st.pagination(pages, key=key)
+    first = (page - 1) * PER_PAGE
     shown = range(first, min(len(rows), first + PER_PAGE))
     place.caption(f"Images {first + 1} to {shown[-1] + 1} of {len(rows)}")
     with st.grid(6, min_column_width=130) as tiles:

@@ -1,6 +1,7 @@
 """What this browser session has chosen, mirrored in the URL so that a reload or a sent link shows the same."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
@@ -8,39 +9,70 @@ import streamlit as st
 from cfu_core.dataset.catalog import Dataset, list_datasets
 from cfu_core.errors import CfuError
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.settings import setting
+from cfu_core.settings import Setting, setting
 from pages.components import cached
 
 DRAWN = "drawn, not photographed"
+PAGE = "current_page"
+
+
+@contextmanager
+def in_url(key: str, default: Any, allowed: Callable[[Any], bool], *, always: bool = False) -> Iterator[None]:
+    """Tie the widget made in this block to the URL: what a link says goes in, what the widget says comes out.
+
+    Parameters
+    ----------
+    key : str
+        Of the widget, and in the URL.
+    default : Any
+        Value where nothing was chosen; not written to the URL unless `always`.
+    allowed : callable
+        Whether a value makes sense; what does not is left aside. A link may say anything.
+    """
+    kept, shown_on = f"{key}_kept", f"{key}_shown_on"
+    arrived = st.session_state.get(shown_on) != st.session_state[PAGE]
+    if arrived or key not in st.session_state:  # Streamlit forgets a widget that a page does not show
+        value = st.session_state.get(kept, default)
+        if arrived and key in st.query_params:
+            value = _parsed(st.query_params[key], default)
+        st.session_state[key] = value if value is not None and allowed(value) else default
+    elif not allowed(st.session_state[key]):
+        st.session_state[key] = default
+    # else it is left alone: setting it in every run would take back what a hand does meanwhile
+    st.session_state[shown_on] = st.session_state[PAGE]
+    yield
+    value = st.session_state[kept] = st.session_state[key]
+    if value is None or (value == default and not always):
+        st.query_params.pop(key, None)
+    else:
+        st.query_params[key] = ",".join(value) if isinstance(value, list) else str(value)
+
+
+def _parsed(text: str, default: Any) -> Any:
+    try:
+        if isinstance(default, bool):
+            return text == "True"
+        if isinstance(default, list):
+            return text.split(",")
+        return text if default is None else type(default)(text)
+    except ValueError:
+        return None
 
 
 def url_choice(
-    label: str,
-    options: Sequence[str],
-    *,
-    key: str,
-    names: Callable[[str], str],
-    default: str | None = None,
-    **kwargs: Any,
+    label: str, options: Sequence[str], *, key: str, names: Callable[[str], str], default: str, **kwargs: Any
 ) -> str | None:
     """A select box whose identifier stands in the URL under `key`."""
-    written = f"{key}_in_url"
-    linked = st.query_params.get(key)
-    if linked in options and linked != st.session_state.get(written):
-        st.session_state[key] = linked  # someone came by a link
-    elif st.session_state.get(key) not in options:
-        st.session_state[key] = default
-    chosen = st.selectbox(label, options, key=key, format_func=names, persist_state="session", **kwargs)
-    if chosen is not None:
-        st.query_params[key] = st.session_state[written] = chosen
-    return chosen
+    with in_url(key, default, lambda value: value in options, always=True):
+        return st.selectbox(label, options, key=key, format_func=names, **kwargs)
 
 
-def dataset_sidebar() -> None:
-    """The dataset that every page shows, chosen once for all pages."""
+def dataset_sidebar(page: str) -> None:
+    """The dataset that every page shows, chosen once for all pages; `page` is the one to be shown."""
+    st.session_state[PAGE] = page
     summaries = {s.id: s for s in list_datasets() if not s.damaged}
     if (opened := st.session_state.pop("open_dataset", None)) in summaries:
-        st.session_state["dataset"] = opened
+        st.session_state["dataset"] = st.session_state["dataset_kept"] = opened
     with st.sidebar:
         if not summaries:
             st.caption("No dataset yet. The Overview page has a demo and takes your own images.")
@@ -95,22 +127,27 @@ def badges(data: Dataset) -> None:
 
 def clahe_sliders() -> tuple[float, int]:
     """Clip limit and tiles, in the URL; the same on every page."""
-    clip, tiles = setting(Recipe, "clip_limit"), setting(Recipe, "tiles")
-    return (
-        st.slider(clip.label, 0.1, 40.0, 2.0, 0.1, key="clip", bind="query-params", help=clip.help),
-        st.slider(tiles.label, 1, 64, 8, 1, key="tiles", bind="query-params", help=tiles.help),
+    return linked_slider("clip", setting(Recipe, "clip_limit"), 2.0), linked_slider(
+        "tiles", setting(Recipe, "tiles"), 8
     )
+
+
+def linked_slider(key: str, declared: Setting, default: Any) -> Any:
+    """A slider made from a setting's declaration, in the URL."""
+    kind = type(default)
+    low, high, step = (kind(value) for value in (declared.minimum, declared.maximum, declared.step))
+    with in_url(key, default, lambda value: low <= value <= high):
+        return st.slider(declared.label, low, high, step=step, key=key, help=declared.help)
 
 
 def split_seed_input() -> int:
     """Which split, in the URL; the same on every page."""
-    return st.number_input(
-        "Split seed",
-        0,
-        2**31 - 1,
-        0,
-        key="split_seed",
-        bind="query-params",
-        help="Another number gives another random split with the same counts. Each is kept with the dataset.",
-        width=180,
-    )
+    with in_url("split_seed", 0, lambda value: 0 <= value < 2**31):
+        return st.number_input(
+            "Split seed",
+            0,
+            2**31 - 1,
+            key="split_seed",
+            help="Another number gives another random split with the same counts. Each is kept with the dataset.",
+            width=180,
+        )

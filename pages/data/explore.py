@@ -1,5 +1,6 @@
 """The images of a dataset: counts, split, gallery, sizes and problems."""
 
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
 import pandas as pd
@@ -10,7 +11,14 @@ from cfu_core.errors import CfuError
 from cfu_core.evaluation.tables import table_2
 from pages.components import cached, charts
 from pages.components.gallery import gallery
-from pages.components.state import chosen_dataset, header, split_seed_input
+from pages.components.state import chosen_dataset, header, in_url, split_seed_input
+
+
+def filter_pills(label: str, key: str, options: list[str], names: Callable[[str], str] = str) -> list[str]:
+    """Choose some of a few; none means all."""
+    with in_url(key, [], lambda value: set(value) <= set(options)):
+        return st.pills(label, options, selection_mode="multi", key=key, format_func=names)
+
 
 header("Explore", "What the dataset holds, how it is split, and what was wrong with the files.")
 data = chosen_dataset()
@@ -47,16 +55,10 @@ with chart:
 st.subheader("Images", anchor=False)
 partition = images["path"].map(split.assignment)
 with st.container(horizontal=True, gap="large"):
-    classes = st.pills("Class", data.classes, selection_mode="multi", key="class", bind="query-params")
-    partitions = st.pills(
-        "Partition",
-        PARTITIONS,
-        selection_mode="multi",
-        key="partition",
-        bind="query-params",
-        format_func=lambda p: charts.SHORT[p],
-    )
-    wanted = st.text_input("Name contains", key="name", bind="query-params", width=220)
+    classes = filter_pills("Class", "class", data.classes)
+    partitions = filter_pills("Partition", "partition", list(PARTITIONS), lambda p: charts.SHORT[p])
+    with in_url("name", "", lambda value: True):
+        wanted = st.text_input("Name contains", key="name", width=220)
 chosen = images["label"].isin(classes or data.classes) & partition.isin(partitions or PARTITIONS)
 chosen &= images["path"].str.contains(wanted, case=False, regex=False)
 rows = images.index[chosen].tolist()

@@ -10,8 +10,12 @@ from cfu_core.imaging.contrast import as_matlab, as_scikit_image, clip_in_pixels
 from cfu_core.imaging.recipe import Enhanced, Recipe, resize
 from cfu_core.settings import setting
 from pages.components import cached, charts
-from pages.components.state import chosen_dataset, clahe_sliders, header, url_choice
+from pages.components.state import chosen_dataset, clahe_sliders, header, in_url, url_choice
 
+CLAHE = (
+    "Contrast-limited adaptive histogram equalisation: each tile of the image gets the contrast it can bear. "
+    "Only the lightness changes; hues stay."
+)
 VIEW = 640  # pixels of the side at which pictures are sent
 
 
@@ -36,15 +40,10 @@ def workbench(data: Dataset, row: int) -> None:
     margin = setting(Recipe, "margin")
     controls = st.grid(3, min_column_width=220, gap="large")
     with controls.cell():
-        crop = st.toggle("Crop to the colony", True, key="crop", bind="query-params", help=margin.help)
-        enhance = st.toggle(
-            "Enhance contrast (CLAHE)",
-            True,
-            key="clahe",
-            bind="query-params",
-            help="Contrast-limited adaptive histogram equalisation: each tile of the image gets the contrast it can "
-            "bear. Only the lightness changes; hues stay.",
-        )
+        with in_url("crop", True, lambda value: True):
+            crop = st.toggle("Crop to the colony", key="crop", help=margin.help)
+        with in_url("clahe", True, lambda value: True):
+            enhance = st.toggle("Enhance contrast (CLAHE)", key="clahe", help=CLAHE)
     with controls:
         clip, tiles = clahe_sliders()
     try:

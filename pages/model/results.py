@@ -9,7 +9,7 @@ from cfu_core.paper import REMARKS
 from cfu_core.runs.store import Run, list_runs, result_of
 from pages.components import cached, charts, jobs, runs
 from pages.components.downloads import with_download
-from pages.components.state import chosen_dataset, header, url_choice
+from pages.components.state import chosen_dataset, header, in_url, url_choice
 
 HIDDEN = ("Dataset", "Run", "Epochs", "Seed")  # in the CSV, but not on the screen
 
@@ -125,7 +125,9 @@ data = chosen_dataset()
 found = {run.id: run for run in runs.of_dataset(data.id)}
 if not found:
     st.info("No run on this dataset yet.", icon=":material/monitoring:")
-if st.toggle("Also runs on other datasets", key="all_runs", bind="query-params"):
+with in_url("all_runs", False, lambda value: True):
+    everything = st.toggle("Also runs on other datasets", key="all_runs")
+if everything:
     found = {run.id: run for run in list_runs()}
 if not found:
     st.page_link("pages/model/train.py", label="Train a network", icon=":material/model_training:")

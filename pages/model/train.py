@@ -14,7 +14,7 @@ from cfu_core.paper import TABLE_1
 from cfu_core.training.config import TrainingConfig
 from pages.components import cached, jobs, runs
 from pages.components.settings import advanced, choose_weights
-from pages.components.state import chosen_dataset, clahe_sliders, header
+from pages.components.state import chosen_dataset, clahe_sliders, header, in_url
 
 
 def recipe_for(images: str, key: str, clip: float, tiles: int) -> Recipe:
@@ -38,16 +38,16 @@ def start(data: Dataset, pairs: list[tuple[str, Recipe]], common: dict[str, Any]
 
 def settings_form(data: Dataset) -> None:
     """Network, images, weights; the rest under Advanced; two buttons."""
-    key = st.segmented_control(
-        "Network",
-        list(ARCHITECTURES),
-        default="resnet18",
-        required=True,
-        format_func=lambda k: ARCHITECTURES[k].label,
-        key="network",
-        bind="query-params",
-        help="AlexNet is the fastest on a processor; ResNet-18 and GoogLeNet are deeper.",
-    )
+    with in_url("network", "resnet18", ARCHITECTURES.__contains__):
+        key = st.segmented_control(
+            "Network",
+            list(ARCHITECTURES),
+            default="resnet18",
+            required=True,
+            format_func=lambda k: ARCHITECTURES[k].label,
+            key="network",
+            help="AlexNet is the fastest on a processor; ResNet-18 and GoogLeNet are deeper.",
+        )
     images = st.segmented_control(
         "Images",
         ["original", "preprocessed"],

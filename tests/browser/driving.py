@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import psutil
 from playwright.sync_api import Locator, Page, expect
 
+from cfu_core.runs.store import Run
 from pages.components.warmup import warm_up
 
 PROJECT = Path(__file__).parents[2]
@@ -72,6 +73,11 @@ def workers(home: Path) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
+
+
+def runs_in(home: Path) -> list[Run]:
+    """Runs in a home folder, oldest first."""
+    return [Run(path.parent) for path in sorted((home / "runs").glob("[!.]*/spec.json"))]
 
 
 class Screen:
@@ -178,20 +184,36 @@ class Screen:
             }"""
         )
 
-    def confusion(self) -> list[list[str]]:
-        """The numbers written into the confusion matrix, by where they stand."""
+    def expect_confusion(self, matrix: list[list[int]]) -> None:
+        """The confusion matrix shows these numbers, each in its place."""
         labels = self.widget("confusion").locator("g.heatmap-label text")
-        expect(labels.first).to_be_visible()
-        found = labels.evaluate_all(
-            """texts => texts.map(t => {
-                const box = t.getBoundingClientRect()
-                return [Math.round(box.y + box.height / 2), Math.round(box.x + box.width / 2), t.textContent]
+        expect(labels).to_have_text([str(number) for row in matrix for number in row])
+        centres = labels.evaluate_all(
+            """texts => texts.map(text => {
+                const box = text.getBoundingClientRect()
+                return [Math.round(box.y + box.height / 2), Math.round(box.x + box.width / 2)]
             })"""
         )
-        rows: dict[int, list[tuple[int, str]]] = {}
-        for y, x, text in found:
-            rows.setdefault(y, []).append((x, text))
-        return [[text for _, text in sorted(row)] for _, row in sorted(rows.items())]
+        assert centres == sorted(centres), "not from the upper left to the lower right"
+        assert len({y for y, _ in centres}) == len({x for _, x in centres}) == len(matrix)
+
+    def expect_drawn_figures(self) -> None:
+        """Every figure on the page has been drawn."""
+        expect(self.page.get_by_test_id("stPlotlyChart").filter(has_not=self.page.locator(".main-svg"))).to_have_count(
+            0
+        )
+
+    def start_training(self, network: str, epochs: int) -> None:
+        """Settings on the Train page, then the button."""
+        self.choose("network", network)
+        self.choose("train_weights", "Random")
+        field = self.widget("train_epochs").get_by_role("spinbutton")
+        if not field.is_visible():
+            self.page.get_by_test_id("stExpander").filter(has=self.widget("train_epochs")).locator("summary").click()
+        field.fill(str(epochs))
+        field.press("Enter")
+        self.settle()
+        self.button("Start training").click()
 
     def query(self) -> dict[str, str]:
         """What stands in the address after the question mark."""

@@ -10,8 +10,7 @@ from playwright.sync_api import Locator, expect
 
 from cfu_core.jobs.job import Job, State
 from cfu_core.paper import RESULTS
-from cfu_core.runs.store import Run
-from tests.browser.driving import WORK_MS, Screen
+from tests.browser.driving import WORK_MS, Screen, runs_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
@@ -33,19 +32,6 @@ def blood_cells(tmp_path, real_images) -> Path:
     return path
 
 
-def start_training(screen, network: str, epochs: int) -> None:
-    """Settings, then the button."""
-    screen.choose("network", network)
-    screen.choose("train_weights", "Random")
-    field = screen.widget("train_epochs").get_by_role("spinbutton")
-    if not field.is_visible():
-        screen.page.get_by_test_id("stExpander").filter(has_text="Advanced").locator("summary").click()
-    field.fill(str(epochs))
-    field.press("Enter")
-    screen.settle()
-    screen.button("Start training").click()
-
-
 class Content(NamedTuple):
     """A picture as the browser got it."""
 
@@ -57,11 +43,6 @@ def content(screen: Screen, picture: Locator) -> Content:
     """Where a picture comes from, and its bytes."""
     source = picture.get_attribute("src")
     return Content(source, screen.page.request.get(source).body())
-
-
-def in_home(home: Path) -> list[Run]:
-    """Runs of a home folder, oldest first."""
-    return [Run(path.parent) for path in sorted((home / "runs").glob("[!.]*/spec.json"))]
 
 
 @pytest.mark.timeout(900)
@@ -105,7 +86,7 @@ def test_from_an_upload_to_two_compared_networks(screen, server, blood_cells):
     # the first network; a reload while it learns finds it again
     screen.go("Train")
     expect(screen.text("CLAHE (clip 40, 9 × 9 tiles)")).to_be_visible()
-    start_training(screen, "AlexNet", epochs=1)
+    screen.start_training("AlexNet", epochs=1)
     stop = screen.widget("stop-*")
     expect(stop).to_have_count(1)
     screen.reload()
@@ -113,20 +94,20 @@ def test_from_an_upload_to_two_compared_networks(screen, server, blood_cells):
     expect(screen.progress()).to_be_visible()
 
     # the second waits for the first
-    start_training(screen, "ResNet-18", epochs=1)
+    screen.start_training("ResNet-18", epochs=1)
     expect(screen.text("ResNet-18, preprocessed, random weights").first).to_be_visible()
     expect(stop).to_have_count(0, timeout=WORK_MS)
     expect(screen.text("Accuracy on the test images")).to_be_visible()
-    finished = in_home(server.home)
+    finished = runs_in(server.home)
     assert [run.config["architecture"] for run in finished] == list(NETWORKS)
     assert [Job(run.folder).status().state for run in finished] == [State.FINISHED] * 2
 
     # a third is stopped
-    start_training(screen, "AlexNet", epochs=500)
+    screen.start_training("AlexNet", epochs=500)
     expect(screen.text(re.compile(r"Epoch \d+ of 500"))).to_be_visible(timeout=WORK_MS)
     stop.get_by_role("button").click()
     expect(screen.text("Stopped on request.")).to_be_visible(timeout=WORK_MS)
-    stopped = in_home(server.home)[-1]
+    stopped = runs_in(server.home)[-1]
     assert Job(stopped.folder).status().state is State.STOPPED
 
     # the results are those on disk
@@ -145,7 +126,7 @@ def test_from_an_upload_to_two_compared_networks(screen, server, blood_cells):
         screen.select("run", newest_first.index(run))
         expect(screen.text(str(run.folder))).to_be_visible()
         assert screen.query()["run"] == run.id
-        assert screen.confusion() == [[str(n) for n in row] for row in evaluation.confusion]
+        screen.expect_confusion(evaluation.confusion)
         screen.expect_no_exception()
 
     # the address leads back
@@ -153,5 +134,5 @@ def test_from_an_upload_to_two_compared_networks(screen, server, blood_cells):
     assert chosen["dataset"] == dataset
     screen.reload()
     assert screen.query() == chosen
-    expect(screen.text("ResNet-18, preprocessed, random weights").first).to_be_visible()
-    assert screen.confusion() == [[str(n) for n in row] for row in finished[1].evaluation().confusion]
+    expect(screen.text(str(finished[1].folder))).to_be_visible()
+    screen.expect_confusion(finished[1].evaluation().confusion)

@@ -1,5 +1,8 @@
+import subprocess
 import sys
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from filelock import FileLock, Timeout
 
@@ -93,6 +96,28 @@ def test_no_second_worker_works_in_a_lane(done):
         work("data")
         assert done == []
     assert job.status().state is State.QUEUED
+
+
+def test_a_job_that_outlived_its_worker_is_waited_for(done, monkeypatch):
+    # its worker was killed and the job goes on: the device is not free before it ends
+    orphan = queued("orphan")
+    queued("behind")
+    process = subprocess.Popen(["sleep", "60"])
+    started = psutil.Process(process.pid).create_time()
+    orphan.write_status(Status(state=State.RUNNING, pid=process.pid, pid_started=started))
+    waits = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        assert done == []
+        process.kill()
+        process.wait()
+
+    monkeypatch.setattr(worker, "time", SimpleNamespace(sleep=wait))
+    work("data")
+    assert len(waits) == 1
+    assert done == ["behind"]
+    assert orphan.status().state is State.INTERRUPTED
 
 
 def test_a_job_that_cannot_even_start_fails_and_the_next_one_has_its_turn(monkeypatch):

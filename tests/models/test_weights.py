@@ -2,7 +2,7 @@ import contextlib
 import http.server
 import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -268,14 +268,24 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(name: str, content: bytes, *, status: int = 200, announced: int | None = None) -> Iterator[Served]:
+def serving(
+    name: str,
+    content: bytes,
+    *,
+    status: int = 200,
+    announced: int | None = None,
+    half_way: Callable[[], object] = lambda: None,
+) -> Iterator[Served]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             served.requests += 1
             self.send_response(status)
             self.send_header("Content-Length", str(len(content) if announced is None else announced))
             self.end_headers()
-            self.wfile.write(content)
+            half = len(content) // 2
+            self.wfile.write(content[:half])
+            half_way()
+            self.wfile.write(content[half:])
 
         def log_message(self, *_: object) -> None:
             pass
@@ -319,6 +329,23 @@ def test_imagenets_weights_are_downloaded_once_checked_and_used(monkeypatch, sav
         assert [path.name for path in weights_folder().iterdir()] == [name]
         initial_network(KEY, "imagenet", 3, seed=0)
         assert server.requests == 1
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_a_download_tells_how_far_it_is(monkeypatch):
+    content = bytes(4 * 2**20)
+    told, seen = [], threading.Event()
+
+    def progress(done: int, total: int) -> None:
+        told.append((done, total))
+        if done:
+            seen.set()
+
+    name = f"resnet18-{sha256(content).hexdigest()[:8]}.pth"
+    with serving(name, content, half_way=lambda: seen.wait(60)) as server:
+        set_url(monkeypatch, server.url)
+        imagenet_file(KEY, progress=progress)
+    assert (2, 45) in told  # megabytes, of the size that torchvision announces
 
 
 @pytest.mark.usefixtures("cfu_home")

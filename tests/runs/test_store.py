@@ -136,6 +136,13 @@ def test_metrics_come_back_by_kind_and_in_order(run):
     assert run.history() == [{"epoch": 1, "validation_loss": 0.5}]
 
 
+def test_every_line_of_the_metrics_is_strict_json(run):
+    run.append_metrics("epoch", {"epoch": 1, "validation_loss": float("nan")})
+    (line,) = (run.folder / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line, parse_constant=pytest.fail)["validation_loss"] is None
+    assert run.history() == [{"epoch": 1, "validation_loss": None}]
+
+
 def test_a_last_line_that_is_still_being_written_is_left_out(run):
     run.append_metrics("epoch", {"epoch": 1})
     with (run.folder / "metrics.jsonl").open("a") as file:

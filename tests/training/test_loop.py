@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cfu_core.errors import StopRequested
+from cfu_core.errors import StopRequested, TrainingError
 from cfu_core.imaging.augmentation import Augmentation
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.training import loop
@@ -190,6 +190,14 @@ def test_the_best_epoch_has_the_highest_accuracy_then_the_lowest_loss(config, mo
     scripted(monkeypatch, standings)
     settings = replace(config, epochs=len(standings))
     assert [r.best for r in train(tiny_network(), colours(), settings, CPU)] == best
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_longer_a_number_ends_the_training_in_words(config, value):
+    network = tiny_network()
+    network[-1].bias.data[0] = value
+    with pytest.raises(TrainingError, match=r"epoch 1, batch 1: .*diverged.*learning rate is 0\.02.*smaller"):
+        list(train(network, colours(), config, CPU))
 
 
 def test_a_stop_ends_the_training_within_a_batch(config):

@@ -1,0 +1,37 @@
+"""Pages fit the window, in both themes."""
+
+import pytest
+
+from cfu_core.dataset.importing import import_source
+from cfu_core.jobs.job import State
+from tests.browser.driving import MENU
+from tests.pages.written import write_run
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def lived_in(server, drawn_shapes, monkeypatch):
+    """A dataset and three runs in the server's home."""
+    monkeypatch.setenv("CFU_HOME", str(server.home))
+    dataset = import_source(drawn_shapes, name="shapes")
+    if not (server.home / "runs").is_dir():
+        write_run(dataset, State.FAILED, message="The computer's memory did not suffice.")
+        write_run(dataset, key="googlenet", preprocessed=True, wrong=[1])
+        write_run(dataset, wrong=[0, 3])
+    return dataset
+
+
+@pytest.mark.parametrize("width", [1440, 800])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_the_window(server, new_screen, lived_in, scheme, width):
+    screen = new_screen(server, width=width, color_scheme=scheme)
+    screen.open(dataset=lived_in.id)
+    for title in MENU:
+        screen.go(title)
+        screen.expect_drawn_figures()
+        for element in ("html", "[data-testid=stMain]"):
+            sizes = screen.page.locator(element).evaluate("e => [e.scrollWidth, e.clientWidth]")
+            assert sizes[0] <= sizes[1], f"{title}, {element}"
+    background = screen.page.get_by_test_id("stApp").evaluate("e => getComputedStyle(e).backgroundColor")
+    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(23, 20, 26)"}[scheme]

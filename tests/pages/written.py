@@ -1,0 +1,75 @@
+"""Runs as a worker leaves them behind, written by hand with known numbers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.splitting import split_of
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.jobs.job import Job, State, Status
+from cfu_core.models.registry import architecture
+from cfu_core.runs.store import Run, create_run
+from cfu_core.storage import write_json
+from cfu_core.training.config import TrainingConfig
+
+EPOCHS = 3
+
+
+def write_run(
+    dataset: Dataset,
+    state: State = State.FINISHED,
+    *,
+    key: str = "alexnet",
+    preprocessed: bool = False,
+    message: str = "",
+    wrong: Sequence[int] = (),
+    **status: Any,
+) -> Run:
+    """A run of `EPOCHS` epochs; a finished one calls the test images at the places `wrong` by the next class's name."""
+    size = architecture(key).input_size
+    recipe = Recipe.preprocessed(size) if preprocessed else Recipe.original(size)
+    config = TrainingConfig(dataset=dataset.id, architecture=key, recipe=recipe, weights="none", epochs=EPOCHS)
+    split = split_of(dataset, seed=config.split_seed)
+    run = create_run(
+        config=config.to_dict(),
+        dataset=dataset,
+        split=split,
+        architecture_label=architecture(key).label,
+        weights_label="random weights",
+    )
+    if state is State.FINISHED:
+        for epoch in range(1, EPOCHS + 1):
+            _write_epoch(run, epoch)
+        test = dataset.images[dataset.images["path"].map(split.assignment) == "test"]
+        true = [dataset.classes.index(label) for label in test["label"]]
+        called = [(c + (i in wrong)) % len(dataset.classes) for i, c in enumerate(true)]
+        probabilities = np.full((len(true), len(dataset.classes)), 0.1)
+        probabilities[np.arange(len(true)), called] = 0.8
+        run.write_predictions(test["path"].tolist(), test["label"].tolist(), probabilities)
+        seconds = {"decode": 1.5, "preprocess": 2.5, "train": 30.0, "validate": 4.0, "test": 2.0, "total": 40.5}
+        write_json(run.folder / "timing.json", {"seconds": seconds, "cache_reused": False})
+    if state is not State.QUEUED:
+        Job(run.folder).write_status(Status(state=state, message=message, **status))
+    return run
+
+
+def _write_epoch(run: Run, epoch: int) -> None:
+    for batch in (1, 2):
+        values = {"epoch": epoch, "batch": batch, "batches": 2, "loss": 1.2 / epoch, "accuracy": 0.4 + 0.1 * epoch}
+        run.append_metrics("batch", values)
+    run.append_metrics(
+        "epoch",
+        {
+            "epoch": epoch,
+            "training_loss": 1.1 / epoch,
+            "training_accuracy": 0.45 + 0.1 * epoch,
+            "validation_loss": 1.3 / epoch,
+            "validation_accuracy": 0.4 + 0.1 * epoch,
+            "train_seconds": 10.0,
+            "validate_seconds": 1.0,
+            "images_per_second": 25.0,
+            "best": True,
+        },
+    )
