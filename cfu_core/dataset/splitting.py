@@ -22,7 +22,7 @@ from cfu_core.storage import read_json, write_json
 PARTITIONS = ("training", "validation", "test")
 TRAINING_SHARE = 0.7
 MINIMUM_IMAGES = 3  # of a class: one for each partition
-_MISSING = 10.0  # a class that is absent from a partition counts as much as ten misplaced images
+_MISSING = 20.0  # a class absent from a partition counts as ten misplaced images, each off in two partitions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +238,9 @@ def _distribute(kinds: np.ndarray, numbers: np.ndarray, wanted: np.ndarray, rng:
     `kinds` (K, C) holds images per class of one unit, `numbers` (K,) how many such units there are, `wanted` (C, 3).
     Unknowns: y (K, 3) units, d (C, 3) deviations, m (C, 3) whether a class is missing.
     """
+    # equally near solutions abound; the order in which the solver meets the kinds, set by the seed, picks one
+    order = rng.permutation(len(kinds))
+    kinds, numbers = kinds[order], numbers[order]
     n_kinds, n_classes = kinds.shape
     n_y, n_d = n_kinds * 3, n_classes * 3
     eye = np.eye(3)
@@ -252,10 +255,8 @@ def _distribute(kinds: np.ndarray, numbers: np.ndarray, wanted: np.ndarray, rng:
         LinearConstraint(np.hstack([placed, np.eye(n_d), none]), goal, np.inf),
         LinearConstraint(np.hstack([placed, none, np.eye(n_d)]), np.minimum(goal, 1), np.inf),
     ]
-    # ties between equally near solutions are broken by the seed, and never outweigh one image
-    tie = rng.random(n_y) * (0.5 / max(1, int(numbers.sum())))
     solution = milp(
-        np.concatenate([tie, np.ones(n_d), np.full(n_d, _MISSING)]),
+        np.concatenate([np.zeros(n_y), np.ones(n_d), np.full(n_d, _MISSING)]),
         constraints=constraints,
         integrality=np.concatenate([np.ones(n_y), np.zeros(2 * n_d)]),
         bounds=Bounds(0, np.inf),
@@ -263,4 +264,6 @@ def _distribute(kinds: np.ndarray, numbers: np.ndarray, wanted: np.ndarray, rng:
     )
     if solution.x is None:
         raise DatasetError("No split was found.", "", f"The solver said: {solution.message}")
-    return np.rint(solution.x[:n_y]).astype(int).reshape(n_kinds, 3)
+    shares = np.empty((n_kinds, 3), int)
+    shares[order] = np.rint(solution.x[:n_y]).reshape(n_kinds, 3)
+    return shares

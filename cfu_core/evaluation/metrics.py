@@ -52,6 +52,16 @@ class Evaluation:
     precision_micro: float
     per_class: list[ClassResult]
 
+    @property
+    def correct(self) -> int:
+        """Images whose class was predicted."""
+        return sum(c.correct for c in self.per_class)
+
+    @property
+    def images(self) -> int:
+        """Images that were predicted."""
+        return sum(c.support for c in self.per_class)
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
         return asdict(self)

@@ -118,8 +118,8 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
                 "Published precision": published.precision if published else None,
                 "Accuracy": evaluation.accuracy if evaluation else None,
                 "Published accuracy": published.accuracy if published else None,
-                "Correct": sum(c.correct for c in evaluation.per_class) if evaluation else None,
-                "Test images": sum(c.support for c in evaluation.per_class) if evaluation else None,
+                "Correct": evaluation.correct if evaluation else None,
+                "Test images": evaluation.images if evaluation else None,
             }
         )
     return pd.DataFrame(rows)

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from cfu_core.errors import StorageError
 from cfu_core.runs.store import runs_folder
 from cfu_core.storage import home, read_json, storage_errors, write_json
 
@@ -93,6 +94,13 @@ class Job:
         """What was asked for."""
         return read_json(self.folder / "spec.json")
 
+    def readable(self) -> bool:
+        """Whether its ``spec.json`` is there and whole; it may have been deleted a moment ago."""
+        try:
+            return {"kind", "created"} <= set(self.spec)
+        except (FileNotFoundError, StorageError):
+            return False
+
     @property
     def kind(self) -> str:
         """``train``, ``import`` or ``demo``."""
@@ -162,4 +170,5 @@ def create_job(kind: str, spec: Mapping[str, Any]) -> Job:
 def all_jobs() -> Iterator[Job]:
     """Every job there is, training runs among them, oldest first."""
     found = [*jobs_folder().glob("*/spec.json"), *runs_folder().glob("[!.]*/spec.json")]
-    yield from sorted((Job(path.parent) for path in found), key=lambda job: job.spec["created"])
+    jobs = [job for job in (Job(path.parent) for path in found) if job.readable()]
+    yield from sorted(jobs, key=lambda job: job.spec["created"])

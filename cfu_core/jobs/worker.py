@@ -69,6 +69,7 @@ def run_in_foreground(job: Job, *, tell: Callable[[Status], None] = lambda statu
                 tell(job.status())
                 continue
             with held:
+                _outlive_orphans(LANES[job.kind])
                 if job.status().state is State.QUEUED:
                     execute(job, tell=tell)
     except KeyboardInterrupt:  # while waiting; at work, the signal is handled by execute

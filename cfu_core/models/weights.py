@@ -3,6 +3,7 @@
 A file never runs code: ``weights_only=True``, or safetensors.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from cfu_core.models.registry import architecture
 from cfu_core.models.weight_files import IMAGENET, NONE, PROMISED_HASH, WeightsRecord, check_file, weights_folder
 from cfu_core.storage import storage_errors
 
+STALLED_S = 60  # seconds without a byte after which a download is given up
 Progress = Callable[[int, int], None]
 
 
@@ -100,8 +102,10 @@ def imagenet_file(key: str, *, progress: Progress = lambda done, total: None) ->
 
 @contextmanager
 def _watching(path: Path, megabytes: float, progress: Progress) -> Iterator[None]:
-    """Tell how large torch.hub's partial file is, twice a second."""
+    """Tell how large torch.hub's partial file is, twice a second; a server that falls silent is given up."""
     ended = threading.Event()
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALLED_S)
 
     def watch() -> None:
         while not ended.wait(0.5):
@@ -115,6 +119,7 @@ def _watching(path: Path, megabytes: float, progress: Progress) -> Iterator[None
     try:
         yield
     finally:
+        socket.setdefaulttimeout(patience)
         ended.set()
         watcher.join()
 

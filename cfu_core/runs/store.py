@@ -32,7 +32,7 @@ import pandas as pd
 import cfu_core
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.splitting import Split
-from cfu_core.errors import RunError
+from cfu_core.errors import RunError, StorageError
 from cfu_core.evaluation.metrics import Evaluation, evaluate
 from cfu_core.evaluation.tables import RunResult
 from cfu_core.imaging.recipe import Recipe
@@ -64,6 +64,13 @@ class Run:
     def spec(self) -> dict[str, Any]:
         """What was asked for, as written when the run was made."""
         return read_json(self.folder / "spec.json")
+
+    def readable(self) -> bool:
+        """Whether its ``spec.json`` is there and whole; it may have been deleted a moment ago."""
+        try:
+            return "config" in self.spec
+        except (FileNotFoundError, StorageError):
+            return False
 
     @property
     def config(self) -> dict[str, Any]:
@@ -255,8 +262,9 @@ def open_run(reference: str) -> Run:
 
 
 def list_runs() -> list[Run]:
-    """All runs, newest first."""
-    return [Run(path.parent) for path in sorted(runs_folder().glob("[!.]*/spec.json"), reverse=True)]
+    """All runs whose ``spec.json`` can be read, newest first."""
+    found = (Run(path.parent) for path in sorted(runs_folder().glob("[!.]*/spec.json"), reverse=True))
+    return [run for run in found if run.readable()]
 
 
 def delete_run(run: Run) -> None:

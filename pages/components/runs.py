@@ -93,9 +93,8 @@ def summary(run: Run) -> None:
     ended_notice(run)
     evaluation = run.evaluation()
     if evaluation:
-        support = sum(c.support for c in evaluation.per_class)
-        correct = sum(c.correct for c in evaluation.per_class)
-        st.metric("Accuracy on the test images", f"{evaluation.accuracy:.1%}", help=f"{correct} of {support} images")
+        of = f"{evaluation.correct} of {evaluation.images} images"
+        st.metric("Accuracy on the test images", f"{evaluation.accuracy:.1%}", help=of)
     if run.history():
         charts.curves(run.history(), run.batches(), run.config["epochs"], key=f"summary-{run.id}")
     if evaluation:

@@ -3,12 +3,13 @@
 import pandas as pd
 import streamlit as st
 
-from cfu_core.evaluation.tables import per_class_table, table_2, table_3, table_4
+from cfu_core.evaluation.tables import table_2, table_3, table_4
 from cfu_core.jobs.job import Job
 from cfu_core.paper import REMARKS
 from cfu_core.runs.store import Run, list_runs, result_of
 from pages.components import cached, charts, jobs, runs
 from pages.components.downloads import with_download
+from pages.components.evaluation import class_figures, confusion_matrix
 from pages.components.state import chosen_dataset, header, in_url, url_choice
 
 HIDDEN = ("Dataset", "Run", "Epochs", "Seed")  # in the CSV, but not on the screen
@@ -75,45 +76,12 @@ def show_run(run: Run) -> None:
     if evaluation:
         place = st.grid(2, min_column_width=430, gap="large")
         with place.cell():
-            unit = st.segmented_control(
-                "Confusion matrix",
-                ["Counts", "Per cent of the true class"],
-                default="Counts",
-                required=True,
-                key="unit",
-            )
-            charts.show(
-                charts.confusion(evaluation.confusion, evaluation.classes, percent=unit != "Counts"),
-                key="confusion",
-                alt="Confusion matrix, rows true, columns predicted",
-                height=160 + 110 * len(evaluation.classes),
-            )
+            confusion_matrix(evaluation)
         with place.cell():
-            correct = sum(c.correct for c in evaluation.per_class)
-            support = sum(c.support for c in evaluation.per_class)
-            left, middle, right = st.columns(3)
-            left.metric("Accuracy", f"{evaluation.accuracy:.1%}", help=f"{correct} of {support} test images")
-            middle.metric("Precision, macro", f"{evaluation.precision_macro:.1%}")
-            right.metric("Precision, micro", f"{evaluation.precision_micro:.1%}")
-            table = per_class_table(evaluation)
-            shares = ["Precision", "Recall", "F1"]
-            text = table.assign(
-                **{s: table[s].map(lambda v: "undefined" if pd.isna(v) else f"{v:.4f}") for s in shares}
+            class_figures(evaluation)
+            with_download(
+                run.predictions(), f"{run.id}-predictions", label="Predictions of every test image", show=False
             )
-            with_download(text, "per_class", column_order=["Class", "Images", *shares])
-            st.caption(
-                "Precision: of the images called this class, the share that is. Recall: of the images of this class, "
-                "the share that was found. Undefined: nothing was called this class, or there is no image of it."
-            )
-            predictions = run.predictions()
-            if predictions is not None:
-                st.download_button(
-                    "Predictions of every test image",
-                    predictions.to_csv(index=False),
-                    f"{run.id}-predictions.csv",
-                    "text/csv",
-                    icon=":material/download:",
-                )
     if run.history():
         st.subheader("Learning curves", anchor=False)
         charts.curves(run.history(), run.batches(), run.config["epochs"], key="curves")

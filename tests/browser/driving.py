@@ -207,9 +207,11 @@ class Screen:
         """Settings on the Train page, then the button."""
         self.choose("network", network)
         self.choose("train_weights", "Random")
+        advanced = self.page.get_by_test_id("stExpander").filter(has=self.widget("train_epochs"))
+        expect(advanced).to_have_count(1)  # while the form moves there are two
         field = self.widget("train_epochs").get_by_role("spinbutton")
         if not field.is_visible():
-            self.page.get_by_test_id("stExpander").filter(has=self.widget("train_epochs")).locator("summary").click()
+            advanced.locator("summary").click()
         field.fill(str(epochs))
         field.press("Enter")
         self.settle()

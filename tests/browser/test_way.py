@@ -76,12 +76,12 @@ def test_from_an_upload_to_two_compared_networks(screen, server, blood_cells):
     expect(enhanced).not_to_have_attribute("src", before.source)
     clipped = content(screen, enhanced)
     assert clipped.data != before.data
-    assert screen.query()["clip"] == "40"
+    assert float(screen.query()["clip"]) == 40
     screen.press("tiles", "ArrowRight")
     screen.settle()
     expect(enhanced).not_to_have_attribute("src", clipped.source)
     assert content(screen, enhanced).data != clipped.data
-    assert (screen.query()["clip"], screen.query()["tiles"]) == ("40", "9")
+    assert (float(screen.query()["clip"]), screen.query()["tiles"]) == (40, "9")
 
     # the first network; a reload while it learns finds it again
     screen.go("Train")
