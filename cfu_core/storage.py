@@ -7,6 +7,8 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +125,33 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return value
+
+
+@dataclass(frozen=True)
+class SpecFolder:
+    """A folder whose ``spec.json`` says, once and for all, what was asked for: a run, a job.
+
+    Parameters
+    ----------
+    folder : Path
+        Its name is the identifier.
+    """
+
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """What was asked for; read once."""
+        return read_json(self.folder / "spec.json")
+
+    def readable(self) -> bool:
+        """Whether the specification is there and whole; the folder may have been deleted a moment ago."""
+        try:
+            return {"kind", "created"} <= set(self.spec)
+        except (FileNotFoundError, StorageError):
+            return False

@@ -11,15 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from cfu_core.errors import StorageError
 from cfu_core.runs.store import runs_folder
-from cfu_core.storage import home, read_json, storage_errors, write_json
+from cfu_core.storage import SpecFolder, home, read_json, storage_errors, write_json
 
 
 class State(StrEnum):
@@ -78,28 +76,8 @@ class Status:
         return 0.0
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(SpecFolder):
     """Work described by a folder."""
-
-    folder: Path
-
-    @property
-    def id(self) -> str:
-        """The folder's name."""
-        return self.folder.name
-
-    @cached_property
-    def spec(self) -> dict[str, Any]:
-        """What was asked for."""
-        return read_json(self.folder / "spec.json")
-
-    def readable(self) -> bool:
-        """Whether its ``spec.json`` is there and whole; it may have been deleted a moment ago."""
-        try:
-            return {"kind", "created"} <= set(self.spec)
-        except (FileNotFoundError, StorageError):
-            return False
 
     @property
     def kind(self) -> str:

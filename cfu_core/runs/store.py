@@ -20,9 +20,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,45 +30,19 @@ import pandas as pd
 import cfu_core
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.splitting import Split
-from cfu_core.errors import RunError, StorageError
+from cfu_core.errors import RunError
 from cfu_core.evaluation.metrics import Evaluation, evaluate
 from cfu_core.evaluation.tables import RunResult
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.storage import finite, home, read_json, replacing, storage_errors, write_json
+from cfu_core.storage import SpecFolder, finite, home, read_json, replacing, storage_errors, write_json
 
 PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy", "scikit-learn")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,96}")
 PROBABILITY = "probability_"
 
 
-@dataclass(frozen=True)
-class Run:
-    """One training run on disk.
-
-    Parameters
-    ----------
-    folder : Path
-        Its name is the run's identifier.
-    """
-
-    folder: Path
-
-    @property
-    def id(self) -> str:
-        """The identifier: when, which network, which images, and four random digits."""
-        return self.folder.name
-
-    @cached_property
-    def spec(self) -> dict[str, Any]:
-        """What was asked for, as written when the run was made."""
-        return read_json(self.folder / "spec.json")
-
-    def readable(self) -> bool:
-        """Whether its ``spec.json`` is there and whole; it may have been deleted a moment ago."""
-        try:
-            return "config" in self.spec
-        except (FileNotFoundError, StorageError):
-            return False
+class Run(SpecFolder):
+    """One training run on disk; its identifier says when, which network, which images, and four random digits."""
 
     @property
     def config(self) -> dict[str, Any]:

@@ -71,7 +71,6 @@ def show_run(run: Run) -> None:
         jobs.state_badge(Job(run.folder).status().state)
         st.badge(f"began with {run.spec['weights_label']}", icon=":material/flag:", color="blue")
         st.caption(f"{run.recipe.summary} · seed {run.config['seed']} · {run.config['epochs']} epochs", width="stretch")
-        runs.manage(run)
     runs.ended_notice(run)
     if evaluation:
         place = st.grid(2, min_column_width=430, gap="large")
@@ -112,8 +111,11 @@ picked = st.multiselect(
 if picked:
     show_tables([found[i] for i in picked], len(data.classes))
 st.subheader("One run in depth", anchor=False)
-chosen = url_choice(
-    "Run", list(found), key="run", names=lambda i: runs.label(found[i]), default=next(iter(found)), width=560
-)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    chosen = url_choice(
+        "Run", list(found), key="run", names=lambda i: runs.label(found[i]), default=next(iter(found)), width=560
+    )
+    if chosen:
+        runs.manage(found[chosen])
 if chosen:
     show_run(found[chosen])

@@ -1,0 +1,70 @@
+"""Pages without a browser."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.importing import import_source
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def no_workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lanes that were asked for a worker; none is started."""
+    asked: list[str] = []
+    monkeypatch.setattr("pages.components.jobs.ensure_worker", asked.append)
+    monkeypatch.setattr("cfu_core.jobs.launch.ensure_worker", asked.append)
+    return asked
+
+
+@pytest.fixture
+def visit(cfu_home: Path) -> Callable[..., AppTest]:  # noqa: ARG001 - every page looks there
+    """Opens a page by its address, without an exception: visit("data/explore", dataset="shapes-c9250c7c")."""
+
+    def open_page(path: str = "start/overview", **query: str) -> AppTest:
+        app = AppTest.from_file(str(PROJECT / "streamlit_app.py"), default_timeout=30)
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.switch_page(f"pages/{path}.py").run()
+        assert not app.exception
+        return app
+
+    return open_page
+
+
+@pytest.fixture
+def flawed_dataset(cfu_home: Path, tmp_path: Path) -> Dataset:  # noqa: ARG001
+    """30 images of 30 x 20 pixels in two classes, two of them identical, and one more that is cut off."""
+    folder = tmp_path / "flawed"
+    rng = np.random.default_rng(5)
+    for name in ("large", "small"):
+        (folder / name).mkdir(parents=True)
+        for i in range(15):
+            cv2.imwrite(str(folder / name / f"{i:02d}.png"), rng.integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    (folder / "small" / "00.png").write_bytes((folder / "small" / "01.png").read_bytes())
+    whole = (folder / "large" / "00.png").read_bytes()
+    (folder / "large" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    return import_source(folder, name="flawed")
+
+
+@pytest.fixture
+def drawn_dataset(cfu_home: Path, drawn_shapes: Path, tmp_path: Path) -> Dataset:  # noqa: ARG001
+    """`drawn_shapes` by a manifest that says that they are drawn."""
+    rows = [f"{path},{path.parent.name},drawn" for path in sorted(drawn_shapes.rglob("*.png"))]
+    manifest = tmp_path / "drawn.csv"
+    manifest.write_text("\n".join(["path,label,origin", *rows]) + "\n", encoding="utf-8")
+    return import_source(manifest, name="drawn shapes")
+
+
+@pytest.fixture
+def figures() -> Callable[[AppTest], list[dict[str, Any]]]:
+    """The Plotly figures on a page, as plain JSON."""
+    return lambda app: [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]

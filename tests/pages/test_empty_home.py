@@ -1,0 +1,44 @@
+"""Pages before anything was imported: they say where to begin."""
+
+import pytest
+
+PAGES = ("data/explore", "data/preprocess", "model/train", "model/results")
+
+
+def test_the_overview_offers_the_demo_and_the_ways_in(visit, cfu_home):
+    app = visit()
+    assert app.button(key="demo_button").label
+    assert app.button(key="import_go").disabled
+    assert {m.label: m.value for m in app.metric} == {"Datasets": "0", "Runs": "0", "Training now or waiting": "0"}
+    assert str(cfu_home) in app.caption[-2].value
+    assert not cfu_home.exists(), "looking writes nothing"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_other_pages_lead_to_the_overview(visit, path):
+    app = visit(path)
+    assert [s.value for s in app.subheader] == ["No dataset yet"]
+    assert [link.proto.page for link in app.main.get("page_link")] == [""]  # the overview's address
+    assert not app.error
+
+
+@pytest.mark.parametrize("path", ["start/overview", *PAGES])
+@pytest.mark.parametrize("dataset", ["../../etc", "/etc/passwd", "a\0b", "<script>", "nobody-00000000"])
+def test_a_hostile_address_is_an_unknown_dataset(visit, path, dataset):
+    app = visit(path, dataset=dataset)
+    assert not app.error
+    assert all(dataset not in element.value for element in (*app.markdown, *app.caption, *app.subheader))
+
+
+def test_the_demo_button_queues_one_drawing_and_shows_it(visit, cfu_home, no_workers):
+    app = visit()
+    app.button(key="demo_button").click().run()
+    assert not app.exception
+    (job,) = (cfu_home / "jobs").iterdir()
+    assert "data" in no_workers
+    assert app.button(key=f"cancel-{job.name}")
+    app.button(key="demo_button").click().run()
+    assert len(list((cfu_home / "jobs").iterdir())) == 1, "a second click watches the first drawing"
+    app.button(key=f"cancel-{job.name}").click().run()
+    assert not app.exception
+    assert [e.value for e in app.error] == ["Taken out of the queue before it began."]

@@ -1,0 +1,163 @@
+"""Train and Results, with runs whose numbers are known."""
+
+import os
+
+import pytest
+
+from cfu_core.jobs.job import State
+from cfu_core.paper import RESULTS
+from cfu_core.storage import read_json
+from tests.pages.written import EPOCHS, write_run
+
+ENDS = [
+    (State.FAILED, {"message": "The computer's memory did not suffice."}, "memory did not suffice"),
+    (State.STOPPED, {"message": "Stopped on request."}, "Stopped on request."),
+    (State.RUNNING, {"pid": os.getpid(), "pid_started": 1.0}, "ended without a word"),  # the number of another process
+]
+
+
+def reasons(app) -> str:
+    return " ".join(element.value for element in (*app.main.error, *app.main.warning, *app.main.info))
+
+
+def stored(run) -> dict:
+    return read_json(run.folder / "evaluation.json")
+
+
+def test_train_shows_the_papers_settings_first(visit, small_dataset):
+    app = visit("model/train", dataset=small_dataset.id)
+    values = {widget.key: widget.value for widget in app.main.number_input}
+    assert values == {
+        "train_epochs": 10,
+        "train_batch_size": 15,
+        "train_learning_rate": 0.0001,
+        "train_seed": 0,
+        "split_seed": 0,
+    }
+    assert app.button_group(key="train_images").value == "preprocessed"
+    assert app.main.info, "nothing trained yet"
+
+
+def test_train_queues_what_was_chosen(visit, small_dataset, cfu_home, no_workers):
+    app = visit("model/train", dataset=small_dataset.id)
+    app.button_group(key="network").set_value("alexnet")
+    app.button_group(key="train_weights").set_value("none")
+    app.number_input(key="train_epochs").set_value(2)
+    app.slider(key="clip").set_value(5.0)
+    next(button for button in app.button if button.label == "Start training").click()
+    app.run()
+    assert not app.exception
+    (folder,) = (cfu_home / "runs").glob("[!.]*")
+    config = read_json(folder / "spec.json")["config"]
+    assert (config["architecture"], config["weights"], config["epochs"]) == ("alexnet", "none", 2)
+    assert config["recipe"]["clip_limit"] == 5.0
+    assert "device" in no_workers
+    app.button(key=f"stop-{folder.name}").click().run()
+    assert not app.exception
+    assert read_json(folder / "status.json")["state"] == "stopped"
+
+
+def test_train_refuses_a_batch_larger_than_the_training_partition(visit, small_dataset, cfu_home):
+    app = visit("model/train", dataset=small_dataset.id)
+    app.button_group(key="train_weights").set_value("none")
+    app.number_input(key="train_batch_size").set_value(2000)
+    next(button for button in app.button if button.label == "Start training").click()
+    app.run()
+    assert not app.exception
+    assert "batch size is 2000" in app.error[0].value
+    assert not list((cfu_home / "runs").glob("*"))
+
+
+def test_results_without_runs_lead_to_training(visit, small_dataset):
+    app = visit("model/results", dataset=small_dataset.id)
+    assert app.main.info
+    assert [link.proto.page for link in app.main.get("page_link")] == ["train"]
+    assert not app.dataframe
+
+
+def test_results_are_the_numbers_on_disk(visit, small_dataset, figures):
+    wrong = write_run(small_dataset, key="googlenet", preprocessed=True, wrong=[0, 1, 4])
+    right = write_run(small_dataset)
+    app = visit("model/results", dataset=small_dataset.id, run=wrong.id)
+    table = app.dataframe[0].value.set_index("Run")
+    for run, published in ((wrong, RESULTS["googlenet", "preprocessed"]), (right, RESULTS["alexnet", "original"])):
+        row, evaluation = table.loc[run.id], stored(run)
+        assert row["Accuracy"] == evaluation["accuracy"]
+        assert row["Precision, macro"] == evaluation["precision_macro"]
+        assert row["Precision, micro"] == evaluation["precision_micro"]
+        assert row["Published accuracy"] == published.accuracy
+        assert row["Published precision"] == published.precision
+    assert table.loc[right.id, "Accuracy"] == 1.0
+    assert table.loc[wrong.id, "Correct"] == table.loc[right.id, "Correct"] - 3
+
+    evaluation = stored(wrong)
+    assert [m.value for m in app.metric][:3] == [
+        f"{evaluation[name]:.1%}" for name in ("accuracy", "precision_macro", "precision_micro")
+    ]
+    confusion, *curves = figures(app)
+    assert confusion["data"][0]["text"] == [[str(n) for n in row] for row in evaluation["confusion"]]
+    classes = app.dataframe[1].value.set_index("Class")
+    for entry in evaluation["per_class"]:
+        assert classes.loc[entry["name"], "Images"] == entry["support"]
+        for name in ("precision", "recall", "f1"):
+            assert classes.loc[entry["name"], name.capitalize()] == f"{entry[name]:.4f}"
+    history = wrong.history()
+    lines = {line["name"]: line["y"] for line in curves[1]["data"]}
+    assert lines["training"] == pytest.approx([100 * epoch["training_accuracy"] for epoch in history])
+    assert lines["validation"] == pytest.approx([100 * epoch["validation_accuracy"] for epoch in history])
+    assert len(history) == EPOCHS
+
+
+def test_results_show_per_cent_of_the_true_class(visit, small_dataset, figures):
+    run = write_run(small_dataset, wrong=[0])
+    app = visit("model/results", dataset=small_dataset.id)
+    app.button_group(key="unit").set_value("Per cent of the true class").run()
+    assert not app.exception
+    shown = figures(app)[0]["data"][0]["text"]
+    assert shown == [[f"{100 * n / sum(row):.0f}%" for n in row] for row in stored(run)["confusion"]]
+
+
+def test_results_show_where_the_time_went_and_the_split(visit, small_dataset):
+    run = write_run(small_dataset)
+    app = visit("model/results", dataset=small_dataset.id)
+    tabs = {tab.label.partition(":")[0]: tab.label for tab in app.tabs}
+    app.session_state["table"] = tabs["Table 3"]
+    app.run()
+    assert not app.exception
+    row = app.dataframe[0].value.iloc[0]
+    assert (row["Total (s)"], row["Train (s)"]) == (40.5, 30.0)
+    assert row["Published total (s)"] == RESULTS["alexnet", "original"].seconds
+    app.session_state["table"] = tabs["Table 2"]
+    app.run()
+    assert app.dataframe[0].value["Test"].iloc[-1] == sum(p["test"] for p in run.spec["split"]["counts"].values())
+    app.session_state["table"] = tabs["Table 1"]
+    app.run()
+    assert not app.exception
+    assert app.dataframe[0].value["Network"].tolist() == ["AlexNet", "GoogLeNet", "ResNet-18"]
+
+
+@pytest.mark.parametrize(("state", "status", "reason"), ENDS)
+def test_a_run_without_results_says_why(visit, small_dataset, state, status, reason):
+    run = write_run(small_dataset, state, **status)
+    (run.folder / "log.txt").write_text("the last words\n", encoding="utf-8")
+    app = visit("model/results", dataset=small_dataset.id)
+    assert reason in reasons(app)
+    assert not app.metric
+    train = visit("model/train", dataset=small_dataset.id)
+    assert reason in reasons(train)
+
+
+def test_runs_of_another_dataset_stay_away_until_asked_for(visit, small_dataset, flawed_dataset):
+    write_run(flawed_dataset)
+    app = visit("model/results", dataset=small_dataset.id)
+    assert not app.dataframe
+    app.toggle(key="all_runs").set_value(True).run()
+    assert not app.exception
+    assert app.dataframe[0].value["Dataset"].tolist() == ["flawed"]
+
+
+@pytest.mark.parametrize("run", ["../../etc", "nobody", "<script>"])
+def test_a_hostile_run_in_the_address_is_left_aside(visit, small_dataset, run):
+    known = write_run(small_dataset)
+    app = visit("model/results", dataset=small_dataset.id, run=run)
+    assert app.selectbox(key="run").value == known.id
