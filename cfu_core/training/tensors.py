@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from filelock import FileLock
@@ -17,6 +18,7 @@ from cfu_core.imaging import recipe as recipes
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.storage import home, read_json, replacing, storage_errors, write_json
 
+ZEROS = 2**24  # bytes written at once where a file cannot be reserved
 AHEAD = 4  # images in flight per thread
 
 
@@ -101,8 +103,7 @@ def _build(dataset: Dataset, recipe: Recipe, path: Path, progress: Callable[[int
         with draft.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
             start = file.tell()
-            # allocated before it is mapped: a full disk is an error here, and a crash there
-            os.posix_fallocate(file.fileno(), start, int(np.prod(shape)))
+            _reserve(file, int(np.prod(shape)))
         pixels = np.memmap(draft, np.uint8, "r+", offset=start, shape=shape)
         with ThreadPoolExecutor(threads) as pool:
             for first in range(0, total, AHEAD * threads):
@@ -118,6 +119,15 @@ def _build(dataset: Dataset, recipe: Recipe, path: Path, progress: Callable[[int
     wall = time.perf_counter() - started
     share = decoding / (decoding + preprocessing)
     return {"decode_seconds": wall * share, "preprocess_seconds": wall * (1 - share)}
+
+
+def _reserve(file: BinaryIO, size: int) -> None:
+    """Take `size` bytes of disk before they are mapped: a full disk is an error here, and a crash there."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), file.tell(), size)
+    else:
+        for start in range(0, size, ZEROS):
+            file.write(bytes(min(ZEROS, size - start)))
 
 
 def _prepare_one(dataset: Dataset, recipe: Recipe, row: int, pixels: np.ndarray) -> tuple[float, float]:

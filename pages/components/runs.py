@@ -1,6 +1,7 @@
 """Training runs as pages show them: their progress, and how they are called."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import streamlit as st
 
@@ -17,8 +18,8 @@ def of_dataset(dataset_id: str) -> list[Run]:
 
 def label(run: Run) -> str:
     """Name, dataset and time of a run, for a select box."""
-    created = run.spec["created"]
-    return f"{run.name} · {run.spec['dataset']['name']} · {created[:10]} {created[11:16]}"
+    created = datetime.fromisoformat(run.spec["created"]).astimezone()
+    return f"{run.name} · {run.spec['dataset']['name']} · {created:%Y-%m-%d %H:%M:%S}"
 
 
 def live(queue: Sequence[Job]) -> None:
@@ -32,9 +33,13 @@ def live(queue: Sequence[Job]) -> None:
                 waiting = status.state is State.QUEUED
                 text, icon = ("Remove", ":material/close:") if waiting else ("Stop", ":material/stop:")
                 asked = job.stop_requested()
-                if st.button("Stopping…" if asked else text, icon=icon, key=f"stop-{run.id}", disabled=asked):
-                    job.request_stop()
-                    st.rerun(scope="fragment")
+                st.button(
+                    "Stopping…" if asked else text,
+                    icon=icon,
+                    key=f"stop-{run.id}",
+                    disabled=asked,
+                    on_click=job.request_stop,
+                )
             st.caption(f"{run.spec['dataset']['name']} · {run.recipe.summary}")
             if not waiting:
                 jobs.progress(status)

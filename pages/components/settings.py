@@ -43,11 +43,12 @@ def choose_weights() -> str:
         "the paper. They are downloaded once from PyTorch's server and checked. Without them the network begins at "
         "random and learns much less from a few hundred images.",
     )
+    more = st.container()  # always there, so that what follows keeps its place and stays unfolded
     if kind == IMAGENET:
-        st.caption(f"Without internet: put torchvision's file into `{weights_folder()}`.")
+        more.caption(f"Without internet: put torchvision's file into `{weights_folder()}`.")
     if kind != "file":
         return kind
-    return st.text_input(
+    return more.text_input(
         "Path of the file (.pth or .safetensors) on the computer that runs the dashboard", key="train_weights_file"
     )
 

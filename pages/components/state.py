@@ -34,7 +34,7 @@ def in_url(key: str, default: Any, allowed: Callable[[Any], bool], *, always: bo
     if arrived or key not in st.session_state:  # Streamlit forgets a widget that a page does not show
         value = st.session_state.get(kept, default)
         if arrived and key in st.query_params:
-            value = _parsed(st.query_params[key], default)
+            value = _parsed(st.query_params.get_all(key), default)
         st.session_state[key] = value if value is not None and allowed(value) else default
     elif not allowed(st.session_state[key]):
         st.session_state[key] = default
@@ -45,16 +45,16 @@ def in_url(key: str, default: Any, allowed: Callable[[Any], bool], *, always: bo
     if value is None or (value == default and not always):
         st.query_params.pop(key, None)
     else:
-        st.query_params[key] = ",".join(value) if isinstance(value, list) else str(value)
+        st.query_params[key] = value if isinstance(value, list) else str(value)
 
 
-def _parsed(text: str, default: Any) -> Any:
+def _parsed(texts: list[str], default: Any) -> Any:
     try:
-        if isinstance(default, bool):
-            return text == "True"
         if isinstance(default, list):
-            return text.split(",")
-        return text if default is None else type(default)(text)
+            return texts
+        if isinstance(default, bool):
+            return texts[-1] == "True"
+        return texts[-1] if default is None else type(default)(texts[-1])
     except ValueError:
         return None
 

@@ -2,9 +2,11 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -45,16 +47,19 @@ class Server:
         assert self.process.poll() is None, self.log.read_text()
 
     def kill(self) -> None:
-        """End it as a power cut would; what it has started goes on."""
-        self.process.kill()
+        """End it and its whole process group, as a closed terminal would at its worst; runs are to go on."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(timeout=20)
 
     def close(self) -> None:
         """End it, and every process that works on its home."""
         self.kill()
-        for process in workers(self.home):
-            process.kill()
-            process.wait(timeout=20)
+        while left := workers(self.home):
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(left, timeout=20)
 
 
 def free_port() -> int:
@@ -203,15 +208,19 @@ class Screen:
             0
         )
 
+    def unfold_advanced(self) -> Locator:
+        """Unfold the advanced settings on the Train page; gives the field for the epochs."""
+        epochs = self.widget("train_epochs").get_by_role("spinbutton")
+        if not epochs.is_visible():
+            self.page.get_by_test_id("stExpander").filter(has=self.widget("train_epochs")).locator("summary").click()
+        expect(epochs).to_be_visible()
+        return epochs
+
     def start_training(self, network: str, epochs: int) -> None:
         """Settings on the Train page, then the button."""
         self.choose("network", network)
         self.choose("train_weights", "Random")
-        advanced = self.page.get_by_test_id("stExpander").filter(has=self.widget("train_epochs"))
-        expect(advanced).to_have_count(1)  # while the form moves there are two
-        field = self.widget("train_epochs").get_by_role("spinbutton")
-        if not field.is_visible():
-            advanced.locator("summary").click()
+        field = self.unfold_advanced()
         field.fill(str(epochs))
         field.press("Enter")
         self.settle()
