@@ -29,7 +29,7 @@ def no_workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def visit(cfu_home: Path) -> Callable[..., AppTest]:  # noqa: ARG001 - every page looks there
     """Opens a page by its address, without an exception: visit("data/explore", dataset="shapes-c9250c7c")."""
 
-    def open_page(path: str = "start/overview", **query: str) -> AppTest:
+    def open_page(path: str = "start/overview", **query: str | list[str]) -> AppTest:
         app = AppTest.from_file(str(PROJECT / "streamlit_app.py"), default_timeout=30)
         for key, value in query.items():
             app.query_params[key] = value

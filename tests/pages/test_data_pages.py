@@ -49,7 +49,7 @@ def test_explore_filters_by_class_partition_and_name(visit, small_dataset):
 
 
 def test_explore_shows_the_filters_of_a_link(visit, small_dataset):
-    app = visit("data/explore", dataset=small_dataset.id, **{"class": "disc", "partition": "training,test"})
+    app = visit("data/explore", dataset=small_dataset.id, **{"class": "disc", "partition": ["training", "test"]})
     counts = split_of(small_dataset, seed=0).counts["disc"]
     assert len(tiles(app)) == counts["training"] + counts["test"]
     again = visit("data/explore", dataset=small_dataset.id, **{"class": "nothing", "partition": "x", "page": "99"})
