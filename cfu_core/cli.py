@@ -7,7 +7,6 @@ for what a user can mend; 130 where Ctrl-C stopped the work.
 import argparse
 import json
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -155,9 +154,11 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 
 def _split(arguments: argparse.Namespace) -> int:
-    from cfu_core.dataset.splitting import PARTITIONS, make_split
+    from cfu_core.dataset.splitting import PARTITIONS, make_split, split_of
 
-    split = make_split(_read(arguments.data).images, seed=arguments.seed)
+    dataset = _read(arguments.data)
+    imported = not _is_path(arguments.data)
+    split = split_of(dataset, seed=arguments.seed) if imported else make_split(dataset.images, seed=arguments.seed)
     if arguments.json:
         return _print_json({"counts": split.counts, "assignment": split.assignment, "nearness": split.nearness})
     for name, parts in split.counts.items():
@@ -179,7 +180,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
-    from cfu_core.evaluation.tables import table_3, table_4
+    from cfu_core.evaluation.tables import screen_columns, table_3, table_4
     from cfu_core.models.registry import architecture
     from cfu_core.paper import REMARKS, TABLE_1
     from cfu_core.runs.store import result_of
@@ -196,7 +197,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         _print_json({"runs": [run.id for run in runs], "status": status, **rows})
     else:
         for title, table in zip(("Table 3: seconds", "Table 4: precision and accuracy"), tables.values(), strict=True):
-            print(f"\n{title}\n{table.drop(columns=['Dataset', 'Run']).to_string(index=False, na_rep='')}")
+            print(f"\n{title}\n{table[screen_columns(table)].to_string(index=False, na_rep='')}")
         print("\n" + "\n".join(REMARKS))
     return OK if status == "finished" else INTERRUPTED
 
@@ -388,10 +389,9 @@ def _run_all(configs: list[Any], dataset: Dataset) -> tuple[list[Any], str]:
     from cfu_core.jobs.job import Job, State
     from cfu_core.jobs.launch import ensure_worker
     from cfu_core.jobs.worker import run_in_foreground
-    from cfu_core.runs.planning import plan_run
+    from cfu_core.runs.planning import plan_runs
 
-    batch = f"shell-{time.time_ns()}" if len(configs) > 1 else ""
-    runs = [plan_run(replace(config, dataset=dataset.id), dataset, batch=batch) for config in configs]
+    runs = plan_runs([replace(config, dataset=dataset.id) for config in configs], dataset)
     status = State.FINISHED
     for number, run in enumerate(runs, 1):
         if status is not State.FINISHED:

@@ -116,7 +116,6 @@ def read_json(path: Path) -> Any:
 
 
 def finite(value: Any) -> Any:
-    """`value` as JSON can hold it: NaN and infinity become None, tuples become lists, keys become text."""
     """`value` with null for NaN and infinity, for which JSON has no words, and with text for the keys of mappings."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None

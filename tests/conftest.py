@@ -74,7 +74,7 @@ def _trained_home(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path) 
     from cfu_core.imaging.recipe import Recipe
     from cfu_core.jobs.job import Job
     from cfu_core.jobs.worker import run_in_foreground
-    from cfu_core.runs.planning import plan_run
+    from cfu_core.runs.planning import plan_runs
     from cfu_core.training.config import TrainingConfig
 
     home = tmp_path_factory.mktemp("trained") / "home"
@@ -89,7 +89,7 @@ def _trained_home(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path) 
             epochs=1,
             seed=1,
         )
-        run = plan_run(config, dataset)
+        run = plan_runs([config], dataset)[0]
         status = run_in_foreground(Job(run.folder))
         assert status.state == "finished", status.message
     return home, run.id

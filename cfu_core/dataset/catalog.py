@@ -240,7 +240,7 @@ def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def content_digest(images: pd.DataFrame) -> str:
     r"""SHA-256 (hex) over the sorted lines ``path\0label\0group\0digest``.
 
-    A row with a box adds ``\0left,top,right,bottom``: other boxes make other crops, so that is other content.
+    A row with a box adds ``\0left,top,right,bottom``: the box is part of what is known of the image.
     """
     fields = images[["path", "label", "group", "digest"]].itertuples(index=False, name=None)
     lines = ["\0".join(row) for row in fields]

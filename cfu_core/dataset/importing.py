@@ -175,27 +175,29 @@ def _examined(
     # Closed at once on an error: no thread may still write when the staging folder goes.
     with closing(_in_order(lambda entry: _examine(tree, entry, keep), listing.entries)) as found:
         for done, result in enumerate(found, start=1):
-            if isinstance(result, Problem):
-                problems.append(result)
-            else:
-                rows.append(result)
+            row, problem = result
+            if row is not None:
+                rows.append(row)
+            if problem is not None:
+                problems.append(problem)
             report(done, len(listing.entries))
     problems.sort(key=lambda problem: (problem.path, problem.kind, problem.detail))
     return rows, problems
 
 
-def _examine(tree: Tree, entry: Entry, keep: Keep | None) -> dict[str, Any] | Problem:
+def _examine(tree: Tree, entry: Entry, keep: Keep | None) -> tuple[dict[str, Any] | None, Problem | None]:
+    """The row of an image, unless it cannot be used, and what is wrong with it."""
     try:
         data = tree.read(entry.file)
         header = _check_fully(data, name=entry.path)
-        _check_box(entry, header)
     except ImageError as error:
-        return problem_from(entry.path, error)
+        return None, problem_from(entry.path, error)
+    box, problem = _checked_box(entry, header)
     digest = hashlib.sha256(data).hexdigest()
     extension = FORMAT_EXTENSIONS[header.format]
     if keep is not None:
         keep(digest, extension, data)
-    return {
+    row = {
         "path": entry.path,
         "label": entry.label,
         "group": entry.group,
@@ -204,8 +206,9 @@ def _examine(tree: Tree, entry: Entry, keep: Keep | None) -> dict[str, Any] | Pr
         "size_bytes": len(data),
         "width": header.width,
         "height": header.height,
-        **dict(zip(BOX_COLUMNS, entry.box or (None,) * 4, strict=True)),
+        **dict(zip(BOX_COLUMNS, box or (None,) * 4, strict=True)),
     }
+    return row, problem
 
 
 def _check_fully(data: bytes, *, name: str) -> ImageHeader:
@@ -214,12 +217,15 @@ def _check_fully(data: bytes, *, name: str) -> ImageHeader:
     return read_header(data, name=name)
 
 
-def _check_box(entry: Entry, header: ImageHeader) -> None:
-    if entry.box is not None and (entry.box[2] > header.width or entry.box[3] > header.height):
-        raise ImageError(
-            f"{entry.path} has {header.width} × {header.height} pixels, and its box {entry.box} reaches outside.",
-            kind="box",
-        )
+def _checked_box(entry: Entry, header: ImageHeader) -> tuple[Any, Problem | None]:
+    """The colony's box; one that reaches outside is left aside, and its image is kept."""
+    if entry.box is None or (entry.box[2] <= header.width and entry.box[3] <= header.height):
+        return entry.box, None
+    detail = (
+        f"{entry.path} has {header.width} × {header.height} pixels, and its box {entry.box} reaches outside. "
+        "The image is kept without a box."
+    )
+    return None, Problem(path=entry.path, kind="box", detail=detail)
 
 
 def _in_order(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Generator[_Result, None, None]:

@@ -78,11 +78,11 @@ def parse_manifest(data: bytes, *, name: str) -> Manifest:
     for line, cells in lines[1:]:
         values = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
         origins.add(values.get("origin", "").lower())
-        row = _row(line, values, name)
-        if isinstance(row, Problem):
-            problems.append(row)
-        else:
+        row, problem = _row(line, values, name)
+        if row is not None:
             rows.append(row)
+        if problem is not None:
+            problems.append(problem)
     if not origins:
         raise DatasetError(f"{name} has a header but no row.", _EXPECTED, "Add a row for each image.")
     return Manifest(rows=tuple(rows), problems=tuple(problems), drawn=origins == {"drawn"})
@@ -119,17 +119,20 @@ def _columns(header: list[str], name: str) -> list[str]:
     return columns
 
 
-def _row(line: int, values: dict[str, str], name: str) -> ManifestRow | Problem:
+def _row(line: int, values: dict[str, str], name: str) -> tuple[ManifestRow | None, Problem | None]:
+    """What a line says, unless it says too little, and what is wrong with it; a wrong box costs no image."""
     path, label = values.get("path", ""), values.get("label", "")
     if not path:
-        return Problem(path=f"{name}:{line}", kind="no-path", detail=f"Line {line} of {name} names no image.")
+        return None, Problem(path=f"{name}:{line}", kind="no-path", detail=f"Line {line} of {name} names no image.")
     if not label:
-        return Problem(path=path, kind="no-label", detail=f"Line {line} of {name} gives {path} no label.")
+        return None, Problem(path=path, kind="no-label", detail=f"Line {line} of {name} gives {path} no label.")
+    box, problem = None, None
     try:
         box = _box([values.get(column, "") for column in BOX_COLUMNS])
     except ValueError as error:
-        return Problem(path=path, kind="box", detail=f"Line {line} of {name}: {error}.")
-    return ManifestRow(line=line, path=path, label=label, group=values.get("group", ""), box=box)
+        detail = f"Line {line} of {name}: {error}. The image is kept without a box."
+        problem = Problem(path=path, kind="box", detail=detail)
+    return ManifestRow(line=line, path=path, label=label, group=values.get("group", ""), box=box), problem
 
 
 def _box(cells: list[str]) -> Box | None:

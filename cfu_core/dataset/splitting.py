@@ -56,10 +56,11 @@ class Split:
         """How near the counts are to exact 70/15/15 shares, in a sentence."""
         kept = "Images of one group stay together. " if self.grouped else ""
         if self.misplaced == 0:
-            return f"{kept}The counts are exactly 70 / 15 / 15 per class."
+            return f"{kept}The counts are exactly those of the paper's rule, 70 / 15 / 15 per class."
         total = sum(sum(parts.values()) for parts in self.counts.values())
+        units = "groups" if self.grouped else "identical images"
         return (
-            f"{kept}As near to 70 / 15 / 15 per class as that allows: "
+            f"{kept}The counts are as near to 70 / 15 / 15 per class as was found without parting {units}: "
             f"{self.misplaced} of {total} images lie in another partition than exact shares would put them."
         )
 
@@ -206,15 +207,15 @@ def check_split(split: Split) -> None:
     untrained = [name for name, parts in split.counts.items() if parts["training"] == 0]
     if untrained:
         raise TrainingError(
-            f"No training images for: {', '.join(untrained)}, because all of its images belong to one group.",
-            "Images of one group are never parted, so a class needs images from several groups.",
+            f"No training images for: {', '.join(untrained)}, because all of its images belong together.",
+            "Images of one group and identical images are never parted, so a class needs images of several groups.",
             "Add images of other groups, or try another split seed.",
         )
     for partition in PARTITIONS[1:]:
         if sum(parts[partition] for parts in split.counts.values()) == 0:
             raise TrainingError(
                 f"The {partition} partition is empty.",
-                "Images of one group are never parted, so at least three groups are needed.",
+                "Images of one group and identical images are never parted, so at least three groups are needed.",
                 "Add images of other groups, or try another split seed.",
             )
 

@@ -9,6 +9,10 @@ import pandas as pd
 from cfu_core import paper
 from cfu_core.evaluation.metrics import Evaluation
 
+WHO = (
+    *("Network", "Images", "Began with", "Epochs"),  # always on the screen; what follows, where it differs
+    *("Dataset", "Preprocessing", "Seed", "Split seed", "Batch size", "Learning rate", "Optimizer"),
+)
 SECONDS = ("decode", "preprocess", "train", "validate", "test", "total")
 
 
@@ -28,6 +32,12 @@ class RunResult:
         By what they were spent on; empty when unknown.
     cache_reused : bool
         Decoding and preprocessing were done by an earlier run.
+    drawn : bool
+        The images are drawn, not photographed.
+    recipe : str
+        The preprocessing, in words.
+    settings : mapping
+        What else decided how the run went: split seed, batch size, learning rate, optimizer.
     evaluation : Evaluation or None
         None while the test images are unseen.
     """
@@ -43,6 +53,9 @@ class RunResult:
     seed: int
     seconds: Mapping[str, float] = field(default_factory=dict)
     cache_reused: bool = False
+    drawn: bool = False
+    recipe: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Evaluation | None = None
 
 
@@ -125,6 +138,12 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def screen_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of `table_3` or `table_4` that tell its rows apart, and the figures; a file has all columns."""
+    same = [name for name in WHO[4:] if name in table and table[name].nunique() <= 1]
+    return [name for name in table if name not in same and name != "Run"]
+
+
 def per_class_table(evaluation: Evaluation) -> pd.DataFrame:
     """One row a class; an empty cell is an undefined figure."""
     return pd.DataFrame(
@@ -148,8 +167,10 @@ def _who(result: RunResult) -> dict[str, Any]:
         "Network": result.label,
         "Images": result.images,
         "Began with": result.weights,
-        "Dataset": result.dataset,
         "Epochs": result.epochs,
+        "Dataset": f"{result.dataset} (drawn)" if result.drawn and "drawn" not in result.dataset else result.dataset,
+        "Preprocessing": result.recipe,
         "Seed": result.seed,
+        **{name.replace("_", " ").capitalize(): value for name, value in result.settings.items()},
         "Run": result.run,
     }

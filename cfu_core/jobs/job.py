@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from cfu_core.errors import StorageError
 from cfu_core.runs.store import runs_folder
 from cfu_core.storage import SpecFolder, home, read_json, storage_errors, write_json
 
@@ -95,7 +96,12 @@ class Job(SpecFolder):
             saved = read_json(self.folder / "status.json")
         except FileNotFoundError:
             return Status(state=State.QUEUED)
-        status = Status(**{**saved, "state": State(saved["state"])})
+        except StorageError as error:
+            return Status(state=State.FAILED, message=str(error))
+        try:
+            status = Status(**{**saved, "state": State(saved["state"])})
+        except (KeyError, TypeError, ValueError):
+            return Status(state=State.FAILED, message=f"{self.folder / 'status.json'} is damaged.")
         if status.state is State.RUNNING and not process_alive(status.pid, status.pid_started):
             return Status(
                 state=State.INTERRUPTED,
@@ -108,7 +114,9 @@ class Job(SpecFolder):
         return status
 
     def write_status(self, status: Status) -> None:
-        """Replace the status file."""
+        """Replace the status file; a job that was deleted meanwhile stays deleted."""
+        if not self.folder.is_dir():
+            return
         write_json(self.folder / "status.json", {**asdict(status), "updated": time.time()})
 
     def request_stop(self) -> None:

@@ -1,17 +1,19 @@
 """Put jobs into the queue, and see to it that someone works on them."""
 
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from filelock import Timeout
 
-from cfu_core.dataset.catalog import Dataset
-from cfu_core.jobs.job import Job, create_job
+from cfu_core.dataset.catalog import Dataset, delete_dataset
+from cfu_core.errors import DatasetError
+from cfu_core.jobs.job import Job, all_jobs, create_job
 from cfu_core.jobs.worker import LANES, lane_lock, project_folder, waiting
-from cfu_core.runs.planning import plan_run
+from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.store import Run
 from cfu_core.storage import home, storage_errors
 from cfu_core.training.config import TrainingConfig
@@ -24,17 +26,39 @@ def submit(kind: str, spec: Mapping[str, Any]) -> Job:
     return job
 
 
-def submit_run(config: TrainingConfig, dataset: Dataset, *, batch: str = "") -> Run:
-    """Check and queue a training run.
+def submit_runs(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[Run]:
+    """Check and queue training runs, all or none.
 
     Raises
     ------
     CfuError
-        The configuration does not fit the dataset; nothing is queued.
+        A configuration does not fit the dataset; nothing is queued.
     """
-    run = plan_run(config, dataset, batch=batch)
+    runs = plan_runs(configs, dataset)
     ensure_worker(LANES["train"])
-    return run
+    return runs
+
+
+def remove_dataset(identifier: str) -> None:
+    """Delete a dataset that no run trains on or waits for.
+
+    Raises
+    ------
+    DatasetError
+        There is no such dataset, or a run still needs it.
+    """
+    users = [
+        job.id
+        for job in all_jobs()
+        if job.kind == "train" and job.spec["dataset"]["id"] == identifier and not job.status().state.ended
+    ]
+    if users:
+        raise DatasetError(
+            f"{len(users)} run{'s' if len(users) > 1 else ''} on this dataset still train or wait.",
+            "A dataset can be deleted when nothing uses it.",
+            "Stop them on the Train page first.",
+        )
+    delete_dataset(identifier)
 
 
 def ensure_worker(lane: str) -> None:
@@ -57,6 +81,7 @@ def ensure_worker(lane: str) -> None:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=project_folder(),
+                env=os.environ | {"CFU_HOME": str(home())},  # a relative one means another folder there
                 start_new_session=True,
             )
     threading.Thread(target=process.wait, daemon=True).start()  # so that it never stays as a zombie

@@ -96,18 +96,22 @@ def _attempt(job: Job, observer: JobObserver) -> Status:
         return Status(state=State.STOPPED, message="Stopped on request.")
     except CfuError as error:
         return Status(state=State.FAILED, message=str(error))
-    except MemoryError:
-        return Status(
-            state=State.FAILED,
-            message="The computer's memory did not suffice. Try a smaller batch or a smaller network.",
-        )
     except Exception as error:  # noqa: BLE001 - a job that fails must say so, whatever the reason
+        if _out_of_memory(error):
+            message = "The memory did not suffice. Choose a smaller batch or a smaller network."
+            return Status(state=State.FAILED, message=message)
         traceback.print_exc()
         return Status(
             state=State.FAILED,
             message=f"Unexpected: {type(error).__name__}: {error}. The log has the details.",
         )
     return Status(state=State.FINISHED, details=details)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """torch says so with a RuntimeError: of its own class on a GPU, told apart by its words on a processor."""
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or any(w in str(error).lower() for w in words)
 
 
 def _train(job: Job, observer: JobObserver) -> dict[str, Any]:

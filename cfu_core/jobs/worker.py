@@ -31,12 +31,12 @@ def lane_lock(lane: str) -> FileLock:
 
 def waiting(lane: str) -> list[Job]:
     """The queue of a lane, first in front."""
-    return [job for job in all_jobs() if LANES[job.kind] == lane and job.status().state is State.QUEUED]
+    return [job for job in all_jobs() if LANES.get(job.kind) == lane and job.status().state is State.QUEUED]
 
 
 def running(lane: str) -> list[Job]:
     """Jobs of a lane that a living process works on."""
-    return [job for job in all_jobs() if LANES[job.kind] == lane and job.status().state is State.RUNNING]
+    return [job for job in all_jobs() if LANES.get(job.kind) == lane and job.status().state is State.RUNNING]
 
 
 def work(lane: str) -> None:

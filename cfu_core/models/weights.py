@@ -5,8 +5,8 @@ A file never runs code: ``weights_only=True``, or safetensors.
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 
@@ -40,7 +40,8 @@ def initial_network(
     seed : int
         For the head, and for everything when the weights are ``none``.
     progress : callable
-        Called with megabytes downloaded and in all, while ImageNet's weights are downloaded.
+        Called with megabytes downloaded and in all, while ImageNet's weights are downloaded; may raise
+        `StopRequested`.
 
     Returns
     -------
@@ -83,9 +84,7 @@ def imagenet_file(key: str, *, progress: Progress = lambda done, total: None) ->
     try:
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            promised = PROMISED_HASH.search(path.name)
-            with _watching(path, weights.meta["_file_size"], progress):
-                torch.hub.download_url_to_file(url, str(path), hash_prefix=promised[1] if promised else None)
+            _download(url, path, weights.meta["_file_size"], progress)
     except (OSError, HTTPException) as error:  # urllib's own errors are OSErrors
         raise WeightsError(
             f"ImageNet weights for {architecture(key).label} could not be downloaded: {error}.",
@@ -100,28 +99,35 @@ def imagenet_file(key: str, *, progress: Progress = lambda done, total: None) ->
     return path
 
 
-@contextmanager
-def _watching(path: Path, megabytes: float, progress: Progress) -> Iterator[None]:
-    """Tell how large torch.hub's partial file is, twice a second; a server that falls silent is given up."""
-    ended = threading.Event()
+def _download(url: str, path: Path, megabytes: float, progress: Progress) -> None:
+    """torch.hub's download with its hash check, in a thread, so that `progress` can end it by raising."""
+    promised = PROMISED_HASH.search(path.name)
+    failures: list[Exception] = []
+
+    def fetch() -> None:
+        try:
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=promised[1] if promised else None)
+        except Exception as error:  # noqa: BLE001 - it is raised again below, where it is waited for
+            failures.append(error)
+
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(STALLED_S)
-
-    def watch() -> None:
-        while not ended.wait(0.5):
+    thread = threading.Thread(target=fetch, daemon=True)  # an abandoned download does not hold up the process
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.25)
             with suppress(FileNotFoundError):  # it takes its final name between two looks
                 sizes = [part.stat().st_size for part in path.parent.glob(f"{path.name}.*.partial")]
-                if sizes:
-                    progress(round(max(sizes) / 2**20), round(megabytes))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
+                progress(round(max(sizes, default=0) / 2**20), round(megabytes))
+    except BaseException:
+        for part in path.parent.glob(f"{path.name}.*.partial"):
+            part.unlink(missing_ok=True)
+        raise
     finally:
         socket.setdefaulttimeout(patience)
-        ended.set()
-        watcher.join()
+    if failures:
+        raise failures.pop()  # a traceback that held its own error would keep its socket open
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:

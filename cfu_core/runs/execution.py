@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from cfu_core.dataset.catalog import load_dataset
-from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import CfuError, RunError, StopRequested, WeightsError
 from cfu_core.imaging import recipe as recipes
 from cfu_core.models.networks import build_network, replace_head
@@ -46,28 +45,28 @@ def execute_run(run: Run, observer: Observer) -> None:
     CfuError
         The user can mend it.
     """
-    started = time.perf_counter()
     seconds = dict.fromkeys(("decode", "preprocess", "train", "validate", "test"), 0.0)
     config = TrainingConfig.from_dict(run.config)
     observer.report("Opening the dataset")
     dataset = load_dataset(config.dataset)
     if dataset.digest != run.spec["dataset"]["digest"]:
         raise RunError("The dataset has changed since this run was planned.", "", "Start a new run.")
-    split = split_of(dataset, seed=config.split_seed)
     device = best_device()
     observer.report(f"Loading {run.spec['weights_label']}", device=describe(device))
+    loading = time.perf_counter()
     network, weights = initial_network(
         config.architecture,
         config.weights,
         len(dataset.classes),
         seed=config.seed,
-        progress=lambda done, total: observer.report("Downloading ImageNet weights (MB)", done=done, total=total),
+        progress=_stoppable(observer, "Downloading ImageNet weights (MB)"),
     )
     network.to(device)
 
+    started = time.perf_counter()  # from here on: a download is no part of the time that tables compare
     prepared = prepare(dataset, config.recipe, progress=_stoppable(observer, "Decoding and preprocessing"))
     seconds |= {"decode": prepared.decode_seconds, "preprocess": prepared.preprocess_seconds}
-    partition = dataset.images["path"].map(split.assignment).to_numpy()
+    partition = dataset.images["path"].map(run.split()).to_numpy()
     images = TrainingImages(
         pixels=prepared.pixels,
         labels=dataset.images["label"].map(dataset.classes.index).to_numpy(np.int64),
@@ -80,6 +79,7 @@ def execute_run(run: Run, observer: Observer) -> None:
             "decode": prepared.built_decode_seconds,
             "preprocess": prepared.built_preprocess_seconds,
         },
+        "loading_weights_seconds": started - loading,
         "device": describe(device),
     }
     watch = _BatchWatch(run, observer, config.epochs)

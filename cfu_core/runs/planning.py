@@ -1,36 +1,69 @@
-"""Check what is asked for, and write it down as a run, before anything heavy is loaded."""
+"""Check what is asked for, and write it down as runs, before anything heavy is loaded."""
 
+import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from cfu_core.dataset.catalog import Dataset
-from cfu_core.dataset.splitting import check_split, check_trainable, split_of
+from cfu_core.dataset.splitting import Split, check_split, check_trainable, split_of
+from cfu_core.errors import WeightsError
 from cfu_core.models.registry import architecture
-from cfu_core.models.weight_files import IMAGENET, NONE, check_file
+from cfu_core.models.weight_files import IMAGENET, NONE, WeightsRecord, check_file
 from cfu_core.runs.store import Run, create_run
 from cfu_core.training.config import TrainingConfig
 
 
-def plan_run(config: TrainingConfig, dataset: Dataset, *, batch: str = "") -> Run:
-    """Check a configuration against its dataset and make the run's folder.
+def plan_runs(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[Run]:
+    """Check every configuration against the dataset, then make the folders of all runs.
+
+    Parameters
+    ----------
+    configs : sequence of TrainingConfig
+    dataset : Dataset
+
+    Returns
+    -------
+    list of Run
+        In the order of `configs`; runs planned together share ``batch`` in their specification.
 
     Raises
     ------
     CfuError
-        The dataset cannot be trained on, the batch is larger than the training partition, or the weights file
-        is not what it should be. No run is made then.
+        The dataset cannot be trained on, a batch is larger than the training partition, or a weights file is not
+        what it should be or is meant for several networks. No run is made then.
     """
+    files = {c.weights for c in configs} - {IMAGENET, NONE}
+    if files and len({c.architecture for c in configs}) > 1:
+        raise WeightsError(
+            f"One weights file ({Path(min(files)).name}) was given for several networks.",
+            "A file fits one network.",
+            "Train the networks one by one, or begin with ImageNet or random weights.",
+        )
     check_trainable(dataset.counts)
+    splits = [_checked_split(config, dataset) for config in configs]
+    for file in files:
+        check_file(Path(file))
+    batch = secrets.token_hex(4) if len(configs) > 1 else ""
+    return [
+        create_run(
+            config=config.to_dict(),
+            dataset=dataset,
+            split=split,
+            architecture_label=architecture(config.architecture).label,
+            weights_label=_weights(config.weights).label,
+            batch=batch,
+        )
+        for config, split in zip(configs, splits, strict=True)
+    ]
+
+
+def _checked_split(config: TrainingConfig, dataset: Dataset) -> Split:
     split = split_of(dataset, seed=config.split_seed)
     check_split(split)
     config.check_against(sum(parts["training"] for parts in split.counts.values()))
-    if config.weights not in (IMAGENET, NONE):
-        check_file(Path(config.weights))
-    weights_label = {IMAGENET: "ImageNet weights", NONE: "random weights"}.get(config.weights, "weights from a file")
-    return create_run(
-        config=config.to_dict(),
-        dataset=dataset,
-        split=split,
-        architecture_label=architecture(config.architecture).label,
-        weights_label=weights_label,
-        batch=batch,
-    )
+    return split
+
+
+def _weights(weights: str) -> WeightsRecord:
+    named = weights in (IMAGENET, NONE)
+    return WeightsRecord(kind=weights if named else "file", name="" if named else Path(weights).name)

@@ -91,6 +91,11 @@ class Run(SpecFolder):
         with storage_errors(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite({"kind": kind, **values})) + "\n")
 
+    def split(self) -> dict[str, str]:
+        """The partition of every image, by path, as planned."""
+        table = pd.read_csv(self.folder / "split.csv", dtype=str, keep_default_na=False)
+        return dict(zip(table["path"], table["partition"], strict=True))
+
     def predictions(self) -> pd.DataFrame | None:
         """The table of predictions on the test images, or None while there is none."""
         path = self.folder / "predictions.csv"
@@ -268,5 +273,8 @@ def result_of(run: Run) -> RunResult:
         seed=run.config["seed"],
         seconds=timing.get("seconds", {}),
         cache_reused=timing.get("cache_reused", False),
+        drawn=run.spec["dataset"]["drawn"],
+        recipe=run.recipe.summary,
+        settings={name: run.config[name] for name in ("split_seed", "batch_size", "learning_rate", "optimizer")},
         evaluation=run.evaluation(),
     )

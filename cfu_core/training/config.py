@@ -68,7 +68,9 @@ class TrainingConfig:
         "weights; SGD with momentum 0.9 is the classical alternative.",
         choices=("adam", "sgd"),
     )
-    seed: int = declare(0, "Seed", "The same seed repeats the run.", minimum=0, maximum=2**31 - 1, step=1)
+    seed: int = declare(
+        0, "Seed", "The same seed repeats the run on the same processor.", minimum=0, maximum=2**31 - 1, step=1
+    )
     split_seed: int = declare(
         0,
         "Split seed",

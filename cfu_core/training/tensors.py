@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -140,14 +139,3 @@ def _prepare_one(dataset: Dataset, recipe: Recipe, row: int, pixels: np.ndarray)
         path = dataset.images["path"].iat[row]
         raise RecipeError(f"{path}: {error.found}", error.expected, error.remedy) from error
     return decoded - started, time.perf_counter() - decoded
-
-
-def clear_cache() -> int:
-    """Delete every prepared array; returns the bytes that were freed. They are made again when needed."""
-    freed = 0
-    for path in cache_folder().glob("*.npy"):
-        with suppress(FileNotFoundError):
-            freed += path.stat().st_size
-            path.unlink()
-            path.with_suffix(".json").unlink(missing_ok=True)
-    return freed

@@ -90,5 +90,5 @@ def networks(classes: int) -> dict[str, Any]:
         check=False,
     )
     if done.returncode:
-        raise CfuError(f"The networks could not be measured: {done.stderr.strip().splitlines()[-1]}")
+        raise CfuError(f"The networks could not be measured: {done.stderr.strip()[-300:] or 'the process ended'}")
     return json.loads(done.stdout)

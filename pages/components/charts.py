@@ -124,7 +124,7 @@ def learning_curves(
         )
     ends = [h["epoch"] for h in history]
     for partition, dash in (("training", "solid"), ("validation", "dash")):
-        values = [scale * h[f"{partition}_{what}"] for h in history]
+        values = [scaled(h[f"{partition}_{what}"], scale) for h in history]
         figure.add_scatter(name=partition, x=ends, y=values, mode="lines+markers", line={"dash": dash, "width": 3})
     best = [h for h in history if h["best"]]
     if best:
@@ -132,7 +132,7 @@ def learning_curves(
         figure.add_scatter(
             name=f"kept: epoch {last['epoch']}",
             x=[last["epoch"]],
-            y=[scale * last[f"validation_{what}"]],
+            y=[scaled(last[f"validation_{what}"], scale)],
             mode="markers",
             marker={"symbol": "star", "size": 15},
         )
@@ -144,6 +144,11 @@ def learning_curves(
     else:
         figure.update_yaxes(rangemode="tozero")
     return figure
+
+
+def scaled(value: float | None, scale: float) -> float | None:
+    """A figure to be drawn; None, where it was no number, leaves a gap."""
+    return None if value is None else scale * value
 
 
 def curves(

@@ -21,7 +21,7 @@ LOG_TAIL = 4000  # characters
 
 def active(lane: str) -> list[Job]:
     """Jobs of a lane that run or wait, in order; a worker is started where some wait and none lives."""
-    found = [job for job in all_jobs() if LANES[job.kind] == lane and not job.status().state.ended]
+    found = [job for job in all_jobs() if LANES.get(job.kind) == lane and not job.status().state.ended]
     if found:
         ensure_worker(lane)
     return found

@@ -1,5 +1,6 @@
 """Widgets for settings, made from the settings' own declarations."""
 
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -48,9 +49,8 @@ def choose_weights() -> str:
         more.caption(f"Without internet: put torchvision's file into `{weights_folder()}`.")
     if kind != "file":
         return kind
-    return more.text_input(
-        "Path of the file (.pth or .safetensors) on the computer that runs the dashboard", key="train_weights_file"
-    )
+    label = "Path of the file (.pth or .safetensors) on the computer that runs the dashboard"
+    return str(Path(more.text_input(label, key="train_weights_file", persist_state="session")).expanduser().absolute())
 
 
 def advanced() -> dict[str, Any]:

@@ -93,7 +93,7 @@ def dataset_sidebar(page: str) -> None:
 
 
 def header(title: str, caption: str) -> None:
-    """The top of a page; it says so when the images are drawn."""
+    """The top of a page."""
     st.title(title, anchor=False)
     st.caption(caption)
 

@@ -85,7 +85,7 @@ with details[0]:
 with details[1]:
     if details[1].open:
         if data.problems:
-            st.write("These were left out at the import. Mend them and import again, or go on without them.")
+            st.write("What the import left out, and why. Mend it and import again, or go on without.")
             problems = pd.DataFrame(
                 [{"File": p.path, "Kind": p.kind, "What is wrong": p.detail} for p in data.problems]
             )

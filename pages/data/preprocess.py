@@ -16,6 +16,7 @@ CLAHE = (
     "Contrast-limited adaptive histogram equalisation: each tile of the image gets the contrast it can bear. "
     "Only the lightness changes; hues stay."
 )
+ORIGINAL = {True: "Original; the frame is what is cut out", False: "Original"}
 VIEW = 640  # pixels of the side at which pictures are sent
 
 
@@ -55,7 +56,11 @@ def workbench(data: Dataset, row: int) -> None:
         st.error(str(error), icon=":material/error:")
         return
     with st.grid(3, min_column_width=200):
-        st.image(view(with_box(before, after) if crop else before), caption="Original", width="stretch")
+        st.image(
+            view(with_box(before, after) if crop else before),
+            caption="Original; the frame is what is cut out" if crop else "Original",
+            width="stretch",
+        )
         st.image(view(cropped.image), caption="Cropped" if crop else "Not cropped", width="stretch")
         st.image(view(after.image), caption="With CLAHE" if enhance else "Without CLAHE", width="stretch")
     if crop and after.colony is None:
@@ -100,13 +105,15 @@ def describe(recipe: Recipe, result: Enhanced) -> None:
 
 header(
     "Preprocess",
-    "Crop to the colony and enhance the contrast. What you set here is what Train uses for preprocessed images.",
+    "Crop to the colony and enhance the contrast. Train uses the clip limit and the tiles that you set here; its "
+    "preprocessed images are always cropped and enhanced.",
 )
 data = chosen_dataset()
 with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-    label = st.selectbox("Class", data.classes, key="preview_class", persist_state="session", width=220)
-    paths = data.images.index[data.images["label"] == label].tolist()
-    by_path = {data.images["path"].iat[i]: i for i in paths}
+    labels = dict(zip(data.images["path"], data.images["label"], strict=True))
+    linked = labels.get(st.query_params.get("image", ""), data.classes[0])
+    label = url_choice("Class", data.classes, key="preview_class", names=str, default=linked, width=220)
+    by_path = {path: row for row, path in enumerate(labels) if labels[path] == label}
     image = url_choice(
         "Image", list(by_path), key="image", names=lambda path: path, default=next(iter(by_path)), width=420
     )

@@ -1,14 +1,14 @@
 """Choose, start, watch, stop."""
 
-import secrets
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.launch import submit_run
+from cfu_core.jobs.launch import submit_runs
 from cfu_core.models.registry import ARCHITECTURES, architecture
 from cfu_core.paper import TABLE_1
 from cfu_core.training.config import TrainingConfig
@@ -24,20 +24,17 @@ def recipe_for(images: str, key: str, clip: float, tiles: int) -> Recipe:
 
 
 def start(data: Dataset, pairs: list[tuple[str, Recipe]], common: dict[str, Any]) -> None:
-    """Queue one run per pair of network and recipe."""
-    together = secrets.token_hex(4) if len(pairs) > 1 else ""
+    """Queue one run per pair of network and recipe, all or none."""
     try:
-        for key, recipe in pairs:
-            config = TrainingConfig(dataset=data.id, architecture=key, recipe=recipe, **common)
-            submit_run(config, data, batch=together)
+        submit_runs([TrainingConfig(dataset=data.id, architecture=k, recipe=r, **common) for k, r in pairs], data)
     except CfuError as error:
         st.error(str(error), icon=":material/error:")
         return
     st.rerun()
 
 
-def settings_form(data: Dataset) -> None:
-    """Network, images, weights; the rest under Advanced; two buttons."""
+def settings_form(data: Dataset) -> DeltaGenerator:
+    """Network, images, weights; the rest under Advanced; two buttons. Returns the place for a last line."""
     with in_url("network", "resnet18", ARCHITECTURES.__contains__):
         key = st.segmented_control(
             "Network",
@@ -74,7 +71,7 @@ def settings_form(data: Dataset) -> None:
         ):
             kinds = ("original", "preprocessed")
             start(data, [(k, recipe_for(i, k, *clahe)) for k in TABLE_1 for i in kinds], common)
-    st.caption(f"Trains on: {cached.networks(len(data.classes))['device']}")
+    return st.empty()
 
 
 @st.fragment(run_every=1.0)
@@ -90,7 +87,7 @@ header("Train", "Teach a network on the training images. It goes on when you clo
 data = chosen_dataset()
 place = st.grid(2, min_column_width=420, gap="large")
 with place.cell():
-    settings_form(data)
+    last_line = settings_form(data)
 with place.cell():
     if jobs.active("device"):
         watch()
@@ -102,3 +99,7 @@ with place.cell():
             with st.container(border=True):
                 st.markdown(f"Latest run: **{run.name}**")
                 runs.summary(run)
+try:  # last, since the first time it takes some seconds
+    last_line.caption(f"Trains on: {cached.networks(len(data.classes))['device']}")
+except CfuError as error:
+    last_line.caption(str(error))

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from cfu_core.dataset.catalog import delete_dataset, list_datasets
+from cfu_core.dataset.catalog import list_datasets
 from cfu_core.errors import CfuError
+from cfu_core.jobs.launch import remove_dataset
 from cfu_core.runs.store import list_runs
 from cfu_core.storage import home
 from pages.components import jobs
@@ -17,7 +18,7 @@ def confirm_delete(identifier: str, name: str) -> None:
     st.write(f"**{name}** and its stored copies of the images will be removed. Your own files are not touched.")
     if st.button("Delete", type="primary", icon=":material/delete:"):
         try:
-            delete_dataset(identifier)
+            remove_dataset(identifier)
         except CfuError as error:
             st.error(str(error))
             return

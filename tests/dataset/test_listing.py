@@ -215,7 +215,8 @@ def test_rows_that_cannot_be_used(make, picture):
     ]
     images = {f"{number}.png": picture(number) for number in range(1, 8)}
     found = import_source(make({"manifest.csv": "\n".join(rows).encode()} | images))
-    assert labels(found) == {"1.png": "A"}
+    assert labels(found) == {f"{number}.png": "A" for number in (1, 3, 4, 5, 6)}  # a wrong box costs no image
+    assert found.images[BOX_COLUMNS].isna().all(axis=None)
     assert kinds(found) == [
         ("1.png", "listed-twice"),
         ("2.png", "no-label"),

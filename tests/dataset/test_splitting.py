@@ -143,13 +143,16 @@ def test_images_without_a_group_are_no_group():
 
 
 def test_a_split_says_how_near_it_comes_to_the_shares():
-    assert make_split(alone(a=20, b=20)).nearness == "The counts are exactly 70 / 15 / 15 per class."
+    assert (
+        make_split(alone(a=20, b=20)).nearness
+        == "The counts are exactly those of the paper's rule, 70 / 15 / 15 per class."
+    )
     # one dish holds ten of the twenty images of a class: nothing but training can take it
     rows = [("a", f"big {i // 10}", "") for i in range(20)] + [("b", "", "")] * 20
     split = make_split(table(rows))
     assert split.grouped
     assert split.misplaced > 0
-    assert split.nearness.startswith("Images of one group stay together. As near to 70 / 15 / 15")
+    assert split.nearness.startswith("Images of one group stay together. The counts are as near to 70 / 15 / 15")
     assert f"{split.misplaced} of 40 images" in split.nearness
 
 

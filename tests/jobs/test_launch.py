@@ -12,7 +12,7 @@ from cfu_core.dataset.importing import import_source
 from cfu_core.errors import TrainingError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive
-from cfu_core.jobs.launch import ensure_worker, submit, submit_run
+from cfu_core.jobs.launch import ensure_worker, submit, submit_runs
 from cfu_core.jobs.worker import lane_lock, work
 from cfu_core.runs.execution import load_model
 from cfu_core.runs.store import Run, list_runs
@@ -79,7 +79,7 @@ def test_an_import_is_done_by_a_process_of_its_own(drawn_shapes):
 @pytest.mark.usefixtures("_no_process_stays")
 def test_killed_and_stopped_runs_and_the_queue_behind_them(nine_images, endless, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # three images a step: more threads would only wait for each other
-    first, second = (submit_run(endless, nine_images) for _ in range(2))
+    first, second = submit_runs([endless, endless], nine_images)
     one, two = Job(first.folder), Job(second.folder)
 
     # one at a time, in order
@@ -113,7 +113,7 @@ def test_a_run_that_does_not_fit_its_dataset_is_not_queued(nine_images, endless)
     from dataclasses import replace
 
     with pytest.raises(TrainingError, match="only 3 images"):
-        submit_run(replace(endless, batch_size=4), nine_images)
+        submit_runs([endless, replace(endless, batch_size=4)], nine_images)
     assert list_runs() == []
     assert lane_is_free("device")
 

@@ -39,6 +39,8 @@ def test_a_job_that_ends_well_is_finished_and_keeps_its_details(job, doing):
         (StopRequested(), State.STOPPED, "Stopped on request"),
         (DatasetError("Found.", "Expected.", "Do."), State.FAILED, "Found. Expected. Do."),
         (MemoryError(), State.FAILED, "memory did not suffice"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), State.FAILED, "did not suffice"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), State.FAILED, "did not suffice"),
         (RuntimeError("boom"), State.FAILED, "Unexpected: RuntimeError: boom"),
     ],
 )

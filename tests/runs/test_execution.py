@@ -9,7 +9,7 @@ from cfu_core.errors import CfuError, RunError, StopRequested, StorageError, Wei
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.runs.execution import execute_run, load_model, predict, save_model
-from cfu_core.runs.planning import plan_run
+from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.store import Run
 from cfu_core.training.config import TrainingConfig
 
@@ -97,7 +97,7 @@ def test_a_stop_while_images_are_prepared_leaves_no_results(small_dataset):
     config = TrainingConfig(
         dataset=small_dataset.id, architecture="resnet18", recipe=Recipe.original(299), weights="none"
     )
-    run = plan_run(config, small_dataset)
+    run = plan_runs([config], small_dataset)[0]
     observer = Silent(reports=10)
     with pytest.raises(StopRequested):
         execute_run(run, observer)

@@ -10,7 +10,7 @@ from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import RunError, TrainingError, WeightsError
 from cfu_core.evaluation.metrics import evaluate
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.runs.planning import plan_run
+from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.store import Run, delete_run, list_runs, open_run, result_of, runs_folder
 from cfu_core.training.config import TrainingConfig
 
@@ -24,7 +24,7 @@ def config(small_dataset) -> TrainingConfig:
 
 @pytest.fixture
 def run(config, small_dataset) -> Run:
-    return plan_run(config, small_dataset)
+    return plan_runs([config], small_dataset)[0]
 
 
 # --- planning
@@ -58,7 +58,7 @@ def test_what_cannot_be_trained_leaves_no_run(config, small_dataset, change, err
     from dataclasses import replace
 
     with pytest.raises(error, match=told):
-        plan_run(replace(config, **change), small_dataset)
+        plan_runs([replace(config, **change)], small_dataset)
     assert list_runs() == []
     assert not runs_folder().exists() or list(runs_folder().iterdir()) == []
 
@@ -80,14 +80,14 @@ def test_runs_are_listed_newest_first(config, small_dataset):
 
     networks = [("resnet18", 299), ("alexnet", 224), ("googlenet", 299), ("alexnet", 224), ("resnet18", 299)]
     made = [
-        plan_run(replace(config, architecture=key, recipe=Recipe.original(size)), small_dataset)
+        plan_runs([replace(config, architecture=key, recipe=Recipe.original(size))], small_dataset)[0]
         for key, size in networks
     ]
     assert list_runs() == made[::-1]
 
 
 def test_several_runs_of_a_name_must_be_told_apart(config, small_dataset):
-    runs = [plan_run(config, small_dataset) for _ in range(2)]
+    runs = [plan_runs([config], small_dataset)[0] for _ in range(2)]
     with pytest.raises(RunError, match=r"2 runs are named .*identifier"):
         open_run(runs[0].name)
 
@@ -113,7 +113,7 @@ def test_without_runs_an_unknown_one_is_told_so():
 
 
 def test_a_deleted_run_is_gone(config, small_dataset):
-    first, second = plan_run(config, small_dataset), plan_run(config, small_dataset)
+    first, second = plan_runs([config], small_dataset)[0], plan_runs([config], small_dataset)[0]
     delete_run(first)
     assert list_runs() == [second]
     assert [path.name for path in runs_folder().iterdir()] == [second.id]

@@ -10,7 +10,7 @@ from cfu_core.dataset.catalog import load_dataset
 from cfu_core.errors import ImageError, RecipeError, StopRequested
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe, apply
-from cfu_core.training.tensors import cache_folder, clear_cache, prepare
+from cfu_core.training.tensors import cache_folder, prepare
 
 RECIPE = Recipe.preprocessed(32, tiles=2)
 
@@ -133,19 +133,3 @@ def test_an_image_that_is_damaged_is_named_once(small_dataset):
     assert refused.value.kind != "missing"
     assert str(refused.value).count(name) == 1
     assert leftovers() == []
-
-
-def test_clearing_the_cache_frees_what_it_says(small_dataset):
-    prepare(small_dataset, RECIPE)
-    size = arrays()[0].stat().st_size
-    assert size > 36 * 32 * 32 * 3
-    assert clear_cache() == size
-    assert leftovers() == []
-    assert not prepare(small_dataset, RECIPE).reused
-    clear_cache()
-    assert clear_cache() == 0
-
-
-@pytest.mark.usefixtures("cfu_home")
-def test_clearing_a_cache_that_never_was_frees_nothing():
-    assert clear_cache() == 0
