@@ -5,7 +5,7 @@ import pytest
 
 from cfu_core import paper
 from cfu_core.evaluation.metrics import evaluate
-from cfu_core.evaluation.tables import RunResult, per_class_table, table_1, table_2, table_3, table_4
+from cfu_core.evaluation.tables import RunResult, per_class_table, screen_columns, table_1, table_2, table_3, table_4
 
 
 def result(**changed) -> RunResult:
@@ -121,3 +121,18 @@ def test_the_table_of_classes_leaves_undefined_figures_empty():
     assert table["Precision"].tolist()[:2] == [1.0, 0.5]
     assert table["Recall"].tolist()[:2] == [0.5, 1.0]
     assert table[["Precision", "Recall", "F1"]].iloc[2].isna().all()
+
+
+def test_what_tells_the_rows_apart_stays_on_the_screen():
+    weaker = result(recipe="CLAHE 2", settings={"split_seed": 0, "batch_size": 15})
+    table = table_4([weaker, result(recipe="CLAHE 4", settings={"split_seed": 0, "batch_size": 15})])
+    assert table["Preprocessing"].tolist() == ["CLAHE 2", "CLAHE 4"]
+    shown = screen_columns(table)
+    assert {"Network", "Images", "Began with", "Epochs", "Preprocessing", "Accuracy"} <= set(shown)
+    assert not {"Dataset", "Seed", "Split seed", "Batch size", "Run"} & set(shown)
+
+
+def test_rows_of_two_datasets_name_each_and_mark_the_drawn_one():
+    table = table_3([result(dataset="plates"), result(dataset="demo", drawn=True)])
+    assert table["Dataset"].tolist() == ["plates", "demo (drawn)"]
+    assert "Dataset" in screen_columns(table)

@@ -7,13 +7,13 @@ import psutil
 import pytest
 from filelock import FileLock, Timeout
 
-from cfu_core.dataset.catalog import Dataset, load_dataset
+from cfu_core.dataset.catalog import Dataset, list_datasets, load_dataset
 from cfu_core.dataset.importing import import_source
-from cfu_core.errors import TrainingError
+from cfu_core.errors import DatasetError, TrainingError, WeightsError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive
-from cfu_core.jobs.launch import ensure_worker, submit, submit_runs
-from cfu_core.jobs.worker import lane_lock, work
+from cfu_core.jobs.launch import ensure_worker, remove_dataset, submit, submit_runs
+from cfu_core.jobs.worker import lane_lock, waiting, work
 from cfu_core.runs.execution import load_model
 from cfu_core.runs.store import Run, list_runs
 from cfu_core.storage import home
@@ -142,3 +142,32 @@ def test_a_finished_run_is_a_finished_job(finished_run):
     assert job.status().state is State.FINISHED
     assert job.status().fraction == 1.0
     assert Run(job.folder).evaluation() is not None
+
+
+def test_one_weights_file_is_refused_for_several_networks(nine_images, endless, tmp_path):
+    from dataclasses import replace
+
+    file = tmp_path / "mine.pth"
+    other = replace(endless, architecture="googlenet", recipe=replace(endless.recipe, size=299), weights=str(file))
+    with pytest.raises(WeightsError, match=r"mine\.pth.*several networks"):
+        submit_runs([replace(endless, weights=str(file)), other], nine_images)
+    assert list_runs() == []
+
+
+def test_a_dataset_that_a_run_waits_for_is_not_deleted(nine_images, endless, monkeypatch):
+    monkeypatch.setattr("cfu_core.jobs.launch.ensure_worker", lambda lane: None)
+    (run,) = submit_runs([endless], nine_images)
+    with pytest.raises(DatasetError, match="1 run on this dataset"):
+        remove_dataset(nine_images.id)
+    Job(run.folder).request_stop()
+    remove_dataset(nine_images.id)
+    assert list_datasets() == []
+
+
+@pytest.mark.parametrize("status", ["{}", "[1]", "{", '{"state": "asleep"}'])
+def test_a_damaged_status_fails_its_own_job_and_no_other(nine_images, endless, monkeypatch, status):
+    monkeypatch.setattr("cfu_core.jobs.launch.ensure_worker", lambda lane: None)
+    first, second = submit_runs([endless, endless], nine_images)
+    (first.folder / "status.json").write_text(status)
+    assert Job(first.folder).status().state is State.FAILED
+    assert [job.id for job in waiting("device")] == [second.id]

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import ResNet18_Weights
 
-from cfu_core.errors import TrainingError, WeightsError
+from cfu_core.errors import StopRequested, TrainingError, WeightsError
 from cfu_core.models import weights as module
 from cfu_core.models.networks import build_network, replace_head
 from cfu_core.models.weight_files import WeightsRecord, check_file, weights_folder
@@ -429,3 +429,20 @@ def test_a_damaged_file_put_there_by_hand_is_refused(monkeypatch, content):
 def test_torchvisions_own_names_promise_a_hash(key):
     url = module.get_model_weights(key).IMAGENET1K_V1.url
     assert module.PROMISED_HASH.search(url.rsplit("/", 1)[1])
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_a_stop_ends_a_download_and_leaves_nothing(monkeypatch):
+    content = bytes(4 * 2**20)
+    stopped = threading.Event()
+
+    def stop(done: int, _total: int) -> None:
+        if done:
+            raise StopRequested
+
+    with serving("resnet18-00000000.pth", content, half_way=lambda: stopped.wait(60)) as server:
+        set_url(monkeypatch, server.url)
+        with pytest.raises(StopRequested):
+            imagenet_file(KEY, progress=stop)
+        assert list(weights_folder().iterdir()) == []
+        stopped.set()

@@ -143,3 +143,10 @@ def test_an_unreadable_dataset_is_an_error_in_words(visit, small_dataset, cfu_ho
         assert [s.value for s in app.subheader] == ["No dataset yet"]
     else:
         assert "damaged" in app.error[0].value
+
+
+def test_a_link_to_an_image_opens_its_class_too(visit, small_dataset):
+    path = small_dataset.images["path"].iat[-1]
+    app = visit("data/preprocess", dataset=small_dataset.id, image=path)
+    assert app.selectbox(key="image").value == path
+    assert app.selectbox(key="preview_class").value == small_dataset.images["label"].iat[-1]

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from cfu_core.dataset.catalog import delete_dataset
 from cfu_core.jobs.job import State
 from cfu_core.paper import RESULTS
 from cfu_core.storage import read_json
@@ -162,3 +163,24 @@ def test_a_hostile_run_in_the_address_is_left_aside(visit, small_dataset, run):
     known = write_run(small_dataset)
     app = visit("model/results", dataset=small_dataset.id, run=run)
     assert app.selectbox(key="run").value == known.id
+
+
+def test_a_run_that_lost_a_validation_loss_is_still_shown(visit, small_dataset):
+    run = write_run(small_dataset)
+    epoch = run.history()[-1] | {"epoch": 4, "validation_loss": float("nan"), "best": True}
+    run.append_metrics("epoch", epoch)
+    visit("model/results", dataset=small_dataset.id)
+    visit("model/train", dataset=small_dataset.id)
+
+
+def test_results_outlive_their_dataset(visit, small_dataset):
+    write_run(small_dataset)
+    delete_dataset(small_dataset.id)
+    app = visit("model/results")
+    assert any(metric.label == "Accuracy" for metric in app.metric)
+
+
+def test_a_drawn_run_is_marked_whatever_dataset_is_chosen(visit, small_dataset, drawn_dataset):
+    write_run(drawn_dataset)
+    app = visit("model/results", dataset=small_dataset.id, all_runs="True")
+    assert any("drawn, not photographed" in text.value for text in app.markdown)

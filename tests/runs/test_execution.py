@@ -105,3 +105,9 @@ def test_a_stop_while_images_are_prepared_leaves_no_results(small_dataset):
     assert run.history() == []
     assert run.evaluation() is None
     assert not (run.folder / "model.safetensors").exists()
+
+
+def test_a_run_keeps_to_the_split_it_was_planned_with(finished_run):
+    planned = finished_run.split()
+    tested = finished_run.predictions()["path"].tolist()
+    assert sorted(tested) == sorted(path for path, partition in planned.items() if partition == "test")
