@@ -74,7 +74,7 @@ RESULTS = MappingProxyType(
     }
 )
 
-#: What a reader of the published tables should know; shown wherever they are.
+#: What a reader of the published tables should know; shown beneath Tables 4, 1 and 3.
 REMARKS = (
     "Each of the twelve values of Table 4 is a whole number of images out of the 109 test images, "
     "which a macro-averaged precision would not be: the printed “precision” is probably micro-averaged, "

@@ -29,6 +29,7 @@ from cfu_core.dataset.drawing import (
     draw_frame,
 )
 from cfu_core.errors import DatasetError
+from cfu_core.paper import CLASS_TOTALS
 from cfu_core.storage import storage_errors, write_bytes
 
 __all__ = [
@@ -44,7 +45,7 @@ __all__ = [
     "write_demo",
 ]
 
-PAPER_COUNTS: dict[str, int] = {"CFU-E": 208, "CFU-GM": 396, "CFU-PreB": 124}
+PAPER_COUNTS: dict[str, int] = dict(CLASS_TOTALS)
 """Images of each class in the published study."""
 
 MANIFEST_COLUMNS = ("path", "label", "group", "box_left", "box_top", "box_right", "box_bottom", "origin")

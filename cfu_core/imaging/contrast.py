@@ -79,6 +79,11 @@ def as_matlab(clip_limit: float) -> float:
     return min(1.0, max(0.0, (clip_limit - 1) / (BINS - 1)))
 
 
+def from_scikit_image(clip_limit: float) -> float:
+    """OpenCV's clip limit for a ``clip_limit`` of scikit-image; its default 0.01 gives 2.56."""
+    return clip_limit * BINS
+
+
 def from_matlab(clip_limit: float) -> float:
     """OpenCV's clip limit for a ``ClipLimit`` of MATLAB's ``adapthisteq``; MATLAB's default 0.01 gives 3.55."""
     return 1 + (BINS - 1) * clip_limit

@@ -6,8 +6,9 @@ import streamlit as st
 
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import CfuError
-from cfu_core.imaging.contrast import as_matlab, as_scikit_image, clip_in_pixels
+from cfu_core.imaging.contrast import as_matlab, as_scikit_image, clip_in_pixels, from_matlab, from_scikit_image
 from cfu_core.imaging.recipe import Enhanced, Recipe, resize
+from cfu_core.models.registry import ARCHITECTURES
 from cfu_core.settings import setting
 from pages.components import cached, charts
 from pages.components.state import chosen_dataset, clahe_sliders, header, in_url, url_choice
@@ -74,11 +75,10 @@ def workbench(data: Dataset, row: int) -> None:
         )
     with figures.cell():
         describe(recipe, after)
-    with st.expander("What the networks see", icon=":material/visibility:"):
-        st.caption("The same picture at the input sizes of the networks: AlexNet 224, GoogLeNet and ResNet-18 299.")
-        with st.container(horizontal=True):
-            for size in (224, 299):
-                st.image(cached.jpeg(resize(after.image, size)), caption=f"{size} × {size}", width=size)
+    with st.expander("What the networks see", icon=":material/visibility:"), st.container(horizontal=True):
+        for size in sorted({a.input_size for a in ARCHITECTURES.values()}):
+            names = ", ".join(a.label for a in ARCHITECTURES.values() if a.input_size == size)
+            st.image(cached.jpeg(resize(after.image, size)), caption=f"{names}: {size} × {size}", width=size)
 
 
 def describe(recipe: Recipe, result: Enhanced) -> None:
@@ -98,6 +98,8 @@ def describe(recipe: Recipe, result: Enhanced) -> None:
         f"| scikit-image | {as_scikit_image(recipe.clip_limit):.4f} |\n| MATLAB | {as_matlab(recipe.clip_limit):.4f} |"
     )
     st.caption(
+        f"The default of MATLAB, 0.01, is {from_matlab(0.01):.2f} here; that of scikit-image, also 0.01, is "
+        f"{from_scikit_image(0.01):.2f}. "
         f"A tile has about {width // recipe.tiles} × {height // recipe.tiles} pixels; a histogram bin is cut at "
         f"{clip_in_pixels(recipe.clip_limit, area)} of {area} pixels."
     )

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cfu_core.dataset.catalog import list_datasets
+from cfu_core.dataset.catalog import list_datasets, rename_dataset
 from cfu_core.errors import CfuError
 from cfu_core.jobs.launch import remove_dataset
 from cfu_core.runs.store import list_runs
@@ -57,6 +57,11 @@ with left:
                     icon=":material/arrow_forward:",
                     query_params={"dataset": summary.id},
                 )
+                with st.popover("", icon=":material/edit:", help="Rename this dataset"):
+                    name = st.text_input("Name", summary.name, key=f"rename-{summary.id}")
+                    if st.button("Save", key=f"save-{summary.id}", disabled=not name.strip()):
+                        rename_dataset(summary.id, name.strip())
+                        st.rerun()
                 if st.button("", icon=":material/delete:", key=f"delete-{summary.id}", help="Delete this dataset"):
                     confirm_delete(summary.id, summary.name)
             counts = " · ".join(f"{name} {n}" for name, n in summary.counts.items())

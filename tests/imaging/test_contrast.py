@@ -4,7 +4,7 @@ import pytest
 from skimage.exposure import equalize_adapthist
 
 from cfu_core.errors import RecipeError
-from cfu_core.imaging.contrast import as_matlab, as_scikit_image, clahe, clip_in_pixels, from_matlab
+from cfu_core.imaging.contrast import as_matlab, as_scikit_image, clahe, clip_in_pixels, from_matlab, from_scikit_image
 
 
 @pytest.fixture
@@ -88,6 +88,7 @@ def test_the_clip_limit_is_cut_where_clip_in_pixels_says():
 
 def test_scikit_images_default_of_one_percent():
     assert as_scikit_image(2.56) == pytest.approx(0.01)
+    assert from_scikit_image(0.01) == pytest.approx(2.56)
 
 
 @pytest.mark.parametrize("clip_limit", [1.0, 2.56, 10.0])
