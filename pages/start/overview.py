@@ -34,7 +34,8 @@ workflow()
 data_progress()
 
 summaries = list_datasets()
-left, right = st.columns(2, gap="large")
+place = st.grid(2, min_column_width=380, gap="large")
+left, right = place.cell(), place.cell()
 with left:
     st.subheader("Start with the demo" if not summaries else "Your datasets", anchor=False)
     if not summaries:
