@@ -126,11 +126,11 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
         rows.append(
             {
                 **_who(result),
+                "Accuracy": evaluation.accuracy if evaluation else None,
+                "Published accuracy": published.accuracy if published else None,
                 "Precision, macro": evaluation.precision_macro if evaluation else None,
                 "Precision, micro": evaluation.precision_micro if evaluation else None,
                 "Published precision": published.precision if published else None,
-                "Accuracy": evaluation.accuracy if evaluation else None,
-                "Published accuracy": published.accuracy if published else None,
                 "Correct": evaluation.correct if evaluation else None,
                 "Test images": evaluation.images if evaluation else None,
             }
@@ -139,9 +139,12 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
 
 
 def screen_columns(table: pd.DataFrame) -> list[str]:
-    """The columns of `table_3` or `table_4` that tell its rows apart, and the figures; a file has all columns."""
-    same = [name for name in WHO[4:] if name in table and table[name].nunique() <= 1]
-    return [name for name in table if name not in same and name != "Run"]
+    """Columns of `table_3` or `table_4` for a screen: what always names a row, the figures, what else tells rows apart.
+
+    A file has all columns.
+    """
+    first, more = list(WHO[:4]), [name for name in WHO[4:] if name in table and table[name].nunique() > 1]
+    return [*first, *(name for name in table if name not in (*WHO, "Run")), *more]
 
 
 def per_class_table(evaluation: Evaluation) -> pd.DataFrame:
