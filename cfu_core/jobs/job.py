@@ -8,6 +8,7 @@ another with the same number by its start time.
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock, Timeout
 
 from cfu_core.errors import StorageError
 from cfu_core.runs.store import runs_folder
 from cfu_core.storage import SpecFolder, home, read_json, storage_errors, write_json
+
+LOCK = "lock"  # a file in the job's folder, locked by the process that works on it
 
 
 class State(StrEnum):
@@ -123,8 +127,12 @@ class Job(SpecFolder):
         """Ask whoever works on it to end; a job that has not begun ends at once."""
         with storage_errors(self.folder):
             (self.folder / "stop").touch()
-        if self.status().state is State.QUEUED:
-            self.write_status(Status(state=State.STOPPED, message="Taken out of the queue before it began."))
+        with (
+            suppress(Timeout),
+            FileLock(self.folder / LOCK, timeout=0),
+        ):  # held by whoever works on it, who looks for the file
+            if self.status().state is State.QUEUED:
+                self.write_status(Status(state=State.STOPPED, message="Taken out of the queue before it began."))
 
     def stop_requested(self) -> bool:
         """Whether someone asked for the end."""

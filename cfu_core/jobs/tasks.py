@@ -16,7 +16,7 @@ from filelock import FileLock
 from cfu_core.dataset.importing import discard_upload, import_source
 from cfu_core.dataset.synthetic import write_demo
 from cfu_core.errors import CfuError, StopRequested
-from cfu_core.jobs.job import Job, State, Status
+from cfu_core.jobs.job import LOCK, Job, State, Status
 from cfu_core.runs.store import Run
 from cfu_core.storage import home
 
@@ -77,7 +77,7 @@ def execute(job: Job, *, tell: Callable[[Status], None] = lambda status: None) -
     Status
         Final.
     """
-    with FileLock(job.folder / "lock"):
+    with FileLock(job.folder / LOCK):
         status = job.status()
         if status.state is not State.QUEUED:
             return status
