@@ -17,6 +17,7 @@ from cfu_core.dataset.importing import discard_upload, import_source
 from cfu_core.dataset.synthetic import write_demo
 from cfu_core.errors import CfuError, StopRequested
 from cfu_core.jobs.job import LOCK, Job, State, Status
+from cfu_core.runs.observer import Observer
 from cfu_core.runs.store import Run
 from cfu_core.storage import home
 
@@ -24,7 +25,7 @@ REPORT_SECONDS = 0.25  # how often a status file is written at most
 DEMO_NAME = "Demo colonies (drawn)"
 
 
-class JobObserver:
+class JobObserver(Observer):
     """Writes progress into the job's folder, now and then, and knows whether it is to end."""
 
     def __init__(self, job: Job, tell: Callable[[Status], None] = lambda status: None) -> None:
@@ -49,16 +50,6 @@ class JobObserver:
     def stop_requested(self) -> bool:
         """Whether a page, a shell or a signal asked for the end."""
         return self.interrupted or self.job.stop_requested()
-
-    def progress(self, phase: str) -> Callable[[int, int], None]:
-        """A callback for work that counts; it ends the work when asked to."""
-
-        def count(done: int, total: int) -> None:
-            self.report(phase, done=done, total=total)
-            if self.stop_requested():
-                raise StopRequested
-
-        return count
 
 
 def execute(job: Job, *, tell: Callable[[Status], None] = lambda status: None) -> Status:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,22 +17,13 @@ from cfu_core.imaging import recipe as recipes
 from cfu_core.models.networks import build_network, replace_head
 from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
 from cfu_core.models.weights import initial_network
+from cfu_core.runs.observer import Observer
 from cfu_core.runs.store import Run
 from cfu_core.storage import write_bytes, write_json
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import best_device, describe
 from cfu_core.training.loop import BatchResult, TrainingImages, predict_logits, train
 from cfu_core.training.tensors import prepare
-
-
-class Observer(Protocol):
-    """Who is told how a run goes, and says when it is to end."""
-
-    def report(self, phase: str, **details: Any) -> None:
-        """Something went on; called often."""
-
-    def stop_requested(self) -> bool:
-        """Whether to end now."""
 
 
 def execute_run(run: Run, observer: Observer) -> None:
@@ -59,12 +50,12 @@ def execute_run(run: Run, observer: Observer) -> None:
         config.weights,
         len(dataset.classes),
         seed=config.seed,
-        progress=_stoppable(observer, "Downloading ImageNet weights (MB)"),
+        progress=observer.progress("Downloading ImageNet weights (MB)"),
     )
     network.to(device)
 
     started = time.perf_counter()  # from here on: a download is no part of the time that tables compare
-    prepared = prepare(dataset, config.recipe, progress=_stoppable(observer, "Decoding and preprocessing"))
+    prepared = prepare(dataset, config.recipe, progress=observer.progress("Decoding and preprocessing"))
     seconds |= {"decode": prepared.decode_seconds, "preprocess": prepared.preprocess_seconds}
     partition = dataset.images["path"].map(run.split()).to_numpy()
     images = TrainingImages(
@@ -151,15 +142,6 @@ class _BatchWatch:
 
     def epoch_ended(self, validate_seconds: float) -> None:
         self.validation = validate_seconds
-
-
-def _stoppable(observer: Observer, phase: str) -> Callable[[int, int], None]:
-    def progress(done: int, total: int) -> None:
-        observer.report(phase, done=done, total=total)
-        if observer.stop_requested():
-            raise StopRequested
-
-    return progress
 
 
 def _probabilities(

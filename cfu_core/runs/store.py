@@ -79,11 +79,18 @@ class Run(SpecFolder):
 
     def history(self) -> list[dict[str, Any]]:
         """The epochs so far, oldest first; the fields of `cfu_core.training.loop.EpochResult`."""
-        return [line for line in self._metrics() if line.pop("kind") == "epoch"]
+        return self.metrics()[0]
 
     def batches(self) -> list[dict[str, Any]]:
         """The optimizer's steps so far: epoch, batch, loss, accuracy."""
-        return [line for line in self._metrics() if line.pop("kind") == "batch"]
+        return self.metrics()[1]
+
+    def metrics(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """`history` and `batches` from one reading of the file."""
+        found: dict[str, list[dict[str, Any]]] = {"epoch": [], "batch": []}
+        for line in self._metrics():
+            found[line.pop("kind")].append(line)
+        return found["epoch"], found["batch"]
 
     def append_metrics(self, kind: str, values: Mapping[str, Any]) -> None:
         """Add one line to ``metrics.jsonl``."""

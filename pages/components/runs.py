@@ -43,8 +43,16 @@ def live(queue: Sequence[Job]) -> None:
             st.caption(f"{run.spec['dataset']['name']} · {run.recipe.summary}")
             if not waiting:
                 jobs.progress(status)
-                if run.batches():
-                    charts.curves(run.history(), run.batches(), run.config["epochs"], key=f"live-{run.id}")
+                curves(run, key=f"live-{run.id}", at_once=True)
+
+
+def curves(run: Run, *, key: str, title: str = "", at_once: bool = False) -> None:
+    """The learning curves, from the first epoch on, or `at_once` from the first step."""
+    history, batches = run.metrics()
+    if history or (at_once and batches):
+        if title:
+            st.subheader(title, anchor=False)
+        charts.curves(history, batches, run.config["epochs"], key=key)
 
 
 def ended_notice(run: Run) -> None:
@@ -100,8 +108,7 @@ def summary(run: Run) -> None:
     if evaluation:
         of = f"{evaluation.correct} of {evaluation.images} images"
         st.metric("Accuracy on the test images", f"{evaluation.accuracy:.1%}", help=of)
-    if run.history():
-        charts.curves(run.history(), run.batches(), run.config["epochs"], key=f"summary-{run.id}")
+    curves(run, key=f"summary-{run.id}")
     if evaluation:
         st.page_link(
             "pages/model/results.py",

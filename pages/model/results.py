@@ -4,7 +4,7 @@ import streamlit as st
 
 from cfu_core.jobs.job import Job
 from cfu_core.runs.store import Run, list_runs
-from pages.components import charts, jobs, runs
+from pages.components import jobs, runs
 from pages.components.downloads import with_download
 from pages.components.evaluation import class_figures, confusion_matrix
 from pages.components.state import DRAWN, chosen_dataset, header, in_url, url_choice
@@ -31,9 +31,7 @@ def show_run(run: Run) -> None:
             with_download(
                 run.predictions(), f"{run.id}-predictions", label="Predictions of every test image", show=False
             )
-    if run.history():
-        st.subheader("Learning curves", anchor=False)
-        charts.curves(run.history(), run.batches(), run.config["epochs"], key="curves")
+    runs.curves(run, key="curves", title="Learning curves")
     st.caption(f":material/folder_open: `{run.folder}`")
 
 

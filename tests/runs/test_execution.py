@@ -9,12 +9,13 @@ from cfu_core.errors import CfuError, RunError, StopRequested, StorageError, Wei
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.runs.execution import execute_run, load_model, predict, save_model
+from cfu_core.runs.observer import Observer
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.store import Run
 from cfu_core.training.config import TrainingConfig
 
 
-class Silent:
+class Silent(Observer):
     """An observer that wants the end after some reports."""
 
     def __init__(self, reports: int = 10**9) -> None:
