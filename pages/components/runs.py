@@ -9,6 +9,7 @@ from cfu_core.errors import CfuError
 from cfu_core.jobs.job import Job, State
 from cfu_core.runs.store import Run, delete_run, list_runs
 from pages.components import charts, jobs
+from pages.components.state import DRAWN
 
 
 def of_dataset(dataset_id: str) -> list[Run]:
@@ -40,7 +41,8 @@ def live(queue: Sequence[Job]) -> None:
                     disabled=asked,
                     on_click=job.request_stop,
                 )
-            st.caption(f"{run.spec['dataset']['name']} · {run.recipe.summary}")
+            drawn = f" ({DRAWN})" if run.spec["dataset"]["drawn"] else ""
+            st.caption(f"{run.spec['dataset']['name']}{drawn} · {run.recipe.summary}")
             if not waiting:
                 jobs.progress(status)
                 curves(run, key=f"live-{run.id}", at_once=True)

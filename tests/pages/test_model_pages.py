@@ -184,3 +184,9 @@ def test_a_drawn_run_is_marked_whatever_dataset_is_chosen(visit, small_dataset, 
     write_run(drawn_dataset)
     app = visit("model/results", dataset=small_dataset.id, all_runs="True")
     assert any("drawn, not photographed" in text.value for text in app.markdown)
+
+
+def test_a_drawn_run_in_the_queue_is_marked_whatever_dataset_is_chosen(visit, small_dataset, drawn_dataset):
+    write_run(drawn_dataset, State.QUEUED)
+    app = visit("model/train", dataset=small_dataset.id)
+    assert any("drawn, not photographed" in caption.value for caption in app.caption)
