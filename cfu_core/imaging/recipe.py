@@ -2,43 +2,72 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from cfu_core.errors import RecipeError
-from cfu_core.imaging.contrast import clahe
-from cfu_core.imaging.cropping import Box, cut, find_colony, square_around
+from cfu_core.imaging.colour import flatten, neutral, normalise_stain
+from cfu_core.imaging.contrast import adjust_gamma, clahe, equalise, stretch
+from cfu_core.imaging.cropping import Box, cut, locate_colony, square_around
 from cfu_core.settings import check, declare
 
-VERSION = 1  # raised whenever the same recipe would give other pixels: old caches are then not used
+VERSION = 2  # raised whenever the same recipe would give other pixels: old caches are then not used
+
+#: Settings that count only while a step is on: (step, what it must be) by setting.
+_BELONGS = {
+    "margin": ("crop", True),
+    "clip_limit": ("contrast", "clahe"),
+    "tiles": ("contrast", "clahe"),
+    "gamma": ("contrast", "gamma"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Crop, then CLAHE, then resize; frozen, validated, JSON both ways.
+    """Background, colour, crop, contrast, resize, in this order; frozen, validated, JSON both ways.
 
-    CLAHE depends on scale, so it works on the crop at its full size, before the resize.
+    Light and colour are judged on the whole frame, which shows enough background. The contrast depends on scale, so
+    it works on the crop at its full size, before the resize.
 
     Parameters
     ----------
+    background : {"none", "flatten"}
+        ``flatten`` evens out the light of the whole frame.
+    colour : {"none", "neutral", "stain"}
+        ``neutral`` makes the background grey, ``stain`` brings stains to one strength.
     crop : bool
         Cut a square around the colony; the whole image where none is found.
     margin : float
         Room around the colony on each side, as a fraction of its longer side.
-    clahe : bool
-        Equalise the lightness locally.
+    contrast : {"none", "clahe", "equalise", "stretch", "gamma"}
+        What is done to the lightness.
     clip_limit : float
-        OpenCV's clip limit.
+        Of CLAHE, in OpenCV's meaning.
     tiles : int
-        Tiles along each side.
+        Of CLAHE, along each side.
+    gamma : float
+        Of gamma correction.
     size : int
         Side of the square that the network sees, in pixels. A frame that is not square is squeezed,
         as the common resize of the field does.
     """
 
+    background: str = declare(
+        "none",
+        "Background",
+        "Uneven light can be evened out: the image is divided by its smooth background.",
+        choices=("none", "flatten"),
+    )
+    colour: str = declare(
+        "none",
+        "Colour",
+        "Pictures taken on different days differ in tint. Neutral makes the empty background grey; stain brings "
+        "haematoxylin, eosin and DAB to one strength.",
+        choices=("none", "neutral", "stain"),
+    )
     crop: bool = False
     margin: float = declare(
         0.05,
@@ -48,7 +77,12 @@ class Recipe:
         maximum=1.0,
         step=0.01,
     )
-    clahe: bool = False
+    contrast: str = declare(
+        "none",
+        "Contrast",
+        "What is done to the lightness; hues stay. CLAHE is the paper's; the others are for comparison.",
+        choices=("none", "clahe", "equalise", "stretch", "gamma"),
+    )
     clip_limit: float = declare(
         2.0,
         "Clip limit",
@@ -66,11 +100,19 @@ class Recipe:
         maximum=64,
         step=1,
     )
+    gamma: float = declare(
+        0.7,
+        "Gamma",
+        "Below 1 the dark parts become brighter, above 1 darker; 1 changes nothing.",
+        minimum=0.2,
+        maximum=5.0,
+        step=0.05,
+    )
     size: int = declare(224, "Side of the network's input", "In pixels.", minimum=16, maximum=2048, step=1)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.crop, bool) or not isinstance(self.clahe, bool):
-            raise RecipeError(f"crop is {self.crop!r}, clahe is {self.clahe!r}.", "Each must be true or false.")
+        if not isinstance(self.crop, bool):
+            raise RecipeError(f"crop is {self.crop!r}.", "It must be true or false.")
         check(self, RecipeError)
 
     @classmethod
@@ -81,31 +123,50 @@ class Recipe:
     @classmethod
     def preprocessed(cls, size: int = 224, *, clip_limit: float = 2.0, tiles: int = 8) -> "Recipe":
         """The paper's preprocessed images: cropped to the colony with a thin margin, then CLAHE."""
-        return cls(crop=True, clahe=True, clip_limit=clip_limit, tiles=tiles, size=size)
+        return cls(crop=True, contrast="clahe", clip_limit=clip_limit, tiles=tiles, size=size)
 
     @property
     def images(self) -> str:
         """The paper's word for this kind of images, or ``custom``."""
-        if not self.crop and not self.clahe:
-            return "original"
-        return "preprocessed" if self.crop and self.clahe else "custom"
+        if self.background == self.colour == "none":
+            if not self.crop and self.contrast == "none":
+                return "original"
+            if self.crop and self.contrast == "clahe":
+                return "preprocessed"
+        return "custom"
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps in words and in their order, for people."""
+        words = {
+            ("background", "flatten"): "even out the light",
+            ("colour", "neutral"): "neutral background",
+            ("colour", "stain"): "stain normalisation",
+            ("crop", True): f"crop (margin {self.margin:.0%})",
+            ("contrast", "clahe"): f"CLAHE (clip {self.clip_limit:g}, {self.tiles} × {self.tiles} tiles)",
+            ("contrast", "equalise"): "histogram equalisation",
+            ("contrast", "stretch"): "contrast stretching",
+            ("contrast", "gamma"): f"gamma {self.gamma:g}",
+        }
+        taken = [text for (name, value), text in words.items() if getattr(self, name) == value]
+        return [*taken, f"resize to {self.size} × {self.size}"]
 
     @property
     def summary(self) -> str:
-        """The steps in words, for people."""
-        steps = [f"crop (margin {self.margin:.0%})"] if self.crop else []
-        if self.clahe:
-            steps.append(f"CLAHE (clip {self.clip_limit:g}, {self.tiles} × {self.tiles} tiles)")
-        return " → ".join([*steps, f"resize to {self.size} × {self.size}"])
+        """The steps in one line."""
+        return " → ".join(self.steps)
+
+    def at(self, size: int) -> "Recipe":
+        """The same steps for a network with another input size."""
+        return replace(self, size=size)
 
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that key every cache; settings of a step that is off do not count."""
         effective = asdict(self)
-        if not self.crop:
-            del effective["margin"]
-        if not self.clahe:
-            del effective["clip_limit"], effective["tiles"]
+        for name, (step, needed) in _BELONGS.items():
+            if effective[step] != needed:
+                del effective[name]
         text = json.dumps({"version": VERSION, **effective}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -122,6 +183,9 @@ class Recipe:
         RecipeError
             A field is unknown or out of bounds.
         """
+        if "clahe" in value:  # as recipes were written before CLAHE had rivals
+            value = {**value, "contrast": "clahe" if value["clahe"] else "none"}
+            del value["clahe"]
         unknown = set(value) - {f.name for f in fields(cls)}
         if unknown:
             raise RecipeError(
@@ -132,9 +196,9 @@ class Recipe:
 
 
 class Enhanced(NamedTuple):
-    """An image after crop and CLAHE, before the resize.
+    """An image after all steps but the resize.
 
-    `colony` is the box that was found, None where none was looked for or found; `frame` is what was cut.
+    `colony` is the box that was given or found, None where none was looked for or found; `frame` is what was cut.
     """
 
     image: np.ndarray
@@ -142,14 +206,16 @@ class Enhanced(NamedTuple):
     frame: Box
 
 
-def enhance(image: np.ndarray, recipe: Recipe) -> Enhanced:
-    """Crop and CLAHE, at the image's own scale.
+def enhance(image: np.ndarray, recipe: Recipe, box: Box | None = None) -> Enhanced:
+    """All steps but the resize, at the image's own scale.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
         RGB.
     recipe : Recipe
+    box : Box, optional
+        The colony, where a person or a manifest marked it; then nothing is searched.
 
     Returns
     -------
@@ -162,13 +228,49 @@ def enhance(image: np.ndarray, recipe: Recipe) -> Enhanced:
         The image is smaller than the grid of tiles.
     """
     frame = Box(0, 0, image.shape[1], image.shape[0])
-    colony = find_colony(image) if recipe.crop else None
-    if colony is not None:
-        frame = square_around(colony, recipe.margin)
-        image = cut(image, frame)
-    if recipe.clahe:
-        image = clahe(image, clip_limit=recipe.clip_limit, tiles=recipe.tiles)
-    return Enhanced(image, colony, frame)
+    colony = None
+    if recipe.background == "flatten":
+        image = flatten(image)
+    if recipe.colour != "none":
+        image = neutral(image) if recipe.colour == "neutral" else normalise_stain(image)
+    if recipe.crop:
+        colony = box or _located(image)
+        if colony is not None:
+            frame = square_around(colony, recipe.margin)
+            image = cut(image, frame)
+    return Enhanced(with_contrast(image, recipe), colony, frame)
+
+
+def with_contrast(image: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """The recipe's step of contrast alone; the last of `enhance`.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB, after the other steps.
+    recipe : Recipe
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+
+    Raises
+    ------
+    RecipeError
+        The image is smaller than the grid of tiles.
+    """
+    if recipe.contrast == "clahe":
+        return clahe(image, clip_limit=recipe.clip_limit, tiles=recipe.tiles)
+    if recipe.contrast == "gamma":
+        return adjust_gamma(image, gamma=recipe.gamma)
+    if recipe.contrast == "equalise":
+        return equalise(image)
+    return stretch(image) if recipe.contrast == "stretch" else image
+
+
+def _located(image: np.ndarray) -> Box | None:
+    found = locate_colony(image)
+    return found.box if found else None
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
@@ -177,7 +279,7 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def apply(recipe: Recipe, image: np.ndarray) -> np.ndarray:
+def apply(recipe: Recipe, image: np.ndarray, box: Box | None = None) -> np.ndarray:
     """What the network sees.
 
     Parameters
@@ -185,9 +287,11 @@ def apply(recipe: Recipe, image: np.ndarray) -> np.ndarray:
     recipe : Recipe
     image : ndarray of uint8, shape (H, W, 3)
         RGB, as `cfu_core.imaging.reading` gives it.
+    box : Box, optional
+        The colony, where it was marked.
 
     Returns
     -------
     ndarray of uint8, shape (recipe.size, recipe.size, 3)
     """
-    return resize(enhance(image, recipe).image, recipe.size)
+    return resize(enhance(image, recipe, box).image, recipe.size)

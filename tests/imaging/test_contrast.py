@@ -4,7 +4,19 @@ import pytest
 from skimage.exposure import equalize_adapthist
 
 from cfu_core.errors import RecipeError
-from cfu_core.imaging.contrast import as_matlab, as_scikit_image, clahe, clip_in_pixels, from_matlab, from_scikit_image
+from cfu_core.imaging.contrast import (
+    PRESETS,
+    adjust_gamma,
+    as_matlab,
+    as_scikit_image,
+    clahe,
+    clip_in_pixels,
+    equalise,
+    from_matlab,
+    from_scikit_image,
+    stretch,
+)
+from cfu_core.imaging.recipe import Recipe
 
 
 @pytest.fixture
@@ -121,3 +133,40 @@ def test_scikit_image_at_the_equivalent_limit_gives_a_closely_related_image(imag
     )
     related = np.corrcoef(ours.ravel(), theirs.ravel())[0, 1]
     assert related > 0.97
+
+
+def test_presets_are_the_defaults_of_the_libraries_in_opencvs_meaning():
+    limits = {preset.name: preset.clip_limit for preset in PRESETS}
+    assert limits["MATLAB"] == pytest.approx(from_matlab(0.01))
+    assert limits["scikit-image"] == pytest.approx(from_scikit_image(0.01))
+    opencv = cv2.createCLAHE()
+    assert limits["OpenCV"] == opencv.getClipLimit()
+    assert {preset.tiles for preset in PRESETS} == {opencv.getTilesGridSize()[0]}
+    assert Recipe.preprocessed().clip_limit == limits["Paper (our guess)"]
+
+
+def test_equalisation_spreads_the_lightness_evenly(image):
+    shares = np.histogram(lab(equalise(image))[..., 0], 8, (0, 256))[0] / (160 * 200)
+    assert np.abs(shares - 1 / 8).max() < 0.04
+    assert lab(image)[..., 0].std() < 30
+
+
+def test_stretching_reaches_black_and_white_and_keeps_the_order(image):
+    before, after = lab(image)[..., 0].astype(int), lab(stretch(image))[..., 0].astype(int)
+    assert after.min() <= 1
+    assert after.max() >= 254
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.99
+
+
+def test_gamma_below_one_brightens_by_its_formula():
+    image = np.full((4, 4, 3), 128, np.uint8)
+    before, after = lab(image)[0, 0, 0], lab(adjust_gamma(image, gamma=0.5))[0, 0, 0]
+    assert after == pytest.approx(255 * (before / 255) ** 0.5, abs=2)
+    assert np.abs(adjust_gamma(image, gamma=1.0).astype(int) - image).max() <= 1
+
+
+@pytest.mark.parametrize("step", [equalise, stretch, lambda image: adjust_gamma(image, gamma=1.0)])
+@pytest.mark.parametrize("value", [0, 90, 255])
+def test_a_flat_image_stays_as_it_is(step, value):
+    flat = np.full((16, 16, 3), value, np.uint8)
+    assert np.abs(step(flat).astype(int) - flat).max() <= 1

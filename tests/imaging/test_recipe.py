@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cfu_core.errors import RecipeError
-from cfu_core.imaging.contrast import clahe
+from cfu_core.imaging.colour import flatten, neutral, normalise_stain
+from cfu_core.imaging.contrast import adjust_gamma, clahe, equalise, stretch
 from cfu_core.imaging.cropping import Box, cut, find_colony, square_around
 from cfu_core.imaging.recipe import Recipe, apply, enhance, resize
 
@@ -28,6 +29,7 @@ def colony() -> np.ndarray:
         Recipe.original(299),
         Recipe.preprocessed(299, clip_limit=3.5, tiles=4),
         Recipe(crop=True, margin=0.2, size=64),
+        Recipe(background="flatten", colour="stain", contrast="gamma", gamma=1.5),
     ],
 )
 def test_a_recipe_survives_json(recipe):
@@ -36,27 +38,57 @@ def test_a_recipe_survives_json(recipe):
 
 def test_the_papers_two_kinds_of_images():
     original, preprocessed = Recipe.original(224), Recipe.preprocessed(299)
-    assert (original.crop, original.clahe, original.size, original.images) == (False, False, 224, "original")
-    assert (preprocessed.crop, preprocessed.clahe, preprocessed.size) == (True, True, 299)
+    assert (original.crop, original.contrast, original.size, original.images) == (False, "none", 224, "original")
+    assert (preprocessed.crop, preprocessed.contrast, preprocessed.size) == (True, "clahe", 299)
     assert preprocessed.images == "preprocessed"
-    assert Recipe(crop=True).images == Recipe(clahe=True).images == "custom"
+    assert Recipe(crop=True).images == Recipe(contrast="clahe").images == "custom"
+
+
+def test_recipes_written_before_clahe_had_rivals_are_read():
+    old = {"crop": True, "margin": 0.05, "clahe": True, "clip_limit": 3.0, "tiles": 4, "size": 224}
+    assert Recipe.from_dict(old) == Recipe.preprocessed(224, clip_limit=3.0, tiles=4)
+    assert Recipe.from_dict(old | {"crop": False, "clahe": False}).images == "original"
+
+
+def test_another_step_makes_it_custom():
+    assert replace(Recipe.original(), colour="neutral").images == "custom"
+    assert replace(Recipe.preprocessed(), background="flatten").images == "custom"
+    assert replace(Recipe.preprocessed(), contrast="equalise").images == "custom"
 
 
 def test_the_summary_names_the_steps_in_order():
+    everything = Recipe(background="flatten", colour="stain", crop=True, contrast="gamma", gamma=0.5)
+    assert everything.steps == [
+        "even out the light",
+        "stain normalisation",
+        "crop (margin 5%)",
+        "gamma 0.5",
+        "resize to 224 × 224",
+    ]
     assert Recipe.original(224).summary == "resize to 224 × 224"
     assert Recipe.preprocessed(299).summary == "crop (margin 5%) → CLAHE (clip 2, 8 × 8 tiles) → resize to 299 × 299"
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"crop": False}, {"clahe": False}, {"margin": 0.06}, {"clip_limit": 2.1}, {"tiles": 9}, {"size": 225}],
+    [
+        {"crop": False},
+        {"contrast": "none"},
+        {"contrast": "gamma"},
+        {"background": "flatten"},
+        {"colour": "neutral"},
+        {"margin": 0.06},
+        {"clip_limit": 2.1},
+        {"tiles": 9},
+        {"size": 225},
+    ],
 )
 def test_the_digest_changes_with_everything_that_changes_pixels(change):
     recipe = Recipe.preprocessed()
     assert replace(recipe, **change).digest != recipe.digest
 
 
-@pytest.mark.parametrize("change", [{"margin": 0.5}, {"clip_limit": 9.0}, {"tiles": 3}])
+@pytest.mark.parametrize("change", [{"margin": 0.5}, {"clip_limit": 9.0}, {"tiles": 3}, {"gamma": 2.0}])
 def test_the_digest_does_not_count_settings_of_a_step_that_is_off(change):
     assert replace(Recipe.original(), **change).digest == Recipe.original().digest
 
@@ -69,13 +101,13 @@ def test_the_digest_is_twelve_hexadecimal_digits():
 @pytest.mark.parametrize("value", [0, 0.0, 0.09, 40.1, -1, math.nan, math.inf, -math.inf, "2", None, True])
 def test_a_clip_limit_out_of_bounds_is_refused(value):
     with pytest.raises(RecipeError, match=r"Clip limit is .*from 0\.1 to 40"):
-        Recipe(clahe=True, clip_limit=value)
+        Recipe(contrast="clahe", clip_limit=value)
 
 
 @pytest.mark.parametrize("value", [0, -1, 65, 2.5, 8.0, True, "8", None, 10**400])
 def test_a_number_of_tiles_out_of_bounds_is_refused(value):
     with pytest.raises(RecipeError, match=r"Tiles per side is .*a whole number from 1 to 64"):
-        Recipe(clahe=True, tiles=value)
+        Recipe(contrast="clahe", tiles=value)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +119,7 @@ def test_margin_and_size_out_of_bounds_are_refused(field, value):
         Recipe(**{field: value})
 
 
-@pytest.mark.parametrize(("field", "value"), [("crop", 1), ("clahe", None), ("crop", "yes")])
+@pytest.mark.parametrize(("field", "value"), [("crop", 1), ("crop", None), ("crop", "yes")])
 def test_a_switch_must_be_true_or_false(field, value):
     with pytest.raises(RecipeError, match="true or false"):
         Recipe(**{field: value})
@@ -95,7 +127,13 @@ def test_a_switch_must_be_true_or_false(field, value):
 
 @pytest.mark.parametrize("values", [{"clip_limit": 0.1, "tiles": 1}, {"clip_limit": 40, "tiles": 64}, {"margin": 1}])
 def test_the_bounds_themselves_are_allowed(values):
-    Recipe(crop=True, clahe=True, **values)
+    Recipe(crop=True, contrast="clahe", **values)
+
+
+@pytest.mark.parametrize("field", ["background", "colour", "contrast"])
+def test_a_step_that_does_not_exist_is_refused(field):
+    with pytest.raises(RecipeError, match=r"is 'sharpen'\. It must be one of: none, "):
+        Recipe(**{field: "sharpen"})
 
 
 def test_unknown_settings_are_named():
@@ -110,9 +148,37 @@ def test_steps_come_in_order_crop_then_clahe_then_resize(colony):
     np.testing.assert_array_equal(apply(recipe, colony), by_hand)
 
 
+def test_light_and_colour_are_judged_on_the_whole_frame(colony):
+    recipe = Recipe(background="flatten", colour="neutral", crop=True, size=96)
+    balanced = neutral(flatten(colony))
+    np.testing.assert_array_equal(apply(recipe, colony), apply(Recipe(crop=True, size=96), balanced))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "step"),
+    [
+        (Recipe(contrast="equalise"), equalise),
+        (Recipe(contrast="stretch"), stretch),
+        (Recipe(contrast="gamma", gamma=0.4), lambda image: adjust_gamma(image, gamma=0.4)),
+        (Recipe(contrast="none"), lambda image: image),
+        (Recipe(colour="stain"), normalise_stain),
+    ],
+)
+def test_every_choice_does_its_step(colony, recipe, step):
+    np.testing.assert_array_equal(enhance(colony, recipe).image, step(colony))
+
+
+def test_a_box_that_was_given_is_cut_and_nothing_is_searched(colony):
+    given = Box(200, 150, 240, 200)
+    enhanced = enhance(colony, Recipe(crop=True, margin=0.1), given)
+    assert enhanced.colony == given
+    assert enhanced.frame == square_around(given, 0.1)
+    assert enhance(colony, Recipe(), given).frame == Box(0, 0, 320, 240)
+
+
 def test_clahe_alone_works_on_the_whole_frame_before_the_resize(colony):
     by_hand = resize(clahe(colony, clip_limit=2.0, tiles=8), 96)
-    np.testing.assert_array_equal(apply(Recipe(clahe=True, size=96), colony), by_hand)
+    np.testing.assert_array_equal(apply(Recipe(contrast="clahe", size=96), colony), by_hand)
 
 
 def test_enhance_tells_what_was_found_and_cut(colony):
@@ -136,7 +202,7 @@ def test_no_colony_is_looked_for_without_a_crop(colony):
 
 def test_an_image_smaller_than_the_grid_is_refused():
     with pytest.raises(RecipeError, match="16 x 16 tiles"):
-        apply(Recipe(clahe=True, tiles=16), np.zeros((10, 40, 3), np.uint8))
+        apply(Recipe(contrast="clahe", tiles=16), np.zeros((10, 40, 3), np.uint8))
 
 
 @pytest.mark.parametrize("shape", [(480, 640), (100, 50), (64, 64), (1, 1), (1, 3000)])

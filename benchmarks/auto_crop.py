@@ -1,0 +1,113 @@
+"""How well the automatic crop finds the colony.
+
+    python -m benchmarks.auto_crop [--seed N] [--limit N]
+    python -m benchmarks.auto_crop --real FOLDER --sheet OUT.png [--seed N]
+
+The first draws the frames of the demo and compares the box that is found with the box around the cells that were
+drawn, by intersection over union; the tenth with the lowest confidence is shown apart. The second draws the squares
+that would be cut on a random sample of real images, for counting misses by eye, and names the images.
+"""
+
+import argparse
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from cfu_core.dataset.drawing import draw_frame
+from cfu_core.dataset.names import is_image
+from cfu_core.dataset.synthetic import plan_demo
+from cfu_core.imaging.cropping import Box, locate_colony, square_around
+from cfu_core.imaging.reading import read
+
+MARGIN = 0.05  # the recipe's own
+SAMPLE, COLUMNS = 100, 10
+TILE = 220  # pixels
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union."""
+    width = max(0, min(one.right, other.right) - max(one.left, other.left))
+    height = max(0, min(one.bottom, other.bottom) - max(one.top, other.top))
+    both = width * height
+    return both / (one.width * one.height + other.width * other.height - both)
+
+
+def measure(seed: int, limit: int | None) -> pd.DataFrame:
+    """One row a frame: label, overlap, confidence. What is not found has 0 of both."""
+    plan = plan_demo(seed=seed)
+    if limit is not None and limit < len(plan):
+        plan = plan.sample(limit, random_state=seed)
+
+    def one(row: tuple[str, int, int]) -> tuple[str, float, float]:
+        label, number, dish = row
+        frame = draw_frame(label, seed=seed, number=number, dish=dish)
+        colony = locate_colony(frame.image)
+        return label, overlap(colony.box, Box(*frame.box)) if colony else 0.0, colony.confidence if colony else 0.0
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        rows = pool.map(one, zip(plan["label"], plan["number"], plan["dish"], strict=True))
+        return pd.DataFrame(rows, columns=["label", "overlap", "confidence"])
+
+
+def report(name: str, found: pd.Series) -> None:
+    """Print a line about the overlaps of some frames."""
+    print(f"{name:<18} {len(found):4d}   median {found.median():.3f}   below 0.4: {(found < 0.4).mean():.1%}")
+
+
+def sheet(folder: Path, seed: int) -> np.ndarray:
+    """A random sample of the images with the squares that would be cut; prints which is which."""
+    paths = sorted(path for path in folder.rglob("*") if is_image(path.name))
+    chosen = np.random.default_rng(seed).choice(len(paths), min(SAMPLE, len(paths)), replace=False)
+    tiles = []
+    for number, index in enumerate(sorted(chosen)):
+        image = read(paths[index])
+        colony = locate_colony(image)
+        told = f"{number} {colony.confidence:.2f}" if colony else f"{number} none"
+        print(f"{told:<8} {paths[index].relative_to(folder)}")
+        tiles.append(tile(image, square_around(colony.box, MARGIN) if colony else None, told))
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % COLUMNS)
+    return np.vstack([np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)])
+
+
+def tile(image: np.ndarray, square: Box | None, text: str) -> np.ndarray:
+    """The image, fitted into a square tile, with a box and a caption."""
+    scale = TILE / max(image.shape[:2])
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:TILE, :TILE]
+    canvas = np.full((TILE, TILE, 3), 255, np.uint8)
+    canvas[: small.shape[0], : small.shape[1]] = small
+    if square is not None:
+        left, top, right, bottom = (round(edge * scale) for edge in square)
+        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), (0, 0, 255), 1)
+    for colour, thickness in (((255, 255, 255), 3), ((0, 0, 0), 1)):
+        cv2.putText(canvas, text, (3, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, thickness, cv2.LINE_AA)
+    return canvas
+
+
+def main() -> None:
+    """Print the figures of the demo, or write the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=int, help="frames of the demo, at most")
+    parser.add_argument("--real", type=Path, help="a folder of images")
+    parser.add_argument("--sheet", type=Path, help="where the sheet of real images goes, PNG")
+    arguments = parser.parse_args()
+    if (arguments.real is None) != (arguments.sheet is None):
+        parser.error("--real and --sheet go together")
+    if arguments.real:
+        cv2.imwrite(str(arguments.sheet), sheet(arguments.real, arguments.seed)[..., ::-1])
+        return
+    frames = measure(arguments.seed, arguments.limit)
+    for label, of_label in frames.groupby("label"):
+        report(label, of_label["overlap"])
+    report("all", frames["overlap"])
+    least = frames["confidence"].rank(method="first") <= len(frames) / 10
+    report("least confident", frames["overlap"][least])
+    report("all others", frames["overlap"][~least])
+
+
+if __name__ == "__main__":
+    main()

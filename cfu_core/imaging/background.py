@@ -1,0 +1,86 @@
+"""The smooth background of a picture: what the camera would see if nothing lay there."""
+
+import cv2
+import numpy as np
+
+SIDE = 48  # pixels of the square at which the background is fitted; six coefficients a channel need no more
+SEED_STRIDE = 3  # every so many pixels along each side, a colour is tried as the background's
+SAME_COLOUR = 6.0  # grey levels (standard deviation) within which two pixels are of one colour
+NEAREST_SHARE = 0.2  # of the pixels: those nearest to the surface set the scale of what departs from it
+PASSES = (1, 3, 3, 6, 6, 6)  # terms of the polynomial in each pass: a constant, a slope, then a curve
+RIDGE = np.array([0, 1e-4, 1e-4, 1e-3, 1e-3, 1e-3], np.float32)  # keeps it flat where no background is seen
+
+
+def background_surface(image: np.ndarray) -> np.ndarray:
+    """A quadratic surface per channel through the commonest smooth colour.
+
+    The colour that most smooth places share is the start; from there a polynomial of rising degree is fitted by
+    iteratively reweighted least squares, with Tukey-like weights that leave out what departs from it. Neither
+    colonies nor a crowd of red blood cells pull it towards them as long as some background lies between them.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (H, W, 3)
+        Any three channels, in grey levels (0 to 255).
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W, 3)
+        In the same units; it may leave the range of `image` a little.
+    """
+    height, width = image.shape[:2]
+    coefficients = _fit(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+    # the polynomial is a small product: powers of y (H, 3), coefficients (3, 3) per channel, powers of x (3, W)
+    square = np.zeros((3, 3, 3), np.float32)  # power of y, power of x, channel
+    square[[0, 0, 1, 0, 1, 2], [0, 1, 0, 2, 1, 0]] = coefficients
+    along_x = np.einsum("yxc,xw->ywc", square, _powers(width)).reshape(3, -1)
+    return (_powers(height).T @ along_x).reshape(height, width, 3)
+
+
+def _fit(sample: np.ndarray) -> np.ndarray:
+    """Coefficients (6, 3) of 1, x, y, x^2, xy, y^2 for a (SIDE, SIDE, 3) picture."""
+    t = _powers(SIDE)[1]
+    y, x = np.meshgrid(t, t, indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
+    prior = _smoothness(sample) * (1 + np.maximum(terms[:, 1] ** 2, terms[:, 2] ** 2))  # the rim shows it more often
+    pixels = sample.reshape(-1, 3)
+    coefficients = _commonest_colour(sample, prior)[None]
+    for count in PASSES:
+        off = pixels - terms[:, : len(coefficients)] @ coefficients
+        squared = np.einsum("ij,ij->i", off, off)
+        scale = 2 * (_weighted_quantile(squared, prior, NEAREST_SHARE) ** 0.5 + 1)  # 1: no finer than rounding
+        weights = prior / (1 + squared / scale**2) ** 2
+        chosen = terms[:, :count]
+        normal = (chosen * weights[:, None]).T @ chosen
+        normal[np.diag_indices(count)] += weights.sum() * RIDGE[:count]
+        coefficients = np.linalg.solve(normal, (chosen * weights[:, None]).T @ pixels)
+    return coefficients
+
+
+def _smoothness(sample: np.ndarray) -> np.ndarray:
+    """1 where the picture is flat, towards 0 where it is busy; flat (SIDE * SIDE,)."""
+    steps = cv2.Sobel(sample, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(sample, cv2.CV_32F, 0, 1) ** 2
+    texture = cv2.blur(np.sqrt(steps.sum(axis=2)), (3, 3)).ravel()
+    return 1 / (1 + (texture / (np.median(texture) + 1e-3)) ** 2)
+
+
+def _commonest_colour(sample: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """The pixel's colour (3,) that has the most weight of others close to it."""
+    tried = sample[::SEED_STRIDE, ::SEED_STRIDE].reshape(-1, 3)
+    weights = prior.reshape(SIDE, SIDE)[::SEED_STRIDE, ::SEED_STRIDE].ravel()
+    centred = tried - tried.mean(axis=0)
+    lengths = (centred**2).sum(axis=1)
+    apart = lengths[:, None] + lengths[None, :] - 2 * (centred @ centred.T)
+    return tried[(np.exp(apart * (-0.5 / SAME_COLOUR**2)) @ weights).argmax()]
+
+
+def _weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+    order = np.argsort(values)
+    summed = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(summed, share * summed[-1])]])
+
+
+def _powers(length: int) -> np.ndarray:
+    """1, t and t^2 at the centre of each of `length` pixels, (3, length) float32; t runs from -1 to 1."""
+    t = (np.arange(length, dtype=np.float32) + 0.5) * np.float32(2 / length) - 1
+    return np.stack([t**0, t, t * t])

@@ -1,0 +1,94 @@
+from dataclasses import fields
+
+import cv2
+import numpy as np
+import pytest
+
+from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, Measures, measure, reduced
+
+
+def grey(values: np.ndarray) -> np.ndarray:
+    return np.repeat(values.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def test_a_flat_grey_image_has_lightness_and_nothing_else():
+    found = measure(np.full((20, 30, 3), 119, np.uint8))
+    assert found.brightness == pytest.approx(50.0, abs=0.3)  # sRGB 119 is L* 50.03
+    assert (found.contrast, found.sharpness, found.entropy, found.saturation) == (0, 0, 0, 0)
+    assert (found.underexposed, found.overexposed) == (0, 0)
+
+
+def test_half_black_half_white():
+    image = np.zeros((20, 30, 3), np.uint8)
+    image[:, 15:] = 255
+    found = measure(image)
+    assert found.brightness == pytest.approx(50)
+    assert found.contrast == pytest.approx(50)
+    assert found.entropy == pytest.approx(1)  # two values, equally often
+    # the Laplacian is +100 in the column left of the edge, -100 right of it and 0 in the other 28
+    assert found.sharpness == pytest.approx(100 * np.sqrt(2 / 30))
+    assert (found.underexposed, found.overexposed) == (0.5, 0.5)
+
+
+def test_three_quarters_dark():
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[:20, :20] = 255
+    found = measure(image)
+    assert found.brightness == pytest.approx(25)
+    assert found.contrast == pytest.approx(100 * np.sqrt(0.25 * 0.75))
+    assert found.entropy == pytest.approx(0.75 * np.log2(4 / 3) + 0.25 * np.log2(4))
+    assert (found.underexposed, found.overexposed) == (0.75, 0.25)
+
+
+def test_white_noise_is_as_sharp_as_it_must_be():
+    rng = np.random.default_rng(0)
+    noise = rng.choice([-1, 1], (256, 256)) * 20
+    found = measure(grey(128 + noise))
+    # a Laplacian of 4 neighbours multiplies the spread of independent pixels by the root of 4**2 + 4 * 1**2
+    assert found.sharpness / found.contrast == pytest.approx(np.sqrt(20), rel=0.02)
+    assert found.entropy == pytest.approx(1, abs=0.001)
+
+
+def test_chroma_of_pure_red():
+    found = measure(np.full((8, 8, 3), (255, 0, 0), np.uint8))
+    assert found.saturation == pytest.approx(104.6, abs=1)  # of sRGB red under D65
+    assert found.brightness == pytest.approx(53.2, abs=0.3)
+
+
+def test_exposure_counts_what_is_nearly_black_or_white():
+    found = measure(grey(np.array([[0, 4, 60, 250, 255]]).repeat(4, axis=0)))
+    assert (found.underexposed, found.overexposed) == (0.4, 0.4)
+
+
+def test_blur_makes_less_sharp_and_leaves_brightness():
+    rng = np.random.default_rng(1)
+    image = cv2.GaussianBlur(grey(rng.integers(60, 200, (120, 160))), (0, 0), 1)
+    sharp, blurred = measure(image), measure(cv2.GaussianBlur(image, (0, 0), 3))
+    assert blurred.sharpness < sharp.sharpness / 3
+    assert blurred.brightness == pytest.approx(sharp.brightness, abs=1)
+
+
+def test_a_large_image_measures_as_its_reduced_copy():
+    rng = np.random.default_rng(2)
+    large = cv2.resize(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8), (1536, 1024), interpolation=cv2.INTER_CUBIC)
+    small = reduced(large, MEASURING_SIDE)
+    assert small.shape == (341, 512, 3)
+    assert measure(large) == measure(small)
+
+
+def test_reduced_leaves_small_images_alone_and_keeps_a_pixel_of_thin_ones():
+    image = np.zeros((100, 512, 3), np.uint8)
+    assert reduced(image, 512) is image
+    assert reduced(np.zeros((3, 9000, 3), np.uint8), 512).shape == (1, 512, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 7, 3), (3000, 1, 3)])
+def test_the_smallest_images_can_be_measured(shape):
+    found = measure(np.full(shape, 7, np.uint8))
+    assert all(np.isfinite(list(found.to_dict().values())))
+    assert found.sharpness == 0
+
+
+def test_every_measure_is_explained():
+    assert list(MEASURES) == [field.name for field in fields(Measures)]
+    assert all(facts.label and facts.help.endswith(".") and facts.unit for facts in MEASURES.values())
