@@ -61,6 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     _json_flag(split)
     split.set_defaults(verb=_split)
 
+    survey = verbs.add_parser("survey", help="measure every image, look for copies and draw the map, once")
+    survey.add_argument("data", help=data_help)
+    _json_flag(survey)
+    survey.set_defaults(verb=_survey)
+
+    _edit_verbs(verbs)
+
     train = verbs.add_parser("train", help="train one network")
     train.add_argument("data", help=data_help)
     train.add_argument("--model", required=True)
@@ -97,13 +104,36 @@ def _parser() -> argparse.ArgumentParser:
     networks.set_defaults(verb=_networks)
 
     work = verbs.add_parser("work", help="do what is queued (started by the dashboard)")
-    work.add_argument("lane", choices=("device", "data"))
+    work.add_argument("lane", choices=("device", "data", "background"))
     work.set_defaults(verb=_work)
 
     job = verbs.add_parser("job", help="do one queued job (started by the queue)")
     job.add_argument("folder", type=Path)
     job.set_defaults(verb=_job)
     return parser
+
+
+def _edit_verbs(verbs: Any) -> None:
+    helps = {
+        "edits": "what was changed by hand in a dataset, by whom and why",
+        "exclude": "leave images out of a dataset; nothing is deleted",
+        "include": "take excluded images back",
+        "relabel": "give images another class",
+        "undo": "take the latest edit back",
+        "redo": "let the edit that was undone last count again",
+    }
+    for kind, told in helps.items():
+        verb = verbs.add_parser(kind, help=told)
+        verb.add_argument("dataset", help="the name or identifier of an imported dataset")
+        if kind == "relabel":
+            verb.add_argument("label")
+        if kind in ("exclude", "include", "relabel"):
+            verb.add_argument("paths", nargs="+", metavar="PATH", help="as the dataset names it, for example A/01.jpg")
+            verb.add_argument("--why", default="", help="for the log")
+        if kind != "edits":
+            verb.add_argument("--who", default="", help="for the log")
+        _json_flag(verb)
+        verb.set_defaults(verb=_edits if kind == "edits" else _edit, kind=kind)
 
 
 def _json_flag(parser: argparse.ArgumentParser) -> None:
@@ -165,6 +195,74 @@ def _split(arguments: argparse.Namespace) -> int:
         print(f"{name}: " + ", ".join(f"{partition} {parts[partition]}" for partition in PARTITIONS))
     print(split.nearness)
     return OK
+
+
+def _survey(arguments: argparse.Namespace) -> int:
+    from cfu_core.dataset.survey import load_survey
+    from cfu_core.jobs.job import create_job
+
+    dataset = _import(arguments.data)
+    status = _run_job(create_job("survey", {"dataset": dataset.id}), f"Survey of {dataset.name}")
+    found = load_survey(dataset)
+    reasons = found.table["unreadable"]
+    unreadable = {dataset.images["path"].iat[row]: reasons.iat[row] for row in (reasons != "").to_numpy().nonzero()[0]}
+    if arguments.json:
+        _print_json(
+            {
+                "dataset": dataset.id,
+                "status": status,
+                "done": found.done,
+                "total": found.total,
+                "unreadable": unreadable,
+                "copies": json.loads(found.copies.to_json(orient="records")),
+                "map": found.map_source,
+            }
+        )
+    else:
+        print(f"{found.done} of {found.total} images measured, {len(found.copies)} pairs of copies")
+        for path, reason in unreadable.items():
+            print(f"unreadable: {path}: {reason}")
+        if found.map_source:
+            print(f"map: {found.map_source}")
+    return OK if status == "finished" else INTERRUPTED
+
+
+def _edits(arguments: argparse.Namespace) -> int:
+    from cfu_core.dataset.edits import counting, edit_log
+
+    log = edit_log(arguments.dataset)
+    counts = {edit.number for edit in counting(log)[0]}
+    if arguments.json:
+        return _print_json([{**asdict(edit), "counts": edit.number in counts} for edit in log])
+    for edit in log:
+        if "edit" in edit.changes and edit.kind in ("undo", "redo"):
+            what = f"{edit.kind} of {edit.changes['edit']}"
+        else:
+            values = dict.fromkeys(str(value) for value in edit.changes.values() if value is not None)
+            what = f"{edit.kind} {', '.join(list(values)[:3])}".strip() + f": {_paths(list(edit.changes))}"
+            what += "" if edit.number in counts else " (undone)"
+        print("  ".join(part for part in (str(edit.number), edit.when, edit.who, what, edit.why) if part))
+    return OK
+
+
+def _edit(arguments: argparse.Namespace) -> int:
+    from cfu_core.dataset.edits import edit_dataset, redo_edit, undo_edit
+
+    if arguments.kind in ("undo", "redo"):
+        step = undo_edit if arguments.kind == "undo" else redo_edit
+        dataset = step(arguments.dataset, who=arguments.who)
+    else:
+        changes = dict.fromkeys(arguments.paths, getattr(arguments, "label", None))
+        dataset = edit_dataset(arguments.dataset, arguments.kind, changes, who=arguments.who, why=arguments.why)
+    if arguments.json:
+        return _print_json({"dataset": dataset.id, "version": dataset.version, "classes": dataset.counts})
+    classes = ", ".join(f"{name} {count}" for name, count in dataset.counts.items())
+    print(f"{dataset.name}, version {dataset.version}: {len(dataset.images)} images ({classes})")
+    return OK
+
+
+def _paths(paths: list[str]) -> str:
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -359,7 +457,8 @@ def _import(data: str) -> Dataset:
     if not _is_path(data):
         return load_dataset(data)
     with _ProgressLine() as line:
-        return import_source(Path(data), progress=line.count("Importing"))
+        imported = import_source(Path(data), progress=line.count("Importing"))
+    return load_dataset(imported.id)  # with the edits that it has, where it was imported before
 
 
 def _config(arguments: argparse.Namespace, model: str, images: str) -> Any:
@@ -406,6 +505,26 @@ def _run_all(configs: list[Any], dataset: Dataset) -> tuple[list[Any], str]:
     if status in (State.FAILED, State.INTERRUPTED):
         raise CfuError(f"{failure}")
     return runs, status.value
+
+
+def _run_job(job: Any, title: str) -> str:
+    """Do a job here as soon as its lane is free; returns how it ended.
+
+    Raises
+    ------
+    CfuError
+        It failed.
+    """
+    from cfu_core.jobs.job import State
+    from cfu_core.jobs.launch import ensure_worker
+    from cfu_core.jobs.worker import LANES, run_in_foreground
+
+    with _ProgressLine() as line:
+        ended = run_in_foreground(job, tell=line.follow(title))
+    ensure_worker(LANES[job.kind])
+    if ended.state in (State.FAILED, State.INTERRUPTED):
+        raise CfuError(ended.message)
+    return ended.state.value
 
 
 def _print_json(value: Any) -> int:

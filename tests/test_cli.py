@@ -11,8 +11,11 @@ import pytest
 from filelock import FileLock
 
 from cfu_core import paper
+from cfu_core.cli import _import as imported
 from cfu_core.cli import main
 from cfu_core.dataset.catalog import list_datasets
+from cfu_core.dataset.edits import edit_dataset
+from cfu_core.dataset.importing import import_source
 from cfu_core.jobs.job import Job, State
 from cfu_core.jobs.worker import lane_lock
 from cfu_core.runs.store import list_runs
@@ -120,6 +123,77 @@ def test_real_images_in_the_papers_numbers_are_split_as_in_table_2(answer, real_
     ]
 
 
+# --- edits
+
+
+def test_edits_from_a_shell_count_at_once_and_stand_in_the_log(shell, answer, small_dataset):
+    done = answer("relabel", "shapes", "oval", "disc/00.png", "disc/01.png", "--who", "Ada", "--why", "seen again")
+    assert done["classes"] == {"disc": 10, "oval": 2, "ring": 13, "square": 11}
+    assert done | {"dataset": small_dataset.id, "version": 1} == done
+    status, out, _ = shell("exclude", small_dataset.id, "ring/00.png")
+    assert (status, out) == (0, "shapes, version 2: 35 images (disc 10, oval 2, ring 12, square 11)\n")
+    assert answer("undo", "shapes", "--who", "Ben")["classes"]["ring"] == 13
+    assert answer("redo", "shapes")["classes"]["ring"] == 12
+    assert answer("include", "shapes", "ring/00.png")["version"] == 5
+    assert answer("undo", "shapes")["classes"]["ring"] == 12
+    log = answer("edits", "shapes")
+    assert [(edit["kind"], edit["who"], edit["counts"]) for edit in log] == [
+        *[("relabel", "Ada", True), ("exclude", "", True), ("undo", "Ben", False)],
+        *[("redo", "", False), ("include", "", False), ("undo", "", False)],
+    ]
+    lines = shell("edits", "shapes")[1].splitlines()
+    assert len(lines) == 6
+    assert lines[0].endswith("  Ada  relabel oval: disc/00.png, disc/01.png  seen again")
+    assert lines[2].endswith("  Ben  undo of 2")
+    assert lines[4].endswith("  include: ring/00.png (undone)")
+    assert answer("inspect", "shapes")["images"] == 35
+
+
+@pytest.mark.usefixtures("small_dataset")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["exclude", "shapes", "ring/99.png"], "does not hold ring/99.png"),
+        (["relabel", "shapes", " ", "ring/00.png"], "new label is empty"),
+        (["undo", "shapes"], "No edit of shapes counts"),
+        (["redo", "shapes"], "Nothing was undone"),
+        (["edits", "nothing"], "There is no dataset 'nothing'"),
+    ],
+)
+def test_edits_that_make_no_sense_are_refused_in_one_line(refusal, arguments, told):
+    assert told in refusal(*arguments)
+
+
+def test_a_folder_that_was_imported_before_is_trained_on_with_its_edits(cfu_home, nine_shapes):  # noqa: ARG001
+    dataset = import_source(nine_shapes)
+    edit_dataset(dataset.id, "exclude", {"ring/00.png": None})
+    assert imported(str(nine_shapes)).version == 1
+
+
+# --- survey
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_survey_tells_what_it_found(answer, shell, nine_shapes):
+    found = answer("survey", nine_shapes)
+    assert (found["status"], found["done"], found["total"], found["unreadable"]) == ("finished", 9, 9, {})
+    assert found["map"].startswith("Colour, texture and shape")
+    status, out, err = shell("survey", found["dataset"])
+    assert (status, err) == (0, "")
+    assert out.startswith("9 of 9 images measured, ")
+    assert f"map: {found['map']}" in out.splitlines()
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_survey_names_what_cannot_be_read(shell, answer, small_dataset):
+    file = small_dataset.image_file(7)
+    file.write_bytes(file.read_bytes()[:90])
+    path = small_dataset.images["path"].iat[7]
+    out = shell("survey", "shapes")[1]
+    assert f"unreadable: {path}: The file is cut short" in out
+    assert list(answer("survey", "shapes")["unreadable"]) == [path]
+
+
 # --- refusals
 
 
@@ -128,6 +202,7 @@ def test_real_images_in_the_papers_numbers_are_split_as_in_table_2(answer, real_
     ("arguments", "told"),
     [
         (["inspect", "nothing"], "There is no dataset 'nothing'"),
+        (["survey", "nothing"], "There is no dataset 'nothing'"),
         (["split", "/nowhere/at/all"], "/nowhere/at/all does not exist"),
         (["show", "nothing"], "There is no run 'nothing'"),
         (["predict", "nothing", "a.png"], "There is no run 'nothing'"),

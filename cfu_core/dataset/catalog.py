@@ -1,7 +1,8 @@
 """Datasets on disk: a table with one row an image; each image kept once, by the digest of its bytes.
 
-`<home>/datasets/<id>/` holds `images.parquet` (the table) and `dataset.json` (the summary, written last: a
-folder without it is no dataset yet). `<home>/images/<ab>/<sha256><extension>` holds every dataset's images.
+`<home>/datasets/<id>/` holds `images.parquet` (the table as imported), `edits.jsonl` (what was changed by hand since)
+and `dataset.json` (the summary, written last: a folder without it is no dataset yet).
+`<home>/images/<ab>/<sha256><extension>` holds every dataset's images.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,14 +20,15 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from cfu_core.dataset.history import LOG, Edit, Effect, apply_edits, extended_log, log_size, read_log
+from cfu_core.dataset.summary import SUMMARY, DatasetSummary, damaged, read_summary, shown, shown_as_damaged
+from cfu_core.dataset.table import BOX_COLUMNS, COLUMNS, DTYPES, content_digest
+from cfu_core.dataset.table import images_table as images_table  # importing finds it here
 from cfu_core.errors import CfuError, DatasetError, ImageError, StorageError
 from cfu_core.imaging import reading
-from cfu_core.storage import home, read_json, replacing, storage_errors, write_json
+from cfu_core.imaging.cropping import Box
+from cfu_core.storage import home, replacing, storage_errors, write_bytes, write_json
 
-BOX_COLUMNS = ["box_left", "box_top", "box_right", "box_bottom"]
-COLUMNS = ["path", "label", "group", "digest", "extension", "size_bytes", "width", "height", *BOX_COLUMNS]
-_TEXTS, _NUMBERS = COLUMNS[:5], COLUMNS[5:8]
-_DTYPES = dict.fromkeys(_TEXTS, "str") | dict.fromkeys(_NUMBERS, "int64") | dict.fromkeys(BOX_COLUMNS, "Int64")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LOCK_PATIENCE_S = 600
 
@@ -60,10 +62,10 @@ class Dataset:
         Safe as a folder name and in a URL (ASCII letters, digits, ``-`` and ``_``).
     name : str
         For people; any text.
-    images : pandas.DataFrame
-        `COLUMNS`, one row an image, sorted by path, with a RangeIndex. `path` is POSIX and relative to the
-        source, `group` is ``""`` where unknown, `width` and `height` are in pixels as displayed, `box_*` are
-        pixels of the displayed image (right and bottom exclusive) and ``<NA>`` where there is no box.
+    imported : pandas.DataFrame
+        The table as imported: `COLUMNS`, one row an image, sorted by path, with a RangeIndex. `path` is POSIX and
+        relative to the source, `group` is ``""`` where unknown, `width` and `height` are in pixels as displayed,
+        `box_*` are pixels of the displayed image (right and bottom exclusive) and ``<NA>`` where there is no box.
     problems : tuple of Problem
         What was left out, and why.
     drawn : bool
@@ -72,26 +74,79 @@ class Dataset:
         Where it came from, for people.
     created : str
         ISO 8601, UTC.
+    edits : tuple of Edit
+        What was changed by hand since, oldest first.
+
+    Raises
+    ------
+    ValueError
+        The columns are others, the id is not safe, or the edits do not fit the table.
     """
 
     id: str
     name: str
-    images: pd.DataFrame
+    imported: pd.DataFrame
     problems: tuple[Problem, ...]
     drawn: bool
     source: str
     created: str
+    edits: tuple[Edit, ...] = ()
 
     def __post_init__(self) -> None:
-        if list(self.images.columns) != COLUMNS:
-            raise ValueError(f"images has the columns {list(self.images.columns)}, not {COLUMNS}")
+        if list(self.imported.columns) != COLUMNS:
+            raise ValueError(f"images has the columns {list(self.imported.columns)}, not {COLUMNS}")
         if not _SAFE_ID.fullmatch(self.id):
             raise ValueError(f"id is {self.id!r}; only ASCII letters, digits, - and _ are safe")
+        self._effect  # noqa: B018 - worked out now, so that edits that do not fit are told here
+
+    @cached_property
+    def _effect(self) -> Effect:
+        return apply_edits(self.imported, self.edits)
+
+    @property
+    def images(self) -> pd.DataFrame:
+        """The table as it counts now: edits applied, excluded images gone; columns and order as in `imported`."""
+        return self._effect.images
+
+    @property
+    def edited(self) -> pd.DataFrame:
+        """Every row of `imported`, excluded ones too, with all other edits applied."""
+        return self._effect.edited
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The row in `imported` (and in `edited`) of each image of `images`; int64, ascending."""
+        return self._effect.rows
+
+    @cached_property
+    def excluded(self) -> pd.DataFrame:
+        """The rows of `edited` that an edit left out, under the row numbers they have there."""
+        return self.edited.drop(index=self.rows)
+
+    @property
+    def chosen_partitions(self) -> Mapping[str, str]:
+        """The partition into which an image was put by hand, by path; excluded images too."""
+        return self._effect.partitions
+
+    @cached_property
+    def partitions(self) -> Mapping[str, str]:
+        """`chosen_partitions` of the images that count."""
+        absent = set(self.excluded["path"])
+        return {path: partition for path, partition in self.chosen_partitions.items() if path not in absent}
+
+    @property
+    def version(self) -> int:
+        """How many edits the log has; 0: as imported."""
+        return len(self.edits)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of the content, as from `content_digest`."""
-        return content_digest(self.images)
+        """SHA-256 (hex) of what counts now: `content_digest` of `images`, and what was put into a partition by hand."""
+        digest = content_digest(self.images)
+        if self.partitions:
+            lines = "".join(f"{path}\0{partition}\n" for path, partition in sorted(self.partitions.items()))
+            digest = hashlib.sha256(f"{digest}\n{lines}".encode()).hexdigest()
+        return digest
 
     @property
     def classes(self) -> list[str]:
@@ -108,6 +163,11 @@ class Dataset:
     def has_groups(self) -> bool:
         """True where at least one image names its group (a dish, a donor)."""
         return bool((self.images["group"] != "").any())
+
+    def box(self, index: int) -> Box | None:
+        """The colony's box in the image of row `index`, where a person or a manifest marked it."""
+        edges = [self.images[column].iat[index] for column in BOX_COLUMNS]
+        return None if pd.isna(edges[0]) else Box(*map(int, edges))
 
     def duplicates(self) -> list[list[str]]:
         """Paths of byte-identical images: each group sorted, the groups sorted."""
@@ -155,32 +215,6 @@ class Dataset:
             ) from error
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatasetSummary:
-    """What a list of datasets shows; read without opening the table.
-
-    Parameters
-    ----------
-    images, problems : int
-        How many there are.
-    counts : dict
-        Images of each class, by label.
-    damaged : str
-        Empty, or why this dataset cannot be opened; the other fields are then empty except `id` and `name`.
-    """
-
-    id: str
-    name: str
-    images: int
-    counts: Mapping[str, int]
-    problems: int
-    drawn: bool
-    created: str
-    source: str
-    has_groups: bool
-    damaged: str = ""
-
-
 def image_store() -> Path:
     """The folder that holds the images of all datasets."""
     return home() / "images"
@@ -216,38 +250,6 @@ def store_lock() -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """The table of a dataset from one mapping an image; `group` and the box may be missing.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `COLUMNS` with their dtypes, sorted by path, with a RangeIndex.
-
-    Raises
-    ------
-    ValueError
-        A row lacks something else.
-    """
-    table = pd.DataFrame([{"group": ""} | dict(row) for row in rows]).reindex(columns=COLUMNS)
-    if table[_TEXTS].isna().any(axis=None):
-        raise ValueError(f"every image needs {', '.join(_TEXTS)}")
-    return table.astype(_DTYPES).sort_values("path", ignore_index=True)
-
-
-def content_digest(images: pd.DataFrame) -> str:
-    r"""SHA-256 (hex) over the sorted lines ``path\0label\0group\0digest``.
-
-    A row with a box adds ``\0left,top,right,bottom``: the box is part of what is known of the image.
-    """
-    fields = images[["path", "label", "group", "digest"]].itertuples(index=False, name=None)
-    lines = ["\0".join(row) for row in fields]
-    boxed = images[BOX_COLUMNS].dropna()
-    for index, box in zip(boxed.index, boxed.itertuples(index=False, name=None), strict=True):
-        lines[index] += "\0" + ",".join(str(int(edge)) for edge in box)
-    return hashlib.sha256("".join(f"{line}\n" for line in sorted(lines)).encode()).hexdigest()
 
 
 def slug(name: str) -> str:
@@ -295,7 +297,7 @@ def new_dataset(
     return Dataset(
         id=f"{slug(name)}-{content_digest(images)[:8]}",
         name=name,
-        images=images,
+        imported=images,
         problems=tuple(problems),
         drawn=drawn,
         source=_printable(source),
@@ -306,52 +308,87 @@ def new_dataset(
 def save_dataset(dataset: Dataset) -> None:
     """Write a dataset so that a reader sees all of it or nothing. Its images must be in the store already.
 
+    Where the same dataset is there already, its log of edits stays, and goes on to count.
+
     Raises
     ------
     StorageError
         The disk is full, or the home folder may not be written; nothing is left behind.
+    DatasetError
+        The log of edits that is there is damaged.
     """
     folder = dataset_folder(dataset.id)
-    known = (folder / "dataset.json").exists()
     with store_lock():
+        known = (folder / SUMMARY).exists()
         try:
+            if known:
+                dataset = _with_edits(dataset, read_log(folder, counted=0))
+            else:  # a deletion that was cut short may have left one
+                (folder / LOG).unlink(missing_ok=True)
             with replacing(folder / "images.parquet") as draft:
-                dataset.images.to_parquet(draft, index=False)
-            write_json(folder / "dataset.json", _summary_json(dataset))
+                dataset.imported.to_parquet(draft, index=False)
+            write_json(folder / SUMMARY, _summary_json(dataset, log_size(folder)))
         except BaseException:
             if not known:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
 
 
-def load_dataset(reference: str) -> Dataset:
+def save_edit(dataset: Dataset, edit: Edit) -> Dataset:
+    """Add an edit to the log of a saved dataset. To be called under `store_lock`, with the dataset as it is on disk.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the home folder may not be written; then nothing has changed.
+    """
+    folder = dataset_folder(dataset.id)
+    edited = replace(dataset, edits=(*dataset.edits, edit))
+    log = extended_log(folder, dataset.edits, edit)
+    with replacing(folder / SUMMARY) as draft:  # both files are on the disk before either counts; the log goes first
+        write_json(draft, read_summary(folder / SUMMARY) | _what_counts(edited, len(log)))
+        write_bytes(folder / LOG, log)
+    return edited
+
+
+def load_dataset(reference: str, *, version: int | None = None) -> Dataset:
     """A saved dataset.
 
     Parameters
     ----------
     reference : str
         Its id, or else its name; of several with that name, the newest.
+    version : int, optional
+        With only the first so many edits of its log; 0: as imported. By default with all of them.
 
     Raises
     ------
     DatasetError
-        There is no such dataset, or it is damaged.
+        There is no such dataset or version, or it is damaged.
     """
     identity = _resolve(reference)
-    file = dataset_folder(identity) / "dataset.json"
-    summary = _read_summary(file)
-    images = _read_table(file.with_name("images.parquet"))
-    if content_digest(images) != summary["digest"]:
-        raise _damaged(identity, "its table does not fit its summary")
-    return Dataset(
+    folder = dataset_folder(identity)
+    summary = read_summary(folder / SUMMARY)
+    imported = _read_table(folder / "images.parquet")
+    if content_digest(imported) != summary["digest"]:
+        raise damaged(identity, "its table does not fit its summary")
+    edits = read_log(folder, counted=summary["edits"]["version"])
+    if version is not None and not 0 <= version <= len(edits):
+        raise DatasetError(
+            f"The dataset {identity} has no version {version}.",
+            f"Its log holds {len(edits)} edits.",
+            "Use the dataset as it is now.",
+        )
+    dataset = Dataset(
         id=identity,
         name=summary["name"],
-        images=images,
+        imported=imported,
         problems=tuple(Problem(**problem) for problem in summary["problems"]),
         drawn=summary["drawn"],
         source=summary["source"],
         created=summary["created"],
     )
+    return _with_edits(dataset, edits[:version])
 
 
 def list_datasets() -> list[DatasetSummary]:
@@ -364,7 +401,7 @@ def list_datasets() -> list[DatasetSummary]:
     """
     folder = home() / "datasets"
     with storage_errors(folder):
-        found = sorted(folder.glob("*/dataset.json")) if folder.is_dir() else []
+        found = sorted(folder.glob(f"*/{SUMMARY}")) if folder.is_dir() else []
     summaries = [_summary(file) for file in found if _SAFE_ID.fullmatch(file.parent.name)]
     summaries.sort(key=lambda summary: (not summary.damaged, summary.created, summary.id), reverse=True)
     return summaries
@@ -390,7 +427,7 @@ def delete_dataset(id: str) -> None:
         except CfuError:
             spare = set()
         with storage_errors(folder):
-            (folder / "dataset.json").unlink()
+            (folder / SUMMARY).unlink()
             shutil.rmtree(folder)
             for digest, extension in spare:
                 image_file(digest, extension).unlink(missing_ok=True)
@@ -406,8 +443,8 @@ def rename_dataset(id: str, name: str) -> None:
     """
     name = checked_name(name)
     with store_lock():
-        file = _existing(id) / "dataset.json"
-        write_json(file, _read_summary(file) | {"name": name})
+        file = _existing(id) / SUMMARY
+        write_json(file, read_summary(file) | {"name": name})
 
 
 def dataset_folder(id: str) -> Path:
@@ -416,15 +453,22 @@ def dataset_folder(id: str) -> Path:
     return home() / "datasets" / id
 
 
+def _with_edits(dataset: Dataset, edits: tuple[Edit, ...]) -> Dataset:
+    try:
+        return replace(dataset, edits=edits)
+    except ValueError as error:
+        raise damaged(dataset.id, f"its log of edits does not fit its table: {error}") from error
+
+
 def _existing(id: str) -> Path:
-    if not _SAFE_ID.fullmatch(id) or not (dataset_folder(id) / "dataset.json").is_file():
+    if not _SAFE_ID.fullmatch(id) or not (dataset_folder(id) / SUMMARY).is_file():
         raise _unknown(id)
     return dataset_folder(id)
 
 
 def _resolve(reference: str) -> str:
     # A reference may come from a URL: as an id it must be plain, as a name it is only ever compared.
-    if _SAFE_ID.fullmatch(reference) and (dataset_folder(reference) / "dataset.json").is_file():
+    if _SAFE_ID.fullmatch(reference) and (dataset_folder(reference) / SUMMARY).is_file():
         return reference
     for summary in list_datasets():
         if summary.name == reference and not summary.damaged:
@@ -442,19 +486,13 @@ def _unknown(reference: str) -> DatasetError:
     )
 
 
-def _damaged(id: str, why: str) -> DatasetError:
-    return DatasetError(f"The dataset {id} is damaged: {why}.", "", "Delete it and import it again.")
-
-
-def _summary_json(dataset: Dataset) -> dict[str, Any]:
+def _summary_json(dataset: Dataset, log_bytes: int) -> dict[str, Any]:
     return {
         "format": 1,
         "id": dataset.id,
         "name": dataset.name,
-        "digest": dataset.digest,
-        "images": len(dataset.images),
-        "counts": dataset.counts,
-        "has_groups": dataset.has_groups,
+        "digest": content_digest(dataset.imported),  # of the file beside it
+        **_what_counts(dataset, log_bytes),
         "drawn": dataset.drawn,
         "source": dataset.source,
         "created": dataset.created,
@@ -462,59 +500,35 @@ def _summary_json(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-_SUMMARY_TYPES = {
-    "name": str,
-    "digest": str,
-    "images": int,
-    "counts": dict,
-    "has_groups": bool,
-    "drawn": bool,
-    "source": str,
-    "created": str,
-    "problems": list,
-}
-
-
-def _read_summary(file: Path) -> dict[str, Any]:
-    try:
-        summary = read_json(file)
-    except (CfuError, OSError, ValueError) as error:
-        raise _damaged(file.parent.name, f"dataset.json cannot be read ({error})") from error
-    for key, kind in _SUMMARY_TYPES.items():
-        if not isinstance(summary, dict) or not isinstance(summary.get(key), kind):
-            raise _damaged(file.parent.name, f"dataset.json has no proper {key!r}")
-    return summary
+def _what_counts(dataset: Dataset, log_bytes: int) -> dict[str, Any]:
+    """The part of the summary that an edit may change."""
+    return {
+        "images": len(dataset.images),
+        "counts": dataset.counts,
+        "has_groups": dataset.has_groups,
+        "edits": {"version": dataset.version, "bytes": log_bytes},
+    }
 
 
 def _summary(file: Path) -> DatasetSummary:
     identity = file.parent.name
     try:
-        summary = _read_summary(file)
+        summary = read_summary(file)
         if not file.with_name("images.parquet").is_file():
-            raise _damaged(identity, "images.parquet is missing")
+            raise damaged(identity, "images.parquet is missing")
+        if log_size(file.parent) != summary["edits"]["bytes"]:  # an edit is being written, or was cut short by a crash
+            summary |= _what_counts(load_dataset(identity), 0)
     except DatasetError as error:
-        return DatasetSummary(
-            id=identity,
-            name=identity,
-            images=0,
-            counts={},
-            problems=0,
-            drawn=False,
-            created="",
-            source="",
-            has_groups=False,
-            damaged=str(error),
-        )
-    shown = {key: value for key, value in summary.items() if key in _SUMMARY_TYPES and key != "digest"}
-    return DatasetSummary(**shown | {"id": identity, "problems": len(summary["problems"])})
+        return shown_as_damaged(identity, error)
+    return shown(identity, summary)
 
 
 def _read_table(file: Path) -> pd.DataFrame:
     try:
         images = pd.read_parquet(file)
-        return images[COLUMNS].astype(_DTYPES)
+        return images[COLUMNS].astype(DTYPES)
     except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's own errors are among these
-        raise _damaged(file.parent.name, f"images.parquet cannot be read ({error})") from error
+        raise damaged(file.parent.name, f"images.parquet cannot be read ({error})") from error
 
 
 def _stored(file: Path) -> set[tuple[str, str]]:

@@ -4,25 +4,27 @@ Without groups the counts are those of Table 2 of Zamani et al. (2023): per clas
 rest is halved, and the odd image of a class goes in turn to validation and to test. Images of one group (a dish,
 a donor) and byte-identical images are never parted; then the counts come as near to these as can be. How near is
 a small integer programme, solved by HiGHS through SciPy.
+
+Edits of a dataset do not reshuffle its splits: a split is made of the images and labels as imported, with the groups
+that count now. Excluded images then leave it, relabelled ones stay where they are, and what was put by hand goes there.
 """
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from cfu_core.dataset.catalog import Dataset, dataset_folder
+from cfu_core.dataset.units import distribute, units_of
 from cfu_core.errors import DatasetError, TrainingError
 from cfu_core.storage import read_json, write_json
 
 PARTITIONS = ("training", "validation", "test")
 TRAINING_SHARE = 0.7
 MINIMUM_IMAGES = 3  # of a class: one for each partition
-_MISSING = 20.0  # a class absent from a partition counts as ten misplaced images, each off in two partitions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,12 @@ class Split:
         Images per class and partition: as they are, and as they would be if every image stood alone.
     grouped : bool
         Whether images were held together by groups.
+    version : int
+        Of the dataset: how many edits it had.
+    moved : int
+        Images that were put into their partition by hand.
+    parted : int
+        Groups, and sets of identical images, that lie in several partitions because of that.
     """
 
     seed: int
@@ -45,24 +53,38 @@ class Split:
     counts: Mapping[str, Mapping[str, int]]
     targets: Mapping[str, Mapping[str, int]]
     grouped: bool
+    version: int = 0
+    moved: int = 0
+    parted: int = 0
 
     @property
     def misplaced(self) -> int:
-        """Images that groups or duplicates keep from where the exact shares would have them."""
+        """Images that lie in another partition than the exact shares would have them."""
         return sum(abs(self.counts[c][p] - self.targets[c][p]) for c in self.counts for p in PARTITIONS) // 2
 
     @property
     def nearness(self) -> str:
         """How near the counts are to exact 70/15/15 shares, in a sentence."""
-        kept = "Images of one group stay together. " if self.grouped else ""
-        if self.misplaced == 0:
-            return f"{kept}The counts are exactly those of the paper's rule, 70 / 15 / 15 per class."
+        hands = f"{_many(self.moved, 'image')} put there by hand. " if self.moved else ""
+        if self.parted:
+            hands += f"That parted {_many(self.parted, 'group')} of images that belong together. "
+        kept = "Images of one group stay together. " if self.grouped and not self.parted else ""
         total = sum(sum(parts.values()) for parts in self.counts.values())
+        others = f"{self.misplaced} of {total} images lie in another partition than exact shares would put them."
         units = "groups" if self.grouped else "identical images"
-        return (
-            f"{kept}The counts are as near to 70 / 15 / 15 per class as was found without parting {units}: "
-            f"{self.misplaced} of {total} images lie in another partition than exact shares would put them."
-        )
+        if self.misplaced == 0:
+            return f"{hands}{kept}The counts are exactly those of the paper's rule, 70 / 15 / 15 per class."
+        if self.version == 0:
+            near = f"The counts are as near to 70 / 15 / 15 per class as was found without parting {units}"
+        else:
+            near = (
+                f"The split was made for 70 / 15 / 15 per class without parting {units}, and edits do not reshuffle it"
+            )
+        return f"{hands}{kept}{near}: {others}"
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def exact_counts(totals: Mapping[str, int]) -> dict[str, dict[str, int]]:
@@ -117,54 +139,95 @@ def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
         raise DatasetError("The dataset holds no images.", "A split needs some.", "Import images first.")
     if seed < 0:
         raise DatasetError(f"The split seed is {seed}.", "It must be a whole number from 0.")
-    classes = sorted(images["label"].unique())
-    targets = exact_counts({name: int((images["label"] == name).sum()) for name in classes})
+    totals = images["label"].value_counts().sort_index()
+    classes = totals.index.tolist()
+    targets = exact_counts({name: int(totals[name]) for name in classes})
     wanted = np.array([[targets[name][p] for p in PARTITIONS] for name in classes])
-    unit_of_image = _units(images)
+    unit_of_image = units_of(images)
     label_index = pd.Categorical(images["label"], categories=classes).codes
     vectors = np.zeros((unit_of_image.max() + 1, len(classes)), int)
     np.add.at(vectors, (unit_of_image, label_index), 1)
 
     rng = np.random.default_rng(seed)
     kinds, kind_of_unit = np.unique(vectors, axis=0, return_inverse=True)
-    shares = _distribute(kinds, np.bincount(kind_of_unit), wanted, rng)
+    shares = distribute(kinds, np.bincount(kind_of_unit), wanted, rng)
     partition_of_unit = np.empty(len(vectors), int)
     for kind, numbers in enumerate(shares):
         units = rng.permutation(np.flatnonzero(kind_of_unit == kind))
         partition_of_unit[units] = np.repeat(np.arange(3), numbers)
 
-    partition = partition_of_unit[unit_of_image]
-    table = np.zeros_like(wanted)
-    np.add.at(table, (label_index, partition), 1)
-    return Split(
-        seed=seed,
-        assignment={path: PARTITIONS[p] for path, p in zip(images["path"], partition, strict=True)},
-        counts={
-            name: dict(zip(PARTITIONS, map(int, row), strict=True)) for name, row in zip(classes, table, strict=True)
-        },
-        targets=targets,
-        grouped=bool((images["group"] != "").any()),
-    )
+    assignment = dict(zip(images["path"], np.array(PARTITIONS, object)[partition_of_unit[unit_of_image]], strict=True))
+    return _described(Split(seed=seed, assignment=assignment, counts={}, targets={}, grouped=False), images)
 
 
 def split_of(dataset: Dataset, *, seed: int = 0) -> Split:
-    """The split of an imported dataset, made at first and kept with it from then on."""
-    path = dataset_folder(dataset.id) / "splits" / f"seed-{seed}.json"
+    """The split of a dataset as it counts now.
+
+    What the split was before any image was excluded, relabelled or put by hand is made at first and kept with the
+    dataset from then on, once for each way in which its images were grouped.
+
+    Raises
+    ------
+    DatasetError
+        The seed is negative, or the split that was kept is one of other images.
+    StorageError
+        The split that was kept is damaged, or the home folder may not be written.
+    """
+    base = _base(dataset, seed)
+    if not dataset.edits:
+        return base
+    images, by_hand = dataset.images, dataset.partitions
+    missing = sum(path not in base.assignment for path in images["path"])
+    if missing:
+        raise DatasetError(
+            f"The split with seed {seed} that was kept of {dataset.name} lacks {_many(missing, 'image')}.",
+            "",
+            f"Delete the folder {_splits(dataset)}; its splits are made anew then.",
+        )
+    assignment = {path: by_hand.get(path, base.assignment[path]) for path in images["path"]}
+    split = replace(
+        base,
+        assignment=assignment,
+        version=dataset.version,
+        moved=len(by_hand),
+        parted=_parted(images, assignment) if by_hand else 0,
+    )
+    return _described(split, images)
+
+
+def _base(dataset: Dataset, seed: int) -> Split:
+    """The kept split of the images and labels as imported, and the groups that count now."""
+    images = dataset.imported
+    name = f"seed-{seed}.json"
+    if not dataset.edited["group"].equals(images["group"]):
+        images = images.assign(group=dataset.edited["group"])
+        lines = "".join(f"{path}\0{group}\n" for path, group in zip(images["path"], images["group"], strict=True))
+        name = f"seed-{seed}-{hashlib.sha256(lines.encode()).hexdigest()[:12]}.json"
+    path = _splits(dataset) / name
     try:
         return Split(**read_json(path))
     except FileNotFoundError:
-        split = make_split(dataset.images, seed=seed)
-        write_json(
-            path,
-            {
-                "seed": seed,
-                "assignment": split.assignment,
-                "counts": split.counts,
-                "targets": split.targets,
-                "grouped": split.grouped,
-            },
-        )
+        split = make_split(images, seed=seed)
+        kept = ("seed", "assignment", "counts", "targets", "grouped")
+        write_json(path, {key: getattr(split, key) for key in kept})
         return split
+
+
+def _splits(dataset: Dataset) -> Path:
+    return dataset_folder(dataset.id) / "splits"
+
+
+def _described(split: Split, images: pd.DataFrame) -> Split:
+    """`split` with the counts, the targets and the grouping that these images have in it."""
+    table = pd.crosstab(images["label"], images["path"].map(split.assignment)).reindex(columns=PARTITIONS, fill_value=0)
+    counts = {name: {p: int(n) for p, n in zip(PARTITIONS, row, strict=True)} for name, *row in table.itertuples()}
+    targets = exact_counts({name: sum(parts.values()) for name, parts in counts.items()})
+    return replace(split, counts=counts, targets=targets, grouped=bool((images["group"] != "").any()))
+
+
+def _parted(images: pd.DataFrame, assignment: Mapping[str, str]) -> int:
+    """How many units lie in more than one partition."""
+    return int((images["path"].map(assignment).groupby(units_of(images)).nunique() > 1).sum())
 
 
 def check_trainable(counts: Mapping[str, int]) -> None:
@@ -205,66 +268,22 @@ def check_split(split: Split) -> None:
         Names the class or the partition.
     """
     untrained = [name for name, parts in split.counts.items() if parts["training"] == 0]
+    empty = [p for p in PARTITIONS[1:] if sum(parts[p] for parts in split.counts.values()) == 0]
+    if split.version and (untrained or empty):
+        raise TrainingError(
+            f"No training images for: {', '.join(untrained)}." if untrained else f"The {empty[0]} partition is empty.",
+            "Images of one group and identical images are never parted by a split, and edits do not reshuffle it.",
+            "Put some images there by hand, add images of other groups, or try another split seed.",
+        )
     if untrained:
         raise TrainingError(
             f"No training images for: {', '.join(untrained)}, because all of its images belong together.",
             "Images of one group and identical images are never parted, so a class needs images of several groups.",
             "Add images of other groups, or try another split seed.",
         )
-    for partition in PARTITIONS[1:]:
-        if sum(parts[partition] for parts in split.counts.values()) == 0:
-            raise TrainingError(
-                f"The {partition} partition is empty.",
-                "Images of one group and identical images are never parted, so at least three groups are needed.",
-                "Add images of other groups, or try another split seed.",
-            )
-
-
-def _units(images: pd.DataFrame) -> np.ndarray:
-    """The number of the unit of each image: images that share a group or a digest, directly or in a chain."""
-    rows = np.arange(len(images))
-    by_digest = pd.factorize(images["digest"])[0]
-    alone = pd.Series(rows, index=images.index).astype(str)
-    keys = ("group " + images["group"]).where(images["group"] != "", "image " + alone)
-    by_group = pd.factorize(keys)[0] + by_digest.max() + 1
-    size = int(by_group.max()) + 1
-    links = coo_array((np.ones(len(rows)), (by_digest, by_group)), shape=(size, size))
-    _, component = connected_components(links, directed=False)
-    return pd.factorize(component[by_digest])[0]
-
-
-def _distribute(kinds: np.ndarray, numbers: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """How many units of each kind go to each partition, (K, 3), with the class counts as near as can be.
-
-    `kinds` (K, C) holds images per class of one unit, `numbers` (K,) how many such units there are, `wanted` (C, 3).
-    Unknowns: y (K, 3) units, d (C, 3) deviations, m (C, 3) whether a class is missing.
-    """
-    # equally near solutions abound; the order in which the solver meets the kinds, set by the seed, picks one
-    order = rng.permutation(len(kinds))
-    kinds, numbers = kinds[order], numbers[order]
-    n_kinds, n_classes = kinds.shape
-    n_y, n_d = n_kinds * 3, n_classes * 3
-    eye = np.eye(3)
-    placed = np.kron(kinds.T, eye)  # (C*3, K*3): images per class and partition
-    none = np.zeros((n_d, n_d))
-    goal = wanted.ravel()
-    constraints = [
-        LinearConstraint(
-            np.hstack([np.kron(np.eye(n_kinds), np.ones(3)), np.zeros((n_kinds, 2 * n_d))]), numbers, numbers
-        ),
-        LinearConstraint(np.hstack([placed, -np.eye(n_d), none]), -np.inf, goal),
-        LinearConstraint(np.hstack([placed, np.eye(n_d), none]), goal, np.inf),
-        LinearConstraint(np.hstack([placed, none, np.eye(n_d)]), np.minimum(goal, 1), np.inf),
-    ]
-    solution = milp(
-        np.concatenate([np.zeros(n_y), np.ones(n_d), np.full(n_d, _MISSING)]),
-        constraints=constraints,
-        integrality=np.concatenate([np.ones(n_y), np.zeros(2 * n_d)]),
-        bounds=Bounds(0, np.inf),
-        options={"node_limit": 2000},
-    )
-    if solution.x is None:
-        raise DatasetError("No split was found.", "", f"The solver said: {solution.message}")
-    shares = np.empty((n_kinds, 3), int)
-    shares[order] = np.rint(solution.x[:n_y]).reshape(n_kinds, 3)
-    return shares
+    if empty:
+        raise TrainingError(
+            f"The {empty[0]} partition is empty.",
+            "Images of one group and identical images are never parted, so at least three groups are needed.",
+            "Add images of other groups, or try another split seed.",
+        )

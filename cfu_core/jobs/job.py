@@ -86,7 +86,7 @@ class Job(SpecFolder):
 
     @property
     def kind(self) -> str:
-        """``train``, ``import`` or ``demo``."""
+        """``train``, ``import``, ``demo``, ``survey`` or ``prepare``."""
         return self.spec["kind"]
 
     @property

@@ -13,13 +13,17 @@ from typing import Any
 import psutil
 from filelock import FileLock
 
+from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.importing import discard_upload, import_source
 from cfu_core.dataset.synthetic import write_demo
 from cfu_core.errors import CfuError, StopRequested
+from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import LOCK, Job, State, Status
+from cfu_core.models.features import NetworkFeatures, local_imagenet_file
 from cfu_core.runs.observer import Observer
 from cfu_core.runs.store import Run
 from cfu_core.storage import home
+from cfu_core.training.tensors import prepare
 
 REPORT_SECONDS = 0.25  # how often a status file is written at most
 DEMO_NAME = "Demo colonies (drawn)"
@@ -133,10 +137,46 @@ def _demo(job: Job, observer: JobObserver) -> dict[str, Any]:
     return {"dataset": dataset.id}
 
 
+def _survey(job: Job, observer: JobObserver) -> dict[str, Any]:
+    from cfu_core.dataset.survey import survey  # late: all that it needs is needed here only
+
+    dataset = load_dataset(job.spec["dataset"])
+    survey(dataset, progress=observer.progress, network=_local_network())
+    return {"dataset": dataset.id}
+
+
+def _prepare(job: Job, observer: JobObserver) -> dict[str, Any]:
+    dataset = load_dataset(job.spec["dataset"])
+    recipe = Recipe.from_dict(job.spec["recipe"])
+    started = time.perf_counter()
+    prepared = prepare(dataset, recipe, progress=observer.progress("Preparing images"))
+    return {
+        "dataset": dataset.id,
+        "seconds": time.perf_counter() - started,
+        "bytes": prepared.pixels.nbytes,
+        "images": len(prepared.rows),
+        "reused": len(prepared.rows) - prepared.computed,
+    }
+
+
+def _local_network() -> NetworkFeatures | None:
+    """ResNet-18 where its ImageNet weights lie on this disk; torch is imported when the first image is seen."""
+
+    def device() -> Any:
+        from cfu_core.training.devices import best_device
+
+        return best_device()
+
+    file = local_imagenet_file()
+    return None if file is None else NetworkFeatures(file, device)
+
+
 TASKS: dict[str, Callable[[Job, JobObserver], dict[str, Any]]] = {
     "train": _train,
     "import": _import,
     "demo": _demo,
+    "survey": _survey,
+    "prepare": _prepare,
 }
 
 

@@ -17,8 +17,8 @@ from cfu_core.jobs.job import Job, State, Status, all_jobs, process_alive
 from cfu_core.jobs.tasks import execute
 from cfu_core.storage import home, storage_errors
 
-#: Training jobs wait for the device; imports need not wait for them.
-LANES = {"train": "device", "import": "data", "demo": "data"}
+#: Training jobs wait for the device; imports need not wait for them, and nobody waits for what is in the background.
+LANES = {"train": "device", "import": "data", "demo": "data", "survey": "background", "prepare": "background"}
 
 
 def lane_lock(lane: str) -> FileLock:

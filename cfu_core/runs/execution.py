@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.catalog import Dataset, load_dataset
 from cfu_core.errors import CfuError, RunError, StopRequested, WeightsError
 from cfu_core.imaging import recipe as recipes
 from cfu_core.models.networks import build_network, replace_head
@@ -39,9 +39,7 @@ def execute_run(run: Run, observer: Observer) -> None:
     seconds = dict.fromkeys(("decode", "preprocess", "train", "validate", "test"), 0.0)
     config = TrainingConfig.from_dict(run.config)
     observer.report("Opening the dataset")
-    dataset = load_dataset(config.dataset)
-    if dataset.digest != run.spec["dataset"]["digest"]:
-        raise RunError("The dataset has changed since this run was planned.", "", "Start a new run.")
+    dataset = _planned_dataset(run, config.dataset)
     device = best_device()
     observer.report(f"Loading {run.spec['weights_label']}", device=describe(device))
     loading = time.perf_counter()
@@ -58,11 +56,13 @@ def execute_run(run: Run, observer: Observer) -> None:
     prepared = prepare(dataset, config.recipe, progress=observer.progress("Decoding and preprocessing"))
     seconds |= {"decode": prepared.decode_seconds, "preprocess": prepared.preprocess_seconds}
     partition = dataset.images["path"].map(run.split()).to_numpy()
+    labels = np.full(len(prepared.pixels), -1, np.int64)  # of excluded images
+    labels[prepared.rows] = dataset.images["label"].map(dataset.classes.index)
     images = TrainingImages(
         pixels=prepared.pixels,
-        labels=dataset.images["label"].map(dataset.classes.index).to_numpy(np.int64),
-        training=np.flatnonzero(partition == "training"),
-        validation=np.flatnonzero(partition == "validation"),
+        labels=labels,
+        training=prepared.rows[partition == "training"],
+        validation=prepared.rows[partition == "validation"],
     )
     timing_facts = {
         "cache_reused": prepared.reused,
@@ -87,11 +87,21 @@ def execute_run(run: Run, observer: Observer) -> None:
     test_started = time.perf_counter()
     test = np.flatnonzero(partition == "test")
     best = load_model(run).to(device)
-    probabilities = _probabilities(best, prepared.pixels, test, config.batch_size, device, watch.check)
+    probabilities = _probabilities(best, prepared.pixels, prepared.rows[test], config.batch_size, device, watch.check)
     rows = dataset.images.iloc[test]
     run.write_predictions(rows["path"].tolist(), rows["label"].tolist(), probabilities)
     seconds["test"] = time.perf_counter() - test_started
     write_timing(run, seconds, started, timing_facts)
+
+
+def _planned_dataset(run: Run, identifier: str) -> Dataset:
+    """The dataset with the edits that counted when the run was planned; later ones are for later runs."""
+    planned = run.spec["dataset"]
+    now = load_dataset(identifier)
+    dataset = replace(now, edits=now.edits[: planned.get("version", 0)])
+    if dataset.digest != planned["digest"]:
+        raise RunError("The dataset has changed since this run was planned.", "", "Start a new run.")
+    return dataset
 
 
 @dataclass

@@ -277,4 +277,4 @@ def test_a_programmers_mistakes():
     with pytest.raises(ValueError, match="every image needs"):
         images_table([{"path": "A/1.png"}])
     with pytest.raises(ValueError, match=r"id is '\.\./x'"):
-        Dataset(id="../x", name="x", images=images, problems=(), drawn=False, source="", created="")
+        Dataset(id="../x", name="x", imported=images, problems=(), drawn=False, source="", created="")

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from cfu_core import paper
+from cfu_core.dataset.catalog import dataset_folder, load_dataset
+from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.splitting import (
     PARTITIONS,
     Split,
@@ -236,7 +238,146 @@ def test_a_damaged_split_file_is_told(small_dataset):
         split_of(small_dataset)
 
 
-def small_dataset_folder(dataset):
-    from cfu_core.dataset.catalog import dataset_folder
+# --- after edits
 
+
+def kept_splits(dataset) -> list[str]:
+    return sorted(path.name for path in (small_dataset_folder(dataset) / "splits").glob("*.json"))
+
+
+def as_imported(dataset) -> dict[str, str]:
+    """The split of a dataset as imported, before any edit."""
+    return dict(split_of(load_dataset(dataset.id, version=0), seed=3).assignment)
+
+
+def test_excluding_and_relabelling_move_no_other_image(small_dataset):
+    before = as_imported(small_dataset)
+    paths = small_dataset.images["path"]
+    edit_dataset(small_dataset.id, "exclude", dict.fromkeys(paths[:5]))
+    edited = edit_dataset(small_dataset.id, "relabel", {paths[12]: "disc", paths[13]: "square"})
+    split = split_of(edited, seed=3)
+    assert split.assignment == {path: before[path] for path in paths[5:]}
+    found = pd.crosstab(edited.images["label"], edited.images["path"].map(split.assignment))
+    assert split.counts == {c: {p: int(found.loc[c, p]) for p in PARTITIONS} for c in ("disc", "ring", "square")}
+    assert split.targets == exact_counts({"disc": 8, "ring": 11, "square": 12})
+    assert (split.version, split.moved, split.parted) == (2, 0, 0)
+    back = split_of(edit_dataset(small_dataset.id, "include", dict.fromkeys(paths[:5])), seed=3)
+    assert back.assignment == before
+    assert kept_splits(small_dataset) == ["seed-3.json"]
+
+
+def test_a_split_that_is_asked_for_only_after_edits_is_the_same(small_dataset):
+    paths = small_dataset.images["path"]
+    edited = edit_dataset(small_dataset.id, "exclude", dict.fromkeys(paths[:5]))
+    edited = edit_dataset(small_dataset.id, "relabel", {paths[20]: "disc"})
+    after = split_of(edited, seed=3).assignment
+    before = make_split(small_dataset.images, seed=3).assignment
+    assert after == {path: before[path] for path in paths[5:]}
+
+
+def test_groups_that_count_now_are_never_parted(small_dataset):
+    before = as_imported(small_dataset)
+    paths = small_dataset.images["path"]
+    dishes = {path: f"dish {number % 9}" for number, path in enumerate(paths)}
+    grouped = edit_dataset(small_dataset.id, "group", dishes)
+    split = split_of(grouped, seed=3)
+    assert split.grouped
+    assert split.assignment == make_split(grouped.images, seed=3).assignment
+    for dish in set(dishes.values()):
+        assert len(partitions(grouped.images, split, "group", dish)) == 1
+    # relabelling after that moves nothing; without the groups the old split is there again
+    relabelled = edit_dataset(small_dataset.id, "relabel", {paths[0]: "ring"})
+    assert split_of(relabelled, seed=3).assignment == split.assignment
+    names = kept_splits(small_dataset)
+    assert len(names) == 2
+    assert names[1] == "seed-3.json"
+    assert split_of(edit_dataset(small_dataset.id, "group", dict.fromkeys(paths, "")), seed=3).assignment == before
+    assert kept_splits(small_dataset) == names
+
+
+def test_an_excluded_image_still_holds_its_group_in_place(small_dataset):
+    paths = small_dataset.images["path"].tolist()
+    edit_dataset(small_dataset.id, "group", dict.fromkeys(paths[::4], "dish"))
+    before = split_of(load_dataset(small_dataset.id), seed=1).assignment
+    after = split_of(edit_dataset(small_dataset.id, "exclude", {paths[4]: None}), seed=1).assignment
+    assert after == {path: part for path, part in before.items() if path != paths[4]}
+
+
+def test_images_put_by_hand_lie_there_and_the_split_says_so(small_dataset):
+    before = as_imported(small_dataset)
+    in_training = [path for path, partition in before.items() if partition == "training"]
+    put = edit_dataset(small_dataset.id, "partition", dict.fromkeys(in_training[:3], "test"))
+    split = split_of(put, seed=3)
+    assert split.assignment == before | dict.fromkeys(in_training[:3], "test")
+    assert (split.moved, split.parted, split.misplaced) == (3, 0, 3)
+    assert split.nearness == (
+        "3 images put there by hand. The split was made for 70 / 15 / 15 per class without parting identical images, "
+        "and edits do not reshuffle it: 3 of 36 images lie in another partition than exact shares would put them."
+    )
+    freed = split_of(edit_dataset(small_dataset.id, "partition", dict.fromkeys(in_training[:3])), seed=3)
+    assert freed.assignment == before
+    assert freed.nearness == "The counts are exactly those of the paper's rule, 70 / 15 / 15 per class."
+
+
+def test_a_group_parted_by_hand_is_told(small_dataset):
+    paths = small_dataset.images["path"].tolist()
+    edit_dataset(small_dataset.id, "group", dict.fromkeys(paths[:4], "dish 1") | dict.fromkeys(paths[12:15], "dish 2"))
+    whole = split_of(load_dataset(small_dataset.id), seed=0)
+    assert whole.nearness.startswith("Images of one group stay together. ")
+    there = whole.assignment[paths[0]]
+    other = next(partition for partition in PARTITIONS if partition != there)
+    parted = split_of(edit_dataset(small_dataset.id, "partition", {paths[0]: other}), seed=0)
+    assert (parted.moved, parted.parted) == (1, 1)
+    assert parted.nearness.startswith("1 image put there by hand. That parted 1 group of images that belong together. ")
+    assert "stay together" not in parted.nearness
+    whole_again = split_of(edit_dataset(small_dataset.id, "partition", dict.fromkeys(paths[:4], other)), seed=0)
+    assert (whole_again.moved, whole_again.parted) == (4, 0)
+
+
+def test_a_class_made_by_relabelling_is_checked_like_any_other(small_dataset):
+    before = as_imported(small_dataset)
+    tested = [path for path, partition in before.items() if partition == "test"][:3]
+    edited = edit_dataset(small_dataset.id, "relabel", dict.fromkeys(tested[:2], "oval"))
+    with pytest.raises(TrainingError, match="oval has 2"):
+        check_trainable(edited.counts)
+    edited = edit_dataset(small_dataset.id, "relabel", dict.fromkeys(tested, "oval"))
+    check_trainable(edited.counts)
+    split = split_of(edited, seed=3)
+    assert split.counts["oval"] == {"training": 0, "validation": 0, "test": 3}
+    assert split.targets["oval"] == {"training": 1, "validation": 1, "test": 1}
+    with pytest.raises(TrainingError, match=r"No training images for: oval\..*edits do not reshuffle.*by hand"):
+        check_split(split)
+    edited = edit_dataset(small_dataset.id, "partition", {tested[0]: "training"})
+    check_split(split_of(edited, seed=3))
+
+
+def test_a_partition_emptied_by_edits_is_named(small_dataset):
+    before = as_imported(small_dataset)
+    validated = [path for path, partition in before.items() if partition == "validation"]
+    edited = edit_dataset(small_dataset.id, "exclude", dict.fromkeys(validated))
+    with pytest.raises(TrainingError, match=r"validation partition is empty.*by hand"):
+        check_split(split_of(edited, seed=3))
+
+
+def test_each_version_keeps_its_split(small_dataset):
+    paths = small_dataset.images["path"]
+    edit_dataset(small_dataset.id, "exclude", {paths[0]: None})
+    before = split_of(load_dataset(small_dataset.id), seed=2)
+    edit_dataset(small_dataset.id, "group", {path: path[-6] for path in paths})
+    edit_dataset(small_dataset.id, "partition", {paths[1]: "test"})
+    assert split_of(load_dataset(small_dataset.id, version=1), seed=2) == before
+
+
+def test_a_kept_split_of_other_images_is_told(small_dataset):
+    split_of(small_dataset)
+    path = small_dataset_folder(small_dataset) / "splits" / "seed-0.json"
+    saved = json.loads(path.read_text())
+    del saved["assignment"][small_dataset.images["path"].iat[3]]
+    path.write_text(json.dumps(saved))
+    edited = edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
+    with pytest.raises(DatasetError, match="lacks 1 image"):
+        split_of(edited)
+
+
+def small_dataset_folder(dataset):
     return dataset_folder(dataset.id)

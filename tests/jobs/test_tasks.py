@@ -1,12 +1,17 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.catalog import Dataset, load_dataset
+from cfu_core.dataset.edits import edit_dataset
 from cfu_core.errors import DatasetError, StopRequested
+from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs import tasks
 from cfu_core.jobs.job import Job, State, Status, create_job
 from cfu_core.jobs.tasks import TASKS, JobObserver, execute
@@ -125,3 +130,57 @@ def test_an_upload_is_discarded_whether_its_import_works_or_not(monkeypatch, tmp
     spec = {"source": str(tmp_path / "nowhere"), "name": None, "uploaded": True}
     assert execute(create_job("import", spec)).state is State.FAILED
     assert discarded == [tmp_path / "nowhere"]
+
+
+# --- preparing images
+
+
+def prepare_job(dataset: Dataset) -> Job:
+    return create_job("prepare", {"dataset": dataset.id, "recipe": Recipe.preprocessed(32, tiles=2).to_dict()})
+
+
+def test_a_preparation_tells_what_it_did(small_dataset):
+    status = execute(prepare_job(small_dataset))
+    assert status.state is State.FINISHED, status.message
+    assert status.details.pop("seconds") > 0
+    assert status.details == {"dataset": small_dataset.id, "bytes": 36 * 32 * 32 * 3, "images": 36, "reused": 0}
+    edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
+    again = execute(prepare_job(small_dataset))
+    assert (again.details["images"], again.details["reused"]) == (35, 35)
+
+
+def test_a_preparation_of_what_is_not_there_fails_in_words(small_dataset):
+    assert "There is no dataset" in execute(create_job("prepare", {"dataset": "nothing", "recipe": {}})).message
+    unknown = execute(create_job("prepare", {"dataset": small_dataset.id, "recipe": {"sharpen": True}}))
+    assert (unknown.state, "unknown settings: sharpen" in unknown.message) == (State.FAILED, True)
+
+
+_KILLED = """
+import sys, time
+from pathlib import Path
+from cfu_core.jobs.job import Job
+from cfu_core.jobs.tasks import JobObserver, execute
+from cfu_core.training import tensors
+
+def report(self, phase, _report=JobObserver.report, **details):
+    _report(self, phase, **details)
+    if details.get("done") == 20:
+        print("reached", flush=True)
+        time.sleep(300)
+
+JobObserver.report = report
+tensors.SAVE_SECONDS = 0.0
+execute(Job(Path(sys.argv[1])))
+"""
+
+
+def test_a_preparation_that_was_killed_is_interrupted_and_a_new_job_goes_on(small_dataset):
+    job = prepare_job(small_dataset)
+    command = [sys.executable, "-c", _KILLED, str(job.folder)]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "reached\n"
+        assert job.status().state is State.RUNNING
+        process.kill()
+    assert job.status().state is State.INTERRUPTED
+    status = execute(prepare_job(small_dataset))
+    assert (status.state, status.details["reused"]) == (State.FINISHED, 20)

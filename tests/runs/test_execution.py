@@ -1,3 +1,4 @@
+import math
 import os
 import shutil
 import subprocess
@@ -5,6 +6,10 @@ import subprocess
 import numpy as np
 import pytest
 
+from cfu_core.dataset.catalog import delete_dataset
+from cfu_core.dataset.edits import edit_dataset
+from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import CfuError, RunError, StopRequested, StorageError, WeightsError
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe
@@ -106,6 +111,64 @@ def test_a_stop_while_images_are_prepared_leaves_no_results(small_dataset):
     assert run.history() == []
     assert run.evaluation() is None
     assert not (run.folder / "model.safetensors").exists()
+
+
+def test_a_run_trains_on_the_dataset_as_it_was_when_planned(small_dataset):
+    paths = small_dataset.images["path"].tolist()
+    split = split_of(small_dataset, seed=1).assignment
+    left_out = [path for path in paths if int(path[-6:-4]) > 2 and split[path] == "training"]
+    edit_dataset(small_dataset.id, "exclude", dict.fromkeys(left_out))
+    tested = [path for path in paths if split[path] == "test"]
+    planned = edit_dataset(small_dataset.id, "relabel", {tested[0]: "square"})
+    config = TrainingConfig(
+        dataset=small_dataset.id,
+        architecture="resnet18",
+        recipe=Recipe.original(299),
+        weights="none",
+        epochs=1,
+        batch_size=5,
+        split_seed=1,
+    )
+    run = plan_runs([config], planned)[0]
+    assert run.spec["dataset"]["version"] == run.spec["split"]["version"] == 2
+
+    # edited while it waits in the queue
+    edit_dataset(small_dataset.id, "exclude", dict.fromkeys(tested[1:3]))
+    edit_dataset(small_dataset.id, "relabel", {tested[0]: "ring", tested[4]: "oval"})
+    edit_dataset(small_dataset.id, "include", {left_out[0]: None})
+    execute_run(run, Silent())
+    predictions = run.predictions()
+    assert predictions["path"].tolist() == tested
+    true = planned.images.set_index("path")["label"]
+    assert predictions["true"].tolist() == true[tested].tolist()
+    assert predictions["true"].iat[0] == "square"
+    (epoch,) = {batch["batches"] for batch in run.batches()}
+    assert epoch == math.ceil(sum(parts["training"] for parts in run.spec["split"]["counts"].values()) / 5)
+    # what the network saw of each image was that image, although excluded ones stand between them
+    images = [small_dataset.read_image(paths.index(path)) for path in tested]
+    expected = predictions[[f"probability_{name}" for name in run.classes]].to_numpy()
+    np.testing.assert_allclose(predict(run, images), expected, atol=1e-5)
+
+
+def test_a_dataset_that_lost_its_edits_is_refused(small_dataset, drawn_shapes):
+    planned = edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
+    config = TrainingConfig(dataset=planned.id, architecture="resnet18", recipe=Recipe.original(299), weights="none")
+    run = plan_runs([config], planned)[0]
+    delete_dataset(planned.id)
+    assert import_source(drawn_shapes, name="shapes").id == planned.id
+    with pytest.raises(RunError, match="dataset has changed"):
+        execute_run(run, Silent())
+
+
+def test_a_run_that_was_planned_before_there_were_versions_is_of_the_dataset_as_imported(small_dataset):
+    config = TrainingConfig(
+        dataset=small_dataset.id, architecture="resnet18", recipe=Recipe.original(299), weights="none"
+    )
+    run = plan_runs([config], small_dataset)[0]
+    del run.spec["dataset"]["version"]
+    edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
+    with pytest.raises(StopRequested):
+        execute_run(run, Silent(reports=10))
 
 
 def test_a_run_keeps_to_the_split_it_was_planned_with(finished_run):

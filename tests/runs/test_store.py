@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, precision_score
 
+from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import RunError, TrainingError, WeightsError
 from cfu_core.evaluation.metrics import evaluate
@@ -36,6 +37,7 @@ def test_a_planned_run_holds_what_was_asked_for(run, config, small_dataset):
     assert run.classes == ["disc", "ring", "square"]
     assert run.spec["dataset"]["id"] == small_dataset.id
     assert run.spec["dataset"]["digest"] == small_dataset.digest
+    assert run.spec["dataset"]["version"] == run.spec["split"]["version"] == 0
     assert run.spec["split"]["counts"] == split_of(small_dataset).counts
     assert {"torch", "python", "cfu_core"} <= set(run.spec["environment"])
     assert run.name == run.default_name == "ResNet-18, original, random weights"
@@ -45,6 +47,17 @@ def test_the_split_is_written_down_for_people(run, small_dataset):
     table = pd.read_csv(run.folder / "split.csv")
     assert table.columns.tolist() == ["path", "label", "partition"]
     assert dict(zip(table["path"], table["partition"], strict=True)) == split_of(small_dataset).assignment
+
+
+def test_a_run_on_an_edited_dataset_says_which_version_and_what_was_put_by_hand(config, small_dataset):
+    paths = small_dataset.images["path"]
+    edit_dataset(small_dataset.id, "exclude", {paths[0]: None})
+    edited = edit_dataset(small_dataset.id, "partition", {paths[1]: "test", paths[2]: "test"})
+    spec = plan_runs([config], edited)[0].spec
+    assert (spec["dataset"]["version"], spec["dataset"]["images"]) == (2, 35)
+    assert spec["dataset"]["digest"] == edited.digest
+    assert (spec["split"]["version"], spec["split"]["moved"]) == (2, 2)
+    assert spec["split"]["nearness"].startswith("2 images put there by hand")
 
 
 @pytest.mark.parametrize(
