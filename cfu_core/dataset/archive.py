@@ -149,6 +149,9 @@ class ZipTree:
             raise refused(self.name, f"the entry {path!r} is itself an archive")
         return data
 
+    def ordinary(self, path: str) -> None:
+        """No entry lies in a file of its own."""
+
     def _content(self, member: zipfile.ZipInfo, path: str) -> bytes:
         try:
             with self._lock:  # opening and closing count references, which is not safe between threads

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from cfu_core.dataset.archive import ImportLimits
+from cfu_core.dataset.carrying import CAN_TELL_LINKS
 from cfu_core.dataset.catalog import Problem
 from cfu_core.dataset.names import is_leftover
 from cfu_core.errors import ArchiveError, DatasetError, ImageError
@@ -35,15 +36,17 @@ class FolderTree:
         self.files: list[str] = []
         self.folders: list[str] = []
         self._root, self._limits = root, limits
-        self._real = os.path.realpath(root)
+        self._top, self._real = os.path.abspath(root), os.path.realpath(root)  # noqa: PTH100 - as text
         uploaded = Path(self._real).is_relative_to(os.path.realpath(home() / "incoming"))
         self.refusal: type[DatasetError] = ArchiveError if uploaded else DatasetError
         for folder, folders, files in os.walk(root, followlinks=False, onerror=self._not_entered):
-            here = Path(folder).relative_to(root)
-            folders[:] = sorted(name for name in folders if self._take_folder(here / name))
-            self.files += [(here / name).as_posix() for name in files if self._named(here / name)]
+            below = Path(folder).relative_to(root).as_posix()
+            here = "" if below == "." else below + "/"
+            folders[:] = sorted(name for name in folders if self._take_folder(here, name))
+            self.files += [here + name for name in files if self._named(here, name)]
         self.files.sort()
         self.folders.sort()
+        self._seen = frozenset(self.files)
 
     def __enter__(self) -> Self:
         return self
@@ -65,26 +68,34 @@ class FolderTree:
             raise ImageError(f"{path} is a link that leads out of the folder.", kind="link")
         return _read_file(full, name=path, limits=self._limits)
 
-    def _take_folder(self, folder: Path) -> bool:
-        if not self._named(folder):
+    def ordinary(self, path: str) -> str | None:
+        """Where a file lies that `carrying.carry` may take if it is no link; None where only `read` may."""
+        # No folder above a file that was seen is a link. On other paths, links may lead anywhere.
+        return f"{self._top}/{path}" if CAN_TELL_LINKS and path in self._seen else None
+
+    def _take_folder(self, here: str, name: str) -> bool:
+        if not self._named(here, name):
             return False
-        if (self._root / folder).is_symlink():
-            detail = f"{folder.as_posix()} is a link to a folder, which is not followed."
-            self.problems.append(Problem(path=folder.as_posix(), kind="link", detail=detail))
+        path = here + name
+        if (self._root / path).is_symlink():
+            detail = f"{path} is a link to a folder, which is not followed."
+            self.problems.append(Problem(path=path, kind="link", detail=detail))
             return False
-        self.folders.append(folder.as_posix())
+        self.folders.append(path)
         return True
 
-    def _named(self, path: Path) -> bool:
+    def _named(self, here: str, name: str) -> bool:
         """Whether a name can be used at all; one that is no text becomes a problem."""
-        if is_leftover(path.name):
+        if is_leftover(name):
             return False
-        text = path.as_posix()
-        legible = text.encode("utf-8", "replace").decode()
-        if legible != text:
+        if name.isascii():
+            return True
+        path = here + name
+        legible = path.encode("utf-8", "replace").decode()
+        if legible != path:
             detail = f"{legible} has a name that is no UTF-8 text. Rename it."
             self.problems.append(Problem(path=legible, kind="name", detail=detail))
-        return legible == text
+        return legible == path
 
     def _not_entered(self, error: OSError) -> None:
         path = Path(error.filename).relative_to(self._root).as_posix()
@@ -107,7 +118,7 @@ class ListedFiles:
 
     def __init__(self, manifest: Path, *, limits: ImportLimits) -> None:
         self.name = str(manifest)
-        self._folder, self._limits = manifest.parent, limits
+        self._folder, self._limits = manifest.parent.absolute(), limits
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +129,10 @@ class ListedFiles:
     def read(self, path: str) -> bytes:
         """The content of a file; raises `ImageError` as `FolderTree.read` does, and links may lead anywhere."""
         return _read_file(self._folder / path, name=path, limits=self._limits)
+
+    def ordinary(self, path: str) -> str | None:
+        """As `FolderTree.ordinary`."""
+        return str(self._folder / path) if CAN_TELL_LINKS else None
 
 
 def _read_file(full: Path, *, name: str, limits: ImportLimits) -> bytes:

@@ -2,50 +2,38 @@
 
 New images wait in a folder of their own until all of them are good; then they move into the image store and the
 dataset is saved, under the store's lock. Whatever goes wrong before leaves nothing behind.
+
+Every file is checked to be a whole image, but a usual JPEG or PNG is not decoded: that takes ten times as long as all
+else, and would tell little more, since decoders make up pixels for a JPEG that is damaged inside. The rule is the same
+for few images as for many, so that a file's fate never depends on its company. What only decoding shows is found by
+the survey, which decodes every image once the dataset is there.
 """
 
-import hashlib
-import os
-import shutil
 import stat
-import time
-import uuid
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from cfu_core.dataset.archive import ImportLimits, ZipTree
-from cfu_core.dataset.catalog import (
-    BOX_COLUMNS,
-    Dataset,
-    Problem,
-    checked_name,
-    image_file,
-    images_table,
-    new_dataset,
-    save_dataset,
-    store_lock,
-)
+from cfu_core.dataset.carrying import Carried, Shelf, carry, put
+from cfu_core.dataset.catalog import BOX_COLUMNS, Dataset, Problem, checked_name, images_table, new_dataset
+from cfu_core.dataset.crew import Crew, hands, in_batches, one_by_one
 from cfu_core.dataset.folders import FolderTree, ListedFiles
 from cfu_core.dataset.listing import Entry, Listing, list_manifest, list_tree, problem_from, told
+from cfu_core.dataset.staging import Staging
 from cfu_core.dataset.uploads import discard_upload, incoming, stage_upload
 from cfu_core.errors import DatasetError, ImageError
-from cfu_core.imaging.reading import FORMAT_EXTENSIONS, ImageHeader, decode, read_header
-from cfu_core.storage import home, storage_errors
+from cfu_core.imaging.reading import check
+from cfu_core.storage import storage_errors
 
 __all__ = ["ImportLimits", "discard_upload", "import_source", "scan_source", "stage_upload"]
 
 Progress = Callable[[int, int], None]
-Keep = Callable[[str, str, bytes], None]
 Tree = FolderTree | ZipTree | ListedFiles
+Judged = tuple[dict[str, Any] | None, Problem | None]  # the row of an image, unless it cannot be used; what is wrong
 
-_STALE_S = 24 * 3600
-_AHEAD = 4  # tasks in waiting for each thread; their images are not read yet
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
+_MANY = 3000  # images from which it pays to start processes
 
 
 def import_source(
@@ -65,7 +53,8 @@ def import_source(
     name : str, optional
         What to call the dataset; by default what the source is called.
     progress : callable, optional
-        Called with (images done, images in all) in the calling thread. What it raises ends the import.
+        Called with (images done, images in all) in the calling thread, every tenth of a second or so. What it raises
+        ends the import.
     limits : ImportLimits, optional
 
     Returns
@@ -84,8 +73,11 @@ def import_source(
         The disk is full, or the home folder may not be written.
     """
     name = checked_name(name) if name is not None else None
-    with _Staging() as staging:
-        dataset = _passed(source, name=name, progress=progress, limits=limits, keep=staging.keep)
+    with Staging() as staging:
+        with storage_errors(staging.folder):
+            dataset = _passed(
+                source, name=name, progress=progress, limits=limits or ImportLimits(), shelf=staging.shelf
+            )
         staging.commit(dataset)
     return dataset
 
@@ -103,7 +95,7 @@ def scan_source(source: Path, *, progress: Progress | None = None, limits: Impor
     DatasetError, ArchiveError
         As from `import_source`.
     """
-    return _passed(source, name=None, progress=progress, limits=limits, keep=None)
+    return _passed(source, name=None, progress=progress, limits=limits or ImportLimits(), shelf=None)
 
 
 def _passed(
@@ -111,14 +103,16 @@ def _passed(
     *,
     name: str | None,
     progress: Progress | None,
-    limits: ImportLimits | None,
-    keep: Keep | None,
+    limits: ImportLimits,
+    shelf: Shelf | None,
 ) -> Dataset:
-    """Read every image of a source once; hand each good one to `keep`."""
-    tree, list_images = _opened(source, limits or ImportLimits())
+    """Read every image of a source once, and put each good one on the shelf."""
+    tree, list_images = _opened(source, limits)
     with tree:
         listing = list_images()
-        rows, problems = _examined(tree, listing, progress, keep)
+        # Closed at once on an error: no thread or process may still write when the staging folder goes.
+        with closing(_judged(tree, listing.entries, shelf, limits)) as batches:
+            rows, problems = _counted(batches, listing, progress)
     if not rows:
         raise DatasetError(
             f"{source} holds no usable image. {told(problems)}", "", "Mend the images, or choose another source."
@@ -166,150 +160,69 @@ def _default_name(source: Path) -> str:
     return name.strip() or "dataset"
 
 
-def _examined(
-    tree: Tree, listing: Listing, progress: Progress | None, keep: Keep | None
+def _counted(
+    batches: Generator[list[Judged], None, None], listing: Listing, progress: Progress | None
 ) -> tuple[list[dict[str, Any]], list[Problem]]:
-    rows, problems = [], list(listing.problems)
+    rows, problems, done = [], list(listing.problems), 0
     report = progress or (lambda done, total: None)
-    report(0, len(listing.entries))
-    # Closed at once on an error: no thread may still write when the staging folder goes.
-    with closing(_in_order(lambda entry: _examine(tree, entry, keep), listing.entries)) as found:
-        for done, result in enumerate(found, start=1):
-            row, problem = result
-            if row is not None:
-                rows.append(row)
-            if problem is not None:
-                problems.append(problem)
-            report(done, len(listing.entries))
+    report(done, len(listing.entries))
+    for batch in batches:
+        rows += [row for row, _ in batch if row is not None]
+        problems += [problem for _, problem in batch if problem is not None]
+        done += len(batch)
+        report(done, len(listing.entries))
     problems.sort(key=lambda problem: (problem.path, problem.kind, problem.detail))
     return rows, problems
 
 
-def _examine(tree: Tree, entry: Entry, keep: Keep | None) -> tuple[dict[str, Any] | None, Problem | None]:
-    """The row of an image, unless it cannot be used, and what is wrong with it."""
-    try:
-        data = tree.read(entry.file)
-        header = _check_fully(data, name=entry.path)
-    except ImageError as error:
-        return None, problem_from(entry.path, error)
-    box, problem = _checked_box(entry, header)
-    digest = hashlib.sha256(data).hexdigest()
-    extension = FORMAT_EXTENSIONS[header.format]
-    if keep is not None:
-        keep(digest, extension, data)
-    row = {
-        "path": entry.path,
-        "label": entry.label,
-        "group": entry.group,
-        "digest": digest,
-        "extension": extension,
-        "size_bytes": len(data),
-        "width": header.width,
-        "height": header.height,
-        **dict(zip(BOX_COLUMNS, box or (None,) * 4, strict=True)),
-    }
-    return row, problem
+def _judged(
+    tree: Tree, entries: Sequence[Entry], shelf: Shelf | None, limits: ImportLimits
+) -> Generator[list[Judged], None, None]:
+    """What becomes of each image, in batches and in any order."""
+
+    def here(entry: Entry) -> Judged:
+        return _judge(tree, entry, shelf, limits)
+
+    # Images of other formats are decoded one and all, here in threads; reading them elsewhere would be in vain.
+    usual = (entry for entry in entries if entry.file.lower().endswith((".jpg", ".jpeg", ".png")))
+    ordinary = [(entry, place) for entry in usual if (place := tree.ordinary(entry.file))]
+    if len(ordinary) < _MANY or hands() == 1:
+        yield from in_batches(one_by_one(here), entries)
+        return
+    with Crew(shelf, most=limits.image_bytes) as crew:
+
+        def elsewhere(batch: Sequence[tuple[Entry, str]]) -> list[Judged]:
+            found = crew.carry([place for _, place in batch])
+            pairs = zip(batch, found, strict=False)  # it may have had time for the first few only
+            return [_accepted(entry, carried) if carried else here(entry) for (entry, _), carried in pairs]
+
+        yield from in_batches(elsewhere, ordinary)
+    taken = {entry.path for entry, _ in ordinary}
+    yield from in_batches(one_by_one(here), [entry for entry in entries if entry.path not in taken])
 
 
-def _check_fully(data: bytes, *, name: str) -> ImageHeader:
-    # Decoding is what takes the time here, and the only way to find broken pixels before a training run does.
-    decode(data, name=name)
-    return read_header(data, name=name)
+def _judge(tree: Tree, entry: Entry, shelf: Shelf | None, limits: ImportLimits) -> Judged:
+    place = tree.ordinary(entry.file)
+    carried = carry(place, shelf, most=limits.image_bytes) if place else None
+    if carried is None:  # there may be something wrong with it, and here is told what
+        try:
+            data = tree.read(entry.file)
+            header = check(data, name=entry.path)
+        except ImageError as error:
+            return None, problem_from(entry.path, error)
+        carried = put(data, header, shelf)
+    return _accepted(entry, carried)
 
 
-def _checked_box(entry: Entry, header: ImageHeader) -> tuple[Any, Problem | None]:
-    """The colony's box; one that reaches outside is left aside, and its image is kept."""
-    if entry.box is None or (entry.box[2] <= header.width and entry.box[3] <= header.height):
-        return entry.box, None
+def _accepted(entry: Entry, carried: Carried) -> Judged:
+    """The row of a good image. A box that reaches outside is left aside."""
+    row = {"path": entry.path, "label": entry.label, "group": entry.group, **carried._asdict()}
+    if entry.box is None:
+        return row, None
+    if entry.box[2] <= carried.width and entry.box[3] <= carried.height:
+        return row | dict(zip(BOX_COLUMNS, entry.box, strict=True)), None
     detail = (
-        f"{entry.path} has {header.width} × {header.height} pixels, and its box {entry.box} reaches outside. "
+        f"{entry.path} has {carried.width} × {carried.height} pixels, and its box {entry.box} reaches outside. "
         "The image is kept without a box."
     )
-    return None, Problem(path=entry.path, kind="box", detail=detail)
-
-
-def _in_order(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Generator[_Result, None, None]:
-    """`work` of every item in a few threads; results come in the order of the items, only few items ahead."""
-    threads = os.cpu_count() or 1
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="import")
-    waiting: deque[Future[_Result]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) >= threads * _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-class _Staging:
-    """A folder beside the image store for the images of one import; gone when the import ends, however it ends."""
-
-    def __init__(self) -> None:
-        self._folder = incoming() / uuid.uuid4().hex
-
-    def __enter__(self) -> Self:
-        _remove_stale()
-        with storage_errors(self._folder):
-            self._folder.mkdir(parents=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def keep(self, digest: str, extension: str, data: bytes) -> None:
-        """Take an image, unless it is here already. Safe to call from several threads."""
-        staged, stored = self._folder / f"{digest}{extension}", image_file(digest, extension)
-        if staged.exists():
-            return
-        if _is_whole(stored, len(data)):
-            # A link costs nothing, and survives a deletion of the stored one while this import still runs.
-            with suppress(OSError):
-                os.link(stored, staged)
-                return
-        with storage_errors(staged):
-            draft = self._folder / f"{uuid.uuid4().hex}.part"
-            draft.write_bytes(data)
-            draft.replace(staged)
-
-    def commit(self, dataset: Dataset) -> None:
-        """Move the images into the store and save the dataset: both, or neither."""
-        moved: list[Path] = []
-        with store_lock():
-            try:
-                images = dataset.images.drop_duplicates("digest")
-                for row in images[["digest", "extension", "size_bytes"]].itertuples(index=False):
-                    self._move(row.digest, row.extension, row.size_bytes, moved)
-                save_dataset(dataset)
-            except BaseException:
-                if not (home() / "datasets" / dataset.id / "dataset.json").exists():
-                    for file in moved:
-                        file.unlink(missing_ok=True)
-                raise
-
-    def _move(self, digest: str, extension: str, size: int, moved: list[Path]) -> None:
-        target = image_file(digest, extension)
-        if _is_whole(target, size):
-            return
-        with storage_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists():
-                moved.append(target)
-            (self._folder / f"{digest}{extension}").replace(target)
-
-
-def _is_whole(file: Path, size: int) -> bool:
-    """Whether a stored image is there in its full length; a power cut may have left a shorter one."""
-    return file.is_file() and file.stat().st_size == size
-
-
-def _remove_stale() -> None:
-    """Remove what a killed import or a forgotten upload left more than a day ago."""
-    with storage_errors(incoming()):
-        left = list(incoming().iterdir()) if incoming().is_dir() else []
-    for folder in left:
-        with suppress(FileNotFoundError):
-            if time.time() - folder.stat().st_mtime > _STALE_S:
-                shutil.rmtree(folder, ignore_errors=True)
+    return row, Problem(path=entry.path, kind="box", detail=detail)

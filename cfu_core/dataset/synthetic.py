@@ -28,6 +28,7 @@ from cfu_core.dataset.drawing import (
     Frame,
     draw_frame,
 )
+from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import DatasetError
 from cfu_core.paper import CLASS_TOTALS
 from cfu_core.storage import storage_errors, write_bytes
@@ -48,9 +49,11 @@ __all__ = [
 PAPER_COUNTS: dict[str, int] = dict(CLASS_TOTALS)
 """Images of each class in the published study."""
 
-MANIFEST_COLUMNS = ("path", "label", "group", "box_left", "box_top", "box_right", "box_bottom", "origin")
+MANIFEST_COLUMNS = ("path", "label", "group", "origin")
+TRUTH = "truth.csv"
+"""Where the colonies were drawn. Not part of the manifest: an importer would crop to these boxes and search nothing."""
+TRUTH_COLUMNS = ("path", *BOX_COLUMNS)
 
-_BOX_COLUMNS = list(MANIFEST_COLUMNS[3:7])
 _PLAN_STREAM = 1_000_033  # keeps the random stream of the plan apart from those of dishes and images
 _DISH_SIZES = (3, 9)  # images of one dish
 _JPEG_QUALITY = 92
@@ -154,7 +157,7 @@ def write_demo(
     progress: Callable[[int, int], None] | None = None,
     workers: int | None = None,
 ) -> Path:
-    """Draw the demo dataset into a folder: ``<class>/<class>_<number>.jpg`` and ``manifest.csv``.
+    """Draw the demo dataset into a folder: ``<class>/<class>_<number>.jpg``, ``manifest.csv`` and ``truth.csv``.
 
     Parameters
     ----------
@@ -196,9 +199,11 @@ def write_demo(
             for label in plan["label"].unique():
                 (draft / label).mkdir()
             manifest = plan[["path", "label", "group"]].copy()
-            manifest[_BOX_COLUMNS] = _draw_all(draft, plan, seed, progress, workers or _cores())
             manifest["origin"] = "drawn"
-            write_bytes(draft / "manifest.csv", manifest.to_csv(index=False, lineterminator="\n").encode())
+            truth = plan[["path"]].copy()
+            truth[BOX_COLUMNS] = _draw_all(draft, plan, seed, progress, workers or _cores())
+            for name, table in (("manifest.csv", manifest), (TRUTH, truth)):
+                write_bytes(draft / name, table.to_csv(index=False, lineterminator="\n").encode())
     return folder
 
 
@@ -219,17 +224,19 @@ def _occupied(folder: Path) -> DatasetError:
 def _is_demo(folder: Path, plan: pd.DataFrame, seed: int) -> bool:
     """Whether the folder holds this whole plan from this seed; one frame a class is drawn again to see."""
     try:
-        manifest = pd.read_csv(folder / "manifest.csv")
+        manifest, truth = pd.read_csv(folder / "manifest.csv"), pd.read_csv(folder / TRUTH)
     except (FileNotFoundError, IsADirectoryError, ValueError):  # ValueError: not text, not CSV, or empty
         return False
-    if tuple(manifest.columns) != MANIFEST_COLUMNS or len(manifest) != len(plan):
+    if tuple(manifest.columns) != MANIFEST_COLUMNS or tuple(truth.columns) != TRUTH_COLUMNS:
+        return False
+    if len(manifest) != len(plan) or not truth["path"].equals(manifest["path"]):
         return False
     if not (manifest[["path", "label", "group"]] == plan[["path", "label", "group"]]).all(axis=None):
         return False
     if not all((folder / path).is_file() and (folder / path).stat().st_size for path in plan["path"]):
         return False
     first = plan.drop_duplicates("label")
-    boxes = manifest.loc[first.index, _BOX_COLUMNS].to_numpy().tolist()
+    boxes = truth.loc[first.index, BOX_COLUMNS].to_numpy().tolist()
     return all(
         list(draw_frame(row.label, seed=seed, number=row.number, dish=row.dish).box) == box
         for row, box in zip(first.itertuples(), boxes, strict=True)

@@ -8,30 +8,68 @@ import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
 from cfu_core.errors import ImageError
+from cfu_core.imaging.formats import (
+    bmp_has_alpha,
+    png_depth,
+    png_has_alpha,
+    png_intact,
+    png_transparent_grey,
+    tiff_page,
+)
 from cfu_core.imaging.headers import (
     EXTENSIONS,
     FORMAT_EXTENSIONS,
+    MAX_PIXELS,
     ImageHeader,
-    bmp_has_alpha,
-    check_complete,
-    png_depth,
-    png_has_alpha,
-    png_transparent_grey,
+    check_structure,
     read_header,
-    tiff_page,
 )
 
-__all__ = ["EXTENSIONS", "FORMAT_EXTENSIONS", "MAX_PIXELS", "ImageHeader", "decode", "read", "read_header"]
-
-MAX_PIXELS = 120_000_000
+__all__ = [
+    "EXTENSIONS",
+    "FORMAT_EXTENSIONS",
+    "MAX_PIXELS",
+    "ImageHeader",
+    "check",
+    "decode",
+    "decode_small",
+    "read",
+    "read_header",
+]
 
 _DEPTHS = (8, 10, 12, 14, 16)
 _MAX_SAMPLES = 5  # CMYK and alpha; more would be a stack, and a way to fill the memory
 _COLOR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 
 # What a decoder has to say about a broken file comes back as an ImageError, not on the terminal.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+
+def check(data: bytes, *, name: str = "image") -> ImageHeader:
+    """Make sure that a file is a whole image, for a small part of what decoding it costs.
+
+    What this accepts, `decode` reads, unless the pixels of a usual JPEG or PNG are damaged although the file is
+    complete. Decoders hardly tell a JPEG damaged in that way: they make up other pixels. Anything but a usual JPEG
+    or PNG is decoded here, since there is no other way to know.
+
+    Parameters
+    ----------
+    data, name
+        As for `decode`.
+
+    Raises
+    ------
+    ImageError
+        As from `decode`.
+    """
+    header = check_structure(data, name=name)
+    if not header.usual:
+        decode(data, name=name)
+    elif header.format == "PNG" and not png_intact(data):
+        raise _undecodable(name, "its content is damaged")
+    return header
 
 
 def decode(data: bytes, *, name: str = "image") -> np.ndarray:
@@ -58,9 +96,7 @@ def decode(data: bytes, *, name: str = "image") -> np.ndarray:
         Kind ``empty``, ``not-an-image``, ``truncated``, ``too-large`` (more than `MAX_PIXELS`; told from the
         header, before anything is decoded) or ``unreadable``.
     """
-    header = read_header(data, name=name)
-    _check_size(header, name)
-    check_complete(data, header, name=name)
+    header = check_structure(data, name=name)
     try:
         pixels = _decode_tiff(data) if header.format == "TIFF" else _decode_plain(data, header.format)
         pixels = np.ascontiguousarray(_turned(pixels, header.orientation))
@@ -68,13 +104,41 @@ def decode(data: bytes, *, name: str = "image") -> np.ndarray:
             raise ValueError("it is not of the size that its header says")
     except (ValueError, MemoryError, cv2.error) as error:
         reason = error if isinstance(error, ValueError) else "the decoder gave up"
-        raise ImageError(
-            f"{name} cannot be decoded: {reason}.",
-            "",
-            "Save it again as JPEG, PNG or TIFF.",
-            kind="unreadable",
-        ) from error
+        raise _undecodable(name, reason) from error
     return pixels
+
+
+def decode_small(data: bytes, *, side: int, name: str = "image") -> np.ndarray:
+    """Pixels for a thumbnail: a JPEG that is much larger is shrunk while it is decoded, in a fraction of the time.
+
+    Parameters
+    ----------
+    side : int
+        The longer side keeps at least so many pixels, where it has them; up to twice as many for a JPEG.
+    data, name
+        As for `decode`.
+
+    Returns
+    -------
+    ndarray, uint8, shape (H, W, 3), C-contiguous
+        As from `decode`; a JPEG's H and W are those of the image divided by 1, 2, 4 or 8 and rounded up.
+
+    Raises
+    ------
+    ImageError
+        As from `decode`.
+    """
+    header = check_structure(data, name=name)
+    factor = next((factor for factor in _REDUCED if max(header.width, header.height) >= factor * side), 1)
+    if header.format != "JPEG" or factor == 1:
+        return decode(data, name=name)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
+    except (MemoryError, cv2.error) as error:
+        raise _undecodable(name, "the decoder gave up") from error
+    if pixels is None:
+        raise _undecodable(name, "its content is damaged")
+    return np.ascontiguousarray(_turned(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), header.orientation))
 
 
 def read(path: Path) -> np.ndarray:
@@ -101,15 +165,10 @@ def read(path: Path) -> np.ndarray:
     return decode(data, name=path.name)
 
 
-def _check_size(header: ImageHeader, name: str) -> None:
-    pixels = header.width * header.height
-    if pixels > MAX_PIXELS:
-        raise ImageError(
-            f"{name} has {header.width:,} × {header.height:,} = {pixels:,} pixels.",
-            f"At most {MAX_PIXELS:,} can be read.",
-            "Shrink it, or cut it into parts.",
-            kind="too-large",
-        )
+def _undecodable(name: str, reason: object) -> ImageError:
+    return ImageError(
+        f"{name} cannot be decoded: {reason}.", "", "Save it again as JPEG, PNG or TIFF.", kind="unreadable"
+    )
 
 
 def _decode_plain(data: bytes, kind: str) -> np.ndarray:

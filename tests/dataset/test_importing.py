@@ -4,15 +4,17 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
-from cfu_core.dataset import importing
+from cfu_core.dataset import crew, importing, staging
 from cfu_core.dataset.catalog import delete_dataset, image_store, list_datasets, load_dataset
-from cfu_core.dataset.importing import import_source, scan_source
+from cfu_core.dataset.importing import ImportLimits, import_source, scan_source
 from cfu_core.errors import DatasetError, StorageError
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +71,14 @@ def test_a_folder_and_its_zip_are_the_same_content(plates, tmp_path: Path):
     assert scan_source(Path(zipped)).digest == scan_source(plates).digest
 
 
+def test_images_join_those_in_the_store(plates, write_tree, picture):
+    import_source(write_tree({f"A/{seed}.png": picture(seed) for seed in range(6, 300)}, name="many"))
+    assert len({file.parent for file in stored()}) < 256  # so that some of the new ones find a place and some do not
+    made = import_source(plates)
+    assert len(stored()) == 300
+    assert all(made.read_image(index).shape == (6, 5, 3) for index in range(13))
+
+
 def test_a_damaged_stored_image_is_replaced(plates):
     made = import_source(plates)
     made.image_file(0).write_bytes(b"")
@@ -78,10 +88,31 @@ def test_a_damaged_stored_image_is_replaced(plates):
     assert made.read_image(1).shape == (6, 5, 3)
 
 
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """Progress after every image."""
+    monkeypatch.setattr(crew, "_BATCH", 1)
+
+
+@pytest.mark.usefixtures("one_by_one")
 def test_progress_is_told_in_this_thread(plates):
     told = []
+    import_source(plates, progress=lambda done, total: told.append((done, total, threading.current_thread())))
+    assert told == [(done, 14, threading.current_thread()) for done in range(15)]
+
+
+def test_progress_is_told_at_the_beginning_and_at_the_end(plates):
+    told = []
     import_source(plates, progress=lambda done, total: told.append((done, total)))
-    assert told == [(done, 14) for done in range(15)]
+    assert (told[0], told[-1]) == ((0, 14), (14, 14))
+    assert sorted(set(told)) == told
+
+
+@pytest.fixture(params=["threads", "processes"])
+def many(request, monkeypatch):
+    """However few the images are: as if there were few, or as if there were many."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(importing, "_MANY", 1 if request.param == "processes" else 1000)
 
 
 @pytest.mark.parametrize("cpus", [1, 7])
@@ -93,19 +124,43 @@ def test_results_do_not_depend_on_threads(plates, monkeypatch, cpus):
     assert found.problems == expected.problems
 
 
-def test_only_few_images_are_taken_ahead(monkeypatch):
+@pytest.mark.parametrize("kind", ["folder", "manifest", "csv", "zip"])
+def test_many_images_become_the_same_dataset(monkeypatch, tmp_path: Path, write_tree, picture, kind):
+    """All that is out of the ordinary in one source; processes must leave it to others."""
+    names = {f"{'AB'[seed % 2]}/{seed}.png": picture(seed) for seed in range(9)}
+    odd = {
+        "A/é 🧫.JPG": picture(20, ".jpg"),
+        "B/is a tiff.png": picture(21, ".tiff"),
+        "A/bitmap.bmp": picture(22, ".bmp"),
+        "B/again.png": picture(0),
+        "A/text.jpg": b"hello",
+        "B/empty.png": b"",
+        "A/cut.jpg": picture(23, ".jpg")[:-40],
+        "B/damaged.png": picture(24).replace(b"IDAT", b"IDOT"),
+        "A/large.png": picture(25) + bytes(2000),
+    }
+    box = ("9,9,99,99", "0,1,4,5")
+    rows = [f"{path},{path[0]},dish {n % 3},{box[n % 2]}" for n, path in enumerate([*names, *odd, "A/none.png"])]
+    manifest = "\n".join(["path,label,group,box_left,box_top,box_right,box_bottom", *rows]).encode()
+    listed = {} if kind in ("folder", "zip") else {"manifest.csv": manifest}
+    source = write_tree(names | odd | listed)
+    if kind != "zip":
+        (source / "A" / "inside.png").symlink_to("../B/1.png")
+        (source / "A" / "outside.png").symlink_to(__file__)
+    else:
+        source = Path(shutil.make_archive(str(tmp_path / "zipped"), "zip", root_dir=tmp_path, base_dir="plates"))
+    source = source / "manifest.csv" if kind == "csv" else source
+    limits = ImportLimits(image_bytes=2000)
+    expected = scan_source(source, limits=limits)
+    monkeypatch.setattr(importing, "_MANY", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    taken = []
-
-    def items():
-        for number in range(1000):
-            taken.append(number)
-            yield number
-
-    results = importing._in_order(lambda number: number, items())
-    assert [next(results) for _ in range(10)] == list(range(10))
-    assert len(taken) < 30
-    results.close()
+    found = import_source(source, limits=limits)
+    pd.testing.assert_frame_equal(found.images, expected.images)
+    assert found.problems == expected.problems
+    assert found.id == expected.id
+    assert len(found.images) == (14 if kind == "folder" else 13)
+    assert {problem.kind for problem in found.problems} > {"empty", "truncated", "unreadable", "too-large"}
+    assert all(found.read_image(row).shape == (6, 5, 3) for row in range(len(found.images)))
 
 
 class Stop(BaseException):
@@ -113,6 +168,7 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("at", [0, 5, 14])
+@pytest.mark.usefixtures("one_by_one", "many")
 def test_a_cancelled_import_leaves_nothing(cfu_home: Path, plates, left_behind, at):
     def progress(done, _):
         if done == at:
@@ -125,12 +181,16 @@ def test_a_cancelled_import_leaves_nothing(cfu_home: Path, plates, left_behind, 
 
 
 @pytest.mark.parametrize("at", ["move", "save"])
+@pytest.mark.parametrize("parts", ["none", "all"])
 def test_a_failure_while_moving_in_leaves_only_what_was_there(
-    plates, write_tree, picture, monkeypatch, left_behind, at
+    plates, write_tree, picture, monkeypatch, left_behind, at, parts
 ):
+    """Whether subfolders of the store move in as a whole or are there already."""
     earlier = import_source(write_tree({"A/1.png": picture(0), "B/1.png": picture(100)}, name="earlier"))
+    for number in range(256 if parts == "all" else 0):
+        (image_store() / f"{number:02x}").mkdir(exist_ok=True)
     before, moves = left_behind(), []
-    move = importing._Staging._move
+    move = staging.Staging._move
 
     def failing_move(self, *args):
         if len(moves) == 5:
@@ -142,9 +202,9 @@ def test_a_failure_while_moving_in_leaves_only_what_was_there(
         raise Stop
 
     if at == "move":
-        monkeypatch.setattr(importing._Staging, "_move", failing_move)
+        monkeypatch.setattr(staging.Staging, "_move", failing_move)
     else:
-        monkeypatch.setattr(importing, "save_dataset", failing_save)
+        monkeypatch.setattr(staging, "save_dataset", failing_save)
     with pytest.raises(Stop):
         import_source(plates)
     assert left_behind() == before
@@ -196,6 +256,24 @@ def test_a_blank_name_is_refused_at_once(plates, left_behind):
 def run_python(code: str, *args: object, **more) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False, **more)
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_an_import_whose_processes_are_killed(cfu_home: Path, plates, left_behind, monkeypatch):
+    others = psutil.Process().children()
+    monkeypatch.setattr(importing, "_MANY", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+    def progress(done, _):
+        if done:
+            for process in set(psutil.Process().children()) - set(others):
+                process.kill()
+
+    with pytest.raises(DatasetError, match="was ended from outside"):
+        import_source(plates, progress=progress)
+    assert left_behind() == []
+    assert list((cfu_home / "incoming").iterdir()) == []
+    assert psutil.Process().children() == others
 
 
 def test_two_processes_import_at_once(cfu_home: Path, plates):
@@ -289,6 +367,7 @@ def small_disk(tmp_path: Path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.usefixtures("many")
 def test_a_full_disk(small_disk: Path, plates, write_tree, monkeypatch):
     import cv2
     import numpy as np

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from cfu_core.dataset.catalog import BOX_COLUMNS, Dataset
-from cfu_core.dataset.importing import import_source, scan_source
-from cfu_core.errors import ArchiveError, DatasetError
+from cfu_core.dataset.folders import FolderTree
+from cfu_core.dataset.importing import ImportLimits, import_source, scan_source
+from cfu_core.errors import ArchiveError, DatasetError, ImageError
 
 pytestmark = pytest.mark.usefixtures("cfu_home")
 
@@ -154,7 +155,32 @@ def test_links(write_tree, picture, tmp_path: Path):
     assert told == dict.fromkeys(["A/beside.png", "A/nowhere.png", "A/outside.png", "B/up", "C"], "link")
 
 
-def test_pipes_are_not_opened(write_tree, picture):
+def test_what_becomes_a_link_or_a_pipe_after_the_look_around(write_tree, picture, tmp_path: Path):
+    outside = tmp_path / "secret.png"
+    outside.write_bytes(picture(3))
+    root = write_tree({f"A/{name}.png": picture(1) for name in ("link", "pipe", "folder", "gone", "same")})
+    tree = FolderTree(root, limits=ImportLimits())
+    for name in ("link", "pipe", "folder", "gone"):
+        (root / "A" / f"{name}.png").unlink()
+    (root / "A" / "link.png").symlink_to(outside)
+    os.mkfifo(root / "A" / "pipe.png")
+    (root / "A" / "folder.png").mkdir()
+    found = {}
+    for file in tree.files:
+        try:
+            found[file] = tree.read(file)
+        except ImageError as error:
+            found[file] = error.kind
+    assert found == {
+        "A/folder.png": "not-an-image",
+        "A/gone.png": "missing",
+        "A/link.png": "link",
+        "A/pipe.png": "not-an-image",
+        "A/same.png": picture(1),
+    }
+
+
+def test_nobody_waits_at_a_pipe(write_tree, picture):
     root = write_tree({"A/1.png": picture(1)})
     os.mkfifo(root / "A" / "pipe.png")
     assert kinds(import_source(root)) == [("A/pipe.png", "not-an-image")]

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cfu_core.dataset import drawing, synthetic
+from cfu_core.dataset.importing import scan_source
 from cfu_core.dataset.synthetic import (
     CFU_TYPES,
     FRAME_HEIGHT,
@@ -25,6 +26,7 @@ from cfu_core.dataset.synthetic import (
     plan_demo,
     write_demo,
 )
+from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import DatasetError, StorageError
 
 FEW = {"CFU-E": 2, "CFU-GM": 1, "CFU-PreB": 2}
@@ -212,20 +214,31 @@ def test_the_folder_holds_class_folders_and_a_manifest(tmp_path: Path) -> None:
     folder = write_demo(tmp_path / "demo", seed=2, counts=FEW, progress=lambda done, total: steps.append((done, total)))
     assert steps == [(done, 5) for done in range(1, 6)]
     manifest = pd.read_csv(folder / "manifest.csv")
-    assert list(manifest.columns) == (
-        ["path", "label", "group", "box_left", "box_top", "box_right", "box_bottom", "origin"]
-    )
-    assert set(manifest["path"]) | {"manifest.csv"} == set(files(folder))
+    assert list(manifest.columns) == ["path", "label", "group", "origin"]  # no box: it would replace the search
+    assert set(manifest["path"]) | {"manifest.csv", "truth.csv"} == set(files(folder))
     assert (manifest["origin"] == "drawn").all()
+    truth = pd.read_csv(folder / "truth.csv")
+    assert list(truth.columns) == ["path", "box_left", "box_top", "box_right", "box_bottom"]
+    assert truth["path"].equals(manifest["path"])
     planned = plan_demo(FEW, seed=2)
-    for row, (number, dish) in zip(
-        manifest.itertuples(), planned[["number", "dish"]].itertuples(index=False), strict=True
+    for row, box, (number, dish) in zip(
+        manifest.itertuples(),
+        truth.drop(columns="path").itertuples(index=False),
+        planned[["number", "dish"]].itertuples(index=False),
+        strict=True,
     ):
         frame = draw_frame(row.label, seed=2, number=number, dish=dish)
-        assert (row.box_left, row.box_top, row.box_right, row.box_bottom) == frame.box
+        assert tuple(box) == frame.box
         stored = cv2.imread(str(folder / row.path))[..., ::-1].astype(int)
         assert np.abs(stored - frame.image).mean() < 4  # JPEG of noise
     assert not [path for path in tmp_path.iterdir() if path != folder]
+
+
+def test_the_importer_takes_the_images_and_leaves_the_truth_alone(tmp_path: Path) -> None:
+    scan = scan_source(write_demo(tmp_path / "demo", seed=2, counts={"CFU-E": 2, "CFU-GM": 1}))
+    assert len(scan.images) == 3
+    assert scan.images[BOX_COLUMNS].isna().all(axis=None)
+    assert not len(scan.problems)
 
 
 def test_the_same_bytes_whatever_the_number_of_workers(tmp_path: Path) -> None:
@@ -234,7 +247,7 @@ def test_the_same_bytes_whatever_the_number_of_workers(tmp_path: Path) -> None:
     other = files(write_demo(tmp_path / "other", seed=7, counts=FEW, workers=2))
     assert one == two
     assert one.keys() == other.keys()
-    assert all(one[name] != other[name] for name in one)
+    assert all(one[name] != other[name] for name in one if name != "manifest.csv")  # so few images, the same dishes
 
 
 def test_a_finished_demo_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,13 +261,18 @@ def test_a_finished_demo_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.Mo
     assert files(folder) == before
 
 
-@pytest.mark.parametrize("change", ["seed", "counts", "lost image", "damaged manifest"])
+@pytest.mark.parametrize("change", ["seed", "counts", "lost image", "damaged manifest", "lost truth", "other truth"])
 def test_another_or_incomplete_demo_is_not_taken_for_it(tmp_path: Path, change: str) -> None:
     folder = write_demo(tmp_path / "demo", seed=2, counts={"CFU-E": 2})
     if change == "lost image":
         (folder / "CFU-E" / "CFU-E_0002.jpg").unlink()
     if change == "damaged manifest":
         (folder / "manifest.csv").write_bytes(b"\xff\x00")
+    if change == "lost truth":
+        (folder / "truth.csv").unlink()
+    if change == "other truth":
+        truth = pd.read_csv(folder / "truth.csv").assign(box_left=1)
+        truth.to_csv(folder / "truth.csv", index=False)
     before = files(folder)
     with pytest.raises(DatasetError, match="already holds something else"):
         write_demo(folder, seed=3 if change == "seed" else 2, counts={"CFU-E": 3 if change == "counts" else 2})

@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from cfu_core.errors import ImageError
-from cfu_core.imaging.reading import MAX_PIXELS, ImageHeader, decode, read, read_header
+from cfu_core.imaging.reading import MAX_PIXELS, ImageHeader, check, decode, read, read_header
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
 
@@ -58,7 +58,7 @@ def assert_same(data: bytes, expected: np.ndarray, *, tolerance: int = 0) -> Non
 def test_pixels_are_those_of_pillow(picture, kind, mode):
     data = encoded(picture.convert(mode), kind)
     assert_same(data, by_pillow(data))
-    assert read_header(data, name="x") == ImageHeader(kind, 80, 60)
+    assert read_header(data, name="x") == ImageHeader(kind, 80, 60, usual=kind in ("JPEG", "PNG"))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
@@ -260,6 +260,79 @@ def test_random_damage_ends_in_pixels_or_an_image_error(picture, kind, capfd):
     capfd.readouterr()
 
 
+# --- a whole image without decoding it
+
+
+def verdict(judge, data: bytes) -> tuple[str, str] | None:
+    """Kind and message of the refusal, None where there is none."""
+    try:
+        judge(data, name="a")
+    except ImageError as error:
+        return error.kind, str(error)
+    return None
+
+
+def everything_odd(picture: Image.Image) -> dict[str, bytes]:
+    whole = {kind: encoded(picture, kind) for kind in FORMATS}
+    cut = {
+        f"{kind} {share}": data[: int(share * len(data))] for kind, data in whole.items() for share in (0, 0.3, 0.99)
+    }
+    padded = {f"{kind} padded": data + bytes(500) for kind, data in whole.items()}
+    others = {
+        "text": b"hello",
+        "large": large_png(),
+        "cmyk": encoded(picture.convert("CMYK"), "JPEG"),
+        "progressive": encoded(picture, "JPEG", progressive=True),
+        "grey": encoded(picture.convert("L"), "JPEG"),
+        "palette": encoded(picture.convert("P"), "PNG"),
+        "16 bit": cv2.imencode(".png", np.full((4, 4), 40_000, np.uint16))[1].tobytes(),
+        "stack": tiff(np.zeros((4, 4, 7), np.uint8), photometric="minisblack", planarconfig="contig"),
+        "no range": tiff(np.full((4, 4), 1000, np.float32)),
+        "no checksum": whole["PNG"].replace(b"IDAT", b"IDOT"),
+        "no pixels": whole["PNG"][:33] + whole["PNG"][-12:],
+        "no tables": whole["JPEG"].replace(b"\xff\xc4", b"\xff\xe5"),
+        "unknown frame": whole["JPEG"].replace(b"\xff\xc0", b"\xff\xc7"),
+        "12 bit": whole["JPEG"].replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x0c"),
+    }
+    return whole | cut | padded | others
+
+
+def test_a_check_refuses_what_decoding_refuses_and_in_the_same_words(picture, capfd):
+    odd = everything_odd(picture)
+    assert {name: verdict(check, data) for name, data in odd.items()} == {
+        name: verdict(decode, data) for name, data in odd.items()
+    }
+    refused = {name for name, data in odd.items() if verdict(check, data)}
+    assert {"unknown frame", "12 bit", "no checksum", "no pixels", "stack", "large"} < refused
+    assert not refused & {*FORMATS, "cmyk", "progressive", "grey", "palette", "16 bit", "PNG padded", "JPEG padded"}
+    capfd.readouterr()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_what_a_check_lets_pass_can_be_decoded(picture, kind, capfd):
+    whole = encoded(picture.resize((24, 18)), kind)
+    random, passed = np.random.default_rng(12), 0
+    for _ in range(200):
+        data = bytearray(whole)
+        place = random.choice([random.integers(len(data)), len(data) - random.integers(1, 12)])
+        data[place] ^= 1 << random.integers(8)
+        if verdict(check, bytes(data)) is None:
+            passed += 1
+            assert verdict(decode, bytes(data)) is None
+    assert passed
+    capfd.readouterr()
+
+
+def test_a_check_finds_the_header(picture):
+    exif = Image.Exif()
+    exif[274] = 6
+    for kind in FORMATS:
+        data = encoded(picture, kind, exif=exif)
+        assert check(data) == read_header(data, name="x")
+        assert check(data).usual == (kind in ("JPEG", "PNG"))
+    assert check(encoded(picture, "JPEG", exif=exif))[:4] == ("JPEG", 60, 80, 6)
+
+
 def test_read(tmp_path: Path, picture):
     path = tmp_path / "Kolonie é 🧫.png"
     path.write_bytes(encoded(picture, "PNG"))
@@ -281,12 +354,12 @@ def test_real_photographs(real_images: Path):
 
 @pytest.mark.real
 def test_the_checks_cost_less_than_a_millisecond(real_images: Path):
-    from cfu_core.imaging.headers import check_complete
+    from cfu_core.imaging.headers import check_structure
 
     data = max((path.read_bytes() for path in (real_images / "dish").glob("*.jpg")), key=len)
     times = []
     for _ in range(20):
         started = time.perf_counter()
-        check_complete(data, read_header(data, name="x"), name="x")
+        check_structure(data, name="x")
         times.append(time.perf_counter() - started)
     assert min(times) < 0.001

@@ -1,0 +1,287 @@
+"""How fast the dashboard answers a hand: a slider of the Preprocess page, and the menu.
+
+    python -m benchmarks.interaction
+
+Starts the dashboard on a CFU_HOME of its own with drawn images of 1024 x 1024 pixels, and a Chromium without a
+window, both on two cores, and prints
+
+1. the time from a slider's value to its new picture, 50 single changes: from the moment in which the page hands the
+   value to its websocket until the message with the JPEG is there. That is a whole run of the script in the server,
+   the way there and back, and whatever the page was doing meanwhile, so it is an upper bound for the server;
+2. the pictures a second during a drag: the mouse never rests, and what counts is how many different pictures stood on
+   the screen when a frame was drawn;
+3. the time from a click in the menu until the page stands: its title, its script at the end, its pictures loaded;
+4. CLAHE here by CLAHE in scikit-image, on the same image in the same run.
+
+Seconds depend on the machine and on what else it does; look at the load.
+"""
+
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+from playwright.sync_api import Locator, Page, sync_playwright
+from skimage.exposure import equalize_adapthist
+
+from cfu_core.dataset.drawing import draw_frame
+from cfu_core.dataset.importing import import_source
+from cfu_core.imaging.contrast import as_scikit_image, clahe
+from pages.components.warmup import warm_up
+
+PROJECT = Path(__file__).parents[1]
+CORES = 2
+SIDE = 1024
+CHANGES = 50
+DRAGS, DRAG_S = 3, 5.0
+PAGES = ("Overview", "Explore", "Preprocess")
+SWITCHES = 50
+SETTLED = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
+SLIDER = "Clip limit"
+
+# Before any script of the page: note when a message leaves, and when one with a JPEG comes.
+NOTE_MESSAGES = """
+window.notes = []
+const isJpeg = (data) => {
+  const bytes = new Uint8Array(data)
+  for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1))
+    if (bytes[at + 1] === 0xd8 && bytes[at + 2] === 0xff) return true
+  return false
+}
+window.WebSocket = class extends WebSocket {
+  constructor(...words) {
+    super(...words)
+    this.addEventListener("message", ({ data }) => {
+      const now = performance.now()
+      if (data.byteLength > 5000 && isJpeg(data)) window.notes.push(["picture", now, data.byteLength])
+    })
+  }
+  send(data) {
+    window.notes.push(["value", performance.now(), data.byteLength])
+    super.send(data)
+  }
+}
+"""
+
+# When a picture stands on the canvas, note it at the next frame: then it is on the screen.
+WATCH = """canvas => {
+  window.seen = []
+  window.watching = new MutationObserver(() =>
+    requestAnimationFrame(() => {
+      const shown = canvas.dataset.digest
+      if (shown !== window.seen.at(-1)?.[0]) window.seen.push([shown, performance.now()])
+    })
+  )
+  window.watching.observe(canvas, { attributeFilter: ["data-digest"] })
+}"""
+SEEN = "() => { window.watching.disconnect(); return window.seen }"
+
+# The click is on its way when this promise is made; it is kept when the other page stands, looked at once a frame.
+STANDS = """([title, settled]) => {
+  const stands = () =>
+    [...document.querySelectorAll("[data-testid=stMain] h1")].some((h1) => h1.textContent === title) &&
+    document.querySelector(settled) &&
+    [...document.images].every((image) => image.complete) &&
+    [...document.querySelectorAll("[data-testid=stSkeleton]")].length === 0
+  window.stood = new Promise((keep) => {
+    const begin = () => {
+      const clicked = performance.now()
+      const look = () => (stands() ? keep(performance.now() - clicked) : requestAnimationFrame(look))
+      requestAnimationFrame(look)
+    }
+    document.addEventListener("click", begin, { once: true, capture: true })
+  })
+}"""
+
+
+def main() -> None:
+    """Print the four figures."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])  # what is started from here inherits it
+    print(f"{CORES} of {os.cpu_count()} cores; load at the start {_load()}")
+    with tempfile.TemporaryDirectory(prefix="cfu-interaction-") as folder:
+        dataset = make_home(Path(folder))
+        with dashboard(Path(folder)) as url, window() as page:
+            page.goto(f"{url}/preprocess?dataset={dataset}&crop=False&contrast=clahe")
+            measure_slider(page)
+            measure_menu(page)
+    compare_clahe()
+    print(f"load at the end {_load()}")
+
+
+def make_home(folder: Path) -> str:
+    """A home folder with a dataset of drawn images, made in `folder`; its identifier."""
+    for kind in ("BFU-E", "CFU-GM"):
+        (folder / "images" / kind).mkdir(parents=True)
+        for number in range(6):
+            cv2.imwrite(str(folder / "images" / kind / f"{number}.jpg"), square(kind, number)[..., ::-1])
+    os.environ["CFU_HOME"] = str(folder / "home")
+    return import_source(folder / "images", name="drawn").id
+
+
+def square(kind: str, number: int) -> np.ndarray:
+    """The middle of a drawn frame at 1024 x 1024 pixels, RGB."""
+    frame = draw_frame(kind, seed=0, number=number).image
+    height, width = frame.shape[:2]
+    left = (width - height) // 2
+    return cv2.resize(frame[:, left : left + height], (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+
+
+@contextmanager
+def dashboard(folder: Path) -> Iterator[str]:
+    """The dashboard in a process of its own; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)],
+            cwd=PROJECT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        warm_up(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@contextmanager
+def window() -> Iterator[Page]:
+    """A page of a Chromium without a window."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        sys.exit("There is no chromium on the PATH. On Debian: apt-get install chromium.")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1440, "height": 1000})
+        page.set_default_timeout(60_000)
+        page.add_init_script(NOTE_MESSAGES)
+        yield page
+        chromium.close()
+
+
+def measure_slider(page: Page) -> None:
+    """Figures 1 and 2, on the page that shows the slider."""
+    after = page.locator(".live canvas").nth(1)
+    page.wait_for_selector(".live canvas[data-digest] + canvas[data-digest]")
+    _settle(page)
+    print(f"image of {page.locator('.live .stage').get_attribute('data-size')} pixels")
+    waits = [picture_for_one_change(page, after) for _ in range(CHANGES + 3)][3:]  # the first ones fill caches
+    print(f"1. value to picture: {_spread(waits)} ms, {len(waits)} changes")
+    for _ in range(DRAGS):
+        print(f"2. drag: {drag(page, after)}")
+
+
+def picture_for_one_change(page: Page, after: Locator) -> float:
+    """Milliseconds from the value to its picture, for one press of an arrow key."""
+    shown = after.get_attribute("data-digest")
+    page.evaluate("window.notes.length = 0")
+    page.get_by_role("slider", name=SLIDER, exact=True).press("ArrowRight")
+    page.wait_for_function(
+        "([canvas, shown]) => canvas.dataset.digest !== shown", arg=[after.element_handle(), shown], polling="raf"
+    )
+    _settle(page)
+    notes = page.evaluate("window.notes")
+    begin = next(when for what, when, _ in notes if what == "value")
+    return next(when for what, when, _ in notes if what == "picture" and when > begin) - begin
+
+
+def drag(page: Page, after: Locator) -> str:
+    """Move the mouse over the slider without a rest; what was seen."""
+    box = page.get_by_role("slider", name=SLIDER, exact=True).bounding_box()
+    assert box is not None
+    left, width, middle = box["x"] + 10, box["width"] - 20, box["y"] + box["height"] / 2
+    page.mouse.move(left, middle)
+    page.mouse.down()
+    page.mouse.move(left + 5, middle)
+    page.wait_for_timeout(500)
+    after.evaluate(WATCH)
+    page.evaluate("window.notes.length = 0")
+    began = time.perf_counter()
+    moves = 0
+    while (passed := time.perf_counter() - began) < DRAG_S:
+        there = passed / DRAG_S * 2  # to the end and back
+        page.mouse.move(left + width * min(there, 2 - there), middle)
+        page.wait_for_timeout(10)
+        moves += 1
+    seen, notes = page.evaluate(SEEN), page.evaluate("window.notes")
+    page.mouse.up()
+    _settle(page)
+    times = [when for _, when in seen]
+    gaps = [b - a for a, b in pairwise(times)]
+    bytes_each = statistics.median(size for what, _, size in notes if what == "picture")
+    return (
+        f"{len({digest for digest, _ in seen}) / passed:.1f} different pictures a second, {_spread(gaps)} ms apart, "
+        f"{bytes_each / 1000:.0f} kB each; {moves / passed:.0f} moves of the mouse a second; load {_load()}"
+    )
+
+
+def measure_menu(page: Page) -> None:
+    """Figure 3."""
+    for title in PAGES:  # every page once, so that the server is warm
+        switch(page, title)
+    waits: dict[str, list[float]] = {}
+    for number in range(SWITCHES):
+        title = PAGES[number % len(PAGES)]
+        waits.setdefault(title, []).append(switch(page, title))
+    print(f"3. switch of page: {_spread([wait for each in waits.values() for wait in each])} ms, {SWITCHES} switches")
+    for title, each in waits.items():
+        print(f"   to {title}: {_spread(each)} ms")
+
+
+def switch(page: Page, title: str) -> float:
+    """Milliseconds from the click in the menu until the page stands."""
+    page.evaluate(STANDS, ["CFU Workbench" if title == "Overview" else title, SETTLED])
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=title).click()
+    return page.evaluate("() => window.stood")
+
+
+def compare_clahe() -> None:
+    """Figure 4."""
+    image = square("BFU-E", 0)
+    light = np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[..., 0])
+    limit = as_scikit_image(2.0)
+    ours = _quickest(lambda: clahe(image, clip_limit=2.0, tiles=8), 30)
+    colour = _quickest(lambda: equalize_adapthist(image, kernel_size=SIDE // 8, clip_limit=limit), 5)
+    alone = _quickest(lambda: equalize_adapthist(light, kernel_size=SIDE // 8, clip_limit=limit), 5)
+    print(f"4. CLAHE on colour: {ours:.1f} ms here, {colour:.0f} ms in scikit-image, {colour / ours:.0f} times as long")
+    print(f"   scikit-image on the lightness alone: {alone:.0f} ms, {alone / ours:.0f} times ours on colour")
+
+
+def _quickest(work: Callable[[], object], rounds: int) -> float:
+    def once() -> float:
+        began = time.perf_counter()
+        work()
+        return 1000 * (time.perf_counter() - began)
+
+    return min(once() for _ in range(rounds))
+
+
+def _settle(page: Page) -> None:
+    page.wait_for_selector(SETTLED, state="attached")
+
+
+def _spread(values: list[float]) -> str:
+    """Median, and what one in ten exceeds."""
+    return f"{statistics.median(values):.0f} (90 %: {statistics.quantiles(values, n=10)[-1]:.0f})"
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""One ordinary image on its way from its file into a staging folder: read, checked, hashed, written.
+
+This also runs in processes of its own, which must start at once, so nothing heavy is imported here. Paths are text and
+files are opened by number: for small images, all else would take longer than the images themselves.
+"""
+
+import hashlib
+import os
+import pickle
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+from cfu_core.errors import ImageError
+from cfu_core.imaging.formats import png_intact
+from cfu_core.imaging.headers import FORMAT_EXTENSIONS, ImageHeader, check_structure, image_format
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+# Nobody waits at a pipe, and a link is followed only by those who look where it leads.
+_ORDINARY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+CAN_TELL_LINKS = hasattr(os, "O_NOFOLLOW")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class Carried(NamedTuple):
+    """What is known of an image that was carried; columns of a dataset's table."""
+
+    digest: str
+    extension: str
+    size_bytes: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A staging folder, laid out like the image store. A file on it is written once, under its last name.
+
+    Parameters
+    ----------
+    folder, store : str
+        The staging folder, and the image store.
+    parts : frozenset of str
+        The subfolders that the store had when the import began.
+    """
+
+    folder: str
+    store: str
+    parts: frozenset[str]
+    _made: set[str] = field(default_factory=set, repr=False)
+
+    def keep(self, digest: str, extension: str, data: bytes) -> None:
+        """Take an image, unless it is here already. Safe to call from several threads and processes.
+
+        Raises
+        ------
+        OSError
+            It could not be written. What is half-written then must go with the whole folder.
+        """
+        part = digest[:2]
+        if part not in self._made:
+            os.makedirs(f"{self.folder}/{part}", exist_ok=True)  # noqa: PTH103
+            self._made.add(part)
+        name = f"{part}/{digest}{extension}"  # as in `catalog.image_file`
+        staged, stored = f"{self.folder}/{name}", f"{self.store}/{name}"
+        # What another import adds in the meantime is found when this one moves in.
+        if part in self.parts and is_whole(stored, len(data)):
+            # A link costs little, and survives a deletion of the stored one while this import still runs.
+            with suppress(OSError):
+                os.link(stored, staged)
+                return
+        with suppress(FileExistsError):  # the source holds the same image twice
+            _write(staged, data)
+
+
+def _write(file: str, data: bytes) -> None:
+    descriptor = os.open(file, _NEW, 0o666)
+    try:
+        written = os.write(descriptor, data)
+        while written < len(data):  # the disk may be all but full
+            written += os.write(descriptor, data[written:])
+    finally:
+        os.close(descriptor)
+
+
+def is_whole(file: str, size: int) -> bool:
+    """Whether a stored image is there in its full length; a power cut may have left a shorter one."""
+    try:
+        return os.stat(file).st_size == size  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def read_ordinary(file: str, *, most: int) -> bytes | None:
+    """The content of a plain file of up to `most` bytes; None for a link, and for whatever cannot be read."""
+    try:
+        descriptor = os.open(file, _ORDINARY)
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            return None
+        data = os.read(descriptor, status.st_size)
+        while len(data) < status.st_size and (more := os.read(descriptor, status.st_size - len(data))):
+            data += more
+        return data
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def put(data: bytes, header: ImageHeader, shelf: Shelf | None) -> Carried:
+    """Hash an image and put it on the shelf, if there is one; OSError where that fails."""
+    digest, extension = hashlib.sha256(data).hexdigest(), FORMAT_EXTENSIONS[header.format]
+    if shelf is not None:
+        shelf.keep(digest, extension, data)
+    return Carried(digest, extension, len(data), header.width, header.height)
+
+
+def carry(file: str, shelf: Shelf | None, *, most: int) -> Carried | None:
+    """Read, check, hash and keep a usual JPEG or PNG in a plain file; None where anything is out of the ordinary."""
+    data = read_ordinary(file, most=most)
+    if data is None or image_format(data) not in ("JPEG", "PNG"):
+        return None
+    try:
+        header = check_structure(data, name=file)
+    except ImageError:
+        return None
+    if not header.usual or (header.format == "PNG" and not png_intact(data)):
+        return None
+    return put(data, header, shelf)
+
+
+def in_time(work: Callable[[_Item], _Result], items: Sequence[_Item], seconds: float) -> list[_Result]:
+    """`work` of as many items as there is time for, but at least of one."""
+    results, until = [], time.monotonic() + seconds
+    for item in items:
+        results.append(work(item))
+        if time.monotonic() >= until:
+            break
+    return results
+
+
+def serve() -> None:
+    """Carry what is asked for through the standard input, until it ends, and answer through the standard output.
+
+    First comes (shelf, most), then lists of files with the seconds that one may take. An answer tells of as many files
+    as there was time for, but at least one; or it is the OSError that ended it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks also says when to end
+    questions, answers = sys.stdin.buffer, sys.stdout.buffer
+    shelf, most = pickle.load(questions)
+    while True:
+        try:
+            files, seconds = pickle.load(questions)
+        except EOFError:
+            return
+        try:
+            answer: object = in_time(lambda file: carry(file, shelf, most=most), files, seconds)
+        except OSError as error:
+            answer = error
+        pickle.dump(answer, answers)
+        answers.flush()

@@ -1,0 +1,151 @@
+"""Many hands for the images of an import: threads here, or processes of their own that carry the ordinary ones."""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Self, TypeVar
+
+from cfu_core.dataset import carrying
+from cfu_core.dataset.carrying import Carried, Shelf, in_time
+from cfu_core.errors import DatasetError
+
+_BATCH, _BATCH_S = 256, 0.1  # a hand reports after so many images or seconds, whichever comes first
+_MOST = 8  # more hands would wait for the disk, and for this process
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def hands() -> int:
+    """How many work at once."""
+    return min(os.cpu_count() or 1, _MOST)
+
+
+def one_by_one(work: Callable[[_Item], _Result]) -> Callable[[Sequence[_Item]], list[_Result]]:
+    """`work` of one item as `in_batches` wants it."""
+    return lambda items: in_time(work, items, _BATCH_S)
+
+
+def in_batches(
+    work: Callable[[Sequence[_Item]], list[_Result]], items: Sequence[_Item]
+) -> Generator[list[_Result], None, None]:
+    """The results of `work` in a few threads, in any order; a batch at a time, since handing over takes long.
+
+    Parameters
+    ----------
+    work : callable
+        Gives the results of the first few of the items it is given, at least of one.
+    """
+    left = deque(items)
+
+    def batch() -> list[_Result]:
+        taken: list[_Item] = []
+        with suppress(IndexError):
+            while len(taken) < _BATCH:
+                taken.append(left.popleft())
+        results = work(taken) if taken else []
+        left.extendleft(reversed(taken[len(results) :]))
+        return results
+
+    pool = ThreadPoolExecutor(hands(), thread_name_prefix="import")
+    try:
+        waiting: deque[Future[list[_Result]]] = deque(pool.submit(batch) for _ in range(2 * hands()))
+        while waiting:
+            results = waiting.popleft().result()
+            if results:
+                waiting.append(pool.submit(batch))
+                yield results
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class Crew:
+    """Processes that carry ordinary images; `carry` may be called from as many threads as there are `hands`.
+
+    Threads would not do: every call of the operating system hands on the interpreter's lock, and small images cost
+    little else, so that two threads carry them no faster than one.
+
+    Parameters
+    ----------
+    shelf, most
+        As for `carrying.carry`.
+    """
+
+    def __init__(self, shelf: Shelf | None, *, most: int) -> None:
+        self._first = (shelf, most)
+        self._free: SimpleQueue[_Carrier] = SimpleQueue()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            for _ in range(hands()):
+                carrier = _Carrier()
+                self._stack.callback(carrier.end)
+                carrier.tell(self._first)
+                self._free.put(carrier)
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def carry(self, files: Sequence[str]) -> list[Carried | None]:
+        """What `carrying.carry` gives for the first few of these files, at least for one.
+
+        Raises
+        ------
+        OSError
+            An image could not be written.
+        DatasetError
+            The process was ended from outside.
+        """
+        carrier = self._free.get()
+        try:
+            carrier.tell((files, _BATCH_S))
+            answer = carrier.answer()
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
+            raise DatasetError(
+                "The import broke off: a process that reads images was ended from outside.",
+                "Nothing was imported.",
+                "Close other programs if memory is short, then import again.",
+            ) from error
+        finally:
+            self._free.put(carrier)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+
+class _Carrier:
+    """A process that runs `carrying.serve`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", f"from {carrying.__name__} import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(carrying.__file__).parents[2],
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._questions, self._answers = self._process.stdin, self._process.stdout
+
+    def tell(self, what: object) -> None:
+        pickle.dump(what, self._questions)
+        self._questions.flush()
+
+    def answer(self) -> Any:
+        return pickle.load(self._answers)
+
+    def end(self) -> None:
+        """It ends by itself when nobody can ask any more."""
+        with suppress(BrokenPipeError):
+            self._questions.close()
+        self._answers.close()
+        self._process.wait()

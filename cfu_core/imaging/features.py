@@ -1,0 +1,142 @@
+"""An image as a short vector of colour, texture and shape, for a map on which similar images lie close together.
+
+Nothing here is learnt and no network is needed. What depends on direction is averaged over directions, so that a
+turned plate stays where it is.
+"""
+
+import cv2
+import numpy as np
+
+from cfu_core.imaging.measures import reduced
+
+FEATURE_SIDE = 112  # pixels of the longer side; finer texture is mostly the camera's
+_LEVELS = np.arange(256)
+_BINS = (  # where the 8 bins of each channel begin; a* and b* (grey is 128) seldom go further than 30 from grey
+    (0, 32, 64, 96, 128, 160, 192, 224),
+    (0, 98, 108, 118, 128, 138, 148, 158),
+    (0, 98, 108, 118, 128, 138, 148, 158),
+)
+_GREYS = 16  # levels of the co-occurrence matrix
+_DISTANCES = (1, 2, 4)  # pixels between the two of a pair
+_CO_OCCURRENCE = ("contrast", "homogeneity", "energy", "correlation")
+_PATTERNS = ((8, 1), (8, 3))  # neighbours and radius of the local binary patterns
+_STEEPNESS = (1, 2, 4, 8, 16, 32, 64)  # borders between bins of the gradient, in grey levels a pixel
+_SMALLEST = 0.002  # of the frame; a smaller spot is no colony
+_SHAPES = ("area", "eccentricity", "solidity", "extent", "circularity", "length", "off-centre", "spots", "at-border")
+
+NAMES: tuple[str, ...] = (
+    *(f"{channel} {moment}" for channel in "Lab" for moment in ("mean", "spread", "skewness")),
+    *(f"{channel} bin {i}" for channel in "Lab" for i in range(8)),
+    *(f"pattern {points},{radius} bin {i}" for points, radius in _PATTERNS for i in range(points + 2)),
+    *(f"co-occurrence {name} at {distance}" for name in _CO_OCCURRENCE for distance in _DISTANCES),
+    *(f"gradient bin {i}" for i in range(len(_STEEPNESS) + 1)),
+    "coherence",
+    *(f"colony {name}" for name in _SHAPES),
+    *(f"colony {channel} difference" for channel in "Lab"),
+)
+
+
+def features(image: np.ndarray) -> np.ndarray:
+    """Colour, texture and shape of an image.
+
+    Colour: moments and histograms of CIE LAB. Texture: uniform local binary patterns (Ojala et al. 2002,
+    doi:10.1109/TPAMI.2002.1017623), properties of the grey-level co-occurrence matrix averaged over four directions
+    (Haralick et al. 1973, doi:10.1109/TSMC.1973.4309314), and how steep the gradients are. Shape: region properties of
+    the largest region that differs from the frame's border. Of a histogram the square roots of the shares are
+    given, so that rare values count.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB; shrunk to `FEATURE_SIDE` pixels first where it is larger.
+
+    Returns
+    -------
+    ndarray of float32, shape (len(NAMES),)
+        Finite, in the order of `NAMES`; not scaled to each other.
+    """
+    small = reduced(image, FEATURE_SIDE)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
+    parts = (_colour(lab), *_patterns(lab[..., 0]), _co_occurrence(lab[..., 0]), _gradients(lab[..., 0]), _shape(lab))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def _colour(lab: np.ndarray) -> np.ndarray:
+    """Mean, spread and skewness of each channel, then a histogram of each: (33,)."""
+    counts = np.stack([cv2.calcHist([lab], [channel], None, [256], [0, 256]).ravel() for channel in range(3)])
+    shares = counts.astype(np.float64) / (lab.shape[0] * lab.shape[1])  # (3, 256)
+    mean = shares @ _LEVELS
+    away = _LEVELS - mean[:, None]
+    spread = np.sqrt((shares * away**2).sum(axis=1))
+    skewness = np.cbrt((shares * away**3).sum(axis=1))  # in grey levels, so that a flat channel has one too
+    bins = [np.add.reduceat(row, starts) for row, starts in zip(shares, _BINS, strict=True)]
+    return np.concatenate([np.stack([mean, spread, skewness], axis=1).ravel(), np.sqrt(np.concatenate(bins))])
+
+
+def _patterns(grey: np.ndarray) -> list[np.ndarray]:
+    from skimage.feature import local_binary_pattern  # late: pages import what lies above without waiting for it
+
+    found = [(local_binary_pattern(grey, points, radius, "uniform"), points) for points, radius in _PATTERNS]
+    return [_shares(np.bincount(codes.ravel().astype(np.intp), minlength=points + 2)) for codes, points in found]
+
+
+def _co_occurrence(grey: np.ndarray) -> np.ndarray:
+    from skimage.feature import graycomatrix, graycoprops
+
+    angles = np.arange(4) * np.pi / 4
+    pairs = graycomatrix(grey // (256 // _GREYS), _DISTANCES, angles, _GREYS, symmetric=True, normed=True)
+    turned = pairs.mean(axis=3, keepdims=True)
+    return np.concatenate([graycoprops(turned, name)[:, 0] for name in _CO_OCCURRENCE])
+
+
+def _gradients(grey: np.ndarray) -> np.ndarray:
+    """How steep the gradients are, and how far they share a direction (coherence, 0 to 1): (9,)."""
+    dx, dy = cv2.spatialGradient(grey)  # Sobel, 8 times the difference of neighbours
+    dx, dy = dx / np.float32(8), dy / np.float32(8)
+    steep = np.histogram(np.hypot(dx, dy), [0, *_STEEPNESS, np.inf])[0]
+    xx, yy, xy = float((dx * dx).mean()), float((dy * dy).mean()), float((dx * dy).mean())
+    coherence = np.hypot(xx - yy, 2 * xy) / (xx + yy) if xx + yy > 0 else 0.0
+    return np.append(_shares(steep), coherence)
+
+
+def _shape(lab: np.ndarray) -> np.ndarray:
+    """Properties of the largest region that differs from the frame's border, and by what colour: (12,); 0 for none."""
+    from skimage.measure import regionprops
+
+    nothing = np.zeros(len(_SHAPES) + 3)
+    values = lab.astype(np.float32)
+    border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    distance = np.linalg.norm(values - np.median(border, axis=0), axis=2)
+    if distance.max() < 1:
+        return nothing
+    levels = cv2.convertScaleAbs(distance, alpha=255 / distance.max())
+    mask = cv2.threshold(levels, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    if count < 2 or areas.max() < max(4, _SMALLEST * mask.size):
+        return nothing
+    region = (labels == 1 + areas.argmax()).astype(np.uint8)
+    (found,) = regionprops(region)
+    height, width = region.shape
+    diagonal = np.hypot(height, width)
+    perimeter = found.perimeter
+    centre = np.hypot(found.centroid[0] + 0.5 - height / 2, found.centroid[1] + 0.5 - width / 2)
+    at_border = np.concatenate([region[0], region[-1], region[:, 0], region[:, -1]]).mean()
+    inside = region.astype(bool)
+    difference = values[inside].mean(axis=0) - (values[~inside].mean(axis=0) if not inside.all() else 0)
+    shape = (
+        np.sqrt(found.area / region.size),
+        found.eccentricity,
+        found.solidity,
+        found.extent,
+        min(1.0, 4 * np.pi * found.area / perimeter**2) if perimeter > 0 else 0.0,
+        found.axis_major_length / diagonal,
+        centre / diagonal,
+        np.log2(np.count_nonzero(areas >= 4)),
+        at_border,
+    )
+    return np.append(shape, difference)
+
+
+def _shares(counts: np.ndarray) -> np.ndarray:
+    return np.sqrt(counts / counts.sum())

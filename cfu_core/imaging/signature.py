@@ -1,0 +1,121 @@
+"""A short vector that an image shares with its copies, however they are turned, mirrored, scaled or cropped.
+
+The most conspicuous blobs of an image (a cell, a colony, a speck) stay where they are in the scene when the frame
+changes. Each is described by the colours on rings around it, and each ring by its mean and by how strongly it varies
+once, twice and three times around: neither turning nor mirroring changes that. A last description, of the rings around
+the middle of the frame, serves images without blobs.
+
+References
+----------
+T. Lindeberg, "Feature detection with automatic scale selection", Int. J. Computer Vision 30 (1998), 79-116.
+"""
+
+import cv2
+import numpy as np
+
+BLOBS = 6
+_SIDE = 64  # pixels: images are reduced to an area of 64 x 64
+_NARROWEST, _LONGEST = 8, 256  # pixels; for very long images
+_FINEST, _STEP, _SCALES = 1.5, 2**0.4, 10  # pixels, ratio, number: blobs of 3 to 35 pixels across are found
+_RINGS = np.array([0.3, 0.8, 1.25, 1.7, 2.15, 2.6], np.float32)  # radii, in units of the blob's scale
+_RAYS = 16
+_FRAME_SCALE = 11.5  # pixels: the outermost ring around the middle lies just within the frame
+_SMOOTHING = 0.7  # pixels; takes off the grain
+_MEANS, _LIGHT_WAVES, _COLOUR_WAVES = 3, 3, 2  # numbers kept of each ring
+#: Numbers for one blob; all are 0 where an image has fewer blobs.
+DESCRIPTION_LENGTH = len(_RINGS) * (_MEANS + _LIGHT_WAVES + _COLOUR_WAVES)
+#: Numbers in a signature: the descriptions of the blobs, the strongest first, after that of the frame.
+SIGNATURE_LENGTH = (1 + BLOBS) * DESCRIPTION_LENGTH
+
+# lightness, then red against blue, then green against magenta; in grey levels
+_OPPONENT = np.array([[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [-0.25, 0.5, -0.25]], np.float32)
+_ANGLES = np.arange(_RAYS, dtype=np.float32) * np.float32(2 * np.pi / _RAYS)
+_RING_X, _RING_Y = np.outer(_RINGS, np.cos(_ANGLES)), np.outer(_RINGS, np.sin(_ANGLES))
+
+
+def signature(image: np.ndarray) -> np.ndarray:
+    """What to compare images by when looking for copies.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB, of any size; a reduced version of at least 64 pixels a side serves as well.
+
+    Returns
+    -------
+    ndarray of float32, shape (SIGNATURE_LENGTH,)
+        In grey levels. Copies have some `DESCRIPTION_LENGTH` long part nearly in common, not always at the same place.
+    """
+    small = opponent(image, _SIDE)
+    blobs = _blobs(np.ascontiguousarray(small[..., 0]))
+    height, width = small.shape[:2]
+    middle = np.array([[(width - 1) / 2, (height - 1) / 2, _FRAME_SCALE]])
+    found = np.zeros((1 + BLOBS, DESCRIPTION_LENGTH), np.float32)
+    found[: 1 + len(blobs)] = _described(cv2.GaussianBlur(small, (0, 0), _SMOOTHING), np.vstack([middle, blobs]))
+    return found.ravel()
+
+
+def opponent(image: np.ndarray, side: float) -> np.ndarray:
+    """`image` as lightness and two opponent colours, brought to an area of `side` x `side` pixels.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB.
+    side : float
+        Pixels.
+
+    Returns
+    -------
+    ndarray of float32, shape (h, w, 3)
+        Grey levels. The proportions are kept, except those of very long images.
+    """
+    height, width = image.shape[:2]
+    scale = side / np.sqrt(height * width)
+    size = [int(np.clip(round(length * scale), _NARROWEST, _LONGEST)) for length in (width, height)]
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.transform(cv2.resize(image, size, interpolation=method).astype(np.float32), _OPPONENT)
+
+
+def _blobs(grey: np.ndarray) -> np.ndarray:
+    """The strongest blobs, dark or bright, as rows (x, y, scale) in pixels: extrema of differences of Gaussians."""
+    levels, blurred, done = [], grey, 0.5
+    for sigma in _FINEST * _STEP ** np.arange(_SCALES):
+        blurred = cv2.GaussianBlur(blurred, (0, 0), float(np.sqrt(sigma**2 - done**2)), borderType=cv2.BORDER_REPLICATE)
+        levels.append(blurred)
+        done = sigma
+    change = np.diff(np.stack(levels), axis=0)  # (scales - 1, h, w)
+    strength = np.abs(change)
+    around = np.stack([cv2.dilate(level, None) for level in strength])
+    peak = (strength[1:-1] >= around[1:-1]) & (strength[1:-1] > around[:-2]) & (strength[1:-1] > around[2:])
+    peak[:, [0, -1]] = peak[:, :, [0, -1]] = False
+    k, y, x = np.nonzero(peak)
+    k += 1
+    best = np.argsort(-strength[k, y, x], kind="stable")[:BLOBS]
+    k, y, x = k[best], y[best], x[best]
+    here = change[k, y, x]
+    return np.column_stack(
+        [
+            x + _summit(change[k, y, x - 1], here, change[k, y, x + 1]),
+            y + _summit(change[k, y - 1, x], here, change[k, y + 1, x]),
+            _FINEST * _STEP ** (k + 0.5 + _summit(change[k - 1, y, x], here, change[k + 1, y, x])),
+        ]
+    )
+
+
+def _summit(before: np.ndarray, here: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Where the parabola through three neighbours has its summit, from -0.5 to 0.5."""
+    bend = before - 2 * here + after
+    return np.clip(np.divide(before - after, 2 * bend, out=np.zeros_like(here), where=bend != 0), -0.5, 0.5)
+
+
+def _described(small: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Descriptions (P, DESCRIPTION_LENGTH) of the surroundings of points (x, y, scale)."""
+    x, y, scale = (points[:, [column], None] for column in range(3))
+    across = (x + _RING_X * scale).astype(np.float32).reshape(-1, _RAYS)
+    down = (y + _RING_Y * scale).astype(np.float32).reshape(-1, _RAYS)
+    rings = cv2.remap(small, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    rings = rings.reshape(len(points), len(_RINGS), _RAYS, 3)
+    waves = np.abs(np.fft.rfft(rings, axis=2)) / _RAYS
+    kept = [rings.mean(axis=2), waves[:, :, 1:4, 0], waves[:, :, 1, 1:]]
+    return np.concatenate([part.reshape(len(points), -1) for part in kept], axis=1)
