@@ -3,19 +3,43 @@
 import json
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import pandas as pd
 import streamlit as st
+from cfu_core.dataset.audit import Finding, audit
 
+from cfu_core.dataset.browsing import browse_table
 from cfu_core.dataset.catalog import Dataset, dataset_folder, load_dataset
 from cfu_core.dataset.splitting import Split, split_of
+from cfu_core.dataset.survey import Survey, load_survey, survey_version
+from cfu_core.dataset.survey import thumbnail as survey_thumbnail
 from cfu_core.errors import CfuError
-from cfu_core.imaging.recipe import Enhanced, Recipe, enhance
+from cfu_core.imaging.cropping import Box
+from cfu_core.imaging.effects import Effect, effect
+from cfu_core.imaging.measures import reduced
+from cfu_core.imaging.recipe import Enhanced, Recipe, enhance, resize, with_contrast
 from cfu_core.jobs.worker import project_folder
 
-THUMBNAIL_SIDE = 256  # pixels of the longer side
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """A dataset as Explore looks at it: with its split, its survey, what the audit found, and one table of it all."""
+
+    data: Dataset
+    split: Split
+    survey: Survey
+    findings: tuple[Finding, ...]
+    table: pd.DataFrame
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kinds of findings with their titles."""
+        return {finding.kind: finding.title for finding in self.findings if finding.paths}
 
 
 def dataset(identifier: str) -> Dataset:
@@ -32,12 +56,26 @@ def _dataset(identifier: str, version: int) -> Dataset:  # noqa: ARG001 - the ve
 
 def split(data: Dataset, seed: int) -> Split:
     """The stored split of a dataset."""
-    return _split(data.id, data.digest, seed, data)
+    return _split(data.id, data.digest, data.version, seed, data)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Splitting…")
-def _split(identifier: str, digest: str, seed: int, _data: Dataset) -> Split:  # noqa: ARG001
+@st.cache_resource(max_entries=8, show_spinner="Splitting…")
+def _split(identifier: str, digest: str, version: int, seed: int, _data: Dataset) -> Split:  # noqa: ARG001
     return split_of(_data, seed=seed)
+
+
+def view(data: Dataset, seed: int) -> View:
+    """A dataset as Explore looks at it; made anew after an edit, and when the survey has come further."""
+    return _view(data.id, data.digest, data.version, survey_version(data.id), seed, data)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _view(identifier: str, digest: str, version: int, surveyed: int, seed: int, _data: Dataset) -> View:  # noqa: ARG001
+    found = load_survey(_data)
+    parts = split(_data, seed)
+    findings = audit(_data, found, parts)
+    table = browse_table(_data, parts, found, findings)
+    return View(data=_data, split=parts, survey=found, findings=tuple(findings), table=table)
 
 
 def thumbnail(data: Dataset, row: int) -> bytes:
@@ -47,11 +85,7 @@ def thumbnail(data: Dataset, row: int) -> bytes:
 
 @st.cache_data(max_entries=2000, show_spinner=False)
 def _thumbnail(digest: str, _data: Dataset, _row: int) -> bytes:  # noqa: ARG001
-    picture = _data.read_image(_row)
-    scale = THUMBNAIL_SIDE / max(picture.shape[:2])
-    return jpeg(
-        cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    )
+    return survey_thumbnail(_data, _row)
 
 
 def image(data: Dataset, row: int) -> np.ndarray:
@@ -59,19 +93,60 @@ def image(data: Dataset, row: int) -> np.ndarray:
     return _image(data.images["digest"].iat[row], data, row)
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _image(digest: str, _data: Dataset, _row: int) -> np.ndarray:  # noqa: ARG001
     return _data.read_image(_row)
 
 
 def enhanced(data: Dataset, row: int, recipe: Recipe) -> Enhanced:
-    """One image after crop and CLAHE."""
-    return _enhanced(data.images["digest"].iat[row], recipe.digest, data, row, recipe)
+    """One image after all steps but the resize."""
+    return _enhanced(data.images["digest"].iat[row], data.box(row), recipe.digest, data, row, recipe)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _enhanced(digest: str, recipe_digest: str, _data: Dataset, _row: int, _recipe: Recipe) -> Enhanced:  # noqa: ARG001
-    return enhance(image(_data, _row), _recipe)
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _enhanced(digest: str, box: Box | None, recipe_digest: str, _data: Dataset, _row: int, _recipe: Recipe) -> Enhanced:  # noqa: ARG001
+    plain = replace(_recipe, contrast="none")
+    if plain == _recipe:
+        return enhance(image(_data, _row), _recipe, box)
+    # the steps before the contrast stay the same while its settings change
+    before = enhanced(_data, _row, plain)
+    return before._replace(image=with_contrast(before.image, _recipe))
+
+
+class Small(NamedTuple):
+    """A small JPEG of an image under a recipe, and the image in numbers."""
+
+    picture: bytes
+    effect: Effect
+
+
+def small(data: Dataset, row: int, recipe: Recipe, side: int) -> Small:
+    """One image under a recipe, worked on at full size and then shrunk to `side` pixels."""
+    return _small(data.images["digest"].iat[row], data.box(row), recipe.digest, side, data, row, recipe)
+
+
+@st.cache_data(max_entries=300, show_spinner=False)
+def _small(
+    digest: str,  # noqa: ARG001
+    box: Box | None,  # noqa: ARG001
+    recipe_digest: str,  # noqa: ARG001
+    side: int,
+    _data: Dataset,
+    _row: int,
+    _recipe: Recipe,
+) -> Small:
+    before = enhanced(_data, _row, replace(_recipe, contrast="none"))
+    picture = with_contrast(before.image, _recipe)
+    return Small(jpeg(reduced(picture, side)), effect(picture))
+
+
+def strip(data: Dataset, rows: Sequence[int], recipe: Recipe, side: int) -> bytes:
+    """Several images under a recipe beside each other, each a square of `side` pixels."""
+    squares = []
+    for row in rows:
+        before = enhanced(data, row, replace(recipe, contrast="none"))
+        squares.append(resize(with_contrast(before.image, recipe), side))
+    return jpeg(np.hstack(squares))
 
 
 def jpeg(picture: np.ndarray) -> bytes:

@@ -1,10 +1,9 @@
 """Figures that pages share, drawn by Plotly in the theme's colours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from textwrap import wrap
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
@@ -13,16 +12,26 @@ from cfu_core.dataset.splitting import PARTITIONS
 
 MARGIN = {"l": 8, "r": 8, "t": 36, "b": 84}  # pixels; the legend lies in the bottom margin
 SHORT = {"training": "Training", "validation": "Validation", "test": "Test"}
+BADGE = {"training": "Train", "validation": "Val", "test": "Test"}  # where there is little room
 
 
-def show(figure: go.Figure, *, key: str, alt: str, height: int = 320) -> None:
-    """Put a figure on the page, as wide as its place."""
+def show(
+    figure: go.Figure, *, key: str, alt: str, height: int = 320, on_select: Callable | None = None, **selection: Any
+) -> None:
+    """Put a figure on the page, as wide as its place; with `on_select`, what is drawn in it is told."""
     legend = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "traceorder": "normal"}
     colors = theme()
     figure.update_layout(template="streamlit", colorway=colors.categories, height=height, legend=legend)
     figure.update_layout(margin=MARGIN if len(figure.data) > 1 else MARGIN | {"b": 8})
     figure.update_traces(colorscale=[[0, colors.background], [1, colors.accent]], selector={"type": "heatmap"})
-    st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False, "displayModeBar": False})
+    st.plotly_chart(
+        figure,
+        key=key,
+        alt=alt,
+        config={"displaylogo": False, "displayModeBar": False},
+        on_select=on_select or "ignore",
+        **selection,
+    )
 
 
 class Theme(NamedTuple):
@@ -65,14 +74,46 @@ def image_sizes(widths: Sequence[int], heights: Sequence[int], labels: Sequence[
     return figure
 
 
-def lightness_histogram(before: np.ndarray, after: np.ndarray) -> go.Figure:
-    """Share of pixels at each lightness (L of LAB, 0 to 255), before and after."""
+def lightness(before: np.ndarray, after: np.ndarray, clip: float | None) -> go.Figure:
+    """Shares of pixels at each lightness (256 each, adding up to 1) with their cumulative curves.
+
+    `clip` is the share at which CLAHE cuts the histogram of each tile.
+    """
     figure = go.Figure()
-    for name, picture in (("Before", before), ("After", after)):
-        lightness = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)[..., 0]
-        share = np.bincount(lightness.ravel(), minlength=256) / lightness.size * 100
-        figure.add_scatter(name=name, x=np.arange(256), y=share, mode="lines", line_shape="hv", fill="tozeroy")
-    figure.update_layout(title="Lightness", xaxis_title="lightness, 0 (black) to 255", yaxis_title="% of pixels")
+    levels = np.arange(256)
+    for index, (name, shares) in enumerate((("Before", before), ("After", after))):
+        color = theme().categories[index]
+        figure.add_scatter(
+            name=name, x=levels, y=100 * shares, mode="lines", line_shape="hv", fill="tozeroy", line_color=color
+        )
+        figure.add_scatter(
+            name=f"{name}, cumulative",
+            x=levels,
+            y=100 * np.cumsum(shares),
+            mode="lines",
+            line={"color": color, "dash": "dot", "width": 2},
+            yaxis="y2",
+        )
+    if clip is not None:
+        figure.add_hline(
+            100 * clip,
+            line={"color": theme().ink, "dash": "dash", "width": 1},
+            annotation={"text": "clip limit of a tile", "font_color": theme().ink},
+            annotation_position="top left",
+        )
+    figure.update_layout(
+        title="Lightness",
+        xaxis_title="lightness, 0 (black) to 255",
+        yaxis={"title": "% of pixels", "rangemode": "tozero"},
+        yaxis2={
+            "title": "cumulative %",
+            "overlaying": "y",
+            "side": "right",
+            "range": [0, 102],
+            "showgrid": False,
+            "dtick": 25,
+        },
+    )
     return figure
 
 
@@ -160,3 +201,58 @@ def curves(
         with place.cell():
             alt = f"{what} per epoch, training and validation"
             show(learning_curves(history, batches, what, epochs), key=f"{key}-{what}", alt=alt, height=340)
+
+
+def measure_histogram(
+    values: Mapping[str, np.ndarray], *, name: str, unit: str, limits: tuple[float, float] | None
+) -> go.Figure:
+    """Images by a measure, stacked by class; the chosen range is shaded. Drag across it to choose another."""
+    finite = {label: v[np.isfinite(v)] for label, v in values.items()}
+    together = np.concatenate(list(finite.values())) if finite else np.empty(0)
+    edges = np.histogram_bin_edges(together, 40) if len(together) else np.array([0.0, 1.0])
+    figure = go.Figure()
+    for label, v in finite.items():
+        figure.add_bar(
+            name=label,
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=np.histogram(v, edges)[0],
+            width=np.diff(edges),
+            hovertemplate=f"%{{x:.3g}} {unit}<br>%{{y}} images<extra>{label}</extra>",
+        )
+    if limits:
+        figure.add_vrect(*limits, fillcolor=theme().accent, opacity=0.18, line_width=0)
+    figure.update_layout(
+        barmode="stack", bargap=0.02, dragmode="select", selectdirection="h", title="Drag across to filter"
+    )
+    figure.update_xaxes(title=f"{name.lower()} ({unit})")
+    figure.update_yaxes(title="images")
+    return figure
+
+
+def image_map(
+    points: np.ndarray, groups: Mapping[str, np.ndarray], texts: np.ndarray, shown: np.ndarray, lasso: Sequence
+) -> go.Figure:
+    """Images as dots, alike ones near each other; those that the filter leaves out are faint.
+
+    `points` (N, 2), `groups` the rows of each class, `texts` (N,) for the pointer, `shown` (N,) bool.
+    """
+    figure = go.Figure()
+    for label, rows in groups.items():
+        figure.add_scattergl(
+            name=label,
+            mode="markers",
+            x=points[rows, 0].astype(np.float32),
+            y=points[rows, 1].astype(np.float32),
+            text=texts[rows],
+            marker={"size": 6, "opacity": np.where(shown[rows], 0.85, 0.12)},
+            hovertemplate=f"%{{text}}<extra>{label}</extra>",
+            unselected={"marker": {"opacity": 0.12}},
+        )
+    if lasso:
+        path = "M" + "L".join(f"{x},{y}" for x, y in lasso) + "Z"
+        figure.add_shape(type="path", path=path, line={"color": theme().accent, "width": 2})
+    figure.update_layout(dragmode="lasso", title="Draw around dots to filter")
+    # both axes in one measure: the projection's distances mean the same in each direction
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False, scaleanchor="x")
+    return figure

@@ -67,5 +67,4 @@ def advanced() -> dict[str, Any]:
             values["optimizer"] = st.selectbox(
                 optimizer.label, optimizer.choices, help=optimizer.help, key="train_optimizer", persist_state="session"
             )
-        st.caption("Augmentation of training images: reflection, any rotation, shifts up to a tenth of the side.")
     return values

@@ -14,6 +14,7 @@ from pages.components import cached
 
 DRAWN = "drawn, not photographed"
 PAGE = "current_page"
+SEED = "split_seed"
 
 
 @contextmanager
@@ -46,6 +47,42 @@ def in_url(key: str, default: Any, allowed: Callable[[Any], bool], *, always: bo
         st.query_params.pop(key, None)
     else:
         st.query_params[key] = value if isinstance(value, list) else str(value)
+
+
+def linked(key: str, default: Any, allowed: Callable[[Any], bool]) -> tuple[Any, bool]:
+    """A value that no widget of Streamlit's holds, and whether the page was just opened.
+
+    It comes from the link on arrival, else it is what `link` kept.
+    """
+    value = st.session_state.get(f"{key}_kept", default)
+    arrived = arrived_on(f"{key}_linked_on")
+    if arrived and key in st.query_params:
+        value = _parsed(st.query_params.get_all(key), default)
+    value = value if value is not None and allowed(value) else default
+    link(key, value, default)
+    return value, arrived
+
+
+def keep(key: str, value: Any, default: Any) -> None:
+    """Set from a callback what `in_url` or `linked` holds under `key`."""
+    link(key, value, default)
+    st.session_state[key] = value
+
+
+def link(key: str, value: Any, default: Any) -> None:
+    """Keep a value for the visit, and in the URL unless it is the default."""
+    st.session_state[f"{key}_kept"] = value
+    if value == default:
+        st.query_params.pop(key, None)
+    elif st.query_params.get(key) != str(value):
+        st.query_params[key] = str(value)
+
+
+def arrived_on(memory: str) -> bool:
+    """Whether the page has just been opened or switched to, as seen by whoever keeps `memory` in the session."""
+    arrived = st.session_state.get(memory) != st.session_state[PAGE]
+    st.session_state[memory] = st.session_state[PAGE]
+    return arrived
 
 
 def _parsed(texts: list[str], default: Any) -> Any:
@@ -140,14 +177,25 @@ def linked_slider(key: str, declared: Setting, default: Any) -> Any:
         return st.slider(declared.label, low, high, step=step, key=key, help=declared.help)
 
 
+def split_seed() -> int:
+    """Which split counts now, whether or not the page asks for it."""
+    asked = _parsed([st.query_params.get(SEED, "")], 0)
+    now = st.session_state.get(SEED, st.session_state.get(f"{SEED}_kept", asked))
+    return now if now is not None and _seed_allowed(now) else 0
+
+
 def split_seed_input() -> int:
-    """Which split, in the URL; the same on every page."""
-    with in_url("split_seed", 0, lambda value: 0 <= value < 2**31):
+    """Choose the split, in the URL; the same on every page."""
+    with in_url(SEED, 0, _seed_allowed):
         return st.number_input(
             "Split seed",
             0,
             2**31 - 1,
-            key="split_seed",
+            key=SEED,
             help="Another number gives another random split with the same counts. Each is kept with the dataset.",
             width=180,
         )
+
+
+def _seed_allowed(value: int) -> bool:
+    return 0 <= value < 2**31

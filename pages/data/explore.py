@@ -1,104 +1,53 @@
-"""The images of a dataset: counts, split, gallery, sizes and problems."""
+"""The images of a dataset: one grid that everything filters, one image large, the audit, edits on record."""
 
-from collections.abc import Callable
-from pathlib import PurePosixPath
-
-import pandas as pd
 import streamlit as st
 
-from cfu_core.dataset.splitting import PARTITIONS, check_split, check_trainable
 from cfu_core.errors import CfuError
-from cfu_core.evaluation.tables import table_2
-from pages.components import cached, charts
-from pages.components.gallery import gallery
-from pages.components.state import chosen_dataset, header, in_url, split_seed_input
+from pages.components import cached, editing, filters, panels
+from pages.components.audit_panel import audit_panel
+from pages.components.background import survey_progress
+from pages.components.browse import grid, order_of
+from pages.components.large import large, opened
+from pages.components.state import chosen_dataset, header, split_seed
 
-
-def filter_pills(label: str, key: str, options: list[str], names: Callable[[str], str] = str) -> list[str]:
-    """Choose some of a few; none means all."""
-    with in_url(key, [], lambda value: set(value) <= set(options)):
-        return st.pills(label, options, selection_mode="multi", key=key, format_func=names)
-
-
-header("Explore", "What the dataset holds, how it is split, and what was wrong with the files.")
+header("Explore", "Look at every image, find what is wrong, correct it. Whatever you choose filters the grid.")
 data = chosen_dataset()
-images = data.images
+editing.notice()
+chosen = filters.current(data)
+try:
+    view = cached.view(data, split_seed())
+except CfuError as error:
+    st.error(str(error), icon=":material/error:")
+    st.stop()
+survey_progress(data, view.survey)
+passes = chosen.mask(view.table)
 
-facts = st.grid(2, min_column_width=400, gap="large")
-chart, table = facts.cell(), facts.cell()
-with table:
-    st.subheader(
-        "The split",
-        anchor=False,
-        help="Training images teach the network, validation images choose the best epoch, and test images are looked "
-        "at once, at the end. The paper calls the test images “classification” (its Table 2).",
-    )
-    seed = split_seed_input()
-    try:
-        split = cached.split(data, seed)
-    except CfuError as error:
-        st.error(str(error), icon=":material/error:")
-        st.stop()
-    counts = table_2(split.counts)
-    if not counts["Published"].any():
-        counts = counts.drop(columns="Published")
-    st.dataframe(counts, hide_index=True)
-    st.caption(split.nearness)
-    try:
-        check_trainable(data.counts)
-        check_split(split)
-    except CfuError as error:
-        st.warning(f"This dataset can be explored, but not trained on. {error}", icon=":material/warning:")
-with chart:
-    charts.show(charts.class_counts(split.counts), key="class_counts", alt="Images per class and partition")
+row = opened(view)
+if row is not None:
+    large(view, row, order_of(view, passes))
+    st.stop()
 
-st.subheader("Images", anchor=False)
-partition = images["path"].map(split.assignment)
-with st.container(horizontal=True, gap="large"):
-    classes = filter_pills("Class", "class", data.classes)
-    partitions = filter_pills("Partition", "partition", list(PARTITIONS), lambda p: charts.SHORT[p])
-    with in_url("name", "", lambda value: True):
-        wanted = st.text_input("Name contains", key="name", width=220)
-chosen = images["label"].isin(classes or data.classes) & partition.isin(partitions or PARTITIONS)
-chosen &= images["path"].str.contains(wanted, case=False, regex=False)
-rows = images.index[chosen].tolist()
-names = [
-    f"**{images['label'].iat[i]}** · {charts.SHORT[partition.iat[i]]}  \n{PurePosixPath(images['path'].iat[i]).name}"
-    + (f" · {images['group'].iat[i]}" if data.has_groups else "")
-    for i in rows
-]
-gallery(data, rows, names, key="page")
+filters.widgets(data, chosen, view.kinds)
+filters.chips(chosen, view.kinds)
+filters.to_url(chosen)
 
-details = st.tabs(["Sizes", f"Problems ({len(data.problems)})", "Identical files"], key="facts", on_change="rerun")
-with details[0]:
-    if details[0].open:
-        sizes = images[["width", "height"]].drop_duplicates()
-        if len(sizes) == 1:
-            st.write(f"Every image has {sizes.iat[0, 0]} × {sizes.iat[0, 1]} pixels.")
-        else:
-            st.write(f"{len(sizes)} different sizes. Every image is brought to the network's size before training.")
-            charts.show(
-                charts.image_sizes(images["width"].tolist(), images["height"].tolist(), images["label"].tolist()),
-                key="sizes",
-                alt="Width against height of every image",
-            )
-with details[1]:
-    if details[1].open:
-        if data.problems:
-            st.write("What the import left out, and why. Mend it and import again, or go on without.")
-            problems = pd.DataFrame(
-                [{"File": p.path, "Kind": p.kind, "What is wrong": p.detail} for p in data.problems]
-            )
-            st.dataframe(
-                problems, hide_index=True, column_config={"What is wrong": st.column_config.TextColumn(width="large")}
-            )
-        else:
-            st.write("Every file could be read.")
-with details[2]:
-    if details[2].open:
-        duplicates = data.duplicates()
-        if duplicates:
-            st.write("These files are identical byte for byte. They always fall into the same partition.")
-            st.dataframe(pd.DataFrame({"Identical files": [", ".join(paths) for paths in duplicates]}), hide_index=True)
-        else:
-            st.write("No two files are identical.")
+with st.grid(5, min_column_width=150, gap="small") as screen:
+    with screen.cell(column_span=2):
+        names = ["Classes", "Measures", "Map", "Audit", "History"]
+        tabs = st.tabs(names, key="explore_panel", on_change="rerun")
+        for tab, show in zip(
+            tabs,
+            (
+                lambda: panels.split_panel(data, view.split),
+                lambda: panels.measures_panel(view.table, chosen),
+                lambda: panels.map_panel(view.table, view.survey, chosen, passes),
+                lambda: audit_panel(view),
+                lambda: editing.history_panel(data),
+            ),
+            strict=True,
+        ):
+            if tab.open:
+                with tab:
+                    show()
+    with screen.cell(column_span=3):
+        grid(view, passes)

@@ -8,19 +8,26 @@ from streamlit.delta_generator import DeltaGenerator
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.recipe import Recipe
+from cfu_core.imaging.recipe_book import saved_recipes
 from cfu_core.jobs.launch import submit_runs
 from cfu_core.models.registry import ARCHITECTURES, architecture
 from cfu_core.paper import TABLE_1
 from cfu_core.training.config import TrainingConfig
 from pages.components import cached, jobs, runs
+from pages.components.augment import chosen_augmentation, words
 from pages.components.settings import advanced, choose_weights
 from pages.components.state import chosen_dataset, clahe_sliders, header, in_url
 
+KINDS = ("original", "preprocessed")  # the paper's
+
 
 def recipe_for(images: str, key: str, clip: float, tiles: int) -> Recipe:
-    """The recipe of original or preprocessed images at a network's size."""
+    """The recipe of original, preprocessed or a saved recipe's images at a network's size."""
     size = architecture(key).input_size
-    return Recipe.original(size) if images == "original" else Recipe.preprocessed(size, clip_limit=clip, tiles=tiles)
+    if images == "original":
+        return Recipe.original(size)
+    saved = saved_recipes().get(images)
+    return saved.at(size) if saved else Recipe.preprocessed(size, clip_limit=clip, tiles=tiles)
 
 
 def start(data: Dataset, pairs: list[tuple[str, Recipe]], common: dict[str, Any]) -> None:
@@ -47,19 +54,22 @@ def settings_form(data: Dataset) -> DeltaGenerator:
         )
     images = st.segmented_control(
         "Images",
-        ["original", "preprocessed"],
+        ["original", "preprocessed", *(name for name in saved_recipes() if name not in KINDS)],
         default="preprocessed",
         required=True,
         key="train_images",
         persist_state="session",
-        help="Original: resized only. Preprocessed: cropped to the colony, then CLAHE, then resized.",
+        help="Original: resized only. Preprocessed: cropped to the colony, then CLAHE, then resized. Recipes that you "
+        "save on the Preprocess page stand here as well.",
     )
     with st.expander("Settings of preprocessed images", icon=":material/tune:"):
         clahe = clahe_sliders()
         st.caption("The same as on the Preprocess page, where you see what they do.")
     recipe = recipe_for(images, key, *clahe)
     st.caption(recipe.summary)
-    common = {"weights": choose_weights(), **advanced()}
+    augmentation = chosen_augmentation()
+    common = {"weights": choose_weights(), "augmentation": augmentation, **advanced()}
+    st.caption(f"Augmentation of training images: {words(augmentation)}; set on the Preprocess page.")
     with st.container(horizontal=True):
         if st.button("Start training", type="primary", icon=":material/play_arrow:"):
             start(data, [(key, recipe)], common)
@@ -69,8 +79,7 @@ def settings_form(data: Dataset) -> DeltaGenerator:
             help="Six runs, one after the other: AlexNet, GoogLeNet and ResNet-18, each on original and on "
             "preprocessed images, with the settings above.",
         ):
-            kinds = ("original", "preprocessed")
-            start(data, [(k, recipe_for(i, k, *clahe)) for k in TABLE_1 for i in kinds], common)
+            start(data, [(k, recipe_for(i, k, *clahe)) for k in TABLE_1 for i in KINDS], common)
     return st.empty()
 
 

@@ -1,6 +1,7 @@
 """Pages without a browser."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.catalog import Dataset, load_dataset
 from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.survey import survey
 
 PROJECT = Path(__file__).parents[2]
 
@@ -38,6 +40,25 @@ def visit(cfu_home: Path) -> Callable[..., AppTest]:  # noqa: ARG001 - every pag
         return app
 
     return open_page
+
+
+@pytest.fixture(scope="session")
+def _surveyed_home(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path) -> tuple[Path, str]:
+    """A home folder with `drawn_shapes`, measured once for all tests."""
+    home = tmp_path_factory.mktemp("surveyed") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CFU_HOME", str(home))
+        dataset = import_source(drawn_shapes, name="shapes")
+        survey(dataset)
+    return home, dataset.id
+
+
+@pytest.fixture
+def surveyed_dataset(cfu_home: Path, _surveyed_home: tuple[Path, str]) -> Dataset:
+    """`drawn_shapes`, imported and measured, in this test's own home."""
+    home, identifier = _surveyed_home
+    shutil.copytree(home, cfu_home)
+    return load_dataset(identifier)
 
 
 @pytest.fixture

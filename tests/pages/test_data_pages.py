@@ -1,8 +1,18 @@
 """Explore and Preprocess with a small dataset."""
 
+import json
+
 import pytest
 
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.edits import edit_log
+from cfu_core.dataset.filtering import saved_filters
 from cfu_core.dataset.splitting import PARTITIONS, split_of
+from cfu_core.dataset.survey import load_survey
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.imaging.recipe_book import saved_recipes
+from cfu_core.jobs.job import all_jobs
+from cfu_core.jobs.tasks import execute
 
 DRAWN = "drawn, not photographed"
 EVERY_PAGE = ("start/overview", "data/explore", "data/preprocess", "model/train", "model/results")
@@ -12,9 +22,24 @@ def captions(app) -> list[str]:
     return [caption.value for caption in app.main.caption]
 
 
-def tiles(app) -> list[str]:
-    """What stands under the gallery's images."""
-    return [text for text in captions(app) if text.startswith("**")]
+def tiles(app) -> list[dict]:
+    """What the grid shows, as it was sent to the browser."""
+    for element in app.get("bidi_component"):
+        if element.proto.component_name.endswith("cfu_tiles"):
+            sent = element.proto.bytes
+            return json.loads(sent[4 : 4 + int.from_bytes(sent[:4], "little")])["items"]
+    return []
+
+
+def asked(app, name: str) -> list[str]:
+    """A parameter of the address."""
+    value = app.query_params[name]
+    return value if isinstance(value, list) else [value]
+
+
+def counted(app) -> str:
+    """How many of how many images pass."""
+    return next(element.value for element in app.markdown if " images" in element.value and " of " in element.value)
 
 
 def test_explore_counts_what_the_split_has(visit, small_dataset, figures):
@@ -34,62 +59,218 @@ def test_explore_counts_what_the_split_has(visit, small_dataset, figures):
 
 def test_explore_filters_by_class_partition_and_name(visit, small_dataset):
     app = visit("data/explore", dataset=small_dataset.id)
-    assert len(tiles(app)) == 24
-    assert "Images 1 to 24 of 36" in captions(app)
-    app.button_group(key="class").set_value(["ring"]).run()
+    assert [tile["id"] for tile in tiles(app)] == small_dataset.images["path"].tolist()
+    assert counted(app) == "36 of 36 images"
+    app.button_group(key="filter_classes_0").set_value(["ring"]).run()
     assert len(tiles(app)) == 13
-    app.button_group(key="partition").set_value(["test"]).run()
+    app.button_group(key="filter_partitions_0").set_value(["test"]).run()
     held_out = split_of(small_dataset, seed=0).counts["ring"]["test"]
     assert len(tiles(app)) == held_out
-    assert all(text.startswith("**ring** · Test") for text in tiles(app))
-    app.text_input(key="name").set_value("[no such").run()  # no regular expression
+    assert all((tile["title"], tile["badge"]) == ("ring", "Test") for tile in tiles(app))
+    assert asked(app, "class") == ["ring"]
+    app.text_input(key="filter_name_0").set_value("[no such").run()  # no regular expression
     assert not app.exception
-    assert tiles(app) == []
-    assert app.main.info
+    assert counted(app) == "0 of 36 images"
+    app.button(key="chips_clear").click().run()
+    assert counted(app) == "36 of 36 images"
+    assert "class" not in app.query_params
+
+
+def test_a_chip_takes_one_filter_away(visit, small_dataset):
+    app = visit("data/explore", dataset=small_dataset.id, **{"class": ["disc", "ring"], "name": "0"})
+    next(button for button in app.button if button.label == "ring").click().run()
+    assert asked(app, "class") == ["disc"]
+    assert asked(app, "name") == ["0"]
+    next(button for button in app.button if button.label == "name: 0").click().run()
+    assert counted(app) == "12 of 36 images"
 
 
 def test_explore_shows_the_filters_of_a_link(visit, small_dataset):
     app = visit("data/explore", dataset=small_dataset.id, **{"class": "disc", "partition": ["training", "test"]})
     counts = split_of(small_dataset, seed=0).counts["disc"]
     assert len(tiles(app)) == counts["training"] + counts["test"]
-    again = visit("data/explore", dataset=small_dataset.id, **{"class": "nothing", "partition": "x", "page": "99"})
-    assert len(tiles(again)) == 24
+    again = visit("data/explore", dataset=small_dataset.id, **{"partition": "x", "page": "99", "in.brightness": "a~b"})
+    assert not again.exception
+
+
+def test_a_view_is_kept_under_a_name_and_opened_by_a_link(visit, small_dataset):
+    app = visit("data/explore", dataset=small_dataset.id, **{"class": "ring", "partition": "test"})
+    number = len(tiles(app))
+    app.text_input(key="view_name").set_value("Rings to test").run()
+    app.button(key="view_keep").click().run()
+    again = visit("data/explore", dataset=small_dataset.id, view="Rings to test")
+    assert len(tiles(again)) == number
+    assert asked(again, "class") == ["ring"]
+    again.button(key="view_delete_Rings to test").click().run()
+    assert saved_filters(small_dataset.id) == {}
 
 
 def test_explore_splits_by_the_seed_of_a_link(visit, small_dataset):
     app = visit("data/explore", dataset=small_dataset.id, split_seed="7")
     assert app.number_input(key="split_seed").value == 7
     assignment = split_of(small_dataset, seed=7).assignment
-    rows = small_dataset.images["path"].tolist()[:24]
-    assert [text.split(" · ")[1].split()[0].lower() for text in tiles(app)] == [assignment[path] for path in rows]
+    badges = {"training": "Train", "validation": "Val", "test": "Test"}
+    assert {tile["id"]: tile["badge"] for tile in tiles(app)} == {path: badges[p] for path, p in assignment.items()}
     for nonsense in ("-1", "x", "1e9", "99999999999"):
         app = visit("data/explore", dataset=small_dataset.id, split_seed=nonsense)
         assert app.number_input(key="split_seed").value == 0
 
 
-def test_explore_lists_problems_and_identical_files(visit, flawed_dataset):
+def test_a_first_visit_asks_for_the_survey(visit, small_dataset, no_workers):
+    app = visit("data/explore", dataset=small_dataset.id)
+    assert "background" in no_workers
+    jobs = [job for job in all_jobs() if job.kind == "survey"]
+    assert [job.spec["dataset"] for job in jobs] == [small_dataset.id]
+    app.run()
+    assert len([job for job in all_jobs() if job.kind == "survey"]) == 1
+
+
+def test_sorting_by_a_measure(visit, surveyed_dataset):
+    app = visit("data/explore", dataset=surveyed_dataset.id, sort="brightness", down="True")
+    brightness = load_survey(surveyed_dataset).table["brightness"]
+    expected = surveyed_dataset.images["path"].loc[brightness.sort_values(ascending=False, kind="stable").index]
+    assert [tile["id"] for tile in tiles(app)] == expected.tolist()
+
+
+def test_a_range_of_a_measure_in_a_link(visit, surveyed_dataset):
+    values = load_survey(surveyed_dataset).table["brightness"]
+    middle = float(values.median())
+    app = visit("data/explore", dataset=surveyed_dataset.id, **{"in.brightness": f"0~{middle:g}"})
+    assert len(tiles(app)) == (values <= float(f"{middle:g}")).sum()
+
+
+@pytest.mark.parametrize("panel", ["Measures", "Map", "Audit", "History"])
+def test_every_panel_of_explore_shows(visit, surveyed_dataset, panel):
+    app = visit("data/explore", dataset=surveyed_dataset.id)
+    app.session_state["explore_panel"] = panel
+    app.run()
+    assert not app.exception
+    assert not app.error
+
+
+def test_relabel_undo_redo(visit, surveyed_dataset):
+    path = surveyed_dataset.images["path"].iat[0]
+    app = visit("data/explore", dataset=surveyed_dataset.id, image=path)
+    app.selectbox(key="large_label").set_value("ring").run()
+    app.text_input(key="large_label_who").set_value("Ada").run()
+    app.text_input(key="large_label_why").set_value("a hole").run()
+    app.button(key="large_relabel").click().run()
+    assert load_dataset(surveyed_dataset.id).counts["ring"] == 14
+    edit = edit_log(surveyed_dataset.id)[-1]
+    assert (edit.who, edit.why, edit.changes) == ("Ada", "a hole", {path: "ring"})
+    app.button(key="edit_undo").click().run()
+    assert load_dataset(surveyed_dataset.id).counts == surveyed_dataset.counts
+    app.button(key="edit_redo").click().run()
+    assert load_dataset(surveyed_dataset.id).counts["ring"] == 14
+
+
+def test_exclude_and_bring_back(visit, surveyed_dataset):
+    path = surveyed_dataset.images["path"].iat[0]
+    app = visit("data/explore", dataset=surveyed_dataset.id, image=path)
+    app.button(key="large_exclude").click().run()
+    assert not app.exception
+    assert path not in load_dataset(surveyed_dataset.id).images["path"].tolist()
+    app.session_state["explore_panel"] = "History"
+    app.run()
+    app.multiselect(key="excluded_paths").set_value([path]).run()
+    app.button(key="include").click().run()
+    assert load_dataset(surveyed_dataset.id).counts == surveyed_dataset.counts
+
+
+def test_groups_from_names_are_tried_live(visit, small_dataset):
+    app = visit("data/explore", dataset=small_dataset.id)
+    app.session_state["explore_panel"] = "History"
+    app.run()
+    app.text_input(key="group_pattern").set_value("(((").run()
+    assert "no regular expression" in app.error[0].value
+    app.text_input(key="group_pattern").set_value("{group}/*").run()
+    assert any(element.value == "**3 groups**." for element in app.markdown)
+    assert load_dataset(small_dataset.id).version == 0
+    app.button(key="group_go").click().run()
+    assert sorted(load_dataset(small_dataset.id).images["group"].unique()) == small_dataset.classes
+
+
+def test_problems_of_the_import_and_identical_files_are_findings(visit, flawed_dataset):
     app = visit("data/explore", dataset=flawed_dataset.id)
-    app.session_state["facts"] = next(tab.label for tab in app.tabs if tab.label.startswith("Problems"))
+    app.session_state["explore_panel"] = "Audit"
     app.run()
     assert not app.exception
-    problems = app.dataframe[-1].value
+    problems = next(frame.value for frame in app.dataframe if "What is wrong" in frame.value)
     assert problems["File"].tolist() == ["large/cut.png"]
-    assert problems["What is wrong"].tolist() == [flawed_dataset.problems[0].detail]
-    app.session_state["facts"] = "Identical files"
+    app.button(key="show_byte-duplicate").click().run()
+    assert [tile["id"] for tile in tiles(app)] == ["small/00.png", "small/01.png"]
+    app.session_state["explore_panel"] = "Audit"
     app.run()
-    assert app.dataframe[-1].value.iloc[:, 0].tolist() == ["small/00.png, small/01.png"]
+    next(b for b in app.button if b.key and b.key.startswith("remedy_byte-duplicate_Keep one")).click().run()
+    assert len(load_dataset(flawed_dataset.id).images) == 29
 
 
-def test_preprocess_says_what_the_sliders_do(visit, small_dataset):
-    app = visit("data/preprocess", dataset=small_dataset.id)
-    before = [markdown.value for markdown in app.markdown], captions(app)
-    app.slider(key="clip").set_value(4.0).run()
-    app.slider(key="tiles").set_value(4).run()
+@pytest.mark.parametrize("panel", ["Numbers", "What if", "Rivals", "The crop", "Augmentation", "Whole dataset"])
+def test_every_panel_of_preprocess_shows(visit, surveyed_dataset, panel):
+    app = visit("data/preprocess", dataset=surveyed_dataset.id, tiles="4")
+    app.session_state["preprocess_panel"] = panel
+    app.run()
     assert not app.exception
-    assert ([markdown.value for markdown in app.markdown], captions(app)) != before
-    assert any("| OpenCV (ours) | 4 |" in markdown.value for markdown in app.markdown)
-    assert app.query_params["clip"] in ("4.0", ["4.0"])
-    assert app.query_params["tiles"] in ("4", ["4"])
+    assert not app.error
+
+
+def test_preprocess_says_what_the_settings_do(visit, small_dataset):
+    app = visit("data/preprocess", dataset=small_dataset.id, clip="4.0", tiles="4", crop="False")
+    assert any("CLAHE (clip 4, 4 × 4 tiles)" in text for text in captions(app))
+    # 64 x 48 pixels in 4 x 4 tiles of 16 x 12; 4 times the mean bin of 192 / 256 is 3
+    assert any("Tiles of 16 × 12 pixels; each tile's histogram is cut at 3 of 192" in text for text in captions(app))
+    assert any("scikit-image: 0.0156; in MATLAB: 0.0118" in text for text in captions(app))
+
+
+def test_a_preset_is_taken(visit, small_dataset):
+    app = visit("data/preprocess", dataset=small_dataset.id)
+    app.button(key="preset_MATLAB").click().run()
+    assert not app.exception
+    assert any("CLAHE (clip 3.55, 8 × 8 tiles)" in text for text in captions(app))
+    assert asked(app, "clip") == ["3.55"]
+
+
+def test_a_recipe_is_saved_taken_and_forgotten(visit, small_dataset):
+    app = visit("data/preprocess", dataset=small_dataset.id, contrast="gamma", gamma="0.5")
+    app.text_input(key="recipe_name").set_value("Dim plates").run()
+    app.button(key="recipe_save").click().run()
+    assert saved_recipes()["Dim plates"].gamma == 0.5
+    app.button_group(key="contrast").set_value("stretch").run()
+    app.button(key="recipe_Dim plates").click().run()
+    assert not app.exception
+    assert any("gamma 0.5" in text for text in captions(app))
+    app.button(key="forget_Dim plates").click().run()
+    assert saved_recipes() == {}
+
+
+def test_a_cell_of_the_what_if_sheet_is_taken(visit, small_dataset):
+    app = visit("data/preprocess", dataset=small_dataset.id)
+    app.session_state["preprocess_panel"] = "What if"
+    app.run()
+    app.button(key="take_8_4").click().run()
+    assert any("CLAHE (clip 8, 4 × 4 tiles)" in text for text in captions(app))
+
+
+def test_apply_to_all_queues_the_work_and_says_what_it_cost(visit, small_dataset, no_workers):
+    app = visit("data/preprocess", dataset=small_dataset.id, tiles="4")
+    app.session_state["preprocess_panel"] = "Whole dataset"
+    app.run()
+    app.button(key="prepare_go").click().run()
+    assert not app.exception
+    job = next(job for job in all_jobs() if job.kind == "prepare")
+    assert Recipe.from_dict(job.spec["recipe"]).tiles == 4
+    assert execute(job).state == "finished"
+    app.run()
+    assert "36 images" in app.success[0].value
+
+
+def test_training_augments_as_the_preview_says(visit, small_dataset):
+    app = visit("data/preprocess", dataset=small_dataset.id)
+    app.session_state["preprocess_panel"] = "Augmentation"
+    app.run()
+    app.slider(key="aug_angle").set_value(30.0).run()
+    app.switch_page("pages/model/train.py").run()
+    assert any("rotation up to 30°" in text for text in captions(app))
 
 
 @pytest.mark.parametrize(
@@ -105,10 +286,12 @@ def test_preprocess_says_what_the_sliders_do(visit, small_dataset):
         {"tiles": "100000"},
     ],
 )
-@pytest.mark.parametrize("path", ["data/preprocess", "model/train"])
-def test_settings_that_make_no_sense_are_left_aside(visit, small_dataset, path, query):
-    app = visit(path, dataset=small_dataset.id, **query)
+def test_settings_that_make_no_sense_are_left_aside(visit, small_dataset, query):
+    app = visit("model/train", dataset=small_dataset.id, **query)
     assert (app.slider(key="clip").value, app.slider(key="tiles").value) == (2.0, 8)
+    assert not app.error
+    app = visit("data/preprocess", dataset=small_dataset.id, **query)
+    assert any("CLAHE (clip 2, 8 × 8 tiles)" in text for text in captions(app))
     assert not app.error
 
 

@@ -1,0 +1,70 @@
+"""What training will see: augmented images from the code that training uses."""
+
+import numpy as np
+import streamlit as st
+
+from cfu_core.dataset.catalog import Dataset
+from cfu_core.errors import CfuError
+from cfu_core.imaging.augmentation import Augmentation, sample_matrices, warp
+from cfu_core.imaging.recipe import Recipe, resize
+from pages.components import cached
+from pages.components.state import in_url, keep
+
+COUNT = 12
+PAPER = Augmentation()
+
+
+def chosen_augmentation() -> Augmentation:
+    """As set on the Preprocess page; training uses the same."""
+    kept = {name: st.session_state.get(f"{key}_kept", default) for name, (key, default) in _KEYS.items()}
+    return Augmentation(reflect=kept["reflect"], rotation=kept["rotation"], translation=kept["translation"])
+
+
+_KEYS = {
+    "reflect": ("aug_reflect", PAPER.reflect),
+    "rotation": ("aug_angle", PAPER.rotation),
+    "translation": ("aug_shift", PAPER.translation),
+}
+
+
+def words(settings: Augmentation) -> str:
+    """An augmentation in a few words."""
+    parts = ["reflection"] if settings.reflect else []
+    if settings.rotation:
+        parts.append("any rotation" if settings.rotation == 180 else f"rotation up to {settings.rotation:g}°")
+    if settings.translation:
+        parts.append(f"shifts up to {settings.translation:.0%} of the side")
+    return ", ".join(parts) or "none"
+
+
+def augmentation_sheet(data: Dataset, row: int, recipe: Recipe) -> None:
+    """Sliders, and one image as training would draw it again and again."""
+    st.caption(
+        "The paper names reflection, rotation and translation, without their ranges; the defaults are ours. Training "
+        "uses what is set here. Every epoch sees other ones."
+    )
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        with in_url("aug_reflect", PAPER.reflect, lambda value: True):
+            st.toggle("Reflection", key="aug_reflect")
+        with in_url("aug_angle", PAPER.rotation, lambda value: 0 <= value <= 180):
+            st.slider("Largest angle", 0.0, 180.0, step=5.0, key="aug_angle", format="%g°", width=220)
+        with in_url("aug_shift", PAPER.translation, lambda value: 0 <= value <= 0.5):
+            st.slider("Largest shift", 0.0, 0.5, step=0.01, key="aug_shift", format="percent", width=220)
+        st.button("Reset", icon=":material/restart_alt:", on_click=_reset, help="All three, as the paper names them")
+        with in_url("aug_draw", 0, lambda value: 0 <= value < 10_000):
+            draw = st.number_input("Draw", 0, 9_999, key="aug_draw", help="Another number, other samples.", width=120)
+    settings = chosen_augmentation()
+    try:
+        picture = resize(cached.enhanced(data, row, recipe).image, recipe.size)
+    except CfuError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    with st.grid(6, min_column_width=110, gap="small"):
+        for number, matrix in enumerate(sample_matrices(settings, COUNT, np.random.default_rng(draw))):
+            st.image(cached.jpeg(warp(picture, matrix)), width="stretch", alt=f"Sample {number + 1}")
+    st.caption(f"{recipe.size} × {recipe.size} pixels. Augmentation: {words(settings)}.")
+
+
+def _reset() -> None:
+    for key, default in _KEYS.values():
+        keep(key, default, default)

@@ -1,0 +1,439 @@
+"""Sliders whose picture follows the hand, in a small app of their own.
+
+The picture before is grey 100. The one after is grey 100 + level, so that its colour tells the value that it was
+computed from.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, expect
+
+from pages.components.warmup import warm_up
+from tests.browser.driving import PROJECT, Screen, free_port
+
+pytestmark = pytest.mark.browser
+
+APP = """
+import time
+
+import cv2
+import numpy as np
+import streamlit as st
+
+from pages.components.live import Control, dragging, live, live_values
+
+LEVEL = Control(key="level", label="Level", help="Grey added.", minimum=0, maximum=100, step=1, default=10)
+GAIN = Control(key="gain", label="Gain", minimum=0.1, maximum=40.0, step=0.1, default=2.0)
+GAMMA = Control(key="gamma", label="Gamma", minimum=0.2, maximum=5.0, step=0.1, default=1.0)
+WIDTH, HEIGHT, TILES = 128, 129, 8
+
+state = st.session_state
+state.runs = state.get("runs", 0) + 1
+
+
+def grey(level):
+    return cv2.imencode(".png", np.full((HEIGHT, WIDTH, 3), level, np.uint8))[1].tobytes()
+
+
+@st.fragment
+def workbench(controls):
+    values = live_values("live", controls)
+    if "slow" in st.query_params:
+        time.sleep(0.15)
+    live(
+        controls,
+        values,
+        before=grey(100) + bytes(200_000),
+        after=grey(100 + values["level"]),
+        size=(WIDTH, HEIGHT),
+        tiles=TILES if GAIN in controls else None,
+        caption_after="Enhanced",
+        key="live",
+    )
+    st.write("values:", " ".join(f"{name}={value!r}" for name, value in values.items()))
+    st.write("the hand", "moves" if dragging("live") else "rests")
+
+
+st.set_page_config(layout="wide")
+with st.container(horizontal=True):
+    st.button("Strong", on_click=lambda: state.update(level=50))
+    st.button("Too strong", on_click=lambda: state.update(level=5000))
+    other = st.toggle("Other controls")
+    away = st.toggle("Away")
+    lower = st.toggle("Lower")
+if lower:
+    st.write("It stands below.")
+with st.container(border=lower):
+    if not away:
+        workbench((LEVEL, GAMMA) if other else (LEVEL, GAIN))
+st.write("runs:", state.runs)
+"""
+
+COLOURS = """canvases => canvases.map(canvas => {
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d")
+    copy.drawImage(canvas, 0, 0)
+    return [...copy.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data].join(" ")
+})"""
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """The small app on a server of its own, with the dashboard's settings and theme."""
+    folder = tmp_path_factory.mktemp("live")
+    script = folder / "app.py"
+    script.write_text(APP, encoding="utf-8")
+    port = free_port()
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)],
+            cwd=PROJECT,
+            env=os.environ | {"PYTHONPATH": str(PROJECT)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    warm_up(port)
+    assert server.poll() is None, log.read_text()
+    yield SimpleNamespace(url=f"http://127.0.0.1:{port}")
+    with suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait(timeout=20)
+
+
+@pytest.fixture
+def screen(app, new_screen) -> Screen:
+    """A visitor before the view; with the frames that go over the wire."""
+    screen = new_screen(app)
+    screen.open()
+    expect_pictures(screen, 100, 110)
+    return screen
+
+
+@pytest.fixture
+def slow(app, new_screen) -> Screen:
+    """As `screen`, but a picture takes a while."""
+    screen = new_screen(app)
+    screen.open(slow="1")
+    expect_pictures(screen, 100, 110)
+    return screen
+
+
+def pictures(screen: Screen) -> Locator:
+    return screen.page.locator(".live canvas")
+
+
+def expect_pictures(screen: Screen, *greys: int) -> None:
+    """Both pictures show these greys: neither blank nor another."""
+    wanted = [f"{grey} {grey} {grey} 255" for grey in greys]
+    expect(pictures(screen)).to_have_count(2)
+    screen.page.wait_for_function(
+        f"wanted => JSON.stringify(({COLOURS})([...document.querySelectorAll('.stBidiComponent *')]"
+        ".flatMap(e => [...(e.shadowRoot?.querySelectorAll('canvas') ?? [])]))) === JSON.stringify(wanted)",
+        arg=wanted,
+    )
+
+
+def slider(screen: Screen, name: str = "Level") -> Locator:
+    return screen.page.get_by_role("slider", name=name, exact=True)
+
+
+def field(screen: Screen, name: str = "Level") -> Locator:
+    return screen.page.get_by_role("spinbutton", name=f"{name}, as a number")
+
+
+def view(screen: Screen, name: str) -> None:
+    screen.page.get_by_role("radio", name=name, exact=True).check()
+
+
+def says(screen: Screen, text: str) -> None:
+    """Python has this to say."""
+    expect(screen.text(text)).to_be_visible()
+
+
+def hold(screen: Screen, at: float) -> tuple[float, float, float]:
+    """Press the mouse on the slider at this share of its length; where it begins, its width, and its height."""
+    screen.settle()
+    box = slider(screen).bounding_box()
+    left, width, middle = box["x"], box["width"], box["y"] + box["height"] / 2
+    screen.page.mouse.move(left + at * width, middle)
+    screen.page.mouse.down()
+    expect(slider(screen)).to_be_focused()
+    return left, width, middle
+
+
+# --- the hand moves
+
+
+def test_the_picture_follows_while_the_slider_is_dragged(screen):
+    left, width, middle = hold(screen, 0.3)
+    for share in (0.4, 0.6, 0.8):
+        screen.page.mouse.move(left + share * width, middle)
+        level = int(slider(screen).input_value())
+        assert abs(level - 100 * share) <= 3
+        expect_pictures(screen, 100, 100 + level)  # the button is still down
+        says(screen, "the hand moves")
+    screen.page.mouse.up()
+    says(screen, "the hand rests")
+    says(screen, f"values: level={level} gain=2.0")
+    says(screen, "runs: 1")  # of the whole script: only the fragment ran again
+
+
+def test_one_request_is_on_its_way_at_a_time_and_the_last_value_counts(app, new_screen):
+    screen = new_screen(app)
+    wire: list[str] = []
+
+    def listen(socket):
+        socket.on("framesent", lambda payload: wire.append("request"))
+        socket.on("framereceived", lambda payload: wire.append("picture") if b"\x89PNG" in payload else None)
+
+    screen.page.on("websocket", listen)
+    screen.open(slow="1")
+    expect_pictures(screen, 100, 110)
+    left, width, middle = hold(screen, 0.2)
+    wire.clear()
+    levels = []
+    for step in range(40):
+        screen.page.mouse.move(left + (0.2 + 0.015 * step) * width, middle)
+        levels.append(int(slider(screen).input_value()))
+    screen.page.mouse.up()
+    assert levels == sorted(levels), "an answer took the slider back"
+    says(screen, f"values: level={levels[-1]} gain=2.0")
+    says(screen, "the hand rests")
+    expect_pictures(screen, 100, 100 + levels[-1])
+    assert 2 <= wire.count("request") < 20
+    assert all(pair != ("request", "request") for pair in pairwise(wire))
+
+
+def test_a_picture_that_the_browser_has_is_not_sent_again(app, new_screen):
+    screen = new_screen(app)
+    sizes: list[int] = []
+    screen.page.on("websocket", lambda socket: socket.on("framereceived", lambda payload: sizes.append(len(payload))))
+    screen.open()
+    expect_pictures(screen, 100, 110)
+    assert max(sizes) > 200_000
+    slider(screen).press("ArrowRight")
+    expect_pictures(screen, 100, 111)
+    sizes.clear()
+    slider(screen).press("ArrowRight")
+    expect_pictures(screen, 100, 112)
+    assert max(sizes) < 100_000
+
+
+def test_arrow_keys_move_a_slider_by_its_step(screen):
+    slider(screen).press("ArrowRight")
+    expect_pictures(screen, 100, 111)
+    slider(screen, "Gain").press("ArrowLeft")
+    says(screen, "values: level=11 gain=1.9")
+    slider(screen).press("Home")
+    expect_pictures(screen, 100, 100)
+    says(screen, "values: level=0 gain=1.9")
+    says(screen, "the hand rests")
+
+
+def test_the_number_field_takes_exact_values_within_the_limits(screen):
+    field(screen, "Gain").fill("2.37")
+    says(screen, "values: level=10 gain=2.37")
+    field(screen, "Gain").fill("99")
+    field(screen, "Gain").press("Enter")
+    says(screen, "values: level=10 gain=40.0")
+    expect(field(screen, "Gain")).to_have_value("40")
+    expect(slider(screen, "Gain")).to_have_value("40")
+    field(screen).fill("7.6")
+    field(screen).press("Enter")
+    says(screen, "values: level=8 gain=40.0")  # whole numbers only
+    field(screen).fill("")
+    slider(screen).focus()
+    expect(field(screen)).to_have_value("8")
+
+
+def test_each_slider_goes_back_to_its_default(screen):
+    slider(screen).press("End")
+    expect_pictures(screen, 100, 200)
+    slider(screen, "Gain").press("End")
+    says(screen, "values: level=100 gain=40.0")
+    screen.button("Reset Level to 10").click()
+    expect_pictures(screen, 100, 110)
+    says(screen, "values: level=10 gain=40.0")
+    expect(field(screen)).to_have_value("10")
+
+
+# --- Python sets values too
+
+
+def test_a_value_that_python_sets_moves_the_slider_and_the_hand_may_go_on(screen):
+    for _ in range(2):  # the second time Python says what it said before
+        screen.button("Strong").first.click()
+        expect_pictures(screen, 100, 150)
+        expect(slider(screen)).to_have_value("50")
+        expect(field(screen)).to_have_value("50")
+        slider(screen).press("ArrowRight")
+        expect_pictures(screen, 100, 151)
+        says(screen, "values: level=51 gain=2.0")
+    screen.button("Too strong").click()
+    says(screen, "values: level=100 gain=2.0")
+    expect(slider(screen)).to_have_value("100")
+
+
+def test_a_value_that_python_sets_while_the_slider_is_dragged(slow):
+    left, width, middle = hold(slow, 0.2)
+    slow.page.mouse.move(left + 0.3 * width, middle)
+    slow.button("Strong").first.dispatch_event("click")
+    expect(slider(slow)).to_have_value("50")
+    expect_pictures(slow, 100, 150)
+    slow.page.mouse.move(left + 0.7 * width, middle)
+    slow.page.mouse.up()
+    level = int(slider(slow).input_value())
+    assert level > 60
+    says(slow, f"values: level={level} gain=2.0")
+    expect_pictures(slow, 100, 100 + level)
+
+
+def test_the_controls_may_change(screen):
+    slider(screen).press("End")
+    slider(screen, "Gain").press("End")
+    says(screen, "values: level=100 gain=40.0")
+    toggle = screen.page.get_by_text("Other controls")
+    toggle.click()
+    says(screen, "values: level=100 gamma=1.0")
+    expect(slider(screen, "Gain")).to_have_count(0)
+    expect(screen.page.get_by_label("Show tiles")).to_be_hidden()
+    slider(screen, "Gamma").press("ArrowRight")
+    says(screen, "values: level=100 gamma=1.1")
+    toggle.click()
+    says(screen, "values: level=100 gain=40.0")
+    expect(slider(screen, "Gain")).to_have_value("40")
+
+
+# --- it goes and comes back
+
+
+def test_values_pictures_and_view_outlive_a_visit_elsewhere(screen):
+    slider(screen).press("End")
+    view(screen, "Side by side")
+    says(screen, "values: level=100 gain=2.0")
+    screen.page.get_by_text("Away").click()
+    expect(pictures(screen)).to_have_count(0)
+    screen.page.get_by_text("Away").click()
+    expect_pictures(screen, 100, 200)
+    expect(slider(screen)).to_have_value("100")
+    expect(screen.page.get_by_role("radio", name="Side by side")).to_be_checked()
+    slider(screen).press("ArrowLeft")
+    expect_pictures(screen, 100, 199)
+
+
+def test_it_may_move_to_another_place_of_the_page(screen):
+    slider(screen).press("ArrowRight")
+    says(screen, "values: level=11 gain=2.0")
+    screen.page.get_by_text("Lower").click()
+    says(screen, "It stands below.")
+    screen.settle()
+    expect_pictures(screen, 100, 111)
+    slider(screen).press("ArrowRight")
+    expect_pictures(screen, 100, 112)
+
+
+def test_the_view_is_kept_after_a_reload_of_the_page(screen):
+    view(screen, "Difference")
+    screen.page.get_by_label("Show tiles").check()
+    screen.reload()
+    expect_pictures(screen, 100, 110)
+    expect(screen.page.get_by_role("radio", name="Difference")).to_be_checked()
+    expect(screen.page.get_by_label("Show tiles")).to_be_checked()
+
+
+# --- views
+
+
+def shown_at(screen: Screen, across: float) -> tuple[int, ...]:
+    """The colour on the screen at this share of the stage's width, three quarters down."""
+    shot = cv2.imdecode(np.frombuffer(screen.page.locator(".live .stage").screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    height, width = shot.shape[:2]
+    return tuple(int(channel) for channel in shot[3 * height // 4, int(across * (width - 1))])
+
+
+def grey(level: int) -> tuple[int, ...]:
+    return (level,) * 3
+
+
+def test_a_curtain_with_a_divider_that_keys_and_mouse_move(screen):
+    divider = slider(screen, "Divider")
+    expect(divider).to_have_attribute("aria-valuenow", "50")
+    assert [shown_at(screen, x) for x in (0.05, 0.45, 0.55, 0.95)] == [grey(100)] * 2 + [grey(110)] * 2
+    for _ in range(2):
+        divider.press("PageUp")
+    divider.press("ArrowLeft")
+    expect(divider).to_have_attribute("aria-valuenow", "68")
+    expect(divider).to_have_attribute("aria-valuetext", "68 % Before, the rest Enhanced")
+    assert [shown_at(screen, x) for x in (0.6, 0.75)] == [grey(100), grey(110)]
+    box = screen.page.locator(".live .stage").bounding_box()
+    screen.page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 20)
+    screen.page.mouse.down()
+    screen.page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 40)
+    screen.page.mouse.up()
+    screen.page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 40)
+    expect(divider).to_have_attribute("aria-valuenow", "20")
+    assert [shown_at(screen, x) for x in (0.15, 0.25)] == [grey(100), grey(110)]
+
+
+def test_side_by_side_difference_and_after(screen):
+    view(screen, "Side by side")
+    assert [shown_at(screen, x) for x in (0.25, 0.75)] == [grey(100), grey(110)]
+    before, after = pictures(screen).all()
+    assert before.bounding_box()["width"] == after.bounding_box()["width"]
+    assert before.bounding_box()["y"] == after.bounding_box()["y"]
+    view(screen, "Difference")
+    assert shown_at(screen, 0.5) == grey(40)  # four times 110 - 100
+    expect(screen.page.get_by_text("Absolute difference, × 4")).to_be_visible()
+    view(screen, "After")
+    assert shown_at(screen, 0.5) == grey(110)
+    expect(screen.page.locator(".caption", has_text="Enhanced")).to_be_visible()
+    expect(screen.page.locator(".caption", has_text="Before")).to_be_hidden()
+
+
+def test_the_grid_shows_the_tiles_as_they_are(screen):
+    grid = screen.page.locator(".after .grid")
+    expect(grid).to_be_hidden()
+    screen.page.get_by_label("Show tiles").check()
+    expect(grid).to_be_visible()
+    lines = grid.locator(".light").get_attribute("d")
+    # 128 x 129 pixels do not divide into 8 x 8: OpenCV pads them to 136 x 136
+    places = [17, 34, 51, 68, 85, 102, 119]
+    assert re.findall(r"M(\d+) 0V129", lines) == [str(x) for x in places]
+    assert re.findall(r"M0 (\d+)H128", lines) == [str(y) for y in places]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 800)])
+def test_every_view_is_accessible_and_fits(app, new_screen, scheme, width):
+    screen = new_screen(app, width=width, color_scheme=scheme)
+    screen.open()
+    expect_pictures(screen, 100, 110)
+    screen.page.get_by_label("Show tiles").check()
+    for name in ("Curtain", "Side by side", "Difference", "After"):
+        view(screen, name)
+        main = screen.page.get_by_test_id("stMain")
+        assert main.evaluate("e => e.scrollWidth <= e.clientWidth"), name
+        stage = screen.page.locator(".live .stage").bounding_box()
+        assert stage["height"] <= 1000
+        found = Axe().run(screen.page, context=".stBidiComponent").response["violations"]
+        assert not found, [(v["id"], [n["html"] for n in v["nodes"]]) for v in found]
+    slider(screen).focus()
+    screen.page.keyboard.press("Shift+Tab")
+    expect(screen.button("About Level")).to_be_focused()
+    expect(screen.page.get_by_role("tooltip")).to_have_text("Grey added.")
+    expect(screen.page.get_by_role("tooltip")).to_be_visible()
+    screen.page.keyboard.press("Escape")
+    expect(screen.page.get_by_role("tooltip")).to_be_hidden()

@@ -1,0 +1,187 @@
+"""What Python makes of the live view's sliders, without a browser: the test says what a browser would say."""
+
+import json
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.settings import Setting, setting
+from pages.components.live import Control, tile_size
+
+LEVEL = {"key": "level", "label": "Level", "minimum": 0, "maximum": 100, "step": 1, "default": 10}
+GAIN = {"key": "gain", "label": "Gain", "minimum": 0.1, "maximum": 40.0, "step": 0.1, "default": 2.0}
+
+
+def script(controls):
+    import numpy as np
+    import streamlit as st
+
+    from pages.components.live import Control, dragging, live, live_jpeg, live_values
+
+    made = [Control(**declared) for declared in controls]
+    st.session_state["values"] = values = live_values("view", made)
+    st.session_state["dragging"] = dragging("view")
+    st.session_state["jpeg"] = after = live_jpeg("view", np.full((400, 800, 3), 120, np.uint8), most=600)
+    live(made, values, before=b"before", after=after, size=(800, 400), tiles=8, key="view")
+
+
+class Browser:
+    """A run of the script after each thing said."""
+
+    def __init__(self) -> None:
+        self.controls = [LEVEL, GAIN]
+        self.said: dict[str, Any] = {}
+        self.app = AppTest.from_function(script, kwargs={"controls": self.controls}, default_timeout=20)
+        self.run()
+
+    def run(self, **state: Any) -> dict[str, Any]:
+        """Run the script with these values in the session's state, as Python would set them; gives the values."""
+        for key, value in state.items():
+            self.app.session_state[key] = value
+        if self.said:
+            self.app.session_state["view"] = {"said": self.said}
+        self.app.run()
+        assert not self.app.exception
+        return self.app.session_state["values"]
+
+    def say(self, version: str | None = None, **said: Any) -> dict[str, Any]:
+        """The browser says its values, under the version that it knows."""
+        self.said = {"serial": 1, "have": [], "version": version or self.header["version"], **said}
+        return self.run()
+
+    def show(self, *controls: dict[str, Any]) -> dict[str, Any]:
+        self.controls[:] = controls
+        return self.run()
+
+    @property
+    def message(self) -> bytes:
+        return self.app.get("bidi_component")[0].proto.bytes
+
+    @property
+    def header(self) -> dict[str, Any]:
+        return json.loads(self.message[4 : 4 + int.from_bytes(self.message[:4], "little")])
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return Browser()
+
+
+def test_sliders_begin_at_their_defaults_and_follow_the_hand(browser):
+    assert browser.app.session_state["values"] == {"level": 10, "gain": 2.0}
+    assert browser.say(values={"level": 70, "gain": 3.5}, serial=4) == {"level": 70, "gain": 3.5}
+    assert browser.app.session_state["level"] == 70
+    assert browser.header["answers"] == 4
+    assert browser.run() == {"level": 70, "gain": 3.5}
+
+
+def test_what_a_browser_says_is_held_against_the_limits(browser):
+    assert browser.say(values={"level": 7000, "gain": -3}) == {"level": 100, "gain": 0.1}
+    said = browser.say(values={"level": 6.7, "gain": 3})
+    assert said == {"level": 7, "gain": 3.0}
+    assert (type(said["level"]), type(said["gain"])) == (int, float)
+    for nonsense in ("x", None, True, float("nan"), float("inf"), [1]):
+        assert browser.say(values={"level": nonsense, "gain": nonsense}) == {"level": 10, "gain": 2.0}
+    assert browser.say(values="x") == {"level": 10, "gain": 2.0}
+
+
+def test_python_wins_where_it_changed_a_value_itself_and_an_old_answer_does_not_count(browser):
+    old = browser.header["version"]
+    browser.say(values={"level": 70, "gain": 3.5})
+    assert browser.run(level=20) == {"level": 20, "gain": 3.5}
+    new = browser.header["version"]
+    assert new != old
+    assert browser.header["values"] == {"level": 20, "gain": 3.5}
+    assert browser.say(old, values={"level": 71, "gain": 3.5}) == {"level": 20, "gain": 3.5}
+    assert browser.say(new, values={"level": 30, "gain": 3.5}) == {"level": 30, "gain": 3.5}
+    assert browser.run(level=20) == {"level": 20, "gain": 3.5}  # the same once more is news too
+    assert browser.header["version"] not in (old, new)
+
+
+def test_controls_may_come_and_go(browser):
+    browser.say(values={"level": 70, "gain": 3.5})
+    assert browser.show(LEVEL) == {"level": 70}
+    assert browser.say(values={"level": 80}) == {"level": 80}
+    assert browser.run(gain=9.0) == {"level": 80}
+    assert browser.show(LEVEL, GAIN) == {"level": 80, "gain": 9.0}
+
+
+def test_after_a_new_start_of_the_server_the_hands_values_stand():
+    restarted = Browser.__new__(Browser)
+    restarted.controls, restarted.said = [LEVEL, GAIN], {"version": "7f", "values": {"level": 70, "gain": 3.5}}
+    restarted.app = AppTest.from_function(script, kwargs={"controls": restarted.controls}, default_timeout=20)
+    assert restarted.run() == {"level": 70, "gain": 3.5}
+    assert restarted.header["version"] == "7f"
+
+
+def test_a_picture_that_the_browser_has_is_left_out(browser):
+    before, after = browser.header["pictures"]
+    jpeg = browser.app.session_state["jpeg"]
+    assert browser.header["lengths"] == [6, len(jpeg)]
+    assert browser.message.endswith(b"before" + jpeg)
+    browser.say(values={}, have=[before["digest"]])
+    assert browser.header["lengths"] == [0, len(jpeg)]
+    browser.say(values={}, have=[before["digest"], after["digest"]])
+    assert browser.header["lengths"] == [0, 0]
+
+
+def test_while_the_hand_moves_a_picture_is_no_larger_than_it_is_shown(browser):
+    def shape(**said):
+        browser.say(values={}, **said)
+        assert browser.app.session_state["dragging"] is said.get("dragging", False)
+        return cv2.imdecode(np.frombuffer(browser.app.session_state["jpeg"], np.uint8), cv2.IMREAD_COLOR).shape
+
+    assert shape() == (300, 600, 3)
+    assert shape(dragging=True, side=500) == (250, 500, 3)
+    assert shape(dragging=True, side=200) == (100, 200, 3)
+    assert shape(dragging=True, side=5000) == (300, 600, 3)
+    assert shape(dragging=True, side=None) == (300, 600, 3)
+    assert shape(dragging=False, side=500) == (300, 600, 3)
+
+
+def test_the_view_needs_values_first():
+    def wrong():
+        import streamlit as st
+
+        from pages.components.live import live
+
+        try:
+            live((), {}, before=b"", after=b"", size=(1, 1), key="view")
+        except ValueError as error:
+            st.write(str(error))
+
+    assert "live_values comes before live" in AppTest.from_function(wrong, default_timeout=20).run().markdown[0].value
+
+
+def test_a_control_is_made_from_a_settings_declaration():
+    control = Control.of("clip", setting(Recipe, "clip_limit"), 2.0)
+    assert (control.label, control.minimum, control.maximum, control.step) == ("Clip limit", 0.1, 40.0, 0.1)
+    with pytest.raises(ValueError, match="Words has no limits"):
+        Control.of("words", Setting(label="Words", help=""), 1)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "tiles"), [(64, 64, 8), (65, 64, 8), (64, 65, 8), (100, 90, 8), (64, 70, 7), (37, 41, 5)]
+)
+def test_tiles_are_those_of_opencv(width, height, tiles):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (height, width), dtype=np.uint8)
+    equalise = cv2.createCLAHE(clipLimit=400.0, tileGridSize=(tiles, tiles)).apply
+    plain = equalise(image)
+
+    def reach(axis: int) -> int:
+        """How many columns (1) or rows (0) from the first one have a say in the first one."""
+        last = 0
+        for place in range(1, image.shape[axis]):
+            other = image.copy()
+            line = (slice(None), place) if axis else (place, slice(None))
+            other[line] = np.where(other[line] < 128, 255, 0)
+            if (equalise(other).take(0, axis) != plain.take(0, axis)).any():
+                last = place
+        return last + 1
+
+    assert tile_size((width, height), tiles) == (reach(1), reach(0))

@@ -1,0 +1,73 @@
+"""What Python says to the components that show pictures, and hears from them."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cfu_core.imaging.cropping import Box
+from pages.components.boxes import MarkedBox, read_box
+from pages.components.parcel import pack
+from pages.components.tiles import Tile, tiles
+
+
+def test_a_parcel_holds_header_and_pictures():
+    parcel = pack({"label": "Colony £"}, [b"first", b"", b"third one"])
+    length = int.from_bytes(parcel[:4], "little")
+    assert json.loads(parcel[4 : 4 + length]) == {"label": "Colony £", "lengths": [5, 0, 9]}
+    assert parcel[4 + length :] == b"firstthird one"
+
+
+def test_a_box_is_read_as_it_was_written():
+    mark = MarkedBox(Box(3, 5, 40, 21), kind="by hand")
+    said = json.loads(json.dumps(mark.as_json()))
+    assert said == {"left": 3, "top": 5, "right": 40, "bottom": 21, "label": "Colony", "kind": "by hand"}
+    assert read_box(said) == Box(3, 5, 40, 21)
+    assert MarkedBox(Box(*np.array([3, 5, 40, 21]))).as_json() == {**said, "kind": "automatic"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        [3, 5, 40, 21],
+        {"left": 3, "top": 5, "right": 40},
+        {"left": 3.5, "top": 5, "right": 40, "bottom": 21},
+        {"left": True, "top": 5, "right": 40, "bottom": 21},
+        {"left": -1, "top": 5, "right": 40, "bottom": 21},
+        {"left": 40, "top": 5, "right": 40, "bottom": 21},
+        {"left": 3, "top": 21, "right": 40, "bottom": 5},
+    ],
+)
+def test_what_is_no_box_is_refused(said):
+    assert read_box(said) is None
+
+
+def test_tiles_need_names_of_their_own():
+    picture = cv2.imencode(".jpg", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
+    with pytest.raises(ValueError, match="identifier of its own"):
+        tiles([Tile(id="a", picture=picture, title="x")] * 2, key="grid")
+
+
+def _page():
+    import streamlit as st
+
+    from pages.components.tiles import Tile, select, selection, tiles
+
+    if "started" not in st.session_state:
+        st.session_state.started = True
+        select(["b", "z"], key="grid")
+    st.button("None", on_click=select, args=([],), kwargs={"key": "grid"})
+    before = selection("grid")
+    result = tiles([Tile(id=name, picture=b"", title=name) for name in "abc"], key="grid")
+    st.json({"before": before, "selected": result.selected, "unseen": result.unseen, "opened": result.opened})
+
+
+def test_python_chooses_before_the_grid_is_shown():
+    app = AppTest.from_function(_page, default_timeout=20).run()
+    assert not app.exception
+    assert json.loads(app.json[0].value) == {"before": ["b", "z"], "selected": ["b", "z"], "unseen": 1, "opened": None}
+    app.button[0].click().run()
+    assert json.loads(app.json[0].value) == {"before": [], "selected": [], "unseen": 0, "opened": None}
