@@ -53,7 +53,7 @@ def main() -> None:
         if kept is None:
             work.rmdir()
         else:
-            print(f"\nKept: {kept / 'images'} and CFU_HOME={kept / 'home 0'}")
+            print(f"\nKept: {kept / 'images'} and CFU_HOME={kept / 'home-0'}")
 
 
 def measure_size(size: int, folder: Path, options: argparse.Namespace) -> dict[str, str]:
@@ -67,7 +67,7 @@ def measure_size(size: int, folder: Path, options: argparse.Namespace) -> dict[s
     for turn in range(options.rounds):
         for count, times in hashing.items():
             times.append(apart(images, read_and_hash, count))
-        dataset, seconds = apart(images, import_images, folder / f"home {turn}")
+        dataset, seconds = apart(images, import_images, folder / f"home-{turn}")
         importing.append(seconds)
         note(f"round {turn + 1}: import {size / seconds:,.0f} images/s")
     row = {"images": f"{size:,}"}
@@ -79,7 +79,7 @@ def measure_size(size: int, folder: Path, options: argparse.Namespace) -> dict[s
         f"of {count} thread{'s'[: count > 1]}": f"{min(times) / min(importing):.2f}" for count, times in hashing.items()
     }
     if not options.no_survey:
-        row |= apart(images, survey_dataset, folder / "home 0", dataset)
+        row |= apart(images, survey_dataset, folder / "home-0", dataset)
     return row
 
 
@@ -115,6 +115,8 @@ def hash_files(files: list[str]) -> list[str]:
 
 def import_images(images: Path, home: Path) -> tuple[str, float]:
     """The new dataset's id, and seconds."""
+    import pyarrow.parquet  # noqa: F401 - the last library that an import needs; loading them is not measured
+
     from cfu_core.dataset.importing import import_source
 
     os.environ["CFU_HOME"] = str(home)
@@ -125,7 +127,6 @@ def import_images(images: Path, home: Path) -> tuple[str, float]:
 def survey_dataset(_images: Path, home: Path, identity: str) -> dict[str, str]:
     """Everything that follows an import, by the heading of its column."""
     from cfu_core.dataset.audit import audit
-
     from cfu_core.dataset.catalog import load_dataset
     from cfu_core.dataset.splitting import split_of
     from cfu_core.dataset.survey import load_survey, survey

@@ -13,9 +13,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
+from cfu_core.dataset.packs import PACKS, SMALL, Pack, PackWriter, find_packed
 from cfu_core.errors import ImageError
 from cfu_core.imaging.formats import png_intact
 from cfu_core.imaging.headers import FORMAT_EXTENSIONS, ImageHeader, check_structure, image_format
@@ -38,7 +38,6 @@ class Carried(NamedTuple):
     height: int
 
 
-@dataclass(frozen=True)
 class Shelf:
     """A staging folder, laid out like the image store. A file on it is written once, under its last name.
 
@@ -46,14 +45,18 @@ class Shelf:
     ----------
     folder, store : str
         The staging folder, and the image store.
-    parts : frozenset of str
-        The subfolders that the store had when the import began.
     """
 
-    folder: str
-    store: str
-    parts: frozenset[str]
-    _made: set[str] = field(default_factory=set, repr=False)
+    def __init__(self, folder: str, store: str) -> None:
+        self._folder, self._store = folder, store
+        self._parts = _listed(store)  # when the import began
+        self._made: set[str] = set()
+        self._held: set[str] = set()
+        self._pack: PackWriter | None = None
+
+    def pack_small(self) -> None:
+        """From now on keep small images in a pack. Then it serves one process and thread only, and needs `finish`."""
+        self._pack = PackWriter(f"{self._folder}/{PACKS}")
 
     def keep(self, digest: str, extension: str, data: bytes) -> None:
         """Take an image, unless it is here already. Safe to call from several threads and processes.
@@ -64,19 +67,64 @@ class Shelf:
             It could not be written. What is half-written then must go with the whole folder.
         """
         part = digest[:2]
-        if part not in self._made:
-            os.makedirs(f"{self.folder}/{part}", exist_ok=True)  # noqa: PTH103
-            self._made.add(part)
         name = f"{part}/{digest}{extension}"  # as in `catalog.image_file`
-        staged, stored = f"{self.folder}/{name}", f"{self.store}/{name}"
+        staged = f"{self._folder}/{name}"
         # What another import adds in the meantime is found when this one moves in.
-        if part in self.parts and is_whole(stored, len(data)):
-            # A link costs little, and survives a deletion of the stored one while this import still runs.
-            with suppress(OSError):
-                os.link(stored, staged)
+        if part in self._parts and is_whole(f"{self._store}/{name}", len(data)):
+            self._make(part)
+            if _linked(f"{self._store}/{name}", staged):
                 return
+        if PACKS in self._parts and self._hold(find_packed(f"{self._store}/{PACKS}", digest)):
+            return
+        if self._pack is not None and len(data) <= SMALL:
+            self._pack.add(digest, data)
+            return
+        self._make(part)
         with suppress(FileExistsError):  # the source holds the same image twice
             _write(staged, data)
+
+    def flush(self) -> None:
+        """Write what waits; OSError as from `keep`."""
+        if self._pack is not None:
+            self._pack.flush()
+
+    def finish(self) -> None:
+        """Complete the pack, if there is one; OSError as from `keep`."""
+        if self._pack is not None:
+            self._pack.finish()
+
+    def _hold(self, pack: Pack | None) -> bool:
+        """Make sure that a pack of the store outlives a deletion while this import runs."""
+        if pack is not None and pack.base not in self._held:
+            self._make(PACKS)
+            staged = f"{self._folder}/{PACKS}/{os.path.basename(pack.base)}"  # noqa: PTH119
+            if not all(_linked(pack.base + suffix, staged + suffix) for suffix in (".data", ".index")):
+                return False
+            self._held.add(pack.base)
+        return pack is not None
+
+    def _make(self, part: str) -> None:
+        if part not in self._made:
+            os.makedirs(f"{self._folder}/{part}", exist_ok=True)  # noqa: PTH103
+            self._made.add(part)
+
+
+def _listed(folder: str) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))  # noqa: PTH208
+    except FileNotFoundError:
+        return frozenset()
+
+
+def _linked(stored: str, staged: str) -> bool:
+    """A link costs little, and survives a deletion of what is stored. Not every disk has links."""
+    try:
+        os.link(stored, staged)
+    except FileExistsError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _write(file: str, data: bytes) -> None:
@@ -153,19 +201,22 @@ def serve() -> None:
     """Carry what is asked for through the standard input, until it ends, and answer through the standard output.
 
     First comes (shelf, most), then lists of files with the seconds that one may take. An answer tells of as many files
-    as there was time for, but at least one; or it is the OSError that ended it.
+    as there was time for, but at least one. At last comes an empty list, and its answer when all is on the disk. An
+    OSError is an answer, too.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks also says when to end
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     shelf, most = pickle.load(questions)
-    while True:
-        try:
+    if shelf is not None:
+        shelf.pack_small()
+    with suppress(EOFError):
+        while True:
             files, seconds = pickle.load(questions)
-        except EOFError:
-            return
-        try:
-            answer: object = in_time(lambda file: carry(file, shelf, most=most), files, seconds)
-        except OSError as error:
-            answer = error
-        pickle.dump(answer, answers)
-        answers.flush()
+            try:
+                answer: object = in_time(lambda file: carry(file, shelf, most=most), files, seconds)
+                if shelf is not None:
+                    shelf.flush() if files else shelf.finish()
+            except OSError as error:
+                answer = error
+            pickle.dump(answer, answers)
+            answers.flush()

@@ -2,7 +2,8 @@
 
 `<home>/datasets/<id>/` holds `images.parquet` (the table as imported), `edits.jsonl` (what was changed by hand since)
 and `dataset.json` (the summary, written last: a folder without it is no dataset yet).
-`<home>/images/<ab>/<sha256><extension>` holds every dataset's images.
+`<home>/images/<ab>/<sha256><extension>` holds every dataset's images; small ones of large datasets share the files in
+`<home>/images/packs/`.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from cfu_core.dataset.history import LOG, Edit, Effect, apply_edits, extended_log, log_size, read_log
+from cfu_core.dataset.packs import PACKS, read_packed, remove_packs
 from cfu_core.dataset.summary import SUMMARY, DatasetSummary, damaged, read_summary, shown, shown_as_damaged
 from cfu_core.dataset.table import BOX_COLUMNS, COLUMNS, DTYPES, content_digest
 from cfu_core.dataset.table import images_table as images_table  # importing finds it here
@@ -202,14 +204,13 @@ class Dataset:
         ImageError
             It is gone from the image store (kind ``missing``).
         """
-        file = self.image_file(index)
+        row = self.images.iloc[index]
         try:
-            with storage_errors(file):
-                return file.read_bytes()
+            return stored_bytes(row["digest"], row["extension"])
         except FileNotFoundError as error:
             raise ImageError(
                 f"{self.images['path'].iloc[index]} is gone from the image store.",
-                f"It should be at {file}.",
+                f"It should be at {self.image_file(index)}.",
                 "Import the dataset again.",
                 kind="missing",
             ) from error
@@ -221,8 +222,27 @@ def image_store() -> Path:
 
 
 def image_file(digest: str, extension: str) -> Path:
-    """Where the image with this SHA-256 (hex) lies in the image store; `extension` has its dot."""
+    """Where the image with this SHA-256 (hex) lies in the image store, unless in a pack; `extension` has its dot."""
     return image_store() / digest[:2] / f"{digest}{extension}"
+
+
+def stored_bytes(digest: str, extension: str) -> bytes:
+    """The image with this SHA-256 (hex), from a file of its own or from a pack.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is gone from the image store.
+    """
+    file = image_file(digest, extension)
+    with storage_errors(file):
+        try:
+            return file.read_bytes()
+        except FileNotFoundError:
+            packed = read_packed(str(image_store() / PACKS), digest)
+            if packed is None:
+                raise
+            return packed
 
 
 @contextmanager
@@ -423,14 +443,18 @@ def delete_dataset(id: str) -> None:
         folder = _existing(id)
         others = [other for other in folder.parent.glob("*/images.parquet") if other.parent != folder]
         try:
-            spare = _stored(folder / "images.parquet").difference(*map(_stored, others))
+            used = set[tuple[str, str]]().union(*map(_stored, others))
+            spare = _stored(folder / "images.parquet") - used
+            known = True
         except CfuError:
-            spare = set()
+            known = False
         with storage_errors(folder):
             (folder / SUMMARY).unlink()
             shutil.rmtree(folder)
-            for digest, extension in spare:
-                image_file(digest, extension).unlink(missing_ok=True)
+            if known:
+                for digest, extension in spare:
+                    image_file(digest, extension).unlink(missing_ok=True)
+                remove_packs(str(image_store() / PACKS), used={digest for digest, _ in used})
 
 
 def rename_dataset(id: str, name: str) -> None:

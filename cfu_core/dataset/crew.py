@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from cfu_core.dataset import carrying
 from cfu_core.dataset.carrying import Carried, Shelf, in_time
@@ -107,19 +107,14 @@ class Crew:
         """
         carrier = self._free.get()
         try:
-            carrier.tell((files, _BATCH_S))
-            answer = carrier.answer()
-        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
-            raise DatasetError(
-                "The import broke off: a process that reads images was ended from outside.",
-                "Nothing was imported.",
-                "Close other programs if memory is short, then import again.",
-            ) from error
+            return carrier.ask(files, _BATCH_S)
         finally:
             self._free.put(carrier)
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
+
+    def finish(self) -> None:
+        """Wait until all is on the disk. Raises as `carry` does."""
+        for _ in range(hands()):
+            self._free.get().ask([], 0)
 
 
 class _Carrier:
@@ -140,8 +135,19 @@ class _Carrier:
         pickle.dump(what, self._questions)
         self._questions.flush()
 
-    def answer(self) -> Any:
-        return pickle.load(self._answers)
+    def ask(self, files: Sequence[str], seconds: float) -> list[Carried | None]:
+        try:
+            self.tell((files, seconds))
+            answer = pickle.load(self._answers)
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
+            raise DatasetError(
+                "The import broke off: a process that reads images was ended from outside.",
+                "Nothing was imported.",
+                "Close other programs if memory is short, then import again.",
+            ) from error
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
 
     def end(self) -> None:
         """It ends by itself when nobody can ask any more."""

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from cfu_core.dataset.catalog import Dataset, image_file
+from cfu_core.dataset.catalog import Dataset, stored_bytes
 from cfu_core.dataset.near_duplicates import signature
 from cfu_core.dataset.survey_store import Parts, lists, stored_thumbnail
 from cfu_core.errors import ImageError
@@ -19,7 +19,6 @@ from cfu_core.imaging import reading
 from cfu_core.imaging.cropping import locate_colony
 from cfu_core.imaging.features import features
 from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, measure, reduced
-from cfu_core.storage import storage_errors
 
 THUMBNAIL_SIDE = 256  # pixels of the longer side
 THUMBNAIL_QUALITY = 85  # of JPEG
@@ -53,10 +52,8 @@ class StoredImage(NamedTuple):
         ImageError
             It is gone.
         """
-        file = image_file(self.digest, self.extension)
         try:
-            with storage_errors(file):
-                return file.read_bytes()
+            return stored_bytes(self.digest, self.extension)
         except FileNotFoundError as error:
             raise ImageError("It is gone from the image store.", "", "Import it again.", kind="missing") from error
 

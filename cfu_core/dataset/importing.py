@@ -197,6 +197,7 @@ def _judged(
             return [_accepted(entry, carried) if carried else here(entry) for (entry, _), carried in pairs]
 
         yield from in_batches(elsewhere, ordinary)
+        crew.finish()
     taken = {entry.path for entry, _ in ordinary}
     yield from in_batches(one_by_one(here), [entry for entry in entries if entry.path not in taken])
 

@@ -7,7 +7,7 @@ from cfu_core.imaging.reading import EXTENSIONS
 
 MANIFEST = "manifest.csv"
 
-_LEFTOVERS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"})
+_LEFTOVERS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "truth.csv"})
 _ARCHIVES = frozenset(
     f".{kind}"
     for kind in (
@@ -40,7 +40,8 @@ def is_manifest(path: str) -> bool:
 
 
 def is_leftover(path: str) -> bool:
-    """Whether an operating system left this behind: dotfiles, ``._*``, ``__MACOSX/``, ``Thumbs.db`` and the like."""
+    """Whether it is there beside the images and means nothing: dotfiles, ``._*``, ``__MACOSX/``, ``Thumbs.db`` and the
+    like of operating systems, and the ``truth.csv`` of the demo."""
     return any(part.startswith(".") or part.lower() in _LEFTOVERS for part in path.split("/"))
 
 

@@ -20,11 +20,11 @@ __all__ = ["COLUMNS", "SIGNATURE_LENGTH", "find_copies", "signature"]
 COLUMNS = ["a", "b", "kind", "score"]
 _AXES = 8  # principal axes along which neighbours are looked for; they hold 95 % of the variance of real images
 _SAMPLE = 5000  # descriptions from which the axes are found
-_NEIGHBOURS = 6  # of each description
+_NEIGHBOURS = 8  # of each description
 _SLACK = 0.5  # neighbours may be up to this share farther than the nearest: bounds the search among very many alike
 _FARTHEST = 18.0  # grey levels; descriptions of one blob in an image and its 20 % crop are nearer
 _NEAR = 8.0  # grey levels; one common blob is enough when it is this near, otherwise it takes two
-_CANDIDATES = 6  # pictures with which an image is compared
+_CANDIDATES = 8  # pictures with which an image is compared
 _CHUNK = 256  # images between two reports of progress
 _PICTURES = 300  # kept in memory
 
@@ -34,7 +34,6 @@ def find_copies(
     read: Callable[[int], np.ndarray],
     *,
     new: np.ndarray | None = None,
-    shapes: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Pairs of images of which one is a copy of the other.
@@ -44,13 +43,11 @@ def find_copies(
     signatures : ndarray of float32, shape (N, SIGNATURE_LENGTH)
         As from `signature`; a row with NaN (an unreadable image) is passed over.
     read : callable
-        The picture of a row, RGB uint8 (H, W, 3); may be reduced, to no less than about 200 pixels a side. Called for
-        candidates only. What it raises ends the search.
+        The picture of a row, RGB uint8 (H, W, 3); may be reduced, to no less than about 200 pixels a side: then
+        resized images of one reduced size are called re-encoded. Called for candidates only. What it raises ends the
+        search.
     new : ndarray of bool, shape (N,), optional
         Only pairs with at least one new row are looked at. By default all rows are new.
-    shapes : ndarray of int, shape (N, 2), optional
-        Height and width of the images, where `read` gives reduced pictures: without it, resized images that come out
-        at the same size are called re-encoded.
     progress : callable, optional
         Called with (new images done, new images in all). What it raises ends the search.
 
@@ -74,9 +71,11 @@ def find_copies(
 
     @lru_cache(maxsize=_PICTURES)
     def picture(row: int) -> Picture:
-        return prepare(read(row), shape=None if shapes is None else (int(shapes[row, 0]), int(shapes[row, 1])))
+        return prepare(read(row))
 
-    total, done, seen, found = int(new.sum()), 0, set(), []
+    seen: set[tuple[int, int]] = set()
+    found = []
+    total, done = int(new.sum()), 0
     for rows, pairs in _candidates(signatures, new):
         for a, b in sorted(pairs - seen):
             likeness = compare(picture(a), picture(b))
@@ -128,10 +127,11 @@ def _neighbours(
 
 
 def _principal_axes(descriptions: np.ndarray) -> np.ndarray:
-    """The directions (DESCRIPTION_LENGTH, at most _AXES) in which the descriptions differ most."""
+    """The directions (DESCRIPTION_LENGTH, _AXES) in which the descriptions differ most."""
     sample = descriptions[:: max(1, len(descriptions) // _SAMPLE)]
-    _, _, axes = np.linalg.svd(sample - sample.mean(axis=0), full_matrices=False)
-    return axes[:_AXES].T
+    centred = sample - sample.mean(axis=0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    return axes[:, -_AXES:]
 
 
 def _promising(table: pd.DataFrame) -> set[tuple[int, int]]:

@@ -34,8 +34,7 @@ class Staging:
         _remove_stale()
         with storage_errors(self.folder):
             self.folder.mkdir(parents=True)
-            parts = [part.name for part in self._store.iterdir()] if self._store.is_dir() else []
-        self.shelf = Shelf(str(self.folder), str(self._store), frozenset(parts))
+            self.shelf = Shelf(str(self.folder), str(self._store))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 
 SIDE = 48  # pixels of the square at which the background is fitted; six coefficients a channel need no more
+STARTS = 3  # colours that a fit starts from, at most
+ENOUGH = 0.4  # share of the smooth places that a surface meets, with which no other start is tried
 SEED_STRIDE = 3  # every so many pixels along each side, a colour is tried as the background's
 SAME_COLOUR = 6.0  # grey levels (standard deviation) within which two pixels are of one colour
 NEAREST_SHARE = 0.2  # of the pixels: those nearest to the surface set the scale of what departs from it
@@ -15,8 +17,9 @@ def background_surface(image: np.ndarray) -> np.ndarray:
     """A quadratic surface per channel through the commonest smooth colour.
 
     The colour that most smooth places share is the start; from there a polynomial of rising degree is fitted by
-    iteratively reweighted least squares, with Tukey-like weights that leave out what departs from it. Neither
-    colonies nor a crowd of red blood cells pull it towards them as long as some background lies between them.
+    iteratively reweighted least squares, with weights that leave out what departs from it. Where that surface
+    meets too few smooth places, other colours are tried, and the surface that meets most is kept. Neither
+    a large colony nor a crowd of red blood cells pulls it towards them while more of the background is to be seen.
 
     Parameters
     ----------
@@ -44,10 +47,25 @@ def _fit(sample: np.ndarray) -> np.ndarray:
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
     prior = _smoothness(sample) * (1 + np.maximum(terms[:, 1] ** 2, terms[:, 2] ** 2))  # the rim shows it more often
     pixels = sample.reshape(-1, 3)
-    coefficients = _commonest_colour(sample, prior)[None]
+    unexplained = np.ones(len(pixels), bool)
+    best, most = np.zeros((6, 3), np.float32), -1.0
+    for _ in range(STARTS):
+        coefficients = _fit_from(_commonest_colour(sample, prior * unexplained), pixels, terms, prior)
+        met = _squared(pixels - terms @ coefficients) < (2 * SAME_COLOUR) ** 2
+        share = float(prior[met].sum() / prior.sum())
+        if share > most:
+            best, most = coefficients, share
+        unexplained &= ~met
+        if most > ENOUGH or not unexplained.any():
+            break
+    return best
+
+
+def _fit_from(colour: np.ndarray, pixels: np.ndarray, terms: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Coefficients (6, 3) of the surface that is reached from one colour (3,)."""
+    coefficients = colour[None]
     for count in PASSES:
-        off = pixels - terms[:, : len(coefficients)] @ coefficients
-        squared = np.einsum("ij,ij->i", off, off)
+        squared = _squared(pixels - terms[:, : len(coefficients)] @ coefficients)
         scale = 2 * (_weighted_quantile(squared, prior, NEAREST_SHARE) ** 0.5 + 1)  # 1: no finer than rounding
         weights = prior / (1 + squared / scale**2) ** 2
         chosen = terms[:, :count]
@@ -55,6 +73,11 @@ def _fit(sample: np.ndarray) -> np.ndarray:
         normal[np.diag_indices(count)] += weights.sum() * RIDGE[:count]
         coefficients = np.linalg.solve(normal, (chosen * weights[:, None]).T @ pixels)
     return coefficients
+
+
+def _squared(differences: np.ndarray) -> np.ndarray:
+    """Squared lengths of the rows."""
+    return np.einsum("ij,ij->i", differences, differences)
 
 
 def _smoothness(sample: np.ndarray) -> np.ndarray:

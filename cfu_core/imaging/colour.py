@@ -8,7 +8,7 @@ Quantitative Cytology and Histology 23 (2001), 291-299.
 
 import numpy as np
 
-from cfu_core.imaging.cropping import background_surface
+from cfu_core.imaging.background import background_surface
 
 STAIN_PERCENTILE = 99.0  # the strength of a stain in an image, without its few darkest pixels
 # haematoxylin, eosin, DAB in scikit-image's units: medians of 60 Giemsa-stained smears of Acevedo et al. (2020)

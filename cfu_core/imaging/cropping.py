@@ -12,12 +12,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from cfu_core.imaging.background import background_surface
 from cfu_core.imaging.outlying import whole_colony
-from cfu_core.imaging.regions import Region, regions_of, rival_share
+from cfu_core.imaging.regions import Region, best_region
 from cfu_core.imaging.saliency import saliency
 
-__all__ = ["Box", "Colony", "background_surface", "cut", "find_colony", "locate_colony", "square_around"]
 
 WORKING_SIDE = 256  # pixels of the long side at which the colony is looked for
 LEAST_SIGNAL = 6.0  # grey levels by which it stands out at its strongest place
@@ -53,7 +51,7 @@ class Colony(NamedTuple):
 def locate_colony(image: np.ndarray) -> Colony | None:
     """The structure that stands out most.
 
-    The confidence is a product: of contrast against the rest of the frame; of the lead over the next best
+    The confidence is a product: of contrast against the rest of the frame; of the lead over the next heaviest
     structure; of the agreement between the core and the whole with its outlying cells; and it falls where the
     border of the frame cuts the structure, and where the box is tiny or nearly the whole frame. It ranks images
     for a second look and is no probability.
@@ -77,10 +75,10 @@ def locate_colony(image: np.ndarray) -> Colony | None:
     signal = float(coarse.max()) - ground
     if signal < LEAST_SIGNAL:
         return None
-    regions = regions_of(np.clip((coarse - ground) * (255 / signal), 0, 255).astype(np.uint8))
-    if not regions:
+    region = best_region(np.clip((coarse - ground) * (255 / signal), 0, 255).astype(np.uint8))
+    if region is None:
         return None
-    core = cv2.resize(regions[0].mask().astype(np.uint8), fine.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    core = cv2.resize(region.mask().astype(np.uint8), fine.shape[::-1], interpolation=cv2.INTER_NEAREST)
     mask, contrast = whole_colony(core, fine)
     if not mask.any():
         return None
@@ -88,14 +86,8 @@ def locate_colony(image: np.ndarray) -> Colony | None:
     share = found.width * found.height / mask.size
     return Colony(
         _enlarged(found, width / small.shape[1], height / small.shape[0]),
-        _confidence(regions, contrast=contrast, agreement=_agreement(_bounds(core), found), share=share),
+        _confidence(region, contrast=contrast, agreement=_agreement(_bounds(core), found), share=share),
     )
-
-
-def find_colony(image: np.ndarray) -> Box | None:
-    """The box of `locate_colony`, None where nothing stands out."""
-    colony = locate_colony(image)
-    return colony.box if colony else None
 
 
 def square_around(box: Box, margin: float) -> Box:
@@ -156,12 +148,11 @@ def _enlarged(box: Box, sx: float, sy: float) -> Box:
     )
 
 
-def _confidence(regions: list[Region], *, contrast: float, agreement: float, share: float) -> float:
-    """From the regions, the best first; the grey levels of contrast; the agreement of core and whole (0 to 1); and
-    the share of the frame that the box covers."""
+def _confidence(region: Region, *, contrast: float, agreement: float, share: float) -> float:
+    """From the core, its contrast in grey levels, its agreement with the whole (0 to 1), and the share of the box."""
     stands_out = contrast / (contrast + CLEAR)
-    alone = 1 - rival_share(regions)
-    whole = 1 / (1 + regions[0].cut / 2)
+    alone = 1 - region.rival
+    whole = 1 / (1 + region.cut / 2)
     usual_size = min(1.0, share / 0.02) * min(1.0, (1 - share) / 0.4)
     return stands_out * alone * whole * usual_size * agreement
 

@@ -11,7 +11,7 @@ PEAK_LEVEL = 0.8  # what a cell off the core exceeds somewhere; what lies far ou
 CELL_AREA = 20  # pixels; a spot that is smaller than this and than half of the core's own is dirt
 REACHES = (0.04, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3)  # how far from the core a cell may lie; 1 is the core's size
 STRANGERS = 0.4  # cells that belong to no colony, expected at most among those taken in
-OVERHANG = 0.15  # how far what is taken in may stretch beyond the reach; 1 is the core's size
+OVERHANG = 0.1  # how far what is taken in may stretch beyond the reach; 1 is the core's size
 LEAST_REST = 0.05  # share of the frame that must lie beyond the farthest reach to tell what is common there
 
 

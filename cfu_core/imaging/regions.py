@@ -1,4 +1,4 @@
-"""Connected regions of a map, ranked by how much each looks like the one thing that was photographed."""
+"""Connected regions of a map: which of them looks most like the one thing that was photographed."""
 
 from typing import NamedTuple
 
@@ -16,20 +16,22 @@ class Region(NamedTuple):
     """A connected region above a threshold."""
 
     score: float
-    """Difference to the rest of the frame, times its size, times how compact and whole it is."""
+    """Its lead over the rest of the frame, times its size, times how compact and whole it is."""
     labels: np.ndarray
     """(h, w) int32: `number` where the region is."""
     number: int
     cut: float
     """Length of the frame's border inside the region, over the square root of its area."""
+    rival: float
+    """The mass of the heaviest other region above the same threshold, over its own; at most 1."""
 
     def mask(self) -> np.ndarray:
         """Where the region is, (h, w) bool."""
         return self.labels == self.number
 
 
-def regions_of(levels: np.ndarray) -> list[Region]:
-    """The likeliest regions over all thresholds, the best first; those of different thresholds may overlap.
+def best_region(levels: np.ndarray) -> Region | None:
+    """The region that most looks like the one thing that was photographed, over all thresholds.
 
     Parameters
     ----------
@@ -38,33 +40,31 @@ def regions_of(levels: np.ndarray) -> list[Region]:
 
     Returns
     -------
-    list of Region
-        Empty where every region is too small, covers nearly everything, or is no stronger than the rest of the frame.
+    Region or None
+        None where every region is too small, covers nearly everything, or is no stronger than the rest of the frame.
     """
     histogram = np.bincount(levels.ravel(), minlength=256)
-    regions = []
+    best = None
     for threshold in THRESHOLDS:
         mask = cv2.threshold(levels, 255 * threshold, 1, cv2.THRESH_BINARY)[1]
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
-        mass = np.bincount(labels.ravel(), weights=levels.ravel(), minlength=count)[1:]  # 0 is what is below
-        for number in np.argsort(-mass)[:CANDIDATES] + 1:
-            if LEAST_AREA * levels.size <= stats[number, cv2.CC_STAT_AREA] <= MOST_AREA * levels.size:
-                regions.append(_region(levels, histogram, labels, int(number), stats[number]))
-    standing_out = [region for region in regions if region.score > 0]
-    return sorted(standing_out, key=lambda region: region.score, reverse=True)
+        masses = np.bincount(labels.ravel(), weights=levels.ravel(), minlength=count)
+        masses[0] = 0  # what lies below the threshold
+        heaviest = [int(number) for number in np.argsort(-masses)[: CANDIDATES + 1] if number > 0]
+        for number in heaviest[:CANDIDATES]:
+            if not LEAST_AREA * levels.size <= stats[number, cv2.CC_STAT_AREA] <= MOST_AREA * levels.size:
+                continue
+            score, cut = _score(levels, histogram, labels, number, stats[number])
+            if score > (best.score if best else 0):
+                others = max((masses[other] for other in heaviest if other != number), default=0.0)
+                best = Region(score, labels, number, cut, min(1.0, float(others / masses[number])))
+    return best
 
 
-def rival_share(regions: list[Region]) -> float:
-    """The score of the best region that does not overlap the first, as a share of the first one's; 0 without one."""
-    first = regions[0]
-    place = first.mask()
-    for region in regions[1:]:
-        if not (region.labels[place] == region.number).any():
-            return region.score / first.score
-    return 0.0
-
-
-def _region(levels: np.ndarray, histogram: np.ndarray, labels: np.ndarray, number: int, stats: np.ndarray) -> Region:
+def _score(
+    levels: np.ndarray, histogram: np.ndarray, labels: np.ndarray, number: int, stats: np.ndarray
+) -> tuple[float, float]:
+    """Score and cut of a region."""
     left, top, width, height, area = (int(value) for value in stats)
     window = np.s_[top : top + height, left : left + width]
     mask = labels[window] == number
@@ -79,5 +79,4 @@ def _region(levels: np.ndarray, histogram: np.ndarray, labels: np.ndarray, numbe
     )
     cut = sum(np.count_nonzero(line) for touches, line in on_border if touches) / np.sqrt(area)
     compact = np.sqrt(area / (width * height))
-    score = lead * (area / levels.size) ** SIZE_EXPONENT * compact / (1 + cut / 2)
-    return Region(float(score), labels, number, float(cut))
+    return float(lead * (area / levels.size) ** SIZE_EXPONENT * compact / (1 + cut / 2)), float(cut)

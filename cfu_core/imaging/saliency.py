@@ -15,8 +15,8 @@ from cfu_core.imaging.background import background_surface
 
 COARSE_SIGMA = 1 / 96  # of the longer side: joins the cells of a colony
 FINE_SIGMA = 1.0  # pixels: leaves cells apart
-COMMON_SHARE = 0.9  # of the pixels that depart least: their colours count as usual
-LEAST_SPREAD = 10.0  # grey levels by which usual colours vary at least
+COMMON_SHARE = 0.95  # of the pixels that depart least: their colours count as usual
+LEAST_SPREAD = 3.0  # grey levels by which usual colours vary at least
 
 
 class Saliency(NamedTuple):

@@ -17,6 +17,7 @@ BLOBS = 6
 _SIDE = 64  # pixels: images are reduced to an area of 64 x 64
 _NARROWEST, _LONGEST = 8, 256  # pixels; for very long images
 _FINEST, _STEP, _SCALES = 1.5, 2**0.4, 10  # pixels, ratio, number: blobs of 3 to 35 pixels across are found
+_WEAKEST = 0.05  # grey levels; what is weaker comes from rounding
 _RINGS = np.array([0.3, 0.8, 1.25, 1.7, 2.15, 2.6], np.float32)  # radii, in units of the blob's scale
 _RAYS = 16
 _FRAME_SCALE = 11.5  # pixels: the outermost ring around the middle lies just within the frame
@@ -86,8 +87,9 @@ def _blobs(grey: np.ndarray) -> np.ndarray:
         done = sigma
     change = np.diff(np.stack(levels), axis=0)  # (scales - 1, h, w)
     strength = np.abs(change)
-    around = np.stack([cv2.dilate(level, None) for level in strength])
-    peak = (strength[1:-1] >= around[1:-1]) & (strength[1:-1] > around[:-2]) & (strength[1:-1] > around[2:])
+    around = np.stack([cv2.dilate(level, np.ones((3, 3), np.uint8)) for level in strength])
+    middle, neighbours = strength[1:-1], np.maximum(around[:-2], around[2:])
+    peak = (middle >= around[1:-1]) & (middle > neighbours) & (middle > _WEAKEST)
     peak[:, [0, -1]] = peak[:, :, [0, -1]] = False
     k, y, x = np.nonzero(peak)
     k += 1

@@ -60,7 +60,7 @@ def grid(view: View, passes: np.ndarray) -> None:
         chosen = view.table["path"][view.table["path"].isin(selection(key))].tolist()
         many = f"**{len(chosen)} chosen** · " if chosen else ""
         st.markdown(f"{many}{len(rows):,} of {len(view.table):,} images", width="content")
-        editing.actions(view.data, chosen, key="chosen")
+        editing.actions(view.data, chosen, key="chosen", done=lambda: select([], key=key))
         if chosen:
             st.button("Let go", on_click=select, args=([],), kwargs={"key": key}, type="tertiary")
         editing.undo_buttons(view.data)

@@ -62,18 +62,6 @@ def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
     return figure
 
 
-def image_sizes(widths: Sequence[int], heights: Sequence[int], labels: Sequence[str]) -> go.Figure:
-    """Width against height, one dot an image."""
-    figure = go.Figure()
-    for name in sorted(set(labels)):
-        rows = [i for i, label in enumerate(labels) if label == name]
-        figure.add_scatter(
-            name=name, mode="markers", x=[widths[i] for i in rows], y=[heights[i] for i in rows], opacity=0.6
-        )
-    figure.update_layout(title="Image sizes", xaxis_title="width (pixels)", yaxis_title="height (pixels)")
-    return figure
-
-
 def lightness(before: np.ndarray, after: np.ndarray, clip: float | None) -> go.Figure:
     """Shares of pixels at each lightness (256 each, adding up to 1) with their cumulative curves.
 

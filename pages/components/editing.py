@@ -1,6 +1,6 @@
 """Change what is known of images, on record: class, exclusion, partition, box; undo and redo."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -87,25 +87,31 @@ def _stepped(dataset: str, act: Any, label: str, edit: Edit) -> None:
         st.session_state[NOTICE] = ("done", f"{label}: {describe(edit.kind, edit.changes)}")
 
 
-def actions(data: Dataset, paths: Sequence[str], *, key: str) -> None:
-    """Relabel, exclude or move these images; each asks for a reason, and keeps it."""
+def actions(data: Dataset, paths: Sequence[str], *, key: str, done: Callable[[], None] = lambda: None) -> None:
+    """Relabel, exclude or move these images; each asks for a reason, and keeps it. `done` is called after an edit."""
+
+    def change(kind: str, changes: Mapping[str, Any], why: str) -> None:
+        if apply_edit(data, kind, changes, why):
+            done()
+        st.rerun()
+
     with st.popover("Change class", icon=":material/label:", disabled=not paths):
         label = st.selectbox(
             "New class", data.classes, index=None, accept_new_options=True, key=f"{key}_label", placeholder="choose"
         )
         why = _note(f"{key}_label")
         if st.button("Change class", key=f"{key}_relabel", type="primary", disabled=not label):
-            _done(apply_edit(data, "relabel", dict.fromkeys(paths, label), why))
+            change("relabel", dict.fromkeys(paths, label), why)
     with st.popover("Exclude", icon=":material/visibility_off:", disabled=not paths):
         st.caption("Excluded images stay on disk. They are not shown, trained on or tested on, until brought back.")
         why = _note(f"{key}_exclude")
         if st.button("Exclude", key=f"{key}_exclude", type="primary"):
-            _done(apply_edit(data, "exclude", dict.fromkeys(paths), why))
+            change("exclude", dict.fromkeys(paths), why)
     with st.popover("Move", icon=":material/move_item:", disabled=not paths):
         part = st.selectbox("To the partition", PARTITIONS, key=f"{key}_part", format_func=lambda p: charts.SHORT[p])
         why = _note(f"{key}_part")
         if st.button("Move", key=f"{key}_move", type="primary"):
-            _done(apply_edit(data, "partition", dict.fromkeys(paths, part), why))
+            change("partition", dict.fromkeys(paths, part), why)
 
 
 def _note(key: str) -> str:
@@ -117,12 +123,6 @@ def _note(key: str) -> str:
 
 def _remember(key: str) -> None:
     st.session_state[WHO] = st.session_state[f"{key}_who"]
-
-
-def _done(changed: bool) -> None:
-    if changed:
-        st.session_state["selected"] = []
-    st.rerun()
 
 
 def history_panel(data: Dataset) -> None:

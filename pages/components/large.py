@@ -75,7 +75,7 @@ def large(view: View, row: int, order: np.ndarray) -> None:
             _facts(view, row)
     near = neighbours(table, row, count=NEIGHBOURS)
     if near:
-        st.subheader("Its neighbours on the map", anchor=False, help=f"{view.survey.map_source}.")
+        st.markdown("**Its neighbours on the map**", help=f"{view.survey.map_source}.")
         tiles(
             [_neighbour(view, other) for other in near],
             key=f"neighbours_{data.id}",
@@ -87,7 +87,7 @@ def large(view: View, row: int, order: np.ndarray) -> None:
 
 def _facts(view: View, row: int) -> None:
     record = view.table.iloc[row]
-    st.subheader(record["label"], anchor=False)
+    st.markdown(f"**{record['label']}**")
     st.caption(record["path"])
     group = f" · group {record['group']}" if record["group"] else ""
     st.write(

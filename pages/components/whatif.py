@@ -115,7 +115,7 @@ def numbers_table(figures: Mapping[str, Effect]) -> None:
     table = pd.DataFrame(
         [
             {
-                "": name,
+                "Picture": name,
                 "RMS contrast (L*)": f.rms_contrast,
                 "Local contrast (L*)": f.local_contrast,
                 "Entropy (bits)": f.entropy,

@@ -67,7 +67,7 @@ if panels[5].open:
         side = chosen or SIZES[0]
         try:
             seen = cached.jpeg(resize(cached.enhanced(data, row, recipe).image, side))
-            st.image(seen, caption=f"What the network sees: {side} × {side} pixels", width=side)
+            st.image(seen, caption=f"What the network sees: {side} × {side} pixels", width=side, alt="Prepared image")
         except CfuError as error:
             st.error(str(error), icon=":material/error:")
         prepare_for_all(data, recipe.at(side))

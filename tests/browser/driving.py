@@ -170,9 +170,32 @@ class Screen:
         """The image with this caption."""
         return self.page.get_by_test_id("stImage").filter(has_text=caption).locator("img")
 
-    def thumbnails(self) -> Locator:
-        """The gallery's images."""
-        return self.page.get_by_test_id("stImage").locator("img[alt]")
+    def tiles(self) -> Locator:
+        """The tiles of the grids on the page."""
+        return self.page.get_by_role("listbox").get_by_role("option")
+
+    def expect_fits(self) -> None:
+        """Nothing sticks out to the right."""
+        main = self.page.get_by_test_id("stMain")
+        assert main.evaluate("e => e.scrollWidth <= e.clientWidth")
+
+    def slider(self, name: str) -> Locator:
+        """A slider of the live view."""
+        return self.page.locator(".live").get_by_role("slider", name=name, exact=True)
+
+    def enhanced(self) -> str:
+        """The digest of the live view's picture after the step of contrast, once one is drawn."""
+        picture = self.page.locator(".live canvas[data-digest]").nth(1)
+        return picture.get_attribute("data-digest") or ""
+
+    def expect_enhanced_other_than(self, *before: str) -> str:
+        """Wait for a new picture of the live view; its digest."""
+        for _ in range(100):
+            now = self.enhanced()
+            if now not in before:
+                return now
+            self.page.wait_for_timeout(100)
+        raise AssertionError("the picture did not change within ten seconds")
 
     def table(self, has_column: str) -> list[dict[str, str]]:
         """The rows of the data frame with this column, as its accessible twin tells them."""

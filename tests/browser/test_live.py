@@ -244,6 +244,17 @@ def test_arrow_keys_move_a_slider_by_its_step(screen):
     says(screen, "the hand rests")
 
 
+def test_a_key_held_down_is_a_drag(screen):
+    slider(screen).focus()
+    for _ in range(4):
+        screen.page.keyboard.down("ArrowRight")
+    says(screen, "the hand moves")
+    expect_pictures(screen, 100, 114)
+    screen.page.keyboard.up("ArrowRight")
+    says(screen, "the hand rests")
+    says(screen, "values: level=14 gain=2.0")
+
+
 def test_the_number_field_takes_exact_values_within_the_limits(screen):
     field(screen, "Gain").fill("2.37")
     says(screen, "values: level=10 gain=2.37")
@@ -437,3 +448,5 @@ def test_every_view_is_accessible_and_fits(app, new_screen, scheme, width):
     expect(screen.page.get_by_role("tooltip")).to_be_visible()
     screen.page.keyboard.press("Escape")
     expect(screen.page.get_by_role("tooltip")).to_be_hidden()
+    screen.page.keyboard.press("Tab")
+    expect(slider(screen)).to_be_focused()

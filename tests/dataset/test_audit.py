@@ -45,7 +45,7 @@ def a_survey(pairs=(), **columns) -> SimpleNamespace:
     for name, changes in columns.items():
         for row, value in changes.items():
             table.loc[row, name] = value
-    copies = pd.DataFrame(list(pairs), columns=["path_a", "path_b"], dtype="str")
+    copies = pd.DataFrame(list(pairs), columns=["path_a", "path_b"], dtype="str").assign(kind="cropped")
     return SimpleNamespace(table=table, copies=copies)
 
 
@@ -76,6 +76,16 @@ def test_near_duplicates_hang_together_and_the_largest_is_kept():
     assert findings["near-duplicate"].paths == (("a/01.jpg", "a/05.jpg", "a/08.jpg"),)
     assert list(findings["near-duplicate"].remedies[0].changes) == ["a/01.jpg", "a/08.jpg"]
     assert "byte-duplicate" not in findings
+    assert "2 pairs cropped" in findings["near-duplicate"].detail
+
+
+def test_a_copy_of_one_of_several_identical_files_belongs_to_them_all():
+    data = a_dataset(digest={3: "same", 7: "same"})
+    findings = found(data, a_survey([("a/00.jpg", "a/03.jpg"), ("a/10.jpg", "b/31.jpg")]))
+    assert findings["byte-duplicate"].paths == (("a/03.jpg", "a/07.jpg"),)
+    assert findings["near-duplicate"].paths == (("a/00.jpg", "a/03.jpg", "a/07.jpg"), ("a/10.jpg", "b/31.jpg"))
+    assert list(findings["near-duplicate"].remedies[0].changes) == ["a/03.jpg", "a/07.jpg", "b/31.jpg"]
+    assert findings["two-labels"].paths == (("a/10.jpg", "b/31.jpg"),)
 
 
 def test_of_equally_large_copies_the_one_in_training_is_kept():
@@ -98,6 +108,10 @@ def test_a_copy_under_another_class_is_an_error():
             {"a_01": "test", "a_02": "validation", "a_03": "test"},
             {"a/02.jpg": "test"},
         ),
+        (
+            {"a_01": "validation", "a_02": "validation", "a_03": "test"},
+            {"a/03.jpg": "validation"},
+        ),
     ],
 )
 def test_copies_in_two_partitions_are_a_leak_and_are_moved_together(partitions, moves):
@@ -106,6 +120,8 @@ def test_copies_in_two_partitions_are_a_leak_and_are_moved_together(partitions, 
     finding = found(data, survey, a_split(data, **partitions))["leak"]
     assert finding.severity == "error"
     assert (finding.remedies[0].kind, finding.remedies[0].changes) == ("partition", moves)
+    assert finding.remedies[1].kind == "exclude"
+    assert len(finding.remedies[1].changes) == 2
 
 
 def test_copies_in_one_partition_are_no_leak():
@@ -116,10 +132,17 @@ def test_a_copy_of_an_excluded_image_is_none():
     assert found(a_dataset(), a_survey([("a/01.jpg", "excluded.jpg")])) == {}
 
 
+def test_a_dataset_of_which_everything_is_excluded_has_no_findings():
+    data, survey = a_dataset(), a_survey()
+    survey.table = survey.table.iloc[:0]
+    assert audit(SimpleNamespace(images=data.images.iloc[:0], counts={}), survey, a_split(data)) == []
+
+
 def test_blur_is_told_from_the_datasets_own_sharpness():
     finding = found(a_dataset(), a_survey(sharpness={6: 1.0, 7: np.nan}))["blurred"]
     assert finding.paths == (("a/06.jpg",),)
     assert "below" in finding.detail
+    assert "3.5 robust standard deviations" in finding.detail
 
 
 def test_images_that_are_all_alike_do_not_make_outliers_of_each_other():
@@ -168,7 +191,7 @@ def test_remedies_are_edits_that_mend_the_finding(small_dataset):
     one_in_test = next(path for path, part in split.assignment.items() if part == "test")
     one_in_training = next(path for path, part in split.assignment.items() if part == "training")
     survey = load_survey(data)
-    copies = pd.DataFrame({"path_a": [one_in_test], "path_b": [one_in_training]}, dtype="str")
+    copies = pd.DataFrame({"path_a": [one_in_test], "path_b": [one_in_training], "kind": "mirrored"}, dtype="str")
     leaky = SimpleNamespace(table=survey.table, copies=copies)
     remedy = next(f for f in audit(data, leaky, split) if f.kind == "leak").remedies[0]
     mended = edit_dataset(data.id, remedy.kind, remedy.changes, why=remedy.why)

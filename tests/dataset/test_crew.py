@@ -3,11 +3,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from cfu_core.dataset import crew
 from cfu_core.dataset.carrying import Carried, Shelf
 from cfu_core.dataset.crew import Crew, in_batches, one_by_one
+from cfu_core.dataset.packs import read_packed
 
 
 @pytest.mark.parametrize("cpus", [1, 3])
@@ -53,7 +56,7 @@ def test_an_error_comes_through(monkeypatch):
 @pytest.fixture
 def shelf(tmp_path):
     (tmp_path / "staged").mkdir()
-    return Shelf(str(tmp_path / "staged"), str(tmp_path / "store"), frozenset())
+    return Shelf(str(tmp_path / "staged"), str(tmp_path / "store"))
 
 
 def test_a_crew_carries_what_is_ordinary(shelf, tmp_path, picture, monkeypatch):
@@ -65,9 +68,21 @@ def test_a_crew_carries_what_is_ordinary(shelf, tmp_path, picture, monkeypatch):
     names = ("é.png", "link.png", "text.png", "large.png", "none.png", "a\0b.png")
     with Crew(shelf, most=2000) as members:
         found = members.carry([str(tmp_path / name) for name in names])
+        members.finish()
     assert found == [Carried(found[0].digest, ".png", len(picture(1)), 5, 6), *[None] * 5]
-    staged = tmp_path / "staged" / found[0].digest[:2] / f"{found[0].digest}.png"
-    assert staged.read_bytes() == picture(1)
+    assert read_packed(str(tmp_path / "staged" / "packs"), found[0].digest) == picture(1)
+
+
+def test_a_large_image_has_a_file_of_its_own(shelf, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "1.png"), noise)
+    with Crew(shelf, most=10**6) as members:
+        (found,) = members.carry([str(tmp_path / "1.png")])
+        members.finish()
+    staged = tmp_path / "staged" / found.digest[:2] / f"{found.digest}.png"
+    assert staged.read_bytes() == (tmp_path / "1.png").read_bytes()
+    assert not (tmp_path / "staged" / "packs").exists()
 
 
 def test_a_crew_without_a_shelf_only_looks(tmp_path, picture, monkeypatch):

@@ -15,7 +15,7 @@ import pytest
 from cfu_core.dataset import crew, importing, staging
 from cfu_core.dataset.catalog import delete_dataset, image_store, list_datasets, load_dataset
 from cfu_core.dataset.importing import ImportLimits, import_source, scan_source
-from cfu_core.errors import DatasetError, StorageError
+from cfu_core.errors import DatasetError, ImageError, StorageError
 
 ROOT = Path(__file__).parents[2]
 
@@ -163,6 +163,72 @@ def test_many_images_become_the_same_dataset(monkeypatch, tmp_path: Path, write_
     assert all(found.read_image(row).shape == (6, 5, 3) for row in range(len(found.images)))
 
 
+@pytest.fixture
+def packing(monkeypatch):
+    """As if there were so many images that they go into packs."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(importing, "_MANY", 1)
+    monkeypatch.setattr(crew, "_BATCH", 3)  # so that both processes get some
+
+
+def suffixes() -> list[str]:
+    return sorted(file.suffix for file in stored())
+
+
+@pytest.mark.usefixtures("packing")
+def test_many_small_images_share_files(plates):
+    made = import_source(plates)
+    assert set(suffixes()) == {".data", ".index"}
+    loaded = load_dataset(made.id)
+    for row in range(len(loaded.images)):
+        assert loaded.read_bytes(row) == (plates / loaded.images["path"][row]).read_bytes()
+    delete_dataset(made.id)
+    assert stored() == []
+    with pytest.raises(ImageError, match="is gone from the image store"):
+        loaded.read_bytes(0)
+
+
+def test_nothing_is_stored_twice_whether_packed_or_not(plates, write_tree, picture, request, monkeypatch):
+    few = import_source(write_tree({f"A/{seed}.png": picture(seed) for seed in (0, 1, 50)}, name="few"))
+    assert suffixes() == [".png"] * 3
+    request.getfixturevalue("packing")
+    made = import_source(plates)
+    assert sum(Path(file).stat().st_size for file in stored() if file.suffix == ".data") == sum(
+        len(picture(seed)) for seed in range(2, 12)
+    )
+    before = stored()
+    assert import_source(plates, name="again").id != made.id
+    assert stored() == before
+    monkeypatch.setattr(importing, "_MANY", 1000)
+    again = import_source(plates, name="once more, one by one")
+    assert stored() == before
+    delete_dataset(few.id)
+    delete_dataset(made.id)
+    assert all(again.read_image(row).shape == (6, 5, 3) for row in range(len(again.images)))
+
+
+@pytest.mark.usefixtures("packing")
+def test_packs_stay_while_any_dataset_uses_them(plates, write_tree, picture, monkeypatch):
+    made = import_source(plates)
+    monkeypatch.setattr(importing, "_MANY", 1000)
+    user = import_source(write_tree({"A/5.png": picture(5), "B/1.png": picture(100)}, name="user"))
+    delete_dataset(made.id)
+    assert user.read_bytes(0) == picture(5)
+    delete_dataset(user.id)
+    assert stored() == []
+
+
+@pytest.mark.usefixtures("packing")
+def test_a_damaged_pack_is_made_good(plates):
+    made = import_source(plates)
+    for file in stored():
+        if file.suffix == ".data":
+            os.truncate(file, file.stat().st_size // 2)
+    import_source(plates)
+    for row in range(len(made.images)):
+        assert made.read_bytes(row) == (plates / made.images["path"][row]).read_bytes()
+
+
 class Stop(BaseException):
     pass
 
@@ -181,19 +247,21 @@ def test_a_cancelled_import_leaves_nothing(cfu_home: Path, plates, left_behind, 
 
 
 @pytest.mark.parametrize("at", ["move", "save"])
-@pytest.mark.parametrize("parts", ["none", "all"])
+@pytest.mark.parametrize("parts", ["none", "all", "packs"])
 def test_a_failure_while_moving_in_leaves_only_what_was_there(
-    plates, write_tree, picture, monkeypatch, left_behind, at, parts
+    plates, write_tree, picture, monkeypatch, left_behind, request, at, parts
 ):
     """Whether subfolders of the store move in as a whole or are there already."""
     earlier = import_source(write_tree({"A/1.png": picture(0), "B/1.png": picture(100)}, name="earlier"))
     for number in range(256 if parts == "all" else 0):
         (image_store() / f"{number:02x}").mkdir(exist_ok=True)
+    if parts == "packs":
+        request.getfixturevalue("packing")
     before, moves = left_behind(), []
     move = staging.Staging._move
 
     def failing_move(self, *args):
-        if len(moves) == 5:
+        if len(moves) == (0 if parts == "packs" else 5):
             raise Stop
         moves.append(args)
         move(self, *args)
@@ -211,7 +279,10 @@ def test_a_failure_while_moving_in_leaves_only_what_was_there(
     assert earlier.read_image(0).shape == (6, 5, 3)
 
 
-def test_a_deletion_during_an_import_does_no_harm(plates, write_tree, picture):
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_deletion_during_an_import_does_no_harm(plates, write_tree, picture, request, packed):
+    if packed:
+        request.getfixturevalue("packing")
     other = import_source(write_tree({"A/1.png": picture(0), "B/1.png": picture(1)}, name="other"))
 
     def progress(done, total):
@@ -219,7 +290,7 @@ def test_a_deletion_during_an_import_does_no_harm(plates, write_tree, picture):
             delete_dataset(other.id)
 
     made = import_source(plates, progress=progress)
-    assert all(made.image_file(index).is_file() for index in range(len(made.images)))
+    assert all(made.read_image(row).shape == (6, 5, 3) for row in range(len(made.images)))
 
 
 def test_what_a_killed_import_left_is_removed_after_a_day(cfu_home: Path, plates):
@@ -305,7 +376,7 @@ def test_without_permission(plates):
         import pyarrow.parquet  # before the user changes: another one may not read this installation
         from cfu_core.dataset.catalog import list_datasets
         from cfu_core.dataset.importing import import_source
-        from cfu_core.errors import DatasetError, StorageError
+        from cfu_core.errors import DatasetError, ImageError, StorageError
         root, warm, home, closed = map(Path, sys.argv[1:])
         os.environ["CFU_HOME"] = str(warm)
         import_source(root)  # loads what is only loaded when needed
@@ -368,14 +439,15 @@ def small_disk(tmp_path: Path):
 
 
 @pytest.mark.usefixtures("many")
-def test_a_full_disk(small_disk: Path, plates, write_tree, monkeypatch):
+@pytest.mark.parametrize(("count", "side"), [(12, 200), (60, 100)])  # larger and smaller than what packs take
+def test_a_full_disk(small_disk: Path, plates, write_tree, monkeypatch, count, side):
     import cv2
     import numpy as np
 
     monkeypatch.setenv("CFU_HOME", str(small_disk / "home"))
     earlier = import_source(plates)
     before = sorted(path for path in small_disk.rglob("*") if path.is_file() and path.suffix != ".lock")
-    noise = np.random.default_rng(0).integers(0, 256, (8, 200, 200, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
     large = {f"A/{number}.png": cv2.imencode(".png", pixels)[1].tobytes() for number, pixels in enumerate(noise)}
     root = write_tree(large, name="large")
     with pytest.raises(StorageError, match="The disk is full"):

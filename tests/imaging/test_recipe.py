@@ -9,7 +9,7 @@ import pytest
 from cfu_core.errors import RecipeError
 from cfu_core.imaging.colour import flatten, neutral, normalise_stain
 from cfu_core.imaging.contrast import adjust_gamma, clahe, equalise, stretch
-from cfu_core.imaging.cropping import Box, cut, find_colony, square_around
+from cfu_core.imaging.cropping import Box, cut, locate_colony, square_around
 from cfu_core.imaging.recipe import Recipe, apply, enhance, resize
 
 
@@ -143,7 +143,7 @@ def test_unknown_settings_are_named():
 
 def test_steps_come_in_order_crop_then_clahe_then_resize(colony):
     recipe = Recipe.preprocessed(96, clip_limit=3.0, tiles=4)
-    frame = square_around(find_colony(colony), recipe.margin)
+    frame = square_around(locate_colony(colony).box, recipe.margin)
     by_hand = cv2.resize(clahe(cut(colony, frame), clip_limit=3.0, tiles=4), (96, 96), interpolation=cv2.INTER_AREA)
     np.testing.assert_array_equal(apply(recipe, colony), by_hand)
 
@@ -183,7 +183,7 @@ def test_clahe_alone_works_on_the_whole_frame_before_the_resize(colony):
 
 def test_enhance_tells_what_was_found_and_cut(colony):
     enhanced = enhance(colony, Recipe(crop=True, margin=0.1))
-    assert enhanced.colony == find_colony(colony)
+    assert enhanced.colony == locate_colony(colony).box
     assert enhanced.frame == square_around(enhanced.colony, 0.1)
     assert enhanced.image.shape == (enhanced.frame.height, enhanced.frame.width, 3)
 

@@ -251,7 +251,7 @@ def test_a_cell_of_the_what_if_sheet_is_taken(visit, small_dataset):
     assert any("CLAHE (clip 8, 4 × 4 tiles)" in text for text in captions(app))
 
 
-def test_apply_to_all_queues_the_work_and_says_what_it_cost(visit, small_dataset, no_workers):
+def test_apply_to_all_queues_the_work_and_says_what_it_cost(visit, small_dataset):
     app = visit("data/preprocess", dataset=small_dataset.id, tiles="4")
     app.session_state["preprocess_panel"] = "Whole dataset"
     app.run()

@@ -155,9 +155,14 @@ class Live {
       const value = Math.min(maximum, Math.max(minimum, Number(text)))
       return whole ? Math.round(value) : value
     }
-    range.onpointerdown = (event) => (this.dragging = event.button === 0)
+    range.onpointerdown = (event) => {
+      this.dragging = event.button === 0
+    }
+    range.onkeydown = (event) => {
+      this.dragging ||= event.repeat // a key held down is a drag too
+    }
     range.oninput = () => this.set(key, Number(range.value))
-    range.onchange = () => this.letGo()
+    range.onkeyup = range.onblur = () => this.letGo()
     field.oninput = () => {
       const asked = Number(field.value)
       if (field.value !== "" && admit(asked) === asked) this.set(key, asked)
@@ -225,8 +230,10 @@ class Stage {
     this.element = make("div", { class: "stage" })
     this.element.append(make("div", { class: "pictures" }, ...this.canvases), ...this.overlays, this.divider)
     this.element.onpointerdown = (event) => this.grab(event)
-    this.element.onpointermove = (event) => this.held === event.pointerId && this.follow(event)
-    this.element.onlostpointercapture = () => (this.held = null)
+    this.element.onpointermove = (event) => void (this.held === event.pointerId && this.follow(event))
+    this.element.onlostpointercapture = () => {
+      this.held = null
+    }
     this.divider.onkeydown = (event) => this.key(event)
     this.turn = 0
   }
@@ -323,7 +330,9 @@ class Stage {
 function explanation(id, label, help) {
   const button = make("button", { type: "button", class: "why", "aria-label": `About ${label}`, "aria-describedby": id }, sign(WHY))
   const tip = make("span", { class: "tip", role: "tooltip", id }, help)
-  button.onkeydown = (event) => event.key === "Escape" && button.toggleAttribute("data-quiet", true)
+  button.onkeydown = (event) => {
+    if (event.key === "Escape") button.toggleAttribute("data-quiet", true)
+  }
   button.onblur = button.onpointerleave = () => button.removeAttribute("data-quiet")
   return [button, tip]
 }

@@ -1,0 +1,160 @@
+"""Explore: whatever is chosen, drawn or corrected, the grid follows; and a link shows the same."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.edits import edit_log
+from cfu_core.dataset.filtering import Filter
+from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.survey import load_survey, survey
+
+pytestmark = pytest.mark.browser
+TABS = ("Classes", "Measures", "Map", "Audit", "History")
+
+
+@pytest.fixture
+def dataset(server, drawn_shapes, monkeypatch):
+    """Thirty-six drawn shapes, imported and measured, in the server's home."""
+    monkeypatch.setenv("CFU_HOME", str(server.home))
+    data = import_source(drawn_shapes, name="shapes")
+    survey(data)
+    return load_dataset(data.id)
+
+
+@pytest.fixture
+def explore(screen, dataset):
+    screen.open("explore", dataset=dataset.id)
+    expect(screen.tiles()).to_have_count(36)
+    return screen
+
+
+def expect_count(screen, count: int) -> None:
+    expect(screen.text(re.compile(rf"^{count} of \d+ images$"))).to_be_visible()
+    screen.settle()
+
+
+def plot(screen):
+    """The part of a Plotly figure in which one draws."""
+    return screen.page.locator(".stPlotlyChart .nsewdrag").first
+
+
+def test_an_outline_on_the_map_filters_the_grid_and_stands_in_the_link(explore, dataset, new_screen, server):
+    explore.tab("Map")
+    expect(plot(explore)).to_be_visible()
+    box = plot(explore).bounding_box()
+    mouse = explore.page.mouse
+    # around the left half
+    corners = [(0.02, 0.02), (0.5, 0.02), (0.5, 0.98), (0.02, 0.98), (0.02, 0.02)]
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    mouse.move(*places[0])
+    mouse.down()
+    for place in places[1:]:
+        mouse.move(*place, steps=12)
+    mouse.up()
+    expect(explore.button("outline on the map")).to_be_visible()
+    explore.settle()
+    link = explore.query()
+    points = load_survey(dataset).table.assign(path=dataset.images["path"])
+    inside = int(Filter.from_params({"lasso": [link["lasso"]]}).mask(points).sum())
+    assert 0 < inside < 36
+    expect_count(explore, inside)
+    expect(explore.tiles()).to_have_count(inside)
+    other = new_screen(server)
+    other.open("explore", **link)
+    expect_count(other, inside)
+    explore.button("outline on the map").click()
+    expect_count(explore, 36)
+
+
+def test_a_bar_filters_the_grid(explore):
+    bars = explore.page.locator(".stPlotlyChart .bars .point path")
+    expect(bars).to_have_count(9)
+    bar = bars.first.bounding_box()  # training images of the first class
+    explore.page.mouse.click(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
+    expect(explore.tiles().first).to_contain_text("Train")
+    expect(explore.button("disc")).to_be_visible()
+    assert explore.query()["partition"] == "training"
+
+
+def test_relabel_undo_exclude(explore, dataset):
+    explore.tiles().nth(0).click()
+    explore.tiles().nth(2).click(modifiers=["Shift"])
+    expect(explore.text("3 chosen")).to_be_visible()
+    explore.button("Change class").click()
+    explore.page.get_by_role("combobox", name="New class").fill("ring")
+    explore.page.get_by_role("option", name="ring", exact=True).last.click()
+    explore.page.get_by_label("Your name").last.fill("Ada")
+    explore.page.get_by_label("Reason").last.fill("hollow")
+    explore.page.get_by_label("Reason").last.press("Enter")
+    explore.page.get_by_test_id("stPopoverBody").get_by_role("button", name="Change class").click()
+    expect(explore.button("Undo")).to_be_visible()
+    explore.settle()
+    assert load_dataset(dataset.id).counts == {"disc": 9, "ring": 16, "square": 11}
+    edit = edit_log(dataset.id)[-1]
+    assert (edit.who, edit.why, len(edit.changes)) == ("Ada", "hollow", 3)
+
+    explore.button("Undo").click()
+    expect(explore.button("Redo")).to_be_visible()
+    explore.settle()
+    assert load_dataset(dataset.id).counts == dataset.counts
+
+    explore.tiles().nth(5).click()
+    expect(explore.text("1 chosen")).to_be_visible()
+    explore.button("Exclude").click()
+    explore.page.get_by_test_id("stPopoverBody").get_by_role("button", name="Exclude").click()
+    expect(explore.tiles()).to_have_count(35)
+    explore.button("Undo").click()
+    expect(explore.tiles()).to_have_count(36)
+
+
+def test_a_view_is_kept_and_opened_by_its_link(explore, dataset, new_screen, server):
+    explore.page.get_by_role("button", name="ring", exact=True).click()
+    expect_count(explore, 13)
+    explore.button("Views").click()
+    explore.page.get_by_label("Name of this view").fill("Rings")
+    explore.page.get_by_label("Name of this view").press("Enter")
+    explore.button("Keep this view").click()
+    explore.settle()
+    other = new_screen(server)
+    other.open("explore", dataset=dataset.id, view="Rings")
+    expect_count(other, 13)
+
+
+def test_one_image_large_and_on_by_the_keyboard(explore, dataset):
+    explore.tiles().nth(1).dblclick()
+    picture = explore.page.locator("canvas[role=img]")
+    paths = dataset.images["path"]
+    expect(picture).to_have_attribute("aria-label", re.compile(re.escape(paths[1].rsplit("/", 1)[1])))
+    assert explore.query()["image"] == paths[1]
+    explore.page.keyboard.press("ArrowRight")
+    expect(explore.text(paths[2]).first).to_be_visible()
+    explore.page.keyboard.press("ArrowLeft")
+    expect(explore.text(paths[1]).first).to_be_visible()
+    explore.page.keyboard.press("Escape")
+    expect(explore.tiles()).to_have_count(36)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 800])
+def test_every_panel_is_accessible_and_fits(dataset, new_screen, server, scheme, width):
+    screen = new_screen(server, width=width, color_scheme=scheme)
+    screen.open("explore", dataset=dataset.id)
+    for name in TABS:
+        screen.tab(name)
+        screen.expect_no_exception()
+        expect_accessible(screen)
+    screen.tiles().first.dblclick()
+    expect(screen.page.locator("canvas[role=img]")).to_be_visible()
+    expect_accessible(screen)
+
+
+def expect_accessible(screen) -> None:
+    screen.expect_fits()
+    screen.page.mouse.move(0, 0)  # Streamlit's tooltips lie outside its landmarks while they are shown
+    expect(screen.page.get_by_role("tooltip")).to_have_count(0)
+    found = Axe().run(screen.page)
+    assert found.violations_count == 0, found.generate_report()

@@ -1,0 +1,94 @@
+"""Preprocess: the picture follows the hand; presets, the crop's box, recipes."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.edits import edit_log
+from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.survey import survey
+from tests.browser.test_explore import expect_accessible
+
+pytestmark = pytest.mark.browser
+TABS = ("Numbers", "What if", "Rivals", "The crop", "Augmentation", "Whole dataset")
+
+
+@pytest.fixture
+def dataset(server, drawn_shapes, monkeypatch):
+    monkeypatch.setenv("CFU_HOME", str(server.home))
+    data = import_source(drawn_shapes, name="shapes")
+    survey(data)
+    return load_dataset(data.id)
+
+
+@pytest.fixture
+def preprocess(screen, dataset):
+    screen.open("preprocess", dataset=dataset.id, crop="False")
+    expect(screen.slider("Clip limit")).to_be_visible()
+    return screen
+
+
+def test_the_picture_changes_while_the_clip_slider_is_dragged(preprocess):
+    slider = preprocess.slider("Clip limit")
+    before = preprocess.enhanced()
+    box = slider.bounding_box()
+    mouse = preprocess.page.mouse
+    mouse.move(box["x"] + 0.05 * box["width"], box["y"] + box["height"] / 2)
+    mouse.down()
+    mouse.move(box["x"] + 0.5 * box["width"], box["y"] + box["height"] / 2, steps=5)
+    halfway = preprocess.expect_enhanced_other_than(before)
+    mouse.move(box["x"] + 0.95 * box["width"], box["y"] + box["height"] / 2, steps=5)
+    preprocess.expect_enhanced_other_than(before, halfway)
+    assert "clip" not in preprocess.query()  # the button is still down
+    mouse.up()
+    expect(preprocess.text(re.compile(r"CLAHE \(clip (3\d|40)"))).to_be_visible()
+    preprocess.settle()
+    assert float(preprocess.query()["clip"]) > 30
+
+
+def test_a_preset_moves_the_slider_and_the_picture(preprocess):
+    before = preprocess.enhanced()
+    preprocess.button("OpenCV").click()
+    expect(preprocess.slider("Clip limit")).to_have_value("40")
+    preprocess.expect_enhanced_other_than(before)
+    expect(preprocess.text("CLAHE (clip 40, 8 × 8 tiles)")).to_be_visible()
+
+
+def test_a_link_sets_the_sliders(screen, dataset):
+    screen.open("preprocess", dataset=dataset.id, clip="7.5", tiles="3")
+    expect(screen.slider("Clip limit")).to_have_value("7.5")
+    expect(screen.slider("Tiles per side")).to_have_value("3")
+
+
+def test_the_crops_box_is_dragged_and_kept(preprocess, dataset):
+    path = dataset.images["path"].iat[0]
+    preprocess.tab("The crop")
+    grip = preprocess.page.get_by_role("button", name="Move the box")
+    grip.scroll_into_view_if_needed()
+    box = grip.bounding_box()
+    mouse = preprocess.page.mouse
+    mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    mouse.down()
+    mouse.move(box["x"] + box["width"] / 2 + 40, box["y"] + box["height"] / 2, steps=5)
+    mouse.up()
+    expect(preprocess.button("Back to the automatic box")).to_be_visible()
+    kept = load_dataset(dataset.id)
+    assert [edit.kind for edit in edit_log(dataset.id)] == ["box"]
+    assert kept.images["path"].iat[0] == path
+    assert kept.box(0) is not None
+    preprocess.button("Back to the automatic box").click()
+    expect(preprocess.button("Back to the automatic box")).to_be_hidden()
+    assert load_dataset(dataset.id).box(0) is None
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 800])
+def test_every_panel_is_accessible_and_fits(dataset, new_screen, server, scheme, width):
+    screen = new_screen(server, width=width, color_scheme=scheme)
+    screen.open("preprocess", dataset=dataset.id, tiles="4")
+    for name in TABS:
+        screen.tab(name)
+        screen.expect_no_exception()
+        expect_accessible(screen)
