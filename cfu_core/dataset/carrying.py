@@ -98,7 +98,7 @@ class Shelf:
         if pack is not None and pack.base not in self._held:
             self._make(PACKS)
             staged = f"{self._folder}/{PACKS}/{os.path.basename(pack.base)}"  # noqa: PTH119
-            if not all(_linked(pack.base + suffix, staged + suffix) for suffix in (".data", ".index")):
+            if not all(_linked(pack.base + suffix, staged + suffix) for suffix in (".index", ".data")):
                 return False
             self._held.add(pack.base)
         return pack is not None

@@ -144,10 +144,13 @@ def history_panel(data: Dataset) -> None:
     else:
         st.caption("No image was changed since the import. Changes are kept here with who, when and why.")
     if len(data.excluded):
-        paths = st.multiselect("Excluded images", data.excluded["path"].tolist(), key="excluded_paths")
-        if st.button("Bring back", key="include", icon=":material/undo:", disabled=not paths):
-            apply_edit(data, "include", dict.fromkeys(paths))
-            st.rerun()
+        paths = data.excluded["path"].tolist()
+        one = st.selectbox(f"Excluded images ({len(paths)})", paths, key="excluded_path")
+        with st.container(horizontal=True):
+            for label, key, back in (("Bring it back", "include", [one]), ("Bring all back", "include_all", paths)):
+                if st.button(label, key=key, icon=":material/undo:"):
+                    apply_edit(data, "include", dict.fromkeys(back))
+                    st.rerun()
     _groups(data)
 
 

@@ -75,10 +75,9 @@ def widgets(data: Dataset, chosen: Filter, kinds: dict[str, str]) -> None:
         )
         with st.popover("More filters", icon=":material/tune:"):
             if data.has_groups:
-                groups = sorted(data.images["group"].unique())
-                _choice("Group", "groups", groups, chosen.groups, lambda g: g or "without a group")
+                _group(data, chosen)
             if kinds:
-                _choice("Finding of the audit", "problems", list(kinds), chosen.problems, lambda k: kinds.get(k, k))
+                _pills("Finding of the audit", "problems", list(kinds), chosen.problems, lambda k: kinds.get(k, k))
             st.caption("Ranges of measures, and outlines on the map: draw them in the panels Measures and Map.")
         _kept(data, chosen)
 
@@ -99,10 +98,19 @@ def _pills(label: str, field: str, options: list[str], now: tuple[str, ...], nam
     )
 
 
-def _choice(label: str, field: str, options: list[str], now: tuple[str, ...], names: Callable[[str], str]) -> None:
-    key = widget_key(f"filter_{field}")
-    chosen = [option for option in options if option in now]
-    st.multiselect(label, options, chosen, key=key, format_func=names, on_change=_taken, args=(field, key))
+def _group(data: Dataset, chosen: Filter) -> None:
+    """Add one group after the other; there may be hundreds."""
+    others = sorted(set(data.images["group"]) - set(chosen.groups))
+    key = widget_key(f"filter_group_{len(chosen.groups)}")
+    st.selectbox(
+        "Group (dish, donor)",
+        others,
+        index=None,
+        key=key,
+        format_func=lambda g: g or "without a group",
+        placeholder="choose",
+        on_change=lambda: _taken("groups", key, lambda group: (*chosen.groups, group)),
+    )
 
 
 def _kept(data: Dataset, chosen: Filter) -> None:

@@ -84,8 +84,13 @@ def first_of_each(data: Dataset, row: int) -> list[int]:
 def rivals(data: Dataset, row: int, recipe: Recipe) -> None:
     """CLAHE against other methods, and against saved recipes, on this image, with numbers."""
     options = {name: replace(recipe, **change) for name, change in RIVALS.items()} | saved_recipes()
-    chosen = st.multiselect(
-        "Compare", list(options), list(RIVALS), key="rivals", help="Saved recipes can be compared as well."
+    chosen = st.pills(
+        "Compare",
+        list(options),
+        selection_mode="multi",
+        default=list(RIVALS),
+        key="rivals",
+        help="Saved recipes stand here as well.",
     )
     figures = {}
     with st.grid(4, min_column_width=150, gap="small"):

@@ -172,7 +172,7 @@ def test_exclude_and_bring_back(visit, surveyed_dataset):
     assert path not in load_dataset(surveyed_dataset.id).images["path"].tolist()
     app.session_state["explore_panel"] = "History"
     app.run()
-    app.multiselect(key="excluded_paths").set_value([path]).run()
+    assert app.selectbox(key="excluded_path").value == path
     app.button(key="include").click().run()
     assert load_dataset(surveyed_dataset.id).counts == surveyed_dataset.counts
 
