@@ -16,7 +16,6 @@ from cfu_core.imaging.outlying import whole_colony
 from cfu_core.imaging.regions import Region, best_region
 from cfu_core.imaging.saliency import saliency
 
-
 WORKING_SIDE = 256  # pixels of the long side at which the colony is looked for
 LEAST_SIGNAL = 6.0  # grey levels by which it stands out at its strongest place
 CLEAR = 20.0  # grey levels of contrast that give half the confidence

@@ -58,6 +58,9 @@ def remove_dataset(identifier: str) -> None:
             "A dataset can be deleted when nothing uses it.",
             "Stop them on the Train page first.",
         )
+    for job in all_jobs():
+        if job.spec.get("dataset") == identifier and not job.status().state.ended:
+            job.request_stop()  # a survey, or the preparing of images
     delete_dataset(identifier)
 
 

@@ -1,5 +1,6 @@
 """What each kind of job does, and how its end is written down."""
 
+import os
 import shutil
 import signal
 import time
@@ -141,6 +142,8 @@ def _survey(job: Job, observer: JobObserver) -> dict[str, Any]:
     from cfu_core.dataset.survey import survey  # late: all that it needs is needed here only
 
     dataset = load_dataset(job.spec["dataset"])
+    if hasattr(os, "nice"):
+        os.nice(10)  # nobody waits for it, and a training beside it is being timed
     survey(dataset, progress=observer.progress, network=_local_network())
     return {"dataset": dataset.id}
 

@@ -57,7 +57,8 @@ def prepare_for_all(data: Dataset, recipe: Recipe) -> None:
     words = Recipe.from_dict(job.spec["recipe"]).summary
     if status.state is State.FINISHED:
         cost = status.details
-        how = "was there already" if cost["reused"] else f"took {jobs.duration(cost['seconds'])}"
+        there = cost["reused"] == cost["images"]
+        how = "was there already" if there else f"took {jobs.duration(cost['seconds'])}"
         st.success(
             f"{words}: {cost['images']} images, {cost['bytes'] / 1e6:,.0f} MB on disk; it {how}.",
             icon=":material/check_circle:",

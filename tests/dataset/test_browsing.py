@@ -53,9 +53,7 @@ def test_one_table_of_everything(small_dataset):
     paths = small_dataset.images["path"]
     split = split_of(small_dataset, seed=0)
     findings = [
-        Finding(
-            kind="blurred", title="", detail="", paths=((paths[3],), (paths[5],)), severity="warning", remedies=()
-        ),
+        Finding(kind="blurred", title="", detail="", paths=((paths[3],), (paths[5],)), severity="warning", remedies=()),
         Finding(kind="leak", title="", detail="", paths=((paths[5], paths[7]),), severity="error", remedies=()),
     ]
     table = browse_table(small_dataset, split, load_survey(small_dataset), findings)

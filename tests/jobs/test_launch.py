@@ -164,6 +164,14 @@ def test_a_dataset_that_a_run_waits_for_is_not_deleted(nine_images, endless, mon
     assert list_datasets() == []
 
 
+def test_a_survey_that_waits_ends_with_its_dataset(nine_images, monkeypatch):
+    monkeypatch.setattr("cfu_core.jobs.launch.ensure_worker", lambda lane: None)
+    job = submit("survey", {"dataset": nine_images.id})
+    remove_dataset(nine_images.id)
+    assert job.status().state == "stopped"
+    assert list_datasets() == []
+
+
 @pytest.mark.parametrize("status", ["{}", "[1]", "{", '{"state": "asleep"}'])
 def test_a_damaged_status_fails_its_own_job_and_no_other(nine_images, endless, monkeypatch, status):
     monkeypatch.setattr("cfu_core.jobs.launch.ensure_worker", lambda lane: None)
