@@ -5,7 +5,8 @@ const VIEWS = [
   ["after", "After"],
 ]
 const AMPLIFIED = 4 // the same number stands in live.css
-const PATIENCE_MS = 5000 // an answer that late is not coming: the run was broken off
+const AHEAD = 2 // requests on their way: Python computes one while the browser shows the one before
+const PATIENCE_MS = 5000
 const KEPT = 8 // pictures; two are shown, and Python may go back to one that it was told of
 const LETTING_GO = ["pointerup", "pointercancel", "blur"] // wherever the pointer is by then
 const BACK = "M4 4v6h6M5 10a8 8 0 1 1-1 5"
@@ -54,12 +55,14 @@ class Live {
     header.pictures.forEach(({ digest }, place) => keep(digest, pictures[place]))
     this.shown = header.pictures.map(({ digest }) => digest)
     if (first) {
-      this.serial = header.answers
+      this.serial = this.answered = header.answers
       this.remembered = remembered(header.key)
       this.drawTools()
     }
     this.arrange(header)
-    if (header.answers >= this.serial) this.answered(header.answers)
+    this.answered = Math.max(this.answered, header.answers)
+    this.serial = Math.max(this.serial, header.answers) // a view that was here before may have asked for more
+    this.wait()
     this.tilesBox.hidden = !header.tile
     this.stage.update(header)
     this.showView()
@@ -92,7 +95,7 @@ class Live {
     for (const key of this.rows.keys()) this.showValue(key, news)
   }
 
-  /* --- what we say: one request at a time, and the last word always */
+  /* --- what we say: never more than Python keeps up with, and the last word always */
 
   state(dragging) {
     return JSON.stringify([this.values, dragging])
@@ -100,14 +103,10 @@ class Live {
 
   request() {
     const state = this.state(this.dragging)
-    if (this.waiting || state === this.sent) return
+    if (this.serial - this.answered >= AHEAD || state === this.sent) return
     this.sent = state
-    this.waiting = true
     this.serial += 1
-    this.timer = setTimeout(() => {
-      this.answered(this.serial)
-      this.request()
-    }, PATIENCE_MS)
+    this.wait()
     this.tell("said", {
       values: this.values,
       dragging: this.dragging,
@@ -118,10 +117,14 @@ class Live {
     })
   }
 
-  answered(serial) {
+  /** An answer that does not come must not be waited for: the run may have been broken off. */
+  wait() {
     clearTimeout(this.timer)
-    this.serial = serial
-    this.waiting = false
+    if (this.serial === this.answered) return
+    this.timer = setTimeout(() => {
+      this.answered = this.serial
+      this.request()
+    }, PATIENCE_MS)
   }
 
   set(key, value) {
