@@ -18,7 +18,7 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 
 unit: .venv/installed-dev
-	$(BIN)/python -m pytest -m "not browser"
+	$(BIN)/python -m pytest -m "not browser" -n 2
 
 browser: .venv/installed-dev
 	$(BIN)/python -m pytest -m browser
