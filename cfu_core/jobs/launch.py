@@ -4,19 +4,25 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import psutil
 from filelock import Timeout
 
 from cfu_core.dataset.catalog import Dataset, delete_dataset
-from cfu_core.errors import DatasetError
-from cfu_core.jobs.job import Job, all_jobs, create_job
+from cfu_core.errors import DatasetError, StorageError
+from cfu_core.jobs.job import Job, all_jobs, create_job, process_alive
 from cfu_core.jobs.worker import LANES, lane_lock, project_folder, waiting
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.store import Run
-from cfu_core.storage import home, storage_errors
+from cfu_core.storage import home, read_json, storage_errors, write_json
 from cfu_core.training.config import TrainingConfig
+
+START_S = 10.0  # within which a worker holds its lane's lock, also on a busy computer
 
 
 def submit(kind: str, spec: Mapping[str, Any]) -> Job:
@@ -74,6 +80,8 @@ def ensure_worker(lane: str) -> None:
     except Timeout:
         return  # it looks at the queue again before it ends
     lock.release()
+    if _starting(lane):
+        return  # pages ask twice a second, and a worker takes a moment until it holds the lock
     log = home() / "jobs" / f"{lane}-worker.log"
     with storage_errors(log):
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -87,4 +95,20 @@ def ensure_worker(lane: str) -> None:
                 env=os.environ | {"CFU_HOME": str(home())},  # a relative one means another folder there
                 start_new_session=True,
             )
+    with suppress(psutil.NoSuchProcess):
+        started = psutil.Process(process.pid).create_time()
+        write_json(_marker(lane), {"pid": process.pid, "pid_started": started})
     threading.Thread(target=process.wait, daemon=True).start()  # so that it never stays as a zombie
+
+
+def _marker(lane: str) -> Path:
+    return home() / "jobs" / f"{lane}-worker.json"
+
+
+def _starting(lane: str) -> bool:
+    """Whether a worker was started a moment ago and still lives."""
+    try:
+        last = read_json(_marker(lane))
+    except (FileNotFoundError, StorageError):
+        return False
+    return time.time() - last["pid_started"] < START_S and process_alive(last["pid"], last["pid_started"])

@@ -90,13 +90,14 @@ def contact_sheet(view: View, label: str, margin: float) -> None:
     st.caption("The least certain first. The inner box is the colony, the outer square is cut. Double-click to edit.")
     with in_url("sheet", 1, lambda value: 1 <= value <= pages):
         first = (st.session_state["sheet"] - 1) * PER_SHEET
-        tiles(
-            [_sheet_tile(view, int(row), margin) for row in rows[first : first + PER_SHEET]],
-            key=f"crops_{view.data.id}",
-            size=120,
-            label="Crops",
-            on_open=lambda path: keep("image", path, ""),
-        )
+        with st.container(height=560, border=False):
+            tiles(
+                [_sheet_tile(view, int(row), margin) for row in rows[first : first + PER_SHEET]],
+                key=f"crops_{view.data.id}",
+                size=120,
+                label="Crops",
+                on_open=lambda path: keep("image", path, ""),
+            )
         st.pagination(pages, key="sheet")
 
 

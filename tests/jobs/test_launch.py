@@ -1,5 +1,7 @@
 """The queue with real processes: what the dashboard relies on when a browser, a server or a job goes away."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -179,3 +181,25 @@ def test_a_damaged_status_fails_its_own_job_and_no_other(nine_images, endless, m
     (first.folder / "status.json").write_text(status)
     assert Job(first.folder).status().state is State.FAILED
     assert [job.id for job in waiting("device")] == [second.id]
+
+
+def test_a_worker_that_is_starting_is_not_started_again(nine_images, monkeypatch):
+    started = []
+    real = subprocess.Popen
+
+    def slow_to_start(_command, **options):
+        """In place of a worker that takes long to come to its lock."""
+        started.append(real([sys.executable, "-c", "input()"], **options | {"stdin": subprocess.PIPE}))
+        return started[-1]
+
+    monkeypatch.setattr("cfu_core.jobs.launch.subprocess.Popen", slow_to_start)
+    submit("survey", {"dataset": nine_images.id})
+    for _ in range(3):
+        ensure_worker("background")
+    assert len(started) == 1
+    started[0].stdin.close()
+    started[0].wait(20)
+    ensure_worker("background")  # it died without doing anything
+    assert len(started) == 2
+    started[1].stdin.close()
+    started[1].wait(20)
