@@ -93,7 +93,7 @@ def steps() -> Recipe:
 def _choice(number: int, name: str) -> None:
     declared = setting(Recipe, name)
     with in_url(name, getattr(START, name), declared.choices.__contains__):
-        st.segmented_control(
+        st.pills(  # they wrap where there is little room
             f"**{number}** {declared.label}",
             declared.choices,
             key=name,
