@@ -2,8 +2,8 @@
 
 import pandas as pd
 import streamlit as st
-from cfu_core.dataset.audit import Finding
 
+from cfu_core.dataset.audit import Finding
 from cfu_core.dataset.filtering import Filter
 from pages.components.cached import View
 from pages.components.editing import apply_edit

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import streamlit as st
-from cfu_core.dataset.audit import Finding, audit
 
+from cfu_core.dataset.audit import Finding, audit
 from cfu_core.dataset.browsing import browse_table
 from cfu_core.dataset.catalog import Dataset, dataset_folder, load_dataset
 from cfu_core.dataset.splitting import Split, split_of

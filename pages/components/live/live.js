@@ -5,8 +5,7 @@ const VIEWS = [
   ["after", "After"],
 ]
 const AMPLIFIED = 4 // the same number stands in live.css
-const AHEAD = 2 // requests on their way: Python computes one while the browser shows the one before
-const PATIENCE_MS = 5000
+const PATIENCE_MS = 5000 // an answer that late is not coming: the run was broken off
 const KEPT = 8 // pictures; two are shown, and Python may go back to one that it was told of
 const LETTING_GO = ["pointerup", "pointercancel", "blur"] // wherever the pointer is by then
 const BACK = "M4 4v6h6M5 10a8 8 0 1 1-1 5"
@@ -95,7 +94,7 @@ class Live {
     for (const key of this.rows.keys()) this.showValue(key, news)
   }
 
-  /* --- what we say: never more than Python keeps up with, and the last word always */
+  /* --- what we say: one request at a time, and the last word always */
 
   state(dragging) {
     return JSON.stringify([this.values, dragging])
@@ -103,7 +102,7 @@ class Live {
 
   request() {
     const state = this.state(this.dragging)
-    if (this.serial - this.answered >= AHEAD || state === this.sent) return
+    if (this.answered < this.serial || state === this.sent) return
     this.sent = state
     this.serial += 1
     this.wait()
@@ -117,7 +116,6 @@ class Live {
     })
   }
 
-  /** An answer that does not come must not be waited for: the run may have been broken off. */
   wait() {
     clearTimeout(this.timer)
     if (this.serial === this.answered) return
