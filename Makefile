@@ -17,8 +17,9 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# two processes, and threads within them would only wait for each other
 unit: .venv/installed-dev
-	$(BIN)/python -m pytest -m "not browser" -n 2
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n 2
 
 browser: .venv/installed-dev
 	$(BIN)/python -m pytest -m browser

@@ -36,7 +36,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
     dataset = parser.parse_args().dataset
-    with tempfile.TemporaryDirectory() as folder, dashboard(Path(folder)) as url, window() as page:
+    with tempfile.TemporaryDirectory() as folder, dashboard(Path(folder)) as port, window() as page:
+        url = f"http://127.0.0.1:{port}"
         browser = page.context.browser
         assert browser is not None
         page.goto(url)

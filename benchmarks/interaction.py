@@ -5,9 +5,9 @@
 Starts the dashboard on a CFU_HOME of its own with drawn images of 1024 x 1024 pixels, and a Chromium without a
 window, both on two cores, and prints
 
-1. the time from a slider's value to its new picture, 50 single changes: from the moment in which the page hands the
-   value to its websocket until the message with the JPEG is there. That is a whole run of the script in the server,
-   the way there and back, and whatever the page was doing meanwhile, so it is an upper bound for the server;
+1. the time from a slider's value to its new picture, 50 single changes: from the message with the value going into
+   the server until the message with the JPEG has come out of it, as a relay between page and server sees both. It is
+   a whole run of the script with all that Streamlit does around it, without the page;
 2. the pictures a second during a drag: the mouse never rests, and what counts is how many different pictures stood on
    the screen when a frame was drawn;
 3. the time from a click in the menu until the page stands: its title, its script at the end, its pictures loaded;
@@ -34,6 +34,7 @@ import numpy as np
 from playwright.sync_api import Locator, Page, sync_playwright
 from skimage.exposure import equalize_adapthist
 
+from benchmarks.relay import Relay
 from cfu_core.dataset.drawing import draw_frame
 from cfu_core.dataset.importing import import_source
 from cfu_core.imaging.contrast import as_scikit_image, clahe
@@ -48,37 +49,6 @@ PAGES = ("Overview", "Explore", "Preprocess")
 SWITCHES = 50
 SETTLED = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
 SLIDER = "Clip limit"
-
-# Before any script of the page: note when a message leaves, and when one with a JPEG comes.
-NOTE_MESSAGES = """
-window.notes = []
-const isJpeg = (data) => {
-  const bytes = new Uint8Array(data)
-  for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1))
-    if (bytes[at + 1] === 0xd8 && bytes[at + 2] === 0xff) return true
-  return false
-}
-window.WebSocket = class extends WebSocket {
-  constructor(...words) {
-    super(...words)
-    this.addEventListener("message", ({ data }) => {
-      const now = performance.now()
-      if (data.byteLength > 5000 && isJpeg(data)) window.notes.push(["picture", now, data.byteLength])
-    })
-  }
-  send(data) {
-    window.notes.push(["value", performance.now(), data.byteLength])
-    super.send(data)
-  }
-}
-"""
-
-# Milliseconds between the two, once both are there.
-ANSWERED = """() => {
-  const value = window.notes.find(([what]) => what === "value")
-  const picture = value && window.notes.find(([what, when]) => what === "picture" && when > value[1])
-  return picture && picture[1] - value[1]
-}"""
 
 # When a picture stands on the canvas, note it at the next frame: then it is on the screen.
 WATCH = """canvas => {
@@ -118,9 +88,13 @@ def main() -> None:
     print(f"{CORES} of {os.cpu_count()} cores; load at the start {_load()}")
     with tempfile.TemporaryDirectory(prefix="cfu-interaction-") as folder:
         dataset = make_home(Path(folder))
-        with dashboard(Path(folder)) as url, window() as page:
-            page.goto(f"{url}/preprocess?dataset={dataset}&crop=False&contrast=clahe")
-            measure_slider(page)
+        where = f"preprocess?dataset={dataset}&crop=False&contrast=clahe"
+        with dashboard(Path(folder)) as port, window() as page:
+            relay = Relay(port)
+            show_slider(page, f"http://127.0.0.1:{relay.port}/{where}")
+            measure_changes(page, relay)
+            show_slider(page, f"http://127.0.0.1:{port}/{where}")
+            measure_drags(page)
             measure_menu(page)
     compare_clahe()
     print(f"load at the end {_load()}")
@@ -145,8 +119,8 @@ def square(kind: str, number: int) -> np.ndarray:
 
 
 @contextmanager
-def dashboard(folder: Path) -> Iterator[str]:
-    """The dashboard in a process of its own; its address."""
+def dashboard(folder: Path) -> Iterator[int]:
+    """The dashboard in a process of its own; its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -159,7 +133,7 @@ def dashboard(folder: Path) -> Iterator[str]:
         )
     try:
         warm_up(port)
-        yield f"http://127.0.0.1:{port}"
+        yield port
     finally:
         server.terminate()
         server.wait(timeout=20)
@@ -175,31 +149,43 @@ def window() -> Iterator[Page]:
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = chromium.new_page(viewport={"width": 1440, "height": 1000})
         page.set_default_timeout(60_000)
-        page.add_init_script(NOTE_MESSAGES)
         yield page
         chromium.close()
 
 
-def measure_slider(page: Page) -> None:
-    """Figures 1 and 2, on the page that shows the slider."""
-    after = page.locator(".live canvas").nth(1)
+def show_slider(page: Page, url: str) -> None:
+    """Open the page with the slider, and wait for both pictures."""
+    page.goto(url)
     page.wait_for_selector(".live canvas[data-digest] + canvas[data-digest]")
     _settle(page)
+
+
+def measure_changes(page: Page, relay: Relay) -> None:
+    """Figure 1."""
     print(f"image of {page.locator('.live .stage').get_attribute('data-size')} pixels")
-    waits = [picture_for_one_change(page) for _ in range(CHANGES + 3)][3:]  # the first ones fill caches
-    print(f"1. value to picture: {_spread(waits)} ms, {len(waits)} changes")
+    answers = [one_change(page, relay) for _ in range(CHANGES + 3)][3:]  # the first ones fill caches
+    size = statistics.median(size for _, size in answers)
+    print(f"1. value to picture: {_spread([wait for wait, _ in answers])} ms, {CHANGES} changes, {size / 1000:.0f} kB")
+
+
+def one_change(page: Page, relay: Relay) -> tuple[float, int]:
+    """Milliseconds from the value to its picture, for one press of an arrow key; bytes of the picture's message."""
+    relay.passed.clear()
+    page.get_by_role("slider", name=SLIDER, exact=True).press("ArrowRight")
+    while not any(message.jpeg for message in relay.passed):
+        page.wait_for_timeout(20)
+    page.wait_for_timeout(200)  # a run of the whole page may follow
+    _settle(page)
+    value = next(message for message in relay.passed if message.to_server)
+    picture = next(message for message in relay.passed if message.jpeg)
+    return 1000 * (picture.when - value.when), picture.size
+
+
+def measure_drags(page: Page) -> None:
+    """Figure 2."""
+    after = page.locator(".live canvas").nth(1)
     for _ in range(DRAGS):
         print(f"2. drag: {drag(page, after)}")
-
-
-def picture_for_one_change(page: Page) -> float:
-    """Milliseconds from the value to its picture, for one press of an arrow key."""
-    _settle(page)
-    page.evaluate("window.notes.length = 0")
-    page.get_by_role("slider", name=SLIDER, exact=True).press("ArrowRight")
-    waited = page.wait_for_function(ANSWERED, polling="raf").json_value()
-    page.wait_for_timeout(300)  # the run that the picture came from, and one of the whole page that may follow
-    return waited
 
 
 def drag(page: Page, after: Locator) -> str:
@@ -212,7 +198,6 @@ def drag(page: Page, after: Locator) -> str:
     page.mouse.move(left + 5, middle)
     page.wait_for_timeout(500)
     after.evaluate(WATCH)
-    page.evaluate("window.notes.length = 0")
     began = time.perf_counter()
     moves = 0
     while (passed := time.perf_counter() - began) < DRAG_S:
@@ -220,15 +205,14 @@ def drag(page: Page, after: Locator) -> str:
         page.mouse.move(left + width * min(there, 2 - there), middle)
         page.wait_for_timeout(10)
         moves += 1
-    seen, notes = page.evaluate(SEEN), page.evaluate("window.notes")
+    seen = page.evaluate(SEEN)
     page.mouse.up()
     _settle(page)
     times = [when for _, when in seen]
     gaps = [b - a for a, b in pairwise(times)]
-    bytes_each = statistics.median(size for what, _, size in notes if what == "picture")
     return (
-        f"{len({digest for digest, _ in seen}) / passed:.1f} different pictures a second, {_spread(gaps)} ms apart, "
-        f"{bytes_each / 1000:.0f} kB each; {moves / passed:.0f} moves of the mouse a second; load {_load()}"
+        f"{len({digest for digest, _ in seen}) / passed:.1f} different pictures a second, {_spread(gaps)} ms apart; "
+        f"{moves / passed:.0f} moves of the mouse a second; load {_load()}"
     )
 
 
