@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.components.pauses import set_modules_aside
 from pages.components.state import dataset_sidebar
 
 st.set_page_config(page_title="CFU Workbench", page_icon="pages/components/icon.png", layout="wide")
@@ -22,3 +23,4 @@ page = st.navigation(
 )
 dataset_sidebar(page.url_path)
 page.run()
+set_modules_aside()

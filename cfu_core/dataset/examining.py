@@ -17,6 +17,7 @@ from cfu_core.dataset.survey_store import Parts, lists, stored_thumbnail
 from cfu_core.errors import ImageError
 from cfu_core.imaging import reading
 from cfu_core.imaging.cropping import locate_colony
+from cfu_core.imaging.encoding import jpeg
 from cfu_core.imaging.features import features
 from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, measure, reduced
 
@@ -136,8 +137,7 @@ def encode_thumbnail(pixels: np.ndarray, width: int, height: int) -> bytes:
     """
     scale = min(1.0, THUMBNAIL_SIDE / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.cvtColor(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY])[1].tobytes()
+    return jpeg(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), THUMBNAIL_QUALITY)
 
 
 def small_picture(store: Parts, image: StoredImage) -> np.ndarray:

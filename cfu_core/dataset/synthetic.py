@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -30,6 +29,7 @@ from cfu_core.dataset.drawing import (
 )
 from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import DatasetError
+from cfu_core.imaging.encoding import jpeg
 from cfu_core.paper import CLASS_TOTALS
 from cfu_core.storage import storage_errors, write_bytes
 
@@ -292,8 +292,7 @@ def _draw_all(
 def _draw_file(path: Path, label: str, seed: int, number: int, dish: int) -> tuple[int, int, int, int]:
     """Draw one frame into a JPEG file; the colony's box."""
     frame = draw_frame(label, seed=seed, number=number, dish=dish)
-    encoded = cv2.imencode(".jpg", frame.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-    path.write_bytes(encoded.tobytes())
+    path.write_bytes(jpeg(frame.image, _JPEG_QUALITY))
     return frame.box
 
 

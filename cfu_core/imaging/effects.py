@@ -102,4 +102,4 @@ def tile_size(shape: tuple[int, ...], tiles: int) -> tuple[int, int]:
     if height % tiles == 0 and width % tiles == 0:
         return height // tiles, width // tiles
     # OpenCV adds tiles - (side % tiles) to each side, also to the one that would divide evenly
-    return (height + tiles - height % tiles) // tiles, (width + tiles - width % tiles) // tiles
+    return height // tiles + 1, width // tiles + 1

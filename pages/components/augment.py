@@ -6,6 +6,7 @@ import streamlit as st
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.augmentation import Augmentation, sample_matrices, warp
+from cfu_core.imaging.encoding import jpeg
 from cfu_core.imaging.recipe import Recipe, resize
 from pages.components import cached
 from pages.components.state import in_url, keep
@@ -61,7 +62,7 @@ def augmentation_sheet(data: Dataset, row: int, recipe: Recipe) -> None:
         return
     with st.grid(6, min_column_width=110, gap="small"):
         for number, matrix in enumerate(sample_matrices(settings, COUNT, np.random.default_rng(draw))):
-            st.image(cached.jpeg(warp(picture, matrix)), width="stretch", alt=f"Sample {number + 1}")
+            st.image(jpeg(warp(picture, matrix)), width="stretch", alt=f"Sample {number + 1}")
     st.caption(f"{recipe.size} × {recipe.size} pixels. Augmentation: {words(settings)}.")
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -21,6 +20,7 @@ from cfu_core.dataset.survey import thumbnail as survey_thumbnail
 from cfu_core.errors import CfuError
 from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.effects import Effect, effect
+from cfu_core.imaging.encoding import jpeg
 from cfu_core.imaging.measures import reduced
 from cfu_core.imaging.recipe import Enhanced, Recipe, enhance, resize, with_contrast
 from cfu_core.jobs.worker import project_folder
@@ -66,7 +66,8 @@ def _split(identifier: str, digest: str, version: int, seed: int, _data: Dataset
 
 def view(data: Dataset, seed: int) -> View:
     """A dataset as Explore looks at it; made anew after an edit, and when the survey has come further."""
-    return _view(data.id, data.digest, data.version, survey_version(data.id), seed, data)
+    kept = _view(data.id, data.digest, data.version, survey_version(data.id), seed, data)
+    return replace(kept, data=data)  # other edits can lead to the same images: the log is this dataset's own
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
@@ -109,8 +110,7 @@ def _enhanced(digest: str, box: Box | None, recipe_digest: str, _data: Dataset, 
     if plain == _recipe:
         return enhance(image(_data, _row), _recipe, box)
     # the steps before the contrast stay the same while its settings change
-    before = enhanced(_data, _row, plain)
-    return before._replace(image=with_contrast(before.image, _recipe))
+    return enhanced(_data, _row, plain)._replace(image=contrasted(_data, _row, _recipe))
 
 
 class Small(NamedTuple):
@@ -135,23 +135,18 @@ def _small(
     _row: int,
     _recipe: Recipe,
 ) -> Small:
-    before = enhanced(_data, _row, replace(_recipe, contrast="none"))
-    picture = with_contrast(before.image, _recipe)
+    picture = contrasted(_data, _row, _recipe)
     return Small(jpeg(reduced(picture, side)), effect(picture))
 
 
 def strip(data: Dataset, rows: Sequence[int], recipe: Recipe, side: int) -> bytes:
     """Several images under a recipe beside each other, each a square of `side` pixels."""
-    squares = []
-    for row in rows:
-        before = enhanced(data, row, replace(recipe, contrast="none"))
-        squares.append(resize(with_contrast(before.image, recipe), side))
-    return jpeg(np.hstack(squares))
+    return jpeg(np.hstack([resize(contrasted(data, row, recipe), side) for row in rows]))
 
 
-def jpeg(picture: np.ndarray) -> bytes:
-    """RGB uint8 as JPEG bytes, which Streamlit passes through as they are."""
-    return cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
+def contrasted(data: Dataset, row: int, recipe: Recipe) -> np.ndarray:
+    """One image after all steps but the resize; the steps before the contrast are kept, the result is not."""
+    return with_contrast(enhanced(data, row, replace(recipe, contrast="none")).image, recipe)
 
 
 @st.cache_resource(show_spinner="Measuring the networks…", max_entries=16)

@@ -8,6 +8,7 @@ from cfu_core.dataset.browsing import sorted_rows
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.cropping import Box, square_around
+from cfu_core.imaging.encoding import jpeg
 from cfu_core.imaging.reading import decode
 from pages.components import cached, editing
 from pages.components.boxes import MarkedBox
@@ -129,4 +130,4 @@ def _with_boxes(
         for edges, thick in ((box, 2), (square_around(box, margin), 1)):
             corners = [round(edge * scale) for edge in edges]
             cv2.rectangle(picture, (corners[0], corners[1]), (corners[2], corners[3]), color, thick, cv2.LINE_AA)
-    return cached.jpeg(picture)
+    return jpeg(picture)

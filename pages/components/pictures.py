@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from cfu_core.dataset.catalog import Dataset
+from cfu_core.imaging.encoding import jpeg
 from pages.components import cached
 from pages.components.state import keep, url_choice
 
@@ -23,7 +24,7 @@ def displayable(data: Dataset, row: int) -> tuple[bytes, str]:
     mime = SHOWN_AS_THEY_ARE.get(data.images["extension"].iat[row])
     if mime:
         return data.read_bytes(row), mime
-    return cached.jpeg(cached.image(data, row)), "image/jpeg"
+    return jpeg(cached.image(data, row)), "image/jpeg"
 
 
 def choose_image(data: Dataset) -> int:

@@ -30,8 +30,8 @@ def in_url(key: str, default: Any, allowed: Callable[[Any], bool], *, always: bo
     allowed : callable
         Whether a value makes sense; what does not is left aside. A link may say anything.
     """
-    kept, shown_on = f"{key}_kept", f"{key}_shown_on"
-    arrived = st.session_state.get(shown_on) != st.session_state[PAGE]
+    kept = f"{key}_kept"
+    arrived = arrived_on(f"{key}_shown_on")
     if arrived or key not in st.session_state:  # Streamlit forgets a widget that a page does not show
         value = st.session_state.get(kept, default)
         if arrived and key in st.query_params:
@@ -40,7 +40,6 @@ def in_url(key: str, default: Any, allowed: Callable[[Any], bool], *, always: bo
     elif not allowed(st.session_state[key]):
         st.session_state[key] = default
     # else it is left alone: setting it in every run would take back what a hand does meanwhile
-    st.session_state[shown_on] = st.session_state[PAGE]
     yield
     value = st.session_state[kept] = st.session_state[key]
     if value is None or (value == default and not always):
@@ -102,6 +101,16 @@ def url_choice(
     """A select box whose identifier stands in the URL under `key`."""
     with in_url(key, default, lambda value: value in options, always=True):
         return st.selectbox(label, options, key=key, format_func=names, **kwargs)
+
+
+def panel(key: str, names: Sequence[str]) -> str:
+    """Choose which of a page's panels is open, in the URL; the others are not computed.
+
+    ``st.tabs`` keeps every panel in the page, and the whole of it is compared at each message of the live view.
+    """
+    with in_url(key, names[0], names.__contains__):
+        open_now = st.segmented_control("Panel", names, key=key, required=True, label_visibility="collapsed")
+    return open_now or names[0]
 
 
 def dataset_sidebar(page: str) -> None:

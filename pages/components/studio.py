@@ -14,11 +14,10 @@ from cfu_core.imaging.contrast import (
     clip_in_pixels,
 )
 from cfu_core.imaging.effects import above_clip, effect, histogram, tile_size
-from cfu_core.imaging.measures import reduced
-from cfu_core.imaging.recipe import Recipe, with_contrast
+from cfu_core.imaging.recipe import Recipe
 from cfu_core.settings import setting
 from pages.components import cached, charts
-from pages.components.live import Control, dragging, live, live_values
+from pages.components.live import Control, dragging, live, live_jpeg, live_values
 from pages.components.recipes import KEYS, START
 from pages.components.state import link
 from pages.components.whatif import numbers_table
@@ -36,17 +35,16 @@ def studio(data: Dataset, row: int, recipe: Recipe) -> None:
     values = live_values(LIVE, controls)
     now = replace(recipe, **{name: values[KEYS[name]] for name in names})
     try:
-        plain = cached.enhanced(data, row, replace(recipe, contrast="none"))
-        after = with_contrast(plain.image, now)
+        after = cached.contrasted(data, row, now)
     except CfuError as error:
         st.error(str(error), icon=":material/error:")
         return
-    height, width = plain.image.shape[:2]
+    height, width = after.shape[:2]
     live(
         controls,
         values,
         before=_picture(data, row, recipe),
-        after=cached.jpeg(reduced(after, SIDE)),
+        after=live_jpeg(LIVE, after, most=SIDE),
         size=(width, height),
         tiles=now.tiles if now.contrast == "clahe" else None,
         caption_before="Before",

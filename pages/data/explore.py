@@ -8,7 +8,7 @@ from pages.components.audit_panel import audit_panel
 from pages.components.background import survey_progress
 from pages.components.browse import grid, order_of
 from pages.components.large import large, opened
-from pages.components.state import chosen_dataset, header, split_seed
+from pages.components.state import chosen_dataset, header, panel, split_seed
 
 header("Explore", "Look at every image, find what is wrong, correct it. Whatever you choose filters the grid.")
 data = chosen_dataset()
@@ -33,21 +33,13 @@ filters.to_url(chosen)
 
 with st.grid(5, min_column_width=150, gap="small") as screen:
     with screen.cell(column_span=2):
-        names = ["Classes", "Measures", "Map", "Audit", "History"]
-        tabs = st.tabs(names, key="explore_panel", on_change="rerun")
-        for tab, show in zip(
-            tabs,
-            (
-                lambda: panels.split_panel(data, view.split),
-                lambda: panels.measures_panel(view.table, chosen),
-                lambda: panels.map_panel(view.table, view.survey, chosen, passes),
-                lambda: audit_panel(view),
-                lambda: editing.history_panel(data),
-            ),
-            strict=True,
-        ):
-            if tab.open:
-                with tab:
-                    show()
+        shown = {
+            "Classes": lambda: panels.split_panel(data, view.split),
+            "Measures": lambda: panels.measures_panel(view.table, chosen),
+            "Map": lambda: panels.map_panel(view.table, view.survey, chosen, passes),
+            "Audit": lambda: audit_panel(view),
+            "History": lambda: editing.history_panel(data),
+        }
+        shown[panel("explore_panel", list(shown))]()
     with screen.cell(column_span=3):
         grid(view, passes)

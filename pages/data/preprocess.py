@@ -3,6 +3,7 @@
 import streamlit as st
 
 from cfu_core.errors import CfuError
+from cfu_core.imaging.encoding import jpeg
 from cfu_core.imaging.recipe import resize
 from cfu_core.models.registry import ARCHITECTURES
 from pages.components import cached, editing, recipes
@@ -10,7 +11,7 @@ from pages.components.augment import augmentation_sheet
 from pages.components.background import prepare_for_all, survey_progress
 from pages.components.crop import contact_sheet, crop_editor
 from pages.components.pictures import choose_image
-from pages.components.state import chosen_dataset, header, in_url, split_seed
+from pages.components.state import chosen_dataset, header, in_url, panel, split_seed
 from pages.components.studio import effects, studio
 from pages.components.whatif import rivals, sheet
 
@@ -31,43 +32,41 @@ with st.grid(5, min_column_width=150, gap="small") as screen:
     with screen.cell(column_span=3):
         studio(data, row, recipe)
 
-PANELS = ["Numbers", "What if", "Rivals", "The crop", "Augmentation", "Whole dataset"]
-panels = st.tabs(PANELS, key="preprocess_panel", on_change="rerun")
-if panels[0].open:
-    with panels[0]:
-        effects(data, row, recipe)
-if panels[1].open:
-    with panels[1]:
-        sheet(data, row, recipe)
-if panels[2].open:
-    with panels[2]:
-        rivals(data, row, recipe)
-if panels[3].open:
-    with panels[3]:
-        view = cached.view(data, split_seed())
-        survey_progress(data, view.survey)
-        with st.grid(2, min_column_width=340, gap="medium") as crops:
-            with crops.cell():
-                crop_editor(view, row)
-            with crops.cell():
-                contact_sheet(view, data.images["label"].iat[row], recipe.margin)
-if panels[4].open:
-    with panels[4]:
-        augmentation_sheet(data, row, recipe)
-if panels[5].open:
-    with panels[5]:
-        with in_url("side", SIZES[0], SIZES.__contains__):
-            chosen = st.segmented_control(
-                "For the networks",
-                SIZES,
-                key="side",
-                required=True,
-                format_func=lambda s: ", ".join(a.label for a in ARCHITECTURES.values() if a.input_size == s),
-            )
-        side = chosen or SIZES[0]
-        try:
-            seen = cached.jpeg(resize(cached.enhanced(data, row, recipe).image, side))
-            st.image(seen, caption=f"What the network sees: {side} × {side} pixels", width=side, alt="Prepared image")
-        except CfuError as error:
-            st.error(str(error), icon=":material/error:")
-        prepare_for_all(data, recipe.at(side))
+
+def crops() -> None:
+    view = cached.view(data, split_seed())
+    survey_progress(data, view.survey)
+    with st.grid(2, min_column_width=340, gap="medium") as columns:
+        with columns.cell():
+            crop_editor(view, row)
+        with columns.cell():
+            contact_sheet(view, data.images["label"].iat[row], recipe.margin)
+
+
+def whole_dataset() -> None:
+    with in_url("side", SIZES[0], SIZES.__contains__):
+        chosen = st.segmented_control(
+            "For the networks",
+            SIZES,
+            key="side",
+            required=True,
+            format_func=lambda s: ", ".join(a.label for a in ARCHITECTURES.values() if a.input_size == s),
+        )
+    side = chosen or SIZES[0]
+    try:
+        seen = jpeg(resize(cached.enhanced(data, row, recipe).image, side))
+        st.image(seen, caption=f"What the network sees: {side} × {side} pixels", width=side, alt="Prepared image")
+    except CfuError as error:
+        st.error(str(error), icon=":material/error:")
+    prepare_for_all(data, recipe.at(side))
+
+
+PANELS = {
+    "Numbers": lambda: effects(data, row, recipe),
+    "What if": lambda: sheet(data, row, recipe),
+    "Rivals": lambda: rivals(data, row, recipe),
+    "The crop": crops,
+    "Augmentation": lambda: augmentation_sheet(data, row, recipe),
+    "Whole dataset": whole_dataset,
+}
+PANELS[panel("preprocess_panel", list(PANELS))]()

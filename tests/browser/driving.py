@@ -152,8 +152,11 @@ class Screen:
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name)
 
-    def tab(self, name: str) -> None:
-        self.page.get_by_role("tab", name=name).click()
+    def panel(self, name: str) -> None:
+        """Open one of the page's panels."""
+        button = self.page.get_by_role("radiogroup", name="Panel").get_by_role("radio", name=name, exact=True)
+        button.click()
+        expect(button).to_have_attribute("aria-checked", "true")
         self.settle()
 
     def text(self, text: str | re.Pattern[str]) -> Locator:

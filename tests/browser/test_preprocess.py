@@ -64,7 +64,7 @@ def test_a_link_sets_the_sliders(screen, dataset):
 
 def test_the_crops_box_is_dragged_and_kept(preprocess, dataset):
     path = dataset.images["path"].iat[0]
-    preprocess.tab("The crop")
+    preprocess.panel("The crop")
     grip = preprocess.page.get_by_role("button", name="Move the box")
     grip.scroll_into_view_if_needed()
     box = grip.bounding_box()
@@ -89,6 +89,6 @@ def test_every_panel_is_accessible_and_fits(dataset, new_screen, server, scheme,
     screen = new_screen(server, width=width, color_scheme=scheme)
     screen.open("preprocess", dataset=dataset.id, tiles="4")
     for name in TABS:
-        screen.tab(name)
+        screen.panel(name)
         screen.expect_no_exception()
         expect_accessible(screen)

@@ -49,7 +49,7 @@ def test_from_an_upload_to_two_compared_networks(screen, server, blood_cells):
         image.scroll_into_view_if_needed()
         expect(image).to_have_js_property("complete", True)
         assert image.evaluate("image => image.naturalWidth") > 0
-    screen.tab("Audit")
+    screen.panel("Audit")
     screen.text("Left out at the import (1)").click()
     problems = screen.table("What is wrong")
     assert len(problems) == 1

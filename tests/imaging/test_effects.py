@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -76,3 +77,26 @@ def test_the_borders_of_tiles_are_where_opencv_has_them():
     # blended between the centres of the tiles above and below
     assert rows.min() == pytest.approx(height // 2, abs=1)
     assert rows.max() == pytest.approx(2 * height + height // 2, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "tiles"), [(64, 64, 8), (65, 64, 8), (64, 65, 8), (100, 90, 8), (64, 70, 7), (37, 41, 5)]
+)
+def test_tiles_reach_as_far_as_opencvs(width, height, tiles):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (height, width), dtype=np.uint8)
+    equalise = cv2.createCLAHE(clipLimit=400.0, tileGridSize=(tiles, tiles)).apply
+    plain = equalise(image)
+
+    def reach(axis: int) -> int:
+        """How many columns (1) or rows (0) from the first one have a say in the first one."""
+        last = 0
+        for place in range(1, image.shape[axis]):
+            other = image.copy()
+            line = (slice(None), place) if axis else (place, slice(None))
+            other[line] = np.where(other[line] < 128, 255, 0)
+            if (equalise(other).take(0, axis) != plain.take(0, axis)).any():
+                last = place
+        return last + 1
+
+    assert tile_size(image.shape, tiles) == (reach(0), reach(1))

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from cfu_core.dataset.catalog import load_dataset
-from cfu_core.dataset.edits import edit_log
+from cfu_core.dataset.catalog import delete_dataset, load_dataset
+from cfu_core.dataset.edits import edit_dataset, edit_log, undo_edit
 from cfu_core.dataset.filtering import saved_filters
+from cfu_core.dataset.importing import import_source
 from cfu_core.dataset.splitting import PARTITIONS, split_of
 from cfu_core.dataset.survey import load_survey
 from cfu_core.imaging.recipe import Recipe
@@ -175,6 +176,17 @@ def test_exclude_and_bring_back(visit, surveyed_dataset):
     assert app.selectbox(key="excluded_path").value == path
     app.button(key="include").click().run()
     assert load_dataset(surveyed_dataset.id).counts == surveyed_dataset.counts
+
+
+def test_a_dataset_imported_anew_shows_its_own_edits(visit, drawn_shapes):
+    for undone in (False, True):  # both ways lead to version 2 with every image as it was
+        data = import_source(drawn_shapes, name="again")
+        path = data.images["path"].iat[0]
+        edit_dataset(data.id, "exclude", {path: None})
+        undo_edit(data.id) if undone else edit_dataset(data.id, "include", {path: None})
+        app = visit("data/explore", dataset=data.id)
+        assert ("edit_redo" in {button.key for button in app.button}) == undone
+        delete_dataset(data.id)
 
 
 def test_groups_from_names_are_tried_live(visit, small_dataset):

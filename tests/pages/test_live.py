@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.settings import Setting, setting
-from pages.components.live import Control, tile_size
+from pages.components.live import Control
 
 LEVEL = {"key": "level", "label": "Level", "minimum": 0, "maximum": 100, "step": 1, "default": 10}
 GAIN = {"key": "gain", "label": "Gain", "minimum": 0.1, "maximum": 40.0, "step": 0.1, "default": 2.0}
@@ -162,26 +162,3 @@ def test_a_control_is_made_from_a_settings_declaration():
     assert (control.label, control.minimum, control.maximum, control.step) == ("Clip limit", 0.1, 40.0, 0.1)
     with pytest.raises(ValueError, match="Words has no limits"):
         Control.of("words", Setting(label="Words", help=""), 1)
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "tiles"), [(64, 64, 8), (65, 64, 8), (64, 65, 8), (100, 90, 8), (64, 70, 7), (37, 41, 5)]
-)
-def test_tiles_are_those_of_opencv(width, height, tiles):
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (height, width), dtype=np.uint8)
-    equalise = cv2.createCLAHE(clipLimit=400.0, tileGridSize=(tiles, tiles)).apply
-    plain = equalise(image)
-
-    def reach(axis: int) -> int:
-        """How many columns (1) or rows (0) from the first one have a say in the first one."""
-        last = 0
-        for place in range(1, image.shape[axis]):
-            other = image.copy()
-            line = (slice(None), place) if axis else (place, slice(None))
-            other[line] = np.where(other[line] < 128, 255, 0)
-            if (equalise(other).take(0, axis) != plain.take(0, axis)).any():
-                last = place
-        return last + 1
-
-    assert tile_size((width, height), tiles) == (reach(1), reach(0))

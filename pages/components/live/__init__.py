@@ -40,6 +40,8 @@ import cv2
 import numpy as np
 import streamlit as st
 
+from cfu_core.imaging.effects import tile_size
+from cfu_core.imaging.encoding import jpeg
 from cfu_core.settings import Setting
 from pages.components.parcel import PARCEL_JS, pack, read_part
 
@@ -164,9 +166,7 @@ def live_jpeg(key: str, picture: np.ndarray, *, most: int = 1024) -> bytes:
         # averaging areas takes five times as long, and differs little above a half
         method = cv2.INTER_LINEAR if moving and scale >= 0.5 else cv2.INTER_AREA
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method)
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)  # encoding a view with its channels turned would take twice as long
-    quality = QUALITY_MOVING if moving else QUALITY
-    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    return jpeg(picture, QUALITY_MOVING if moving else QUALITY)
 
 
 def live(
@@ -222,21 +222,9 @@ def live(
         "answers": _said(key).get("serial", 0),
         "pictures": pictures,
         "size": size,
-        "tile": tile_size(size, tiles) if tiles else None,
+        "tile": tile_size(size[::-1], tiles)[::-1] if tiles else None,
     }
     _LIVE(data=pack(header, parts), key=key, on_said_change=_nothing)
-
-
-def tile_size(size: tuple[int, int], tiles: int) -> tuple[int, int]:
-    """Width and height in pixels of a tile of OpenCV's CLAHE in an image of this width and height.
-
-    Where a side does not divide evenly, OpenCV pads both sides on the right and below by ``tiles - side % tiles``
-    pixels, a side that would divide evenly by `tiles`; so every tile has the same size, and the last may stick out.
-    """
-    width, height = size
-    if width % tiles == 0 and height % tiles == 0:
-        return width // tiles, height // tiles
-    return width // tiles + 1, height // tiles + 1
 
 
 def _said(key: str) -> Mapping[str, Any]:
