@@ -68,7 +68,7 @@ class Viewer {
     this.toggle = button("Box", flip, { text: "Box", hint: "Show or hide the box (b)" })
     const hint = "Drag a new box on the picture"
     this.pen = button("Draw box", (event) => this.draw(event), { text: "Draw box", hint })
-    this.close = button("Close", () => this.fire("close", true), { icon: "close", hint: "Close (Escape)" })
+    this.close = button("Close", () => this.shut(), { icon: "close", hint: "Close (Escape)" })
     const group = (name, ...parts) => make("div", { class: "group", role: "group", "aria-label": name }, ...parts)
     this.steps = group("Images", this.previous, this.next)
     this.marks = group("Box", this.toggle, this.pen)
@@ -360,7 +360,13 @@ class Viewer {
   escape() {
     if (this.boxes.cancel()) return
     if (this.stage.classList.contains("drawing")) return this.drawing(false)
-    if (this.header?.closable) this.fire("close", true)
+    if (this.header?.closable) this.shut()
+  }
+
+  /** Let go of the keyboard before leaving: whoever takes it next may be there before this view has gone. */
+  shut() {
+    this.root.getRootNode().activeElement?.blur()
+    this.fire("close", true)
   }
 
   /* --- the box */
