@@ -6,15 +6,13 @@ files are opened by number: for small images, all else would take longer than th
 
 import hashlib
 import os
-import pickle
-import signal
 import stat
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
+from cfu_core.dataset import hands
 from cfu_core.dataset.packs import PACKS, SMALL, Pack, PackWriter, find_packed
 from cfu_core.errors import ImageError
 from cfu_core.imaging.formats import png_intact
@@ -198,25 +196,24 @@ def in_time(work: Callable[[_Item], _Result], items: Sequence[_Item], seconds: f
 
 
 def serve() -> None:
-    """Carry what is asked for through the standard input, until it ends, and answer through the standard output.
+    """Carry images as a `hands.Hand`.
 
-    First comes (shelf, most), then lists of files with the seconds that one may take. An answer tells of as many files
-    as there was time for, but at least one. At last comes an empty list, and its answer when all is on the disk. An
-    OSError is an answer, too.
+    First comes (shelf, most), then (list of files, seconds that they may take). An answer tells of as many files as
+    there was time for, but at least one. At last comes an empty list, and its answer when all is on the disk.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks also says when to end
-    questions, answers = sys.stdin.buffer, sys.stdout.buffer
-    shelf, most = pickle.load(questions)
+    hands.serve(_begin)
+
+
+def _begin(first: tuple[Shelf | None, int]) -> Callable[[tuple[Sequence[str], float]], list[Carried | None]]:
+    shelf, most = first
     if shelf is not None:
         shelf.pack_small()
-    with suppress(EOFError):
-        while True:
-            files, seconds = pickle.load(questions)
-            try:
-                answer: object = in_time(lambda file: carry(file, shelf, most=most), files, seconds)
-                if shelf is not None:
-                    shelf.flush() if files else shelf.finish()
-            except OSError as error:
-                answer = error
-            pickle.dump(answer, answers)
-            answers.flush()
+
+    def work(question: tuple[Sequence[str], float]) -> list[Carried | None]:
+        files, seconds = question
+        found = in_time(lambda file: carry(file, shelf, most=most), files, seconds)
+        if shelf is not None:
+            shelf.flush() if files else shelf.finish()
+        return found
+
+    return work

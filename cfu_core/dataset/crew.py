@@ -1,30 +1,19 @@
 """Many hands for the images of an import: threads here, or processes of their own that carry the ordinary ones."""
 
-import os
-import pickle
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Self, TypeVar
 
 from cfu_core.dataset import carrying
 from cfu_core.dataset.carrying import Carried, Shelf, in_time
-from cfu_core.errors import DatasetError
+from cfu_core.dataset.hands import Hand, hands
 
 _BATCH, _BATCH_S = 256, 0.1  # a hand reports after so many images or seconds, whichever comes first
-_MOST = 8  # more hands would wait for the disk, and for this process
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-
-
-def hands() -> int:
-    """How many work at once."""
-    return min(os.cpu_count() or 1, _MOST)
 
 
 def one_by_one(work: Callable[[_Item], _Result]) -> Callable[[Sequence[_Item]], list[_Result]]:
@@ -79,16 +68,15 @@ class Crew:
 
     def __init__(self, shelf: Shelf | None, *, most: int) -> None:
         self._first = (shelf, most)
-        self._free: SimpleQueue[_Carrier] = SimpleQueue()
+        self._free: SimpleQueue[Hand] = SimpleQueue()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with self._stack:
             for _ in range(hands()):
-                carrier = _Carrier()
-                self._stack.callback(carrier.end)
-                carrier.tell(self._first)
-                self._free.put(carrier)
+                hand = Hand(carrying.__name__, self._first, name="The import")
+                self._stack.callback(hand.end)
+                self._free.put(hand)
             self._stack = self._stack.pop_all()
         return self
 
@@ -105,53 +93,13 @@ class Crew:
         DatasetError
             The process was ended from outside.
         """
-        carrier = self._free.get()
+        hand = self._free.get()
         try:
-            return carrier.ask(files, _BATCH_S)
+            return hand.ask((files, _BATCH_S))
         finally:
-            self._free.put(carrier)
+            self._free.put(hand)
 
     def finish(self) -> None:
         """Wait until all is on the disk. Raises as `carry` does."""
         for _ in range(hands()):
-            self._free.get().ask([], 0)
-
-
-class _Carrier:
-    """A process that runs `carrying.serve`."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", f"from {carrying.__name__} import serve; serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=Path(carrying.__file__).parents[2],
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._questions, self._answers = self._process.stdin, self._process.stdout
-
-    def tell(self, what: object) -> None:
-        pickle.dump(what, self._questions)
-        self._questions.flush()
-
-    def ask(self, files: Sequence[str], seconds: float) -> list[Carried | None]:
-        try:
-            self.tell((files, seconds))
-            answer = pickle.load(self._answers)
-        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
-            raise DatasetError(
-                "The import broke off: a process that reads images was ended from outside.",
-                "Nothing was imported.",
-                "Close other programs if memory is short, then import again.",
-            ) from error
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
-
-    def end(self) -> None:
-        """It ends by itself when nobody can ask any more."""
-        with suppress(BrokenPipeError):
-            self._questions.close()
-        self._answers.close()
-        self._process.wait()
+            self._free.get().ask(([], 0))

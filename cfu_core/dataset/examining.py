@@ -1,10 +1,11 @@
 """One image, decoded once: everything a survey wants to know of it; and many of them, on all processor cores."""
 
-import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import NamedTuple
 
 import cv2
@@ -12,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from cfu_core.dataset.catalog import Dataset, stored_bytes
+from cfu_core.dataset.hands import Hand, hands
+from cfu_core.dataset.hands import serve as serve_hand
 from cfu_core.dataset.near_duplicates import signature
 from cfu_core.dataset.survey_store import Parts, lists, stored_thumbnail
 from cfu_core.errors import ImageError
@@ -24,7 +27,9 @@ from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, measure, reduced
 THUMBNAIL_SIDE = 256  # pixels of the longer side
 THUMBNAIL_QUALITY = 85  # of JPEG
 _OWN_THUMBNAIL_BYTES = 2**16  # a JPEG no larger than a thumbnail, in pixels and in this, is its own
-_AHEAD = 4  # images in flight per thread
+_BATCH = 4  # images handed over together
+_AHEAD = 2  # batches in flight per hand
+_WORTH_PROCESSES = 200  # images; to start processes takes as long as these do
 
 COLONY = ("colony_left", "colony_top", "colony_right", "colony_bottom", "colony_confidence")
 NUMBERS = (*MEASURES, *COLONY)  # columns of float32, NaN where there is nothing
@@ -111,23 +116,67 @@ def examine(image: StoredImage) -> Examined:
     )
 
 
-def examine_all(images: Iterable[StoredImage]) -> Iterator[Examined]:
-    """`examine` for many images on all processor cores, in their order; only a few are in memory at a time."""
-    from threadpoolctl import threadpool_limits  # late: only a survey needs it
+def examine_all(images: Sequence[StoredImage]) -> Iterator[Examined]:
+    """`examine` for many images on all processor cores, in their order; only a few are in memory at a time.
 
-    threads = os.cpu_count() or 1
-    waiting: deque[Future[Examined]] = deque()
-    # One image a core: linear algebra that spreads over all cores by itself would only wait for its own threads.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+    Raises
+    ------
+    DatasetError
+        A process that was working was ended from outside.
+    """
+    with _examiners(len(images)) as examiner, ThreadPoolExecutor(hands()) as pool:
+        waiting: deque[Future[list[Examined]]] = deque()
         try:
-            for image in images:
-                waiting.append(pool.submit(examine, image))
-                if len(waiting) >= _AHEAD * threads:
-                    yield waiting.popleft().result()
+            for start in range(0, len(images), _BATCH):
+                waiting.append(pool.submit(examiner, images[start : start + _BATCH]))
+                if len(waiting) >= _AHEAD * hands():
+                    yield from waiting.popleft().result()
             while waiting:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _examiners(count: int) -> Iterator[Callable[[Sequence[StoredImage]], list[Examined]]]:
+    """`examine` for a batch; many images go to processes, since half of the work holds the interpreter's lock."""
+    if count < _WORTH_PROCESSES:
+        with _one_core_each():
+            yield _examine_batch
+        return
+    with ExitStack() as stack:
+        free: SimpleQueue[Hand] = SimpleQueue()
+        for _ in range(hands()):
+            hand = Hand(__name__, None, name="The survey")
+            stack.callback(hand.end)
+            free.put(hand)
+
+        def ask(images: Sequence[StoredImage]) -> list[Examined]:
+            hand = free.get()
+            try:
+                return hand.ask(images)
+            finally:
+                free.put(hand)
+
+        yield ask
+
+
+def serve() -> None:
+    """Examine batches of images as a `Hand`; the first message says nothing."""
+    with _one_core_each():
+        cv2.setNumThreads(1)
+        serve_hand(lambda _: _examine_batch)
+
+
+def _examine_batch(images: Sequence[StoredImage]) -> list[Examined]:
+    return [examine(image) for image in images]
+
+
+def _one_core_each() -> AbstractContextManager:
+    """Linear algebra that spreads over all cores by itself would only wait for its own threads."""
+    from threadpoolctl import threadpool_limits  # late: only a survey needs it
+
+    return threadpool_limits(1, user_api="blas")
 
 
 def encode_thumbnail(pixels: np.ndarray, width: int, height: int) -> bytes:

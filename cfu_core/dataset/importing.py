@@ -18,8 +18,9 @@ from typing import Any
 from cfu_core.dataset.archive import ImportLimits, ZipTree
 from cfu_core.dataset.carrying import Carried, Shelf, carry, put
 from cfu_core.dataset.catalog import BOX_COLUMNS, Dataset, Problem, checked_name, images_table, new_dataset
-from cfu_core.dataset.crew import Crew, hands, in_batches, one_by_one
+from cfu_core.dataset.crew import Crew, in_batches, one_by_one
 from cfu_core.dataset.folders import FolderTree, ListedFiles
+from cfu_core.dataset.hands import hands
 from cfu_core.dataset.listing import Entry, Listing, list_manifest, list_tree, problem_from, told
 from cfu_core.dataset.staging import Staging
 from cfu_core.dataset.uploads import discard_upload, incoming, stage_upload

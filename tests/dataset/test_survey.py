@@ -9,9 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
-from cfu_core.dataset import survey_store
+from cfu_core.dataset import examining, survey_store
 from cfu_core.dataset.catalog import (
     Dataset,
     delete_dataset,
@@ -343,6 +344,39 @@ def test_a_killed_survey_loses_no_more_than_the_part_in_work(nine, program):
     shutil.rmtree(survey_folder(nine.id))
     survey(nine)
     pd.testing.assert_frame_equal(load_survey(nine).table, resumed.table)
+
+
+def test_processes_find_what_threads_find(nine, monkeypatch):
+    damage(nine, 4)
+    by_threads = list(examining.examine_all(examining.stored_images(nine)))
+    monkeypatch.setattr(examining, "_WORTH_PROCESSES", 9)
+    images = examining.stored_images(nine)
+    by_processes = list(examining.examine_all(images))
+    assert [found.digest for found in by_processes] == [image.digest for image in images]
+    assert [bool(found.unreadable) for found in by_processes] == [row == 4 for row in range(9)]
+    for one, other in zip(by_threads, by_processes, strict=True):
+        assert (one.numbers, one.thumbnail, one.unreadable) == (other.numbers, other.thumbnail, other.unreadable)
+        np.testing.assert_array_equal(one.signature, other.signature)
+        np.testing.assert_array_equal(one.features, other.features)
+
+
+def test_what_was_found_is_kept_when_a_process_is_ended_from_outside(nine, monkeypatch):
+    monkeypatch.setattr(examining, "_WORTH_PROCESSES", 9)
+    monkeypatch.setattr(examining, "_BATCH", 1)
+
+    def progress(phase: str):
+        def count(done: int, _total: int) -> None:
+            if (phase, done) == ("Measuring images", 3):
+                for hand in psutil.Process().children():
+                    hand.kill()
+
+        return count
+
+    with pytest.raises(DatasetError, match="The survey broke off"):
+        survey(nine, progress=progress, part_images=1)
+    assert 3 <= load_survey(nine).done < 9
+    survey(nine)
+    assert load_survey(nine).complete
 
 
 def test_parts_are_written_after_some_time_as_well(nine):
