@@ -19,7 +19,7 @@ lint: .venv/installed-dev
 
 # two processes, and threads within them would only wait for each other
 unit: .venv/installed-dev
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n 2
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n 2 --dist loadgroup
 
 browser: .venv/installed-dev
 	$(BIN)/python -m pytest -m browser

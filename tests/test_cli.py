@@ -11,8 +11,8 @@ import pytest
 from filelock import FileLock
 
 from cfu_core import paper
-from cfu_core.cli import _import as imported
 from cfu_core.cli import main
+from cfu_core.cli.terminal import import_data as imported
 from cfu_core.dataset.catalog import list_datasets
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing import import_source

@@ -65,7 +65,7 @@ class Shelf:
             It could not be written. What is half-written then must go with the whole folder.
         """
         part = digest[:2]
-        name = f"{part}/{digest}{extension}"  # as in `catalog.image_file`
+        name = f"{part}/{digest}{extension}"  # as in `image_store.image_file`
         staged = f"{self._folder}/{name}"
         # What another import adds in the meantime is found when this one moves in.
         if part in self._parts and is_whole(f"{self._store}/{name}", len(data)):

@@ -2,15 +2,13 @@
 
 `<home>/datasets/<id>/` holds `images.parquet` (the table as imported), `edits.jsonl` (what was changed by hand since)
 and `dataset.json` (the summary, written last: a folder without it is no dataset yet).
-`<home>/images/<ab>/<sha256><extension>` holds every dataset's images; small ones of large datasets share the files in
-`<home>/images/packs/`.
+The images of all datasets lie in the image store.
 """
 
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,20 +17,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from cfu_core.dataset.history import LOG, Edit, Effect, apply_edits, extended_log, log_size, read_log
-from cfu_core.dataset.packs import PACKS, read_packed, remove_packs
+from cfu_core.dataset.image_store import image_file, image_store, store_lock, stored_bytes
+from cfu_core.dataset.packs import PACKS, remove_packs
 from cfu_core.dataset.summary import SUMMARY, DatasetSummary, damaged, read_summary, shown, shown_as_damaged
 from cfu_core.dataset.table import BOX_COLUMNS, COLUMNS, DTYPES, content_digest
 from cfu_core.dataset.table import images_table as images_table  # importing finds it here
-from cfu_core.errors import CfuError, DatasetError, ImageError, StorageError
+from cfu_core.errors import CfuError, DatasetError, ImageError
 from cfu_core.imaging import reading
 from cfu_core.imaging.cropping import Box
 from cfu_core.storage import home, replacing, storage_errors, write_bytes, write_json
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_LOCK_PATIENCE_S = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,9 +139,14 @@ class Dataset:
         return len(self.edits)
 
     @cached_property
+    def imported_digest(self) -> str:
+        """`content_digest` of `imported`."""
+        return content_digest(self.imported)
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of what counts now: `content_digest` of `images`, and what was put into a partition by hand."""
-        digest = content_digest(self.images)
+        digest = content_digest(self.images) if self.edits else self.imported_digest
         if self.partitions:
             lines = "".join(f"{path}\0{partition}\n" for path, partition in sorted(self.partitions.items()))
             digest = hashlib.sha256(f"{digest}\n{lines}".encode()).hexdigest()
@@ -214,62 +216,6 @@ class Dataset:
                 "Import the dataset again.",
                 kind="missing",
             ) from error
-
-
-def image_store() -> Path:
-    """The folder that holds the images of all datasets."""
-    return home() / "images"
-
-
-def image_file(digest: str, extension: str) -> Path:
-    """Where the image with this SHA-256 (hex) lies in the image store, unless in a pack; `extension` has its dot."""
-    return image_store() / digest[:2] / f"{digest}{extension}"
-
-
-def stored_bytes(digest: str, extension: str) -> bytes:
-    """The image with this SHA-256 (hex), from a file of its own or from a pack.
-
-    Raises
-    ------
-    FileNotFoundError
-        It is gone from the image store.
-    """
-    file = image_file(digest, extension)
-    with storage_errors(file):
-        try:
-            return file.read_bytes()
-        except FileNotFoundError:
-            packed = read_packed(str(image_store() / PACKS), digest)
-            if packed is None:
-                raise
-            return packed
-
-
-@contextmanager
-def store_lock() -> Iterator[None]:
-    """Hold the image store and the list of datasets still. One process and thread at a time; may be nested.
-
-    Raises
-    ------
-    StorageError
-        The home folder may not be written, or another process has held the lock for ten minutes.
-    """
-    path = home() / "datasets.lock"
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, timeout=_LOCK_PATIENCE_S, is_singleton=True)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise StorageError(
-                f"Another process has held {path} for {_LOCK_PATIENCE_S // 60} minutes.",
-                "An import or a deletion takes seconds to finish.",
-                "Stop that process, then try again.",
-            ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def slug(name: str) -> str:
@@ -390,8 +336,6 @@ def load_dataset(reference: str, *, version: int | None = None) -> Dataset:
     folder = dataset_folder(identity)
     summary = read_summary(folder / SUMMARY)
     imported = _read_table(folder / "images.parquet")
-    if content_digest(imported) != summary["digest"]:
-        raise damaged(identity, "its table does not fit its summary")
     edits = read_log(folder, counted=summary["edits"]["version"])
     if version is not None and not 0 <= version <= len(edits):
         raise DatasetError(
@@ -408,7 +352,9 @@ def load_dataset(reference: str, *, version: int | None = None) -> Dataset:
         source=summary["source"],
         created=summary["created"],
     )
-    return _with_edits(dataset, edits[:version])
+    if dataset.imported_digest != summary["digest"]:
+        raise damaged(identity, "its table does not fit its summary")
+    return _with_edits(dataset, edits[:version]) if edits[:version] else dataset
 
 
 def list_datasets() -> list[DatasetSummary]:
@@ -515,7 +461,7 @@ def _summary_json(dataset: Dataset, log_bytes: int) -> dict[str, Any]:
         "format": 1,
         "id": dataset.id,
         "name": dataset.name,
-        "digest": content_digest(dataset.imported),  # of the file beside it
+        "digest": dataset.imported_digest,  # of the file beside it
         **_what_counts(dataset, log_bytes),
         "drawn": dataset.drawn,
         "source": dataset.source,

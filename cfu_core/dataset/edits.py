@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from cfu_core.dataset.catalog import Dataset, load_dataset, save_edit, store_lock
+from cfu_core.dataset.catalog import Dataset, load_dataset, save_edit
 from cfu_core.dataset.history import KINDS, Edit, counting
+from cfu_core.dataset.image_store import store_lock
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.dataset.table import boxes
 from cfu_core.errors import DatasetError

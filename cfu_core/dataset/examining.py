@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from cfu_core.dataset.catalog import Dataset, stored_bytes
+from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.hands import Hand, hands
 from cfu_core.dataset.hands import serve as serve_hand
+from cfu_core.dataset.image_store import stored_bytes
 from cfu_core.dataset.near_duplicates import signature
 from cfu_core.dataset.survey_store import Parts, lists, stored_thumbnail
 from cfu_core.errors import ImageError

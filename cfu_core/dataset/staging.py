@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Self
 
 from cfu_core.dataset.carrying import Shelf, is_whole
-from cfu_core.dataset.catalog import Dataset, image_store, save_dataset, store_lock
+from cfu_core.dataset.catalog import Dataset, save_dataset
+from cfu_core.dataset.image_store import image_store, store_lock
 from cfu_core.dataset.uploads import incoming
 from cfu_core.storage import home, storage_errors
 

@@ -8,9 +8,11 @@ and ``map.parquet``. A part never changes once it is there.
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,7 +50,8 @@ class Parts:
 
     def read(self, columns: Sequence[str]) -> pa.Table | None:
         """Columns of all parts, oldest first; None where there is none. Of two rows of an image the later counts."""
-        tables = [table for file in self.files() if (table := read_table(file, columns))]
+        with ThreadPoolExecutor() as pool:
+            tables = [table for table in pool.map(lambda file: read_table(file, columns), self.files()) if table]
         return pa.concat_tables(tables) if tables else None
 
     def gather(self, column: str, digests: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -206,29 +209,56 @@ def write_state(identifier: str, *, done: int, total: int) -> None:
 
 def stored_thumbnail(store: Parts, digest: str) -> bytes | None:
     """The thumbnail of an image; empty where its file is small enough to be its own, None where there is none yet."""
+    try:
+        index = _thumbnails(store.folder, store.folder.stat().st_mtime_ns)  # changes with every file that is written
+    except FileNotFoundError:  # nothing is surveyed yet, or the dataset is being deleted
+        return None
     key = np.bytes_(digest)
-    for file in reversed(store.files()):
+    first, last = (int(index.digests.searchsorted(key, side)) for side in ("left", "right"))
+    for place in range(last - 1, first - 1, -1):  # the latest part first
+        if index.lengths[place] == 0:
+            return b""
+        pack = index.files[index.parts[place]].with_suffix(".bin")
         try:
-            digests, offsets, lengths = _thumbnails(file, file.stat().st_mtime_ns)
-            place = int(digests.searchsorted(key))
-            if place == len(digests) or digests[place] != key:
-                continue
-            if lengths[place] == 0:
-                return b""
-            with storage_errors(file), file.with_suffix(".bin").open("rb") as pack:
-                pack.seek(offsets[place])
-                return pack.read(lengths[place]) or None
-        except FileNotFoundError:  # the dataset is being deleted
+            with storage_errors(pack), pack.open("rb") as file:
+                file.seek(index.offsets[place])
+                if found := file.read(index.lengths[place]):
+                    return found
+        except FileNotFoundError:
             continue
     return None
 
 
+class _Thumbnails(NamedTuple):
+    """Where the thumbnail of each readable image lies: sorted by digest, and by part where several have one."""
+
+    files: list[Path]
+    digests: np.ndarray
+    parts: np.ndarray
+    offsets: np.ndarray
+    lengths: np.ndarray
+
+
+@lru_cache(maxsize=4)
+def _thumbnails(folder: Path, _modified: int) -> _Thumbnails:
+    files = Parts(folder).files()
+    with ThreadPoolExecutor() as pool:
+        tables = list(pool.map(lambda file: _thumbnails_of(file, file.stat().st_mtime_ns), files))
+    digests, offsets, lengths = (
+        np.concatenate([table[column] for table in tables]) if tables else np.empty(0, kind)
+        for column, kind in enumerate(("S64", np.int64, np.int64))
+    )
+    numbers = np.repeat(np.arange(len(tables)), [len(table[0]) for table in tables])
+    order = np.argsort(digests, kind="stable")
+    return _Thumbnails(files, digests[order], numbers[order], offsets[order], lengths[order])
+
+
 @lru_cache(maxsize=2000)
-def _thumbnails(file: Path, _modified: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Digests of the readable images of a part, sorted, with the offset and the length of each one's thumbnail."""
+def _thumbnails_of(file: Path, _modified: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Digests of the readable images of a part, with the offset and the length of each one's thumbnail."""
     table = read_table(file, ["digest", "unreadable", "thumbnail_offset", "thumbnail_bytes"])
     if table is None:
         return np.empty(0, "S64"), np.empty(0, np.int64), np.empty(0, np.int64)
-    table = table.filter(pc.equal(table["unreadable"], "")).sort_by("digest")
+    table = table.filter(pc.equal(table["unreadable"], ""))
     digests = np.array(table["digest"].to_pylist(), "S64")
     return digests, table["thumbnail_offset"].to_numpy(), table["thumbnail_bytes"].to_numpy()

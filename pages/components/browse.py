@@ -70,7 +70,7 @@ def grid(view: View, passes: np.ndarray) -> None:
         shown = rows[(page - 1) * PER_PAGE : page * PER_PAGE]
         with st.container(height=HEIGHT if len(shown) > FEW else "content", border=False):
             tiles(
-                [_tile(view, int(row)) for row in shown],
+                [tile_of(view, int(row)) for row in shown],
                 key=key,
                 size=size,
                 empty="No image passes these filters. Take one of them away.",
@@ -80,7 +80,8 @@ def grid(view: View, passes: np.ndarray) -> None:
     st.caption("Click to choose, Shift-click for a range, double-click to see an image large.")
 
 
-def _tile(view: View, row: int) -> Tile:
+def tile_of(view: View, row: int) -> Tile:
+    """One image for a grid, with what the audit says of it."""
     record = view.table.iloc[row]
     kinds = dict.fromkeys(record["problems"].split())
     try:

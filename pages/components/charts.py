@@ -50,6 +50,22 @@ def theme() -> Theme:
     return Theme(*(st.get_option(f"theme.{kind}.{name}") for name in names))
 
 
+def class_bars(counts: Mapping[str, int]) -> go.Figure:
+    """Images per class, lying, with their numbers."""
+    figure = go.Figure(
+        go.Bar(
+            x=list(counts.values()),
+            y=[name.replace("_", " ") for name in counts],
+            text=[f"{number:,}" for number in counts.values()],
+            orientation="h",
+        )
+    )
+    figure.update_layout(
+        margin_t=8, xaxis={"visible": False, "fixedrange": True}, yaxis={"autorange": "reversed", "fixedrange": True}
+    )
+    return figure
+
+
 def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
     """Images per class, stacked by partition."""
     figure = go.Figure()

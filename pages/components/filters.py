@@ -15,9 +15,9 @@ from cfu_core.dataset.filtering import (
     saved_filters,
 )
 from cfu_core.dataset.splitting import PARTITIONS
-from cfu_core.errors import CfuError
 from cfu_core.imaging.measures import MEASURES
 from pages.components import charts
+from pages.components.named import keep_button, listed
 from pages.components.state import arrived_on
 
 FILTER, OF_DATASET, NONCE = "filter", "filter_dataset", "filter_nonce"
@@ -119,27 +119,16 @@ def _kept(data: Dataset, chosen: Filter) -> None:
     with st.popover("Views", icon=":material/bookmark:", help="Filters kept under a name, with this dataset."):
         if not found and not chosen:
             st.caption("Filter first; then give the filter a name here, to come back to it.")
-        for name, kept in found.items():
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.button(name, key=f"view_open_{name}", on_click=change, args=(kept,), width="stretch")
-                st.button(
-                    "",
-                    icon=":material/delete:",
-                    key=f"view_delete_{name}",
-                    help=f"Forget the view {name}",
-                    on_click=delete_filter,
-                    args=(data.id, name),
-                    type="tertiary",
-                )
+        listed(found, noun="view", take=change, forget=lambda name: delete_filter(data.id, name))
         if chosen:
             name = st.text_input("Name of this view", key="view_name", max_chars=LONGEST_NAME)
-            if st.button("Keep this view", key="view_keep", icon=":material/bookmark_add:", disabled=not name.strip()):
-                try:
-                    save_filter(data.id, name, chosen)
-                except CfuError as error:
-                    st.error(str(error), icon=":material/error:")
-                else:
-                    st.rerun()
+            keep_button(
+                "Keep this view",
+                name,
+                noun="view",
+                icon=":material/bookmark_add:",
+                keep=lambda: save_filter(data.id, name, chosen),
+            )
 
 
 def chips(chosen: Filter, kinds: dict[str, str]) -> None:

@@ -1,7 +1,5 @@
 """One image large: to zoom into, measure, compare with its neighbours, correct, and go on to the next."""
 
-from pathlib import PurePosixPath
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -9,13 +7,13 @@ import streamlit as st
 from cfu_core.dataset.browsing import neighbours, percentile
 from cfu_core.errors import CfuError
 from cfu_core.imaging.measures import MEASURES
-from pages.components import cached, charts, editing
-from pages.components.browse import OPEN, open_large
+from pages.components import charts, editing
+from pages.components.browse import OPEN, open_large, tile_of
 from pages.components.cached import View
 from pages.components.crop import boxes_of
 from pages.components.pictures import displayable
 from pages.components.state import keep
-from pages.components.tiles import Tile, tiles
+from pages.components.tiles import tiles
 from pages.components.viewer import viewer
 
 NEIGHBOURS = 7
@@ -77,7 +75,7 @@ def large(view: View, row: int, order: np.ndarray) -> None:
     if near:
         st.markdown("**Its neighbours on the map**", help=f"{view.survey.map_source}.")
         tiles(
-            [_neighbour(view, other) for other in near],
+            [tile_of(view, other) for other in near],
             key=f"neighbours_{data.id}",
             size=120,
             label="Neighbours",
@@ -109,15 +107,3 @@ def _facts(view: View, row: int) -> None:
         st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"Higher than": bar})
     else:
         st.caption("Not measured yet.")
-
-
-def _neighbour(view: View, row: int) -> Tile:
-    path = view.table["path"].iat[row]
-    try:
-        picture = cached.thumbnail(view.data, row)
-    except CfuError:
-        picture = b""
-    badge = charts.BADGE.get(view.table["partition"].iat[row], "")
-    return Tile(
-        id=path, picture=picture, title=view.table["label"].iat[row], subtitle=PurePosixPath(path).name, badge=badge
-    )

@@ -16,6 +16,7 @@ from cfu_core.imaging.recipe_book import (
     saved_recipes,
 )
 from cfu_core.settings import setting
+from pages.components.named import keep_button, listed
 from pages.components.state import in_url, keep, linked
 
 START = Recipe.preprocessed()
@@ -121,27 +122,11 @@ def book(recipe: Recipe) -> None:
     """Save the current recipe under a name, take a saved one, download and load."""
     found = saved_recipes()
     with st.popover("Recipes", icon=":material/bookmark:"):
-        for name, kept in found.items():
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.button(name, key=f"recipe_{name}", on_click=use, args=(kept,), help=kept.summary, width="stretch")
-                st.button(
-                    "",
-                    icon=":material/delete:",
-                    key=f"forget_{name}",
-                    help=f"Forget the recipe {name}",
-                    on_click=delete_recipe,
-                    args=(name,),
-                    type="tertiary",
-                )
+        listed(found, noun="recipe", take=use, forget=delete_recipe, about=lambda kept: kept.summary)
         name = st.text_input("Name", key="recipe_name", max_chars=LONGEST_NAME, placeholder="for example: dim plates")
         with st.container(horizontal=True):
-            if st.button("Save", key="recipe_save", icon=":material/save:", disabled=not name.strip()):
-                try:
-                    save_recipe(name, recipe)
-                except CfuError as error:
-                    st.error(str(error), icon=":material/error:")
-                else:
-                    st.rerun()
+            save = partial(save_recipe, name, recipe)
+            keep_button("Save", name, noun="recipe", icon=":material/save:", keep=save)
             st.download_button(
                 "Download",
                 recipe_json(name.strip() or "recipe", recipe),

@@ -25,13 +25,17 @@ from pages.components.whatif import numbers_table
 LIVE = "live"
 SIDE = 1024  # pixels of the longer side at which pictures are sent
 SLIDERS = {"clahe": ("clip_limit", "tiles"), "gamma": ("gamma",)}
+LOGARITHMIC = ("clip_limit", "gamma")  # their lowest tenth does most
 
 
 @st.fragment
 def studio(data: Dataset, row: int, recipe: Recipe) -> None:
     """Only this runs again while a slider is dragged; when the hand lets go, the page follows."""
     names = SLIDERS.get(recipe.contrast, ())
-    controls = [Control.of(KEYS[name], setting(Recipe, name), getattr(START, name)) for name in names]
+    controls = [
+        Control.of(KEYS[name], setting(Recipe, name), getattr(START, name), logarithmic=name in LOGARITHMIC)
+        for name in names
+    ]
     values = live_values(LIVE, controls)
     now = replace(recipe, **{name: values[KEYS[name]] for name in names})
     try:

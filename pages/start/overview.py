@@ -1,5 +1,7 @@
 """The workflow, what is loaded, and the ways in."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from cfu_core.dataset.catalog import list_datasets, rename_dataset
@@ -7,7 +9,7 @@ from cfu_core.errors import CfuError
 from cfu_core.jobs.launch import remove_dataset
 from cfu_core.runs.store import list_runs
 from cfu_core.storage import home
-from pages.components import jobs
+from pages.components import cached, charts, jobs
 from pages.components.importer import data_progress, demo_button, import_form
 from pages.components.state import DRAWN, header
 from pages.components.workflow import workflow
@@ -65,8 +67,17 @@ with left:
                         st.rerun()
                 if st.button("", icon=":material/delete:", key=f"delete-{summary.id}", help="Delete this dataset"):
                     confirm_delete(summary.id, summary.name)
-            counts = " · ".join(f"{name} {n}" for name, n in summary.counts.items())
-            st.caption(f"{summary.images} images: {counts}")
+            if summary.id == st.session_state.get("dataset"):
+                st.caption(f"{summary.images} images; chosen on every page")
+                charts.show(
+                    charts.class_bars(summary.counts),
+                    key="classes",
+                    alt="Images of each class",
+                    height=60 + 34 * len(summary.counts),
+                )
+            else:
+                counts = " · ".join(f"{name} {n}" for name, n in summary.counts.items())
+                st.caption(f"{summary.images} images: {counts}")
             if summary.problems:
                 st.caption(f":orange[{summary.problems} files were left out; the Explore page says why.]")
     if not any(summary.drawn for summary in summaries):
@@ -89,3 +100,6 @@ with st.container(border=True, horizontal=True, gap="large"):
     st.metric("Runs", len(runs))
     st.metric("Training now or waiting", len(training))
 st.caption(f":material/folder_open: Everything is kept in `{home()}` (set `CFU_HOME` to choose another folder).")
+if chosen := st.session_state.get("dataset"):
+    with suppress(CfuError):  # the next page says what is wrong with it
+        cached.dataset(chosen)  # while the front page is read: opening a large dataset takes a moment

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from cfu_core.dataset.catalog import Dataset, load_dataset
+from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.survey import survey
 from tests.browser.driving import PATIENCE_MS, Screen, Server
 
 
@@ -29,11 +32,20 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Starts a server: new_server() on a fresh home, new_server(home, port) where one was before."""
+    """Starts a server: new_server() on a fresh home, new_server(home, port) where one was before.
+
+    new_server(app=text) runs this script instead of the dashboard, with its settings and theme.
+    """
     servers: list[Server] = []
 
-    def start(home: Path | None = None, port: int | None = None) -> Server:
-        servers.append(Server(home or tmp_path_factory.mktemp("browser") / "home", port))
+    def start(home: Path | None = None, port: int | None = None, app: str = "") -> Server:
+        home = home or tmp_path_factory.mktemp("browser") / "home"
+        if app:
+            script = home.with_name("app.py")
+            script.write_text(app, encoding="utf-8")
+            servers.append(Server(home, port, script))
+        else:
+            servers.append(Server(home, port))
         return servers[-1]
 
     yield start
@@ -67,3 +79,12 @@ def new_screen(browser: Browser) -> Iterator[Callable[..., Screen]]:
 def screen(new_screen: Callable[..., Screen], server: Server) -> Screen:
     """A window of a new visitor of the module's server."""
     return new_screen(server)
+
+
+@pytest.fixture
+def dataset(server: Server, drawn_shapes: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    """Thirty-six drawn shapes, imported and measured, in the server's home."""
+    monkeypatch.setenv("CFU_HOME", str(server.home))
+    data = import_source(drawn_shapes, name="shapes")
+    survey(data)
+    return load_dataset(data.id)

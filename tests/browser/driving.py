@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import psutil
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from cfu_core.runs.store import Run
@@ -26,18 +27,18 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 class Server:
-    """The dashboard in a process of its own, on a home folder and a free port."""
+    """The dashboard in a process of its own, on a home folder and a free port; or another script in its place."""
 
-    def __init__(self, home: Path, port: int | None = None) -> None:
+    def __init__(self, home: Path, port: int | None = None, script: Path = PROJECT / "streamlit_app.py") -> None:
         self.home = home
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = home.with_name(f"{home.name}-server.log")
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(self.port)],
+                [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(self.port)],
                 cwd=PROJECT,
-                env=os.environ | {"CFU_HOME": str(home)},
+                env=os.environ | {"CFU_HOME": str(home), "PYTHONPATH": str(PROJECT)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -181,6 +182,14 @@ class Screen:
         """Nothing sticks out to the right."""
         main = self.page.get_by_test_id("stMain")
         assert main.evaluate("e => e.scrollWidth <= e.clientWidth")
+
+    def expect_accessible(self) -> None:
+        """Nothing sticks out, and axe finds nothing wrong."""
+        self.expect_fits()
+        self.page.mouse.move(0, 0)  # Streamlit's tooltips lie outside its landmarks while they are shown
+        expect(self.page.get_by_role("tooltip")).to_have_count(0)
+        found = Axe().run(self.page)
+        assert found.violations_count == 0, found.generate_report()
 
     def slider(self, name: str) -> Locator:
         """A slider of the live view."""

@@ -3,26 +3,15 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_log
 from cfu_core.dataset.filtering import Filter
-from cfu_core.dataset.importing import import_source
-from cfu_core.dataset.survey import load_survey, survey
+from cfu_core.dataset.survey import load_survey
 
 pytestmark = pytest.mark.browser
 TABS = ("Classes", "Measures", "Map", "Audit", "History")
-
-
-@pytest.fixture
-def dataset(server, drawn_shapes, monkeypatch):
-    """Thirty-six drawn shapes, imported and measured, in the server's home."""
-    monkeypatch.setenv("CFU_HOME", str(server.home))
-    data = import_source(drawn_shapes, name="shapes")
-    survey(data)
-    return load_dataset(data.id)
 
 
 @pytest.fixture
@@ -146,15 +135,7 @@ def test_every_panel_is_accessible_and_fits(dataset, new_screen, server, scheme,
     for name in TABS:
         screen.panel(name)
         screen.expect_no_exception()
-        expect_accessible(screen)
+        screen.expect_accessible()
     screen.tiles().first.dblclick()
     expect(screen.page.locator("canvas[role=img]")).to_be_visible()
-    expect_accessible(screen)
-
-
-def expect_accessible(screen) -> None:
-    screen.expect_fits()
-    screen.page.mouse.move(0, 0)  # Streamlit's tooltips lie outside its landmarks while they are shown
-    expect(screen.page.get_by_role("tooltip")).to_have_count(0)
-    found = Axe().run(screen.page)
-    assert found.violations_count == 0, found.generate_report()
+    screen.expect_accessible()

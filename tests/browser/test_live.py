@@ -4,15 +4,8 @@ The picture before is grey 100. The one after is grey 100 + level, so that its c
 computed from.
 """
 
-import os
 import re
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import suppress
 from itertools import pairwise
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -20,8 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
-from pages.components.warmup import warm_up
-from tests.browser.driving import PROJECT, Screen, free_port
+from tests.browser.driving import Screen, Server
 
 pytestmark = pytest.mark.browser
 
@@ -36,7 +28,7 @@ from pages.components.live import Control, dragging, live, live_values
 
 LEVEL = Control(key="level", label="Level", help="Grey added.", minimum=0, maximum=100, step=1, default=10)
 GAIN = Control(key="gain", label="Gain", minimum=0.1, maximum=40.0, step=0.1, default=2.0)
-GAMMA = Control(key="gamma", label="Gamma", minimum=0.2, maximum=5.0, step=0.1, default=1.0)
+GAMMA = Control(key="gamma", label="Gamma", minimum=0.2, maximum=5.0, step=0.1, default=1.0, logarithmic=True)
 WIDTH, HEIGHT, TILES = 128, 129, 8
 
 state = st.session_state
@@ -89,29 +81,9 @@ COLOURS = """canvases => canvases.map(canvas => {
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """The small app on a server of its own, with the dashboard's settings and theme."""
-    folder = tmp_path_factory.mktemp("live")
-    script = folder / "app.py"
-    script.write_text(APP, encoding="utf-8")
-    port = free_port()
-    log = folder / "server.log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)],
-            cwd=PROJECT,
-            env=os.environ | {"PYTHONPATH": str(PROJECT)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    warm_up(port)
-    assert server.poll() is None, log.read_text()
-    yield SimpleNamespace(url=f"http://127.0.0.1:{port}")
-    with suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGKILL)
-    server.wait(timeout=20)
+def app(new_server) -> Server:
+    """The small app on a server of its own."""
+    return new_server(app=APP)
 
 
 @pytest.fixture
@@ -327,6 +299,29 @@ def test_the_controls_may_change(screen):
     toggle.click()
     says(screen, "values: level=100 gain=40.0")
     expect(slider(screen, "Gain")).to_have_value("40")
+
+
+def test_a_logarithmic_slider(screen):
+    screen.page.get_by_text("Other controls").click()
+    gamma = slider(screen, "Gamma")
+    box = gamma.bounding_box()
+    gamma.click(position={"x": box["width"] / 2, "y": box["height"] / 2})  # the middle of 0.2 and 5 is their mean, 1
+    says(screen, "values: level=10 gamma=1.0")
+    for share, least, most in ((0.25, 0.4, 0.5), (0.75, 2.0, 2.5)):  # 0.447 and 2.236
+        gamma.click(position={"x": share * box["width"], "y": box["height"] / 2})
+        expect(screen.text(re.compile(r"values: level=10 gamma=(0\.4\d|2\.[1-4])$"))).to_be_visible()
+        assert least <= float(field(screen, "Gamma").input_value()) <= most
+        expect(gamma).to_have_attribute("aria-valuetext", field(screen, "Gamma").input_value())
+    field(screen, "Gamma").fill("0.99")
+    for key, value in (("ArrowRight", 1.0), ("ArrowRight", 1.1), ("ArrowLeft", 1.0), ("ArrowLeft", 0.99)):
+        gamma.press(key)
+        says(screen, f"values: level=10 gamma={value}")
+    gamma.press("End")
+    says(screen, "values: level=10 gamma=5.0")
+    gamma.press("ArrowRight")
+    says(screen, "values: level=10 gamma=5.0")
+    gamma.press("Home")
+    says(screen, "values: level=10 gamma=0.2")
 
 
 # --- it goes and comes back

@@ -7,20 +7,9 @@ from playwright.sync_api import expect
 
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_log
-from cfu_core.dataset.importing import import_source
-from cfu_core.dataset.survey import survey
-from tests.browser.test_explore import expect_accessible
 
 pytestmark = pytest.mark.browser
 TABS = ("Numbers", "What if", "Rivals", "The crop", "Augmentation", "Whole dataset")
-
-
-@pytest.fixture
-def dataset(server, drawn_shapes, monkeypatch):
-    monkeypatch.setenv("CFU_HOME", str(server.home))
-    data = import_source(drawn_shapes, name="shapes")
-    survey(data)
-    return load_dataset(data.id)
 
 
 @pytest.fixture
@@ -43,22 +32,22 @@ def test_the_picture_changes_while_the_clip_slider_is_dragged(preprocess):
     preprocess.expect_enhanced_other_than(before, halfway)
     assert "clip" not in preprocess.query()  # the button is still down
     mouse.up()
-    expect(preprocess.text(re.compile(r"CLAHE \(clip (3\d|40)"))).to_be_visible()
+    expect(preprocess.text(re.compile(r"CLAHE \(clip (2\d|3\d|40),"))).to_be_visible()
     preprocess.settle()
-    assert float(preprocess.query()["clip"]) > 30
+    assert float(preprocess.query()["clip"]) > 25
 
 
 def test_a_preset_moves_the_slider_and_the_picture(preprocess):
     before = preprocess.enhanced()
     preprocess.button("OpenCV").click()
-    expect(preprocess.slider("Clip limit")).to_have_value("40")
+    expect(preprocess.slider("Clip limit")).to_have_attribute("aria-valuetext", "40")
     preprocess.expect_enhanced_other_than(before)
     expect(preprocess.text("CLAHE (clip 40, 8 × 8 tiles)")).to_be_visible()
 
 
 def test_a_link_sets_the_sliders(screen, dataset):
     screen.open("preprocess", dataset=dataset.id, clip="7.5", tiles="3")
-    expect(screen.slider("Clip limit")).to_have_value("7.5")
+    expect(screen.slider("Clip limit")).to_have_attribute("aria-valuetext", "7.5")
     expect(screen.slider("Tiles per side")).to_have_value("3")
 
 
@@ -91,4 +80,4 @@ def test_every_panel_is_accessible_and_fits(dataset, new_screen, server, scheme,
     for name in TABS:
         screen.panel(name)
         screen.expect_no_exception()
-        expect_accessible(screen)
+        screen.expect_accessible()

@@ -1,20 +1,13 @@
 """The tile grid and the large view, in a small app of their own."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from types import SimpleNamespace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
-from pages.components.warmup import warm_up
-from tests.browser.driving import PATIENCE_MS, PROJECT, Screen, free_port
+from tests.browser.driving import PATIENCE_MS, Screen, Server
 
 pytestmark = pytest.mark.browser
 
@@ -123,29 +116,9 @@ st.write("runs:", state.runs)
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """The small app on a server of its own, with the dashboard's settings and theme."""
-    folder = tmp_path_factory.mktemp("components")
-    script = folder / "app.py"
-    script.write_text(APP, encoding="utf-8")
-    port = free_port()
-    log = folder / "server.log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)],
-            cwd=PROJECT,
-            env=os.environ | {"PYTHONPATH": str(PROJECT)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    warm_up(port)
-    assert server.poll() is None, log.read_text()
-    yield SimpleNamespace(url=f"http://127.0.0.1:{port}")
-    with suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGKILL)
-    server.wait(timeout=20)
+def app(new_server) -> Server:
+    """The small app on a server of its own."""
+    return new_server(app=APP)
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfu_core.dataset import catalog
+from cfu_core.dataset import catalog, image_store
 from cfu_core.dataset.catalog import (
     COLUMNS,
     Dataset,
     Problem,
     delete_dataset,
-    image_file,
     images_table,
     list_datasets,
     load_dataset,
@@ -23,6 +22,7 @@ from cfu_core.dataset.catalog import (
     save_dataset,
     slug,
 )
+from cfu_core.dataset.image_store import image_file
 from cfu_core.errors import DatasetError, ImageError
 
 pytestmark = pytest.mark.usefixtures("cfu_home")
@@ -50,7 +50,7 @@ def dataset(seeds: Sequence[int], *, name: str = "Plates", box: bool = False, **
 
 
 def stored() -> set[str]:
-    return {file.stem for file in catalog.image_store().rglob("*.png")}
+    return {file.stem for file in image_store.image_store().rglob("*.png")}
 
 
 def test_what_is_saved_is_what_is_loaded(cfu_home: Path):

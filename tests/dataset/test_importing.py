@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from cfu_core.dataset import crew, importing, staging
-from cfu_core.dataset.catalog import delete_dataset, image_store, list_datasets, load_dataset
+from cfu_core.dataset.catalog import delete_dataset, list_datasets, load_dataset
+from cfu_core.dataset.image_store import image_store
 from cfu_core.dataset.importing import ImportLimits, import_source, scan_source
 from cfu_core.errors import DatasetError, ImageError, StorageError
 

@@ -13,13 +13,9 @@ import psutil
 import pytest
 
 from cfu_core.dataset import examining, survey_store
-from cfu_core.dataset.catalog import (
-    Dataset,
-    delete_dataset,
-    image_file,
-    load_dataset,
-)
+from cfu_core.dataset.catalog import Dataset, delete_dataset, load_dataset
 from cfu_core.dataset.edits import edit_dataset
+from cfu_core.dataset.image_store import image_file
 from cfu_core.dataset.importing import import_source
 from cfu_core.dataset.survey import load_survey, survey, survey_version, thumbnail
 from cfu_core.dataset.survey_store import store_of, survey_folder

@@ -245,13 +245,13 @@ def test_a_preset_is_taken(visit, small_dataset):
 def test_a_recipe_is_saved_taken_and_forgotten(visit, small_dataset):
     app = visit("data/preprocess", dataset=small_dataset.id, contrast="gamma", gamma="0.5")
     app.text_input(key="recipe_name").set_value("Dim plates").run()
-    app.button(key="recipe_save").click().run()
+    app.button(key="recipe_keep").click().run()
     assert saved_recipes()["Dim plates"].gamma == 0.5
     app.button_group(key="contrast").set_value("stretch").run()
-    app.button(key="recipe_Dim plates").click().run()
+    app.button(key="recipe_open_Dim plates").click().run()
     assert not app.exception
     assert any("gamma 0.5" in text for text in captions(app))
-    app.button(key="forget_Dim plates").click().run()
+    app.button(key="recipe_delete_Dim plates").click().run()
     assert saved_recipes() == {}
 
 

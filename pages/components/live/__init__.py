@@ -73,6 +73,9 @@ class Control:
     minimum, maximum, step : float
     default : int or float
         Where the slider begins, and what its reset button goes back to. An int makes a control of whole numbers.
+    logarithmic : bool
+        Equal ways along the slider are equal factors, in two digits; the minimum must be above 0. Its number field
+        takes any value.
     """
 
     key: str
@@ -82,9 +85,10 @@ class Control:
     step: float
     default: float
     help: str = ""
+    logarithmic: bool = False
 
     @classmethod
-    def of(cls, key: str, declared: Setting, default: float) -> "Control":
+    def of(cls, key: str, declared: Setting, default: float, *, logarithmic: bool = False) -> "Control":
         """The control of a setting, from its declaration.
 
         Raises
@@ -102,6 +106,7 @@ class Control:
             maximum=declared.maximum,
             step=declared.step,
             default=default,
+            logarithmic=logarithmic,
         )
 
     def admit(self, value: object) -> int | float:

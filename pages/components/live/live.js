@@ -7,6 +7,7 @@ const VIEWS = [
 const AMPLIFIED = 4 // the same number stands in live.css
 const PATIENCE_MS = 5000 // an answer that late is not coming: the run was broken off
 const KEPT = 8 // pictures; two are shown, and Python may go back to one that it was told of
+const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }
 const LETTING_GO = ["pointerup", "pointercancel", "blur"] // wherever the pointer is by then
 const BACK = "M4 4v6h6M5 10a8 8 0 1 1-1 5"
 const WHY = "M12 21a9 9 0 1 1 0-18 9 9 0 0 1 0 18zM9.5 9.5a2.5 2.5 0 1 1 3.6 2.2c-.8.4-1.1.9-1.1 1.8M12 16.6v.1"
@@ -23,6 +24,37 @@ export default function ({ data, parentElement, setStateValue }) {
   return () => {
     view.leave()
     views.delete(parentElement)
+  }
+}
+
+/** A slider's places are the values themselves. */
+class Linear {
+  limits = {}
+  place = (value) => value
+  value = (place) => place
+}
+
+/** Equal ways along the slider are equal factors of the value; values have two digits that count. */
+class Logarithmic {
+  limits = { min: 0, max: 1, step: "any" }
+
+  constructor(minimum, maximum) {
+    this.minimum = minimum
+    this.ratio = Math.log(maximum / minimum)
+  }
+
+  place(value) {
+    return Math.log(value / this.minimum) / this.ratio
+  }
+
+  value(place) {
+    return Number((this.minimum * Math.exp(place * this.ratio)).toPrecision(2))
+  }
+
+  /** The value before or after, for the arrow keys. */
+  next(value, way) {
+    const unit = 10 ** (Math.floor(Math.log10(value * (way < 0 ? 1 - 1e-9 : 1 + 1e-9))) - 1)
+    return Number((value + way * unit).toPrecision(3))
   }
 }
 
@@ -140,10 +172,11 @@ class Live {
   /* --- sliders */
 
   drawRow(control) {
-    const { key, label, help, minimum, maximum, step, whole } = control
+    const { key, label, help, minimum, maximum, step, whole, logarithmic } = control
     const limits = { min: minimum, max: maximum, step }
+    const scale = logarithmic ? new Logarithmic(minimum, maximum) : new Linear()
     const id = `control-${key}`
-    const range = make("input", { type: "range", id, ...limits })
+    const range = make("input", { type: "range", id, ...limits, ...scale.limits })
     const field = make("input", { type: "number", "aria-label": `${label}, as a number`, ...limits })
     const reset = make("button", { type: "button", class: "reset", title: `Back to ${control.default}` }, sign(BACK))
     reset.setAttribute("aria-label", `Reset ${label} to ${control.default}`)
@@ -161,8 +194,12 @@ class Live {
     }
     range.onkeydown = (event) => {
       this.dragging ||= event.repeat // a key held down is a drag too
+      const way = STEPS[event.key]
+      if (!way || !logarithmic) return
+      event.preventDefault()
+      this.set(key, admit(scale.next(this.values[key], way)))
     }
-    range.oninput = () => this.set(key, Number(range.value))
+    range.oninput = () => this.set(key, admit(scale.value(Number(range.value))))
     range.onkeyup = range.onblur = () => this.letGo()
     field.oninput = () => {
       const asked = Number(field.value)
@@ -174,16 +211,19 @@ class Live {
     }
     reset.onclick = () => this.set(key, control.default)
     const element = make("div", { class: "control" }, head, make("div", { class: "line" }, range, field, reset))
-    return { control, element, range, field, reset }
+    return { control, scale, element, range, field, reset }
   }
 
   showValue(key, news = false) {
-    const { range, field, reset, control } = this.rows.get(key)
+    const { range, field, reset, control, scale } = this.rows.get(key)
     const value = this.values[key]
-    if (Number(range.value) !== value) range.value = value
+    const place = scale.place(value)
+    if (Number(range.value) !== place) range.value = place
+    range.setAttribute("aria-valuetext", value)
     const typing = field.matches(":focus") && !news // half a number is left alone
     if (!typing && (field.value === "" || Number(field.value) !== value)) field.value = value
-    const share = (value - control.minimum) / (control.maximum - control.minimum)
+    const [low, high] = [scale.place(control.minimum), scale.place(control.maximum)]
+    const share = (place - low) / (high - low)
     range.style.setProperty("--filled", `${100 * share}%`)
     // hidden from the eye only: whoever just pressed it keeps the focus
     reset.toggleAttribute("data-idle", value === control.default)

@@ -1,0 +1,42 @@
+"""The dashboard's verbs from a shell, on the same code.
+
+``--json`` prints one JSON document to stdout and nothing else there. The exit status is 0; 2 with one line on stderr
+for what a user can mend; 130 where Ctrl-C stopped the work.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cfu_core.cli import data_verbs, queue_verbs, run_verbs, training_verbs
+from cfu_core.cli.terminal import INTERRUPTED, MENDABLE
+from cfu_core.errors import CfuError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.verb(arguments)
+    except CfuError as error:
+        print(f"{error!s}".replace("\n", " "), file=sys.stderr)
+        return MENDABLE
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return INTERRUPTED
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(MENDABLE, f"{self.prog}: {message}. See --help.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m cfu_core", description="Classify images of colony-forming units.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for module in (data_verbs, training_verbs, run_verbs, queue_verbs):
+        module.add_verbs(verbs)
+    return parser

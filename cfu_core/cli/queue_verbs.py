@@ -1,0 +1,33 @@
+"""Verbs that the dashboard and the queue use themselves."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cfu_core.cli.terminal import OK
+
+
+def add_verbs(verbs: Any) -> None:
+    """Declare them."""
+    work = verbs.add_parser("work", help="do what is queued (started by the dashboard)")
+    work.add_argument("lane", choices=("device", "data", "background"))
+    work.set_defaults(verb=_work)
+
+    job = verbs.add_parser("job", help="do one queued job (started by the queue)")
+    job.add_argument("folder", type=Path)
+    job.set_defaults(verb=_job)
+
+
+def _work(arguments: argparse.Namespace) -> int:
+    from cfu_core.jobs.worker import work
+
+    work(arguments.lane)
+    return OK
+
+
+def _job(arguments: argparse.Namespace) -> int:
+    from cfu_core.jobs.job import Job
+    from cfu_core.jobs.tasks import execute
+
+    execute(Job(arguments.folder))
+    return OK

@@ -1,0 +1,170 @@
+"""Verbs for runs: list, show, predict with them."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from cfu_core.cli.terminal import INTERRUPTED, OK, json_flag, print_json, run_job
+from cfu_core.errors import RunError
+from cfu_core.jobs.job import Job, State
+
+
+def add_verbs(verbs: Any) -> None:
+    """Declare them."""
+    runs = verbs.add_parser("runs", help="list the runs")
+    json_flag(runs)
+    runs.set_defaults(verb=_runs)
+
+    show = verbs.add_parser("show", help="one run's settings and results")
+    show.add_argument("run")
+    json_flag(show)
+    show.set_defaults(verb=_show)
+
+    for name, told in (
+        ("pause", "put a run down; its device is free, and it can be resumed"),
+        ("stop", "end a run; what its epochs gave is kept"),
+        ("resume", "go on with a run that ended before its time, from its last checkpoint"),
+    ):
+        verb = verbs.add_parser(name, help=told)
+        verb.add_argument("run")
+        json_flag(verb)
+        verb.set_defaults(verb=_steer, steer=name)
+
+    predict = verbs.add_parser("predict", help="classify images with a trained run")
+    predict.add_argument("run")
+    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    json_flag(predict)
+    predict.set_defaults(verb=_predict)
+
+
+def _runs(arguments: argparse.Namespace) -> int:
+    from cfu_core.runs.store import list_runs
+
+    rows = [
+        {
+            "run": run.id,
+            "name": run.name,
+            "status": Job(run.folder).status().state.value,
+            "dataset": run.spec["dataset"]["name"],
+            "model": run.config["architecture"],
+            "images": run.recipe.images,
+            "weights": run.spec["weights_label"],
+            "accuracy": evaluation.accuracy if (evaluation := run.evaluation()) else None,
+        }
+        for run in list_runs()
+    ]
+    if arguments.json:
+        return print_json(rows)
+    for row in rows:
+        accuracy = "" if row["accuracy"] is None else f"  accuracy {row['accuracy']:.4f}"
+        print(f"{row['run']}  {row['status']}  {row['name']}  on {row['dataset']}{accuracy}")
+    return OK
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from cfu_core.runs.store import open_run
+
+    run = open_run(arguments.run)
+    facts = describe_run(run.folder)
+    if arguments.json:
+        return print_json(facts)
+    print(f"{run.name} ({run.id}): {Job(run.folder).status().state}")
+    print(f"dataset {run.spec['dataset']['name']}, began with {run.spec['weights_label']}, {run.recipe.summary}")
+    for epoch in facts["history"]:
+        print(
+            f"epoch {epoch['epoch']}: training loss {_figure(epoch['training_loss'])}, "
+            f"validation loss {_figure(epoch['validation_loss'])}, accuracy {_figure(epoch['validation_accuracy'])}"
+        )
+    if facts["confusion"]:
+        print(
+            f"test accuracy {facts['accuracy']:.4f}; precision macro {facts['precision']['macro']:.4f}, "
+            f"micro {facts['precision']['micro']:.4f}; rows true, columns predicted:"
+        )
+        for name, row in zip(facts["classes"], facts["confusion"], strict=True):
+            print(f"  {name:>16} " + " ".join(f"{n:5d}" for n in row))
+    return OK
+
+
+def _steer(arguments: argparse.Namespace) -> int:
+    from cfu_core.runs.store import open_run
+
+    run = open_run(arguments.run)
+    job = Job(run.folder)
+    status = job.status().state
+    if arguments.steer == "resume":
+        job.requeue()
+        status = State(run_job(job, run.name))
+    elif status.ended and not (arguments.steer == "stop" and status is State.PAUSED):
+        raise RunError(f"The run {run.id} is {status}.", "Only what waits or trains can be paused or stopped.")
+    else:
+        job.request_pause() if arguments.steer == "pause" else job.request_stop()
+        status = _settled(job)
+    if arguments.json:
+        return print_json({"run": run.id, "status": status.value})
+    print(f"{run.id}: {status.value}")
+    return OK if status is not State.STOPPED or arguments.steer == "stop" else INTERRUPTED
+
+
+def _settled(job: Job) -> State:
+    """How a job stands once it has done what it was asked for, which it looks for between batches."""
+    while not (status := job.status()).state.ended:
+        time.sleep(0.1)
+    return status.state
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from cfu_core.imaging.reading import read
+    from cfu_core.runs.execution import predict
+    from cfu_core.runs.store import open_run
+
+    run = open_run(arguments.run)
+    probabilities = predict(run, [read(path) for path in arguments.images])
+    rows: list[dict[str, Any]] = [
+        {
+            "path": str(path),
+            "predicted": run.classes[int(row.argmax())],
+            "probabilities": dict(zip(run.classes, map(float, row), strict=True)),
+        }
+        for path, row in zip(arguments.images, probabilities, strict=True)
+    ]
+    if arguments.json:
+        return print_json({"run": run.id, "weights": run.spec["weights_label"], "predictions": rows})
+    for row in rows:
+        print(f"{row['path']}: {row['predicted']} ({row['probabilities'][row['predicted']]:.3f})")
+    return OK
+
+
+def describe_run(folder: Path) -> dict[str, Any]:
+    """Everything ``show`` tells of a run; null where the run has not come that far."""
+    from cfu_core.runs.store import Run
+
+    run = Run(folder)
+    status = Job(folder).status()
+    evaluation = run.evaluation()
+    timing = run.timing() or {}
+    return {
+        "run": run.id,
+        "name": run.name,
+        "status": status.state.value,
+        "message": status.message,
+        "dataset": run.spec["dataset"],
+        "split": run.spec["split"],
+        "weights": run.spec["weights_label"],
+        "config": run.config,
+        "environment": run.spec["environment"],
+        "classes": run.classes,
+        "confusion": evaluation.confusion if evaluation else None,
+        "accuracy": evaluation.accuracy if evaluation else None,
+        "precision": {"macro": evaluation.precision_macro, "micro": evaluation.precision_micro} if evaluation else None,
+        "per_class": evaluation.to_dict()["per_class"] if evaluation else None,
+        "seconds": timing.get("seconds"),
+        "cache_reused": timing.get("cache_reused"),
+        "device": timing.get("device"),
+        "history": run.history(),
+        "predictions": str(folder / "predictions.csv") if evaluation else None,
+    }
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
