@@ -5,6 +5,7 @@ A job that says it is running is believed only while the process that wrote so i
 another with the same number by its start time.
 """
 
+import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from cfu_core.errors import StorageError
+from cfu_core.errors import RunError, StorageError
 from cfu_core.runs.store import runs_folder
 from cfu_core.storage import SpecFolder, home, read_json, storage_errors, write_json
 
@@ -26,10 +27,11 @@ LOCK = "lock"  # a file in the job's folder, locked by the process that works on
 
 
 class State(StrEnum):
-    """How a job stands. ``queued`` and ``running`` may become anything below them; the rest is final."""
+    """How a job stands. ``queued`` and ``running`` may become anything below them."""
 
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"
     FINISHED = "finished"
     FAILED = "failed"
     STOPPED = "stopped"
@@ -37,8 +39,13 @@ class State(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether nothing more will happen by itself."""
         return self not in (State.QUEUED, State.RUNNING)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether what was begun may go on when someone asks for it."""
+        return self in (State.PAUSED, State.STOPPED, State.INTERRUPTED, State.FAILED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +62,7 @@ class Status:
     details : dict
         Progress: done and total, or epoch, batch, images_per_second, seconds_left, ...
     pid, pid_started : int, float
-        The process that works on it, and when that process started.
+        The process that works on it, and when that process started, from `process_started`.
     updated : float
         Seconds since 1970.
     """
@@ -131,19 +138,80 @@ class Job(SpecFolder):
             suppress(Timeout),
             FileLock(self.folder / LOCK, timeout=0),
         ):  # held by whoever works on it, who looks for the file
-            if self.status().state is State.QUEUED:
-                self.write_status(Status(state=State.STOPPED, message="Taken out of the queue before it began."))
+            if (status := self.status()).state in (State.QUEUED, State.PAUSED):
+                waited = status.state is State.QUEUED
+                message = "Taken out of the queue before it began." if waited else "Stopped while it was paused."
+                self.write_status(Status(state=State.STOPPED, message=message, details=status.details))
 
     def stop_requested(self) -> bool:
         """Whether someone asked for the end."""
         return (self.folder / "stop").exists()
 
+    def request_pause(self) -> None:
+        """Ask whoever works on it to put it down and free the device; a job that has not begun is put aside at once."""
+        with storage_errors(self.folder):
+            (self.folder / "pause").touch()
+        with suppress(Timeout), FileLock(self.folder / LOCK, timeout=0):
+            if (status := self.status()).state is State.QUEUED:
+                message = "Put aside before it began." if not status.details else "Put aside again."
+                self.write_status(Status(state=State.PAUSED, message=message, details=status.details))
+
+    def pause_requested(self) -> bool:
+        """Whether someone asked for a pause."""
+        return (self.folder / "pause").exists()
+
+    @property
+    def rank(self) -> float:
+        """Its place in the queue: the lowest is next. By age, unless someone moved it."""
+        path = self.folder / "rank.json"
+        if path.exists():
+            return read_json(path)["rank"]
+        return datetime.fromisoformat(self.spec["created"]).timestamp()
+
+    def set_rank(self, rank: float) -> None:
+        """Move it in the queue."""
+        write_json(self.folder / "rank.json", {"rank": rank})
+
+    def requeue(self) -> None:
+        """Put a job that ended before its time back into the queue; a training goes on from its last checkpoint.
+
+        Raises
+        ------
+        RunError
+            It waits or runs, or has finished.
+        """
+        only = "Only what ended before its time can be resumed."
+        try:
+            with storage_errors(self.folder), FileLock(self.folder / LOCK, timeout=0):
+                status = self.status()
+                if not status.state.resumable:
+                    raise RunError(f"{self.id} is {status.state}.", only)
+                for request in ("stop", "pause"):
+                    (self.folder / request).unlink(missing_ok=True)
+                self.write_status(Status(state=State.QUEUED, details=status.details))
+        except Timeout as error:
+            raise RunError(f"A process still works on {self.id}.", only, "Wait a moment, then try again.") from error
+
+
+def process_started(pid: int) -> float:
+    """When a process started, in seconds since the computer did; where that is not to be had, since 1970.
+
+    Raises
+    ------
+    psutil.NoSuchProcess
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK")  # a clock that is set back changes nothing here
+    except (OSError, AttributeError, ValueError, IndexError):
+        return psutil.Process(pid).create_time()
+
 
 def process_alive(pid: int, started: float) -> bool:
     """Whether the process with this number is still the one that started then, and no zombie."""
     try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        same = abs(process_started(pid) - started) < 1
+        return same and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

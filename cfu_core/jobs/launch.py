@@ -15,7 +15,7 @@ from filelock import Timeout
 
 from cfu_core.dataset.catalog import Dataset, delete_dataset
 from cfu_core.errors import DatasetError, StorageError
-from cfu_core.jobs.job import Job, all_jobs, create_job, process_alive
+from cfu_core.jobs.job import Job, all_jobs, create_job, process_alive, process_started
 from cfu_core.jobs.worker import LANES, lane_lock, project_folder, waiting
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.store import Run
@@ -43,6 +43,12 @@ def submit_runs(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[Run
     runs = plan_runs(configs, dataset)
     ensure_worker(LANES["train"])
     return runs
+
+
+def resume(job: Job) -> None:
+    """Let a job that ended before its time go on: it waits in its lane again. Raises as `Job.requeue` does."""
+    job.requeue()
+    ensure_worker(LANES[job.kind])
 
 
 def remove_dataset(identifier: str) -> None:
@@ -96,8 +102,8 @@ def ensure_worker(lane: str) -> None:
                 start_new_session=True,
             )
     with suppress(psutil.NoSuchProcess):
-        started = psutil.Process(process.pid).create_time()
-        write_json(_marker(lane), {"pid": process.pid, "pid_started": started})
+        started = process_started(process.pid)
+        write_json(_marker(lane), {"pid": process.pid, "pid_started": started, "at": time.time()})
     threading.Thread(target=process.wait, daemon=True).start()  # so that it never stays as a zombie
 
 
@@ -111,4 +117,5 @@ def _starting(lane: str) -> bool:
         last = read_json(_marker(lane))
     except (FileNotFoundError, StorageError):
         return False
-    return time.time() - last["pid_started"] < START_S and process_alive(last["pid"], last["pid_started"])
+    lately = abs(time.time() - last.get("at", 0)) < START_S
+    return lately and process_alive(last["pid"], last["pid_started"])

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import psutil
 from filelock import FileLock
 
 from cfu_core.dataset.catalog import load_dataset
@@ -19,7 +18,7 @@ from cfu_core.dataset.importing import discard_upload, import_source
 from cfu_core.dataset.synthetic import write_demo
 from cfu_core.errors import CfuError, StopRequested
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import LOCK, Job, State, Status
+from cfu_core.jobs.job import LOCK, Job, State, Status, process_started
 from cfu_core.models.features import NetworkFeatures, local_imagenet_file
 from cfu_core.runs.observer import Observer
 from cfu_core.runs.store import Run
@@ -36,11 +35,11 @@ class JobObserver(Observer):
     def __init__(self, job: Job, tell: Callable[[Status], None] = lambda status: None) -> None:
         self.job = job
         self.interrupted = False
-        process = psutil.Process()
-        self._who = {"pid": process.pid, "pid_started": process.create_time()}
+        self._who: dict[str, Any] = {"pid": os.getpid(), "pid_started": process_started(os.getpid())}
         self._tell = tell
         self._phase = ""
         self._written = 0.0
+        self.details: dict[str, Any] = {}
 
     def report(self, phase: str, **details: Any) -> None:
         """Progress; written when the phase changes or a quarter of a second has passed."""
@@ -48,13 +47,14 @@ class JobObserver(Observer):
         if phase == self._phase and now - self._written < REPORT_SECONDS:
             return
         self._phase, self._written = phase, now
+        self.details = details
         status = Status(state=State.RUNNING, phase=phase, details=details, **self._who)
         self.job.write_status(status)
         self._tell(status)
 
     def stop_requested(self) -> bool:
-        """Whether a page, a shell or a signal asked for the end."""
-        return self.interrupted or self.job.stop_requested()
+        """Whether a page, a shell or a signal asked for the end or for a pause."""
+        return self.interrupted or self.job.stop_requested() or self.job.pause_requested()
 
 
 def execute(job: Job, *, tell: Callable[[Status], None] = lambda status: None) -> Status:
@@ -89,7 +89,9 @@ def _attempt(job: Job, observer: JobObserver) -> Status:
         observer.report("Starting")
         details = TASKS[job.kind](job, observer)
     except StopRequested:
-        return Status(state=State.STOPPED, message="Stopped on request.")
+        if job.pause_requested() and not (observer.interrupted or job.stop_requested()):
+            return Status(state=State.PAUSED, message="Paused on request.", details=observer.details)
+        return Status(state=State.STOPPED, message="Stopped on request.", details=observer.details)
     except CfuError as error:
         return Status(state=State.FAILED, message=str(error))
     except Exception as error:  # noqa: BLE001 - a job that fails must say so, whatever the reason

@@ -31,7 +31,24 @@ def lane_lock(lane: str) -> FileLock:
 
 def waiting(lane: str) -> list[Job]:
     """The queue of a lane, first in front."""
-    return [job for job in all_jobs() if LANES.get(job.kind) == lane and job.status().state is State.QUEUED]
+    found = [job for job in all_jobs() if LANES.get(job.kind) == lane and job.status().state is State.QUEUED]
+    return sorted(found, key=lambda job: job.rank)
+
+
+def move(job: Job, places: int) -> None:
+    """Move a waiting job towards the front (negative) or the back of its lane's queue; at its end it stays there."""
+    queue = waiting(LANES[job.kind])
+    if job not in queue:
+        return  # it has begun meanwhile
+    others = [other.rank for other in queue if other != job]
+    place = min(max(queue.index(job) + places, 0), len(others))
+    before, after = others[:place], others[place:]
+    if before and after:
+        job.set_rank((before[-1] + after[0]) / 2)
+    elif after:
+        job.set_rank(after[0] - 1)
+    elif before:
+        job.set_rank(before[-1] + 1)
 
 
 def running(lane: str) -> list[Job]:

@@ -1,9 +1,10 @@
 """Carry out a run: data, network, epochs, and the test images once at the end."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -11,50 +12,61 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from cfu_core.dataset.catalog import Dataset, load_dataset
 from cfu_core.errors import CfuError, RunError, StopRequested, WeightsError
 from cfu_core.imaging import recipe as recipes
 from cfu_core.models.networks import build_network, replace_head
 from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
 from cfu_core.models.weights import initial_network
+from cfu_core.runs.checkpoints import CheckpointWriter, discard_checkpoints, newest_checkpoint
 from cfu_core.runs.observer import Observer
+from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.store import Run
-from cfu_core.storage import write_bytes, write_json
+from cfu_core.storage import read_json, write_bytes, write_json
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import best_device, describe
-from cfu_core.training.loop import BatchResult, TrainingImages, predict_logits, train
-from cfu_core.training.tensors import prepare
+from cfu_core.training.loop import BatchResult, Training, TrainingImages, predict_logits
+from cfu_core.training.tensors import PreparedImages, prepare
+
+MODEL = "model.safetensors"
 
 
 def execute_run(run: Run, observer: Observer) -> None:
-    """Train, keep the best epoch, test once, and write everything into the run's folder.
+    """Train from where the run stands, keep the best epoch, test once, and write everything into the run's folder.
 
     Raises
     ------
     StopRequested
-        The observer asked for the end; what the epochs so far gave is kept, the test images stay unseen.
+        The observer asked for the end, or for a pause; where it stood is kept, the test images stay unseen.
     CfuError
         The user can mend it.
     """
-    seconds = dict.fromkeys(("decode", "preprocess", "train", "validate", "test"), 0.0)
     config = TrainingConfig.from_dict(run.config)
     observer.report("Opening the dataset")
-    dataset = _planned_dataset(run, config.dataset)
+    dataset = planned_dataset(run)
     device = best_device()
-    observer.report(f"Loading {run.spec['weights_label']}", device=describe(device))
+    found, problems = newest_checkpoint(run.folder)
+    for problem in problems:
+        print(problem)
     loading = time.perf_counter()
-    network, weights = initial_network(
-        config.architecture,
-        config.weights,
-        len(dataset.classes),
-        seed=config.seed,
-        progress=observer.progress("Downloading ImageNet weights (MB)"),
-    )
+    if found:
+        observer.report("Loading the checkpoint", device=describe(device))
+        network, began_with = _empty_network(run), found.facts["weights_at_start"]
+    else:
+        observer.report(f"Loading {run.spec['weights_label']}", device=describe(device))
+        network, weights = initial_network(
+            config.architecture,
+            config.weights,
+            len(dataset.classes),
+            seed=config.seed,
+            progress=observer.progress("Downloading ImageNet weights (MB)"),
+        )
+        began_with = weights.to_dict()
     network.to(device)
 
-    started = time.perf_counter()  # from here on: a download is no part of the time that tables compare
+    clock = _Clock(run, found.facts["timing"] if found else {})  # a download is no part of the time that tables compare
+    clock.facts |= {"loading_weights_seconds": time.perf_counter() - loading, "device": describe(device)}
     prepared = prepare(dataset, config.recipe, progress=observer.progress("Decoding and preprocessing"))
-    seconds |= {"decode": prepared.decode_seconds, "preprocess": prepared.preprocess_seconds}
+    clock.prepared(prepared)
     partition = dataset.images["path"].map(run.split()).to_numpy()
     labels = np.full(len(prepared.pixels), -1, np.int64)  # of excluded images
     labels[prepared.rows] = dataset.images["label"].map(dataset.classes.index)
@@ -64,44 +76,172 @@ def execute_run(run: Run, observer: Observer) -> None:
         training=prepared.rows[partition == "training"],
         validation=prepared.rows[partition == "validation"],
     )
-    timing_facts = {
-        "cache_reused": prepared.reused,
-        "cache_built": {
-            "decode": prepared.built_decode_seconds,
-            "preprocess": prepared.built_preprocess_seconds,
-        },
-        "loading_weights_seconds": started - loading,
-        "device": describe(device),
-    }
-    watch = _BatchWatch(run, observer, config.epochs)
-    for result in train(network, images, config, device, on_batch=watch, between=watch.check):
-        run.append_metrics("epoch", result.to_dict())
-        seconds["train"] += result.train_seconds
-        seconds["validate"] += result.validate_seconds
-        watch.epoch_ended(result.validate_seconds)
-        if result.best:
-            save_model(run, network, {"best_epoch": result.epoch, "weights_at_start": weights.to_dict()})
-        write_timing(run, seconds, started, timing_facts)
+    training = Training(network, images, config, device)
+    if found:
+        training.restore(found.state)
+        if found.facts["best"] and _best_epoch(run) != found.facts["epoch"] - 1:  # killed just before it was kept
+            _keep_best(run, found.state["network"], found.facts["epoch"] - 1, began_with)
+        run.forget_metrics_after(training.epoch, training.batch)
+        if problems:
+            clock.facts["remarks"] = [*clock.facts.get("remarks", []), *problems]
+    else:
+        run.forget_metrics_after(1, 0)
+    _train(run, training, _Keeper(run, training, clock, began_with), observer)
 
     observer.report("Testing")
-    test_started = time.perf_counter()
-    test = np.flatnonzero(partition == "test")
-    best = load_model(run).to(device)
-    probabilities = _probabilities(best, prepared.pixels, prepared.rows[test], config.batch_size, device, watch.check)
-    rows = dataset.images.iloc[test]
-    run.write_predictions(rows["path"].tolist(), rows["label"].tolist(), probabilities)
-    seconds["test"] = time.perf_counter() - test_started
-    write_timing(run, seconds, started, timing_facts)
+    with clock.measuring("test"):
+        test = np.flatnonzero(partition == "test")
+        best = load_model(run).to(device)
+        between = _stop_check(observer)
+        probabilities = _probabilities(best, prepared.pixels, prepared.rows[test], config.batch_size, device, between)
+        rows = dataset.images.iloc[test]
+        run.write_predictions(rows["path"].tolist(), rows["label"].tolist(), probabilities)
+    clock.write()
+    discard_checkpoints(run.folder)
 
 
-def _planned_dataset(run: Run, identifier: str) -> Dataset:
-    """The dataset with the edits that counted when the run was planned; later ones are for later runs."""
-    planned = run.spec["dataset"]
-    now = load_dataset(identifier)
-    dataset = replace(now, edits=now.edits[: planned.get("version", 0)])
-    if dataset.digest != planned["digest"]:
-        raise RunError("The dataset has changed since this run was planned.", "", "Start a new run.")
-    return dataset
+def _train(run: Run, training: Training, keeper: "_Keeper", observer: Observer) -> None:
+    watch = _BatchWatch(run, observer, training.config.epochs)
+
+    def on_batch(result: BatchResult) -> None:
+        keeper.clock.seconds["train"] += result.seconds
+        watch(result)
+        keeper.now_and_then()
+
+    check = _stop_check(observer)
+    with keeper:
+        try:
+            for result in training.epochs(on_batch=on_batch, between=check):
+                keeper.clock.seconds["validate"] += result.validate_seconds
+                with keeper.clock.measuring("save"):
+                    run.append_metrics("epoch", result.to_dict())
+                    keeper.epoch_ended(best=result.best)
+                watch.epoch_ended(result.validate_seconds)
+                check()
+        except StopRequested:
+            keeper.keep()
+            raise
+
+
+def _stop_check(observer: Observer) -> Callable[[], None]:
+    def check() -> None:
+        if observer.stop_requested():
+            raise StopRequested
+
+    return check
+
+
+class _Clock:
+    """Where the time goes: seconds by what they were spent on, over all sittings of a run.
+
+    Parameters
+    ----------
+    run : Run
+    earlier : mapping
+        What `to_dict` gave when the run was put down; empty in its first sitting.
+    """
+
+    def __init__(self, run: Run, earlier: Mapping[str, Any]) -> None:
+        parts = ("decode", "preprocess", "train", "validate", "save", "test")
+        spent = dict(earlier.get("seconds", {}))
+        self._earlier = spent.pop("total", 0.0)
+        self._started = time.perf_counter()
+        self._run = run
+        self.seconds = dict.fromkeys(parts, 0.0) | spent
+        self.facts: dict[str, Any] = {name: value for name, value in earlier.items() if name != "seconds"}
+        self.facts["sittings"] = self.facts.get("sittings", 0) + 1
+
+    def prepared(self, images: PreparedImages) -> None:
+        """What decoding and preprocessing took."""
+        self.seconds["decode"] += images.decode_seconds
+        self.seconds["preprocess"] += images.preprocess_seconds
+        if self.facts["sittings"] == 1:
+            self.facts["cache_reused"] = images.reused
+        self.facts["cache_built"] = {
+            "decode": images.built_decode_seconds,
+            "preprocess": images.built_preprocess_seconds,
+        }
+
+    @contextmanager
+    def measuring(self, part: str) -> Iterator[None]:
+        """Count the time of a block to a part."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[part] += time.perf_counter() - began
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``timing.json`` holds it; ``total`` is the wall time of all sittings."""
+        total = self._earlier + time.perf_counter() - self._started
+        return {"seconds": {**self.seconds, "total": total}, **self.facts}
+
+    def write(self) -> None:
+        """Keep it beside the run."""
+        write_json(self._run.folder / "timing.json", self.to_dict())
+
+
+class _Keeper:
+    """Keeps where a run stands: after each epoch, each minute, and when it is put down."""
+
+    def __init__(self, run: Run, training: Training, clock: _Clock, began_with: dict[str, Any]) -> None:
+        self.clock = clock
+        self._run = run
+        self._training = training
+        self._began_with = began_with
+        self._writer = CheckpointWriter(run.folder)
+        self._at = (0, 0)  # where the newest one stands
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._writer.wait()
+        finally:
+            self._writer.close()
+
+    def now_and_then(self) -> None:
+        """After a batch."""
+        if self._writer.due:
+            with self.clock.measuring("save"):
+                self.keep()
+
+    def epoch_ended(self, *, best: bool) -> None:
+        """After an epoch; the weights of the best one so far are the run's result."""
+        self.keep(best=best)
+        self.clock.write()
+
+    def keep(self, *, best: bool = False) -> None:
+        """Where it stands now; with `best`, the epoch that has just ended is the best so far."""
+        epoch, batch = self._training.epoch, self._training.batch
+        if (epoch, batch) == self._at:
+            return
+        self._at = (epoch, batch)
+        facts = {
+            "epoch": epoch,
+            "batch": batch,
+            "best": best,
+            "weights_at_start": self._began_with,
+            "timing": self.clock.to_dict(),
+        }
+
+        def then(state: dict[str, Any]) -> None:
+            if best:
+                _keep_best(self._run, state["network"], epoch - 1, self._began_with)
+
+        step = (epoch - 1) * self._training.batches + batch
+        self._writer.keep(step, self._training.state(), facts, then=then)
+
+
+def _keep_best(run: Run, weights: Mapping[str, torch.Tensor], epoch: int, began_with: dict[str, Any]) -> None:
+    save_model(run, weights, {"best_epoch": epoch, "weights_at_start": began_with})
+
+
+def _best_epoch(run: Run) -> int:
+    """The epoch whose weights are kept; 0 for none."""
+    path = run.folder / "model.json"
+    return read_json(path)["best_epoch"] if path.exists() else 0
 
 
 @dataclass
@@ -144,9 +284,6 @@ class _BatchWatch:
             images_per_second=result.images_per_second,
             seconds_left=left,
         )
-        self.check()
-
-    def check(self) -> None:
         if self.observer.stop_requested():
             raise StopRequested
 
@@ -166,16 +303,11 @@ def _probabilities(
     return logits.double().softmax(dim=1).numpy()
 
 
-def write_timing(run: Run, seconds: dict[str, float], started: float, facts: dict[str, Any]) -> None:
-    """Keep where the time went; `total` is wall time since `started`."""
-    write_json(run.folder / "timing.json", {"seconds": {**seconds, "total": time.perf_counter() - started}, **facts})
-
-
-def save_model(run: Run, network: nn.Module, facts: dict[str, Any]) -> None:
-    """Keep the network's weights, with all that is needed to use them beside them."""
-    tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
+def save_model(run: Run, weights: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
+    """Keep a network's weights, with all that is needed to use them beside them."""
+    tensors = {name: t.detach().cpu().contiguous() for name, t in weights.items()}
     # by way of bytes: safetensors' own writer hides from us that the disk is full
-    write_bytes(run.folder / "model.safetensors", save(tensors))
+    write_bytes(run.folder / MODEL, save(tensors))
     write_json(
         run.folder / "model.json",
         {
@@ -198,16 +330,22 @@ def load_model(run: Run) -> nn.Module:
     WeightsError
         The file is damaged.
     """
-    path = run.folder / "model.safetensors"
+    path = run.folder / MODEL
     if not path.exists():
         raise RunError(f"The run {run.id} has no trained model.", "It has not finished an epoch.", "Train it first.")
-    network = build_network(run.config["architecture"], seed=0)
-    replace_head(network, run.config["architecture"], len(run.classes), seed=0)
+    network = _empty_network(run)
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:
         raise WeightsError(f"{path} is damaged: {error}.", "", "Train the run again.") from error
     return network.eval()
+
+
+def _empty_network(run: Run) -> nn.Module:
+    """The run's network, to be filled with weights."""
+    network = build_network(run.config["architecture"], seed=0)
+    replace_head(network, run.config["architecture"], len(run.classes), seed=0)
+    return network
 
 
 def predict(run: Run, images: list[np.ndarray]) -> np.ndarray:

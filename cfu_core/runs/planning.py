@@ -2,11 +2,12 @@
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.catalog import Dataset, load_dataset
 from cfu_core.dataset.splitting import Split, check_split, check_trainable, split_of
-from cfu_core.errors import WeightsError
+from cfu_core.errors import RunError, WeightsError
 from cfu_core.models.registry import architecture
 from cfu_core.models.weight_files import IMAGENET, NONE, WeightsRecord, check_file
 from cfu_core.runs.store import Run, create_run
@@ -55,6 +56,33 @@ def plan_runs(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[Run]:
         )
         for config, split in zip(configs, splits, strict=True)
     ]
+
+
+def plan_again(run: Run) -> Run:
+    """The same run once more: the same settings, on the dataset as it was when the run was planned.
+
+    Raises
+    ------
+    CfuError
+        The dataset is gone, or is not what it was.
+    """
+    return plan_runs([TrainingConfig.from_dict(run.config)], planned_dataset(run))[0]
+
+
+def planned_dataset(run: Run) -> Dataset:
+    """The dataset with the edits that counted when the run was planned; later ones are for later runs.
+
+    Raises
+    ------
+    CfuError
+        It is gone, or is not what it was.
+    """
+    planned = run.spec["dataset"]
+    now = load_dataset(planned["id"])
+    dataset = replace(now, edits=now.edits[: planned.get("version", 0)])
+    if dataset.digest != planned["digest"]:
+        raise RunError("The dataset has changed since this run was planned.", "", "Start a new run.")
+    return dataset
 
 
 def _checked_split(config: TrainingConfig, dataset: Dataset) -> Split:

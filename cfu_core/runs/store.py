@@ -19,6 +19,7 @@ import platform
 import re
 import secrets
 import shutil
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -34,7 +35,7 @@ from cfu_core.errors import RunError
 from cfu_core.evaluation.metrics import Evaluation, evaluate
 from cfu_core.evaluation.tables import RunResult
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.storage import SpecFolder, finite, home, read_json, replacing, storage_errors, write_json
+from cfu_core.storage import SpecFolder, finite, home, read_json, replacing, storage_errors, write_bytes, write_json
 
 PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy", "scikit-learn")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,96}")
@@ -97,6 +98,14 @@ class Run(SpecFolder):
         path = self.folder / "metrics.jsonl"
         with storage_errors(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite({"kind": kind, **values})) + "\n")
+
+    def forget_metrics_after(self, epoch: int, batch: int) -> None:
+        """Leave out of ``metrics.jsonl`` what comes after `batch` batches of `epoch`, which are to be done again."""
+        path = self.folder / "metrics.jsonl"
+        if path.exists():
+            kept = [line for line in self._metrics() if (line["epoch"], line.get("batch", 0)) <= (epoch, batch)]
+            kept = [line for line in kept if line["kind"] == "batch" or line["epoch"] < epoch]
+            write_bytes(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
     def split(self) -> dict[str, str]:
         """The partition of every image, by path, as planned."""
@@ -222,13 +231,26 @@ def create_run(
 
 
 def environment() -> dict[str, str]:
-    """Versions that decide whether a run can be repeated."""
+    """Versions that decide whether a run can be repeated; ``commit`` is empty where this is no checkout."""
     return {
         "cfu_core": cfu_core.__version__,
+        "commit": _commit(Path(__file__).parents[2]),
         "python": platform.python_version(),
         "platform": platform.platform(),
         **{name: version(name) for name in PACKAGES},
     }
+
+
+def _commit(checkout: Path) -> str:
+    """The commit of a git checkout, with ``-dirty`` where files differ from it."""
+    if not (checkout / ".git").exists():
+        return ""  # not the commit of some folder around it
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def open_run(reference: str) -> Run:

@@ -19,3 +19,20 @@ def describe(device: torch.device) -> str:
     if device.type == "mps":
         return "GPU: Apple (MPS)"
     return f"CPU, {torch.get_num_threads()} threads"
+
+
+def random_state(device: torch.device) -> torch.Tensor | None:
+    """Where the device's own random numbers stand; None on the CPU, whose state is torch's."""
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else None
+
+
+def set_random_state(device: torch.device, state: torch.Tensor | None) -> None:
+    """Set what `random_state` gave; a state of another kind of device is left aside."""
+    if state is None:
+        return
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(state)

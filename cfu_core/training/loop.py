@@ -1,5 +1,6 @@
 """The training loop, to be read from top to bottom."""
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from cfu_core.errors import TrainingError
 from cfu_core.imaging.augmentation import sample_matrices
 from cfu_core.training.batches import normalise, to_device, warp_batch
 from cfu_core.training.config import TrainingConfig
+from cfu_core.training.devices import random_state, set_random_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,7 @@ class BatchResult:
     batches: int
     loss: float
     accuracy: float
+    seconds: float
     images_per_second: float
 
 
@@ -71,61 +74,152 @@ class EpochResult:
         return asdict(self)
 
 
-def train(
-    network: nn.Module,
-    images: TrainingImages,
-    config: TrainingConfig,
-    device: torch.device,
-    *,
-    on_batch: Callable[[BatchResult], None] = lambda result: None,
-    between: Callable[[], None] = lambda: None,
-) -> Iterator[EpochResult]:
-    """Train `network` in place, one epoch per item.
+class Training:
+    """A training that can be put down after any batch and goes on from there.
+
+    On the CPU it goes on to the same weights, bit for bit, as if it had never been put down.
 
     Parameters
     ----------
     network : nn.Module
-        On `device`.
+        On `device`; it is trained in place.
     images : TrainingImages
     config : TrainingConfig
     device : torch.device
-    on_batch : callable
-        Called after every step of the optimizer; may raise `StopRequested`.
-    between : callable
-        Called before every batch of the validation; may raise as well.
-
-    Yields
-    ------
-    EpochResult
-        After each epoch; the network then holds the weights of that epoch.
-
-    Raises
-    ------
-    TrainingError
-        The loss is no longer finite.
     """
-    torch.manual_seed(config.seed)  # dropout
-    rng = np.random.default_rng(config.seed)
-    optimizer = make_optimizer(network, config)
-    best = (-1.0, 0.0)
-    for epoch in range(1, config.epochs + 1):
+
+    def __init__(
+        self, network: nn.Module, images: TrainingImages, config: TrainingConfig, device: torch.device
+    ) -> None:
+        self.network = network
+        self.images = images
+        self.config = config
+        self.device = device
+        self.optimizer = make_optimizer(network, config)
+        self.epoch = 1  # in work
+        self.batch = 0  # how many of its batches are done
+        self._best = (-1.0, 0.0)  # validation accuracy and negative loss of the best epoch
+        self._loss = self._correct = self._seconds = 0.0  # sums over the epoch in work
+        self._rng = np.random.default_rng(config.seed)
+        self._order = self._rng.permutation(images.training)
+        torch.manual_seed(config.seed)  # dropout
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.images.training) // self.config.batch_size)
+
+    def state(self) -> dict[str, Any]:
+        """All that decides how it goes on, for `torch.save`; tensors are the network's and the optimizer's own."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "best": list(self._best),
+            "sums": [self._loss, self._correct, self._seconds],
+            "order": torch.from_numpy(self._order),
+            "random_numpy": json.dumps(self._rng.bit_generator.state),
+            "random_torch": torch.get_rng_state(),
+            "random_device": random_state(self.device),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave, in another process perhaps."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.batch = state["epoch"], state["batch"]
+        self._best = (state["best"][0], state["best"][1])
+        self._loss, self._correct, self._seconds = state["sums"]
+        self._order = state["order"].numpy().copy()
+        self._rng.bit_generator.state = json.loads(state["random_numpy"])
+        torch.set_rng_state(state["random_torch"])
+        set_random_state(self.device, state["random_device"])
+
+    def epochs(
+        self,
+        *,
+        on_batch: Callable[[BatchResult], None] = lambda result: None,
+        between: Callable[[], None] = lambda: None,
+    ) -> Iterator[EpochResult]:
+        """Train from where it stands, one epoch per item.
+
+        Parameters
+        ----------
+        on_batch : callable
+            Called after every step of the optimizer, which `state` then holds; may raise `StopRequested`.
+        between : callable
+            Called before every batch of the validation; may raise as well.
+
+        Yields
+        ------
+        EpochResult
+            After each epoch; the network then holds its weights, and `state` stands before the next one.
+
+        Raises
+        ------
+        TrainingError
+            The loss is no longer finite.
+        """
+        while self.epoch <= self.config.epochs:
+            self.network.train()
+            while self.batch < self.batches:
+                on_batch(self._step())
+            validating = time.perf_counter()
+            loss, accuracy = validate(self.network, self.images, self.config.batch_size, self.device, between)
+            standing = (accuracy, -math.inf if math.isnan(loss) else -loss)
+            result = EpochResult(
+                epoch=self.epoch,
+                training_loss=self._loss / len(self._order),
+                training_accuracy=self._correct / len(self._order),
+                validation_loss=loss,
+                validation_accuracy=accuracy,
+                train_seconds=self._seconds,
+                validate_seconds=time.perf_counter() - validating,
+                images_per_second=len(self._order) / self._seconds,
+                best=standing > self._best,
+            )
+            self._best = max(self._best, standing)
+            self.epoch, self.batch = self.epoch + 1, 0
+            self._loss = self._correct = self._seconds = 0.0
+            self._order = self._rng.permutation(self.images.training)
+            yield result
+
+    def _step(self) -> BatchResult:
+        """One batch: augment, forward, backward, and a step of the optimizer."""
         started = time.perf_counter()
-        loss, accuracy = _train_one_epoch(network, images, config, device, optimizer, rng, epoch, on_batch)
-        trained = time.perf_counter()
-        validation_loss, validation_accuracy = validate(network, images, config.batch_size, device, between)
-        standing = (validation_accuracy, -math.inf if math.isnan(validation_loss) else -validation_loss)
-        yield EpochResult(
-            epoch=epoch,
-            training_loss=loss,
-            training_accuracy=accuracy,
-            validation_loss=validation_loss,
-            validation_accuracy=validation_accuracy,
-            train_seconds=trained - started,
-            validate_seconds=time.perf_counter() - trained,
-            images_per_second=len(images.training) / (trained - started),
-            best=standing > best,
+        size = self.config.batch_size
+        rows = self._order[self.batch * size : (self.batch + 1) * size]
+        inputs = to_device(self.images.pixels[rows], self.device)
+        inputs = normalise(warp_batch(inputs, sample_matrices(self.config.augmentation, len(rows), self._rng)))
+        labels = torch.from_numpy(self.images.labels[rows]).to(self.device)
+        self.optimizer.zero_grad(set_to_none=True)
+        logits = self.network(inputs)
+        loss = functional.cross_entropy(logits, labels)
+        loss.backward()
+        self.optimizer.step()
+        self.batch += 1
+        value = loss.item()
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"The loss is no longer a number in epoch {self.epoch}, batch {self.batch}: the training has diverged.",
+                f"The learning rate is {self.config.learning_rate:g}; the paper uses 0.0001.",
+                "Choose a smaller learning rate.",
+            )
+        correct = (logits.argmax(1) == labels).sum().item()
+        self._loss += value * len(rows)
+        self._correct += correct
+        seconds = time.perf_counter() - started
+        self._seconds += seconds
+        return BatchResult(
+            epoch=self.epoch,
+            batch=self.batch,
+            batches=self.batches,
+            loss=value,
+            accuracy=correct / len(rows),
+            seconds=seconds,
+            images_per_second=min(self.batch * size, len(self._order)) / self._seconds,
         )
-        best = max(best, standing)
 
 
 def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
@@ -171,51 +265,3 @@ def predict_logits(
             between()
             outputs.append(network(normalise(to_device(pixels[rows[i : i + batch_size]], device))).cpu())
     return torch.cat(outputs)
-
-
-def _train_one_epoch(
-    network: nn.Module,
-    images: TrainingImages,
-    config: TrainingConfig,
-    device: torch.device,
-    optimizer: torch.optim.Optimizer,
-    rng: np.random.Generator,
-    epoch: int,
-    on_batch: Callable[[BatchResult], None],
-) -> tuple[float, float]:
-    network.train()
-    order = rng.permutation(images.training)
-    batches = -(-len(order) // config.batch_size)
-    total_loss = total_correct = 0.0
-    started = time.perf_counter()
-    for batch in range(batches):
-        rows = order[batch * config.batch_size : (batch + 1) * config.batch_size]
-        inputs = to_device(images.pixels[rows], device)
-        inputs = normalise(warp_batch(inputs, sample_matrices(config.augmentation, len(rows), rng)))
-        labels = torch.from_numpy(images.labels[rows]).to(device)
-        optimizer.zero_grad(set_to_none=True)
-        logits = network(inputs)
-        loss = functional.cross_entropy(logits, labels)
-        loss.backward()
-        optimizer.step()
-        if not math.isfinite(loss.item()):
-            raise TrainingError(
-                f"The loss is no longer a number in epoch {epoch}, batch {batch + 1}: the training has diverged.",
-                f"The learning rate is {config.learning_rate:g}; the paper uses 0.0001.",
-                "Choose a smaller learning rate.",
-            )
-        correct = (logits.argmax(1) == labels).sum().item()
-        total_loss += loss.item() * len(rows)
-        total_correct += correct
-        seen = batch * config.batch_size + len(rows)
-        on_batch(
-            BatchResult(
-                epoch=epoch,
-                batch=batch + 1,
-                batches=batches,
-                loss=loss.item(),
-                accuracy=correct / len(rows),
-                images_per_second=seen / (time.perf_counter() - started),
-            )
-        )
-    return total_loss / len(order), total_correct / len(order)

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from cfu_core.jobs.job import Job, State, Status, all_jobs
+from cfu_core.jobs.job import Job, State, Status
 from cfu_core.jobs.launch import ensure_worker
-from cfu_core.jobs.worker import LANES
+from cfu_core.jobs.worker import running, waiting
 
 ICONS = {
     State.QUEUED: ("blue", ":material/schedule:"),
     State.RUNNING: ("green", ":material/play_circle:"),
+    State.PAUSED: ("blue", ":material/pause_circle:"),
     State.FINISHED: ("gray", ":material/check_circle:"),
     State.STOPPED: ("orange", ":material/stop_circle:"),
     State.FAILED: ("red", ":material/error:"),
@@ -21,10 +22,15 @@ LOG_TAIL = 4000  # characters
 
 def active(lane: str) -> list[Job]:
     """Jobs of a lane that run or wait, in order; a worker is started where some wait and none lives."""
-    found = [job for job in all_jobs() if LANES.get(job.kind) == lane and not job.status().state.ended]
-    if found:
+    queue = waiting(lane)
+    if queue:
         ensure_worker(lane)
-    return found
+    return [*running(lane), *queue]
+
+
+def has_ended(folder: Path) -> bool:
+    """Whether nothing more will happen to a job by itself."""
+    return Job(folder).status().state.ended
 
 
 def state_badge(state: State) -> None:
@@ -43,6 +49,8 @@ def describe(status: Status) -> str:
     d = status.details
     if status.state is State.QUEUED:
         return "Waiting for its turn"
+    if "epoch" in d and status.state is not State.RUNNING:
+        return f"Epoch {d['epoch']} of {d['epochs']} · batch {d['batch']} of {d['batches']}"
     if "epoch" in d:
         parts = [f"Epoch {d['epoch']} of {d['epochs']}", f"batch {d['batch']} of {d['batches']}"]
         parts.append(f"{d['images_per_second']:.0f} images/s")

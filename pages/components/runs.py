@@ -7,6 +7,8 @@ import streamlit as st
 
 from cfu_core.errors import CfuError
 from cfu_core.jobs.job import Job, State
+from cfu_core.jobs.launch import resume
+from cfu_core.jobs.worker import move
 from cfu_core.runs.store import Run, delete_run, list_runs
 from pages.components import charts, jobs
 from pages.components.state import DRAWN
@@ -24,28 +26,87 @@ def label(run: Run) -> str:
 
 
 def live(queue: Sequence[Job]) -> None:
-    """The run that trains, with its curves, and those that wait. Read from files: every tab sees the same."""
+    """The run that trains, with its curves, and those that wait, in order. Read from files: every tab sees the same."""
+    waiting = [job for job in queue if job.status().state is State.QUEUED]
     for job in queue:
         run, status = Run(job.folder), job.status()
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{run.name}**", width="stretch")
                 jobs.state_badge(status.state)
-                waiting = status.state is State.QUEUED
-                text, icon = ("Remove", ":material/close:") if waiting else ("Stop", ":material/stop:")
-                asked = job.stop_requested()
-                st.button(
-                    "Stopping…" if asked else text,
-                    icon=icon,
-                    key=f"stop-{run.id}",
-                    disabled=asked,
-                    on_click=job.request_stop,
-                )
             drawn = f" ({DRAWN})" if run.spec["dataset"]["drawn"] else ""
             st.caption(f"{run.spec['dataset']['name']}{drawn} · {run.recipe.summary}")
-            if not waiting:
+            if status.state is not State.QUEUED:
                 jobs.progress(status)
                 curves(run, key=f"live-{run.id}", at_once=True)
+            with st.container(horizontal=True, vertical_alignment="center"):
+                _steering(job, status.state)
+                if job in waiting and len(waiting) > 1:
+                    _place(job, waiting.index(job) + 1, len(waiting))
+
+
+def _place(job: Job, place: int, of: int) -> None:
+    """Where it stands among those that wait, and the way to the front or back."""
+    for word, places, possible in (("up", -1, place > 1), ("down", 1, place < of)):
+        st.button(
+            "",
+            icon=f":material/arrow_{word}ward:",
+            key=f"{word}-{job.id}",
+            help=f"Move {word} in the queue",
+            disabled=not possible,
+            on_click=move,
+            args=(job, places),
+        )
+    st.caption(f"{place} of {of} in the queue", width="content")
+
+
+def _steering(job: Job, state: State) -> None:
+    """Pause and stop for what trains; put aside and remove for what waits."""
+    waits = state is State.QUEUED
+    pausing, stopping = job.pause_requested(), job.stop_requested()
+    st.button(
+        "Pausing…" if pausing else ("Put aside" if waits else "Pause"),
+        icon=":material/pause:",
+        key=f"pause-{job.id}",
+        disabled=pausing or stopping,
+        on_click=job.request_pause,
+        help="It can be resumed where it was.",
+    )
+    st.button(
+        "Stopping…" if stopping else ("Remove" if waits else "Stop"),
+        icon=":material/close:" if waits else ":material/stop:",
+        key=f"stop-{job.id}",
+        disabled=stopping,
+        on_click=job.request_stop,
+    )
+
+
+def put_down(runs: Sequence[Run]) -> None:
+    """Those of some runs that were paused, or ended by an accident: why, and a button that resumes each."""
+    for run in runs:
+        job = Job(run.folder)
+        status = job.status()
+        if status.state not in (State.PAUSED, State.INTERRUPTED):
+            continue
+        with st.container(border=True):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{run.name}**", width="stretch")
+                jobs.state_badge(status.state)
+                resume_button(job)
+            st.caption(status.message)
+            if status.details:
+                jobs.progress(status)
+
+
+def resume_button(job: Job) -> None:
+    """Go on from the last checkpoint."""
+    if st.button("Resume", icon=":material/play_arrow:", key=f"resume-{job.id}", help="Goes on where it was put down."):
+        try:
+            resume(job)
+        except CfuError as error:
+            st.error(str(error), icon=":material/error:")
+        else:
+            st.rerun()
 
 
 def curves(run: Run, *, key: str, title: str = "", at_once: bool = False) -> None:
@@ -67,12 +128,16 @@ def ended_notice(run: Run) -> None:
         st.page_link("pages/model/train.py", label="Watch it on the Train page", icon=":material/model_training:")
     elif status.state is State.STOPPED:
         st.warning(f"{status.message} The test images were not looked at.", icon=":material/stop_circle:")
+    elif status.state is State.PAUSED:
+        st.info(f"{status.message} The test images were not looked at.", icon=":material/pause_circle:")
     elif status.state is not State.FINISHED:
         st.error(status.message, icon=":material/error:")
         log = jobs.log_tail(Job(run.folder).log)
         if log:
             with st.expander("Log", icon=":material/description:"):
                 st.code(log, language=None)
+    if status.state.resumable:
+        resume_button(Job(run.folder))
 
 
 @st.dialog("Delete this run?")

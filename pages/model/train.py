@@ -98,16 +98,18 @@ place = st.grid(2, min_column_width=420, gap="large")
 with place.cell():
     last_line = settings_form(data)
 with place.cell():
+    ended = [run for run in runs.of_dataset(data.id) if jobs.has_ended(run.folder)]
     if jobs.active("device"):
         watch()
+        runs.put_down(ended)
     else:
-        done = runs.of_dataset(data.id)
-        if not done:
+        if not ended:
             st.info("Nothing has been trained on this dataset yet.", icon=":material/model_training:")
-        for run in done[:1]:
+        for run in ended[:1]:
             with st.container(border=True):
                 st.markdown(f"Latest run: **{run.name}**")
                 runs.summary(run)
+        runs.put_down(ended[1:])
 try:  # last, since the first time it takes some seconds
     last_line.caption(f"Trains on: {cached.networks(len(data.classes))['device']}")
 except CfuError as error:

@@ -4,8 +4,10 @@ import time
 
 import psutil
 import pytest
+from filelock import FileLock
 
-from cfu_core.jobs.job import Job, State, Status, all_jobs, create_job, jobs_folder, process_alive
+from cfu_core.errors import RunError
+from cfu_core.jobs.job import Job, State, Status, all_jobs, create_job, jobs_folder, process_alive, process_started
 
 pytestmark = pytest.mark.usefixtures("cfu_home")
 
@@ -17,7 +19,7 @@ def job() -> Job:
 
 def mine() -> dict:
     """This process, as a status names it."""
-    return {"pid": os.getpid(), "pid_started": psutil.Process().create_time()}
+    return {"pid": os.getpid(), "pid_started": process_started(os.getpid())}
 
 
 def test_a_new_job_is_queued_and_holds_what_was_asked_for(job):
@@ -43,7 +45,7 @@ def test_a_status_is_read_back_as_it_was_written(job):
 
 def test_a_job_whose_process_is_gone_is_interrupted(job):
     process = subprocess.Popen(["sleep", "60"])
-    started = psutil.Process(process.pid).create_time()
+    started = process_started(process.pid)
     job.write_status(Status(state=State.RUNNING, phase="Training", pid=process.pid, pid_started=started))
     assert job.status().state is State.RUNNING
     process.kill()
@@ -65,7 +67,7 @@ def test_another_process_with_the_same_number_is_not_taken_for_it(job):
 def test_a_zombie_is_not_alive():
     process = subprocess.Popen(["true"])
     try:
-        started = psutil.Process(process.pid).create_time()
+        started = process_started(process.pid)
         deadline = time.monotonic() + 30
         while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
             assert time.monotonic() < deadline
@@ -94,6 +96,57 @@ def test_a_stop_leaves_it_to_a_running_job_to_end(job):
     job.request_stop()
     assert job.stop_requested()
     assert job.status().state is State.RUNNING
+
+
+def test_a_pause_puts_a_waiting_job_aside_and_leaves_it_to_a_running_one(job):
+    job.request_pause()
+    assert job.status().state is State.PAUSED
+    job.write_status(Status(state=State.RUNNING, **mine()))
+    job.request_pause()
+    assert job.pause_requested()
+    assert job.status().state is State.RUNNING
+
+
+def test_a_stop_ends_what_was_paused(job):
+    job.write_status(Status(state=State.PAUSED, details={"epoch": 2}))
+    job.request_stop()
+    assert (job.status().state, job.status().details) == (State.STOPPED, {"epoch": 2})
+
+
+@pytest.mark.parametrize("state", [State.PAUSED, State.STOPPED, State.FAILED, State.INTERRUPTED])
+def test_what_ended_before_its_time_waits_again(job, state):
+    job.request_pause()
+    job.request_stop()
+    if state is State.INTERRUPTED:
+        who = mine()
+        job.write_status(Status(state=State.RUNNING, pid=who["pid"], pid_started=who["pid_started"] - 100))
+    else:
+        job.write_status(Status(state=state, message="why", details={"epoch": 2}))
+    job.requeue()
+    assert job.status().state is State.QUEUED
+    assert not job.stop_requested()
+    assert not job.pause_requested()
+    assert job.status().message == ""
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.RUNNING, State.FINISHED])
+def test_what_waits_runs_or_has_finished_is_not_resumed(job, state):
+    job.write_status(Status(state=state, **mine()))
+    with pytest.raises(RunError, match=f"is {state}. Only what ended before its time"):
+        job.requeue()
+
+
+def test_what_a_process_works_on_is_not_resumed(job):
+    job.write_status(Status(state=State.STOPPED))
+    with FileLock(job.folder / "lock"), pytest.raises(RunError, match="still works on"):
+        job.requeue()
+
+
+def test_a_job_is_ranked_by_its_age_unless_it_was_moved(job):
+    later = create_job("import", {})
+    assert job.rank < later.rank
+    later.set_rank(job.rank - 1)
+    assert later.rank < job.rank
 
 
 def test_a_stop_does_not_change_how_a_job_ended(job):

@@ -11,10 +11,10 @@ from filelock import FileLock, Timeout
 
 from cfu_core.dataset.catalog import Dataset, list_datasets, load_dataset
 from cfu_core.dataset.importing import import_source
-from cfu_core.errors import DatasetError, TrainingError, WeightsError
+from cfu_core.errors import DatasetError, RunError, TrainingError, WeightsError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive
-from cfu_core.jobs.launch import ensure_worker, remove_dataset, submit, submit_runs
+from cfu_core.jobs.launch import ensure_worker, remove_dataset, resume, submit, submit_runs
 from cfu_core.jobs.worker import lane_lock, waiting, work
 from cfu_core.runs.execution import load_model
 from cfu_core.runs.store import Run, list_runs
@@ -109,6 +109,18 @@ def test_killed_and_stopped_runs_and_the_queue_behind_them(nine_images, endless,
     assert second.evaluation() is None  # nobody has seen the test images
     until(lambda: lane_is_free("device"), "the worker to end")
     assert one.status().state is State.INTERRUPTED
+
+    # the stopped one goes on where it was; put down, it frees the device
+    epochs = len(second.history())
+    resume(two)
+    with pytest.raises(RunError, match="Only what ended before its time"):
+        resume(two)
+    until(lambda: len(second.history()) > epochs, "the next epoch")
+    two.request_pause()
+    until(lambda: two.status().state.ended, "the pause")
+    assert (two.status().state, two.status().message) == (State.PAUSED, "Paused on request.")
+    assert [epoch["epoch"] for epoch in second.history()] == list(range(1, len(second.history()) + 1))
+    until(lambda: lane_is_free("device"), "the worker to end")
 
 
 def test_a_run_that_does_not_fit_its_dataset_is_not_queued(nine_images, endless):

@@ -2,14 +2,13 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import psutil
 import pytest
 from filelock import FileLock, Timeout
 
 from cfu_core.jobs import worker
-from cfu_core.jobs.job import Job, State, Status, create_job
+from cfu_core.jobs.job import Job, State, Status, create_job, process_started
 from cfu_core.jobs.tasks import TASKS, execute
-from cfu_core.jobs.worker import lane_lock, run_in_foreground, running, waiting, work
+from cfu_core.jobs.worker import lane_lock, move, run_in_foreground, running, waiting, work
 
 pytestmark = pytest.mark.usefixtures("cfu_home")
 
@@ -51,6 +50,26 @@ def test_jobs_are_done_in_the_order_in_which_they_came(done):
     assert done == ["a", "b", "c"]
     assert waiting("data") == running("data") == []
     assert lane_is_free("data")
+
+
+def test_waiting_jobs_can_be_moved(done):
+    a, b, c = (queued(name) for name in "abc")
+    for job, places, order in (
+        (c, -1, "acb"),
+        (c, -5, "cab"),
+        (c, -1, "cab"),
+        (a, 1, "cba"),
+        (c, 1, "bca"),
+        (b, 9, "cab"),
+        (b, 1, "cab"),
+    ):
+        move(job, places)
+        assert "".join(waiting_job.spec["name"] for waiting_job in waiting("data")) == order
+    work("data")
+    assert done == ["c", "a", "b"]
+    rank = a.rank
+    move(a, -1)  # too late
+    assert a.rank == rank
 
 
 def test_a_job_that_comes_while_another_is_done_is_done_too(done, monkeypatch):
@@ -103,7 +122,7 @@ def test_a_job_that_outlived_its_worker_is_waited_for(done, monkeypatch):
     orphan = queued("orphan")
     queued("behind")
     process = subprocess.Popen(["sleep", "60"])
-    started = psutil.Process(process.pid).create_time()
+    started = process_started(process.pid)
     orphan.write_status(Status(state=State.RUNNING, pid=process.pid, pid_started=started))
     waits = []
 

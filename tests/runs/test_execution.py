@@ -86,7 +86,7 @@ def test_a_full_disk_is_told_and_the_last_model_stays(copied, tmp_path):
         shutil.copy(copied.folder / "spec.json", disk)
         (disk / "model.safetensors").write_bytes(b"the last one")
         with pytest.raises(StorageError, match="The disk is full"):
-            save_model(Run(disk), load_model(copied), {})
+            save_model(Run(disk), load_model(copied).state_dict(), {})
         assert (disk / "model.safetensors").read_bytes() == b"the last one"
         assert sorted(path.name for path in disk.iterdir()) == ["model.safetensors", "spec.json"]
     finally:

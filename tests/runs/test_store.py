@@ -216,7 +216,7 @@ def test_a_real_run_tells_its_history_and_where_the_time_went(finished_run):
     assert epoch["best"]
     assert [step["batch"] for step in finished_run.batches()] == [1, 2]  # 25 training images in batches of 15
     seconds = finished_run.timing()["seconds"]
-    assert set(seconds) == {"decode", "preprocess", "train", "validate", "test", "total"}
+    assert set(seconds) == {"decode", "preprocess", "train", "validate", "save", "test", "total"}
     assert all(value > 0 for value in seconds.values())
     assert sum(seconds.values()) - seconds["total"] <= seconds["total"]
     assert result_of(finished_run).seconds == seconds

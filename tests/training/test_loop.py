@@ -13,7 +13,7 @@ from cfu_core.imaging.recipe import Recipe
 from cfu_core.training import loop
 from cfu_core.training.batches import normalise, to_device
 from cfu_core.training.config import TrainingConfig
-from cfu_core.training.loop import TrainingImages, make_optimizer, predict_logits, train, validate
+from cfu_core.training.loop import EpochResult, Training, TrainingImages, make_optimizer, predict_logits, validate
 
 CPU = torch.device("cpu")
 
@@ -30,6 +30,10 @@ class Guarded(np.ndarray):
         rows = np.arange(len(self))[key]
         assert not self.forbidden & set(np.atleast_1d(rows).tolist()), "a forbidden image was looked at"
         return np.asarray(super().__getitem__(key))
+
+
+def train(network, images, config, device, **callbacks) -> Iterator[EpochResult]:
+    return Training(network, images, config, device).epochs(**callbacks)
 
 
 def tiny_network(seed: int = 0) -> nn.Module:
@@ -248,3 +252,51 @@ def test_the_optimizer_is_the_one_that_was_asked_for_and_every_layer_learns(conf
     assert group["lr"] == 0.003
     assert {key: group[key] for key in settings} == settings
     assert len(group["params"]) == len(list(network.parameters()))
+
+
+class Enough(Exception):
+    """Raised after some batches, as a kill would come."""
+
+
+def put_down_after(steps: int):
+    left = iter(range(steps))
+
+    def on_batch(_result) -> None:
+        if next(left, None) is None:
+            raise Enough
+
+    return on_batch
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("steps", [0, 2, 3, 4, 9])  # after the first batch; in an epoch; its last; the next one's first
+def test_a_training_that_was_put_down_goes_on_to_the_same_bits(config, steps, optimizer, tmp_path):
+    config = replace(config, epochs=3, optimizer=optimizer)
+    whole = tiny_network()
+    expected = list(train(whole, colours(), config, CPU))
+
+    first = Training(tiny_network(), colours(), config, CPU)
+    before = []
+    with pytest.raises(Enough):
+        before.extend(first.epochs(on_batch=put_down_after(steps)))
+    torch.save(first.state(), tmp_path / "state.pt")
+    torch.manual_seed(99)  # another process has random numbers of its own
+    second = Training(tiny_network(seed=5), colours(), config, CPU)
+    second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+    after = list(second.epochs())
+
+    for name, weights in whole.state_dict().items():
+        assert torch.equal(weights, second.network.state_dict()[name]), name
+    epochs = [e for e in range(1, 4) if e >= expected[-1].epoch - len(after) + 1]
+    assert [result.epoch for result in after] == epochs
+    figures = ("epoch", "training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "best")
+    for one, other in zip(expected[-len(after) :], after, strict=True):
+        assert [getattr(one, name) for name in figures] == [getattr(other, name) for name in figures]
+
+
+def test_after_its_last_epoch_nothing_is_left_to_do(config):
+    done = Training(tiny_network(), colours(), replace(config, epochs=1), CPU)
+    assert len(list(done.epochs())) == 1
+    again = Training(tiny_network(), colours(), replace(config, epochs=1), CPU)
+    again.restore(done.state())
+    assert list(again.epochs()) == []

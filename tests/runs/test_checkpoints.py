@@ -1,0 +1,198 @@
+"""Runs that are killed, put down and resumed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cfu_core.dataset.importing import import_source
+from cfu_core.errors import StorageError
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.runs import checkpoints
+from cfu_core.runs.checkpoints import CheckpointWriter, checkpoints_folder, discard_checkpoints, newest_checkpoint
+from cfu_core.runs.planning import plan_runs
+from cfu_core.runs.store import Run
+from cfu_core.training.config import TrainingConfig
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def writer(tmp_path):
+    made = CheckpointWriter(tmp_path)
+    yield made
+    made.close()
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in checkpoints_folder(folder).iterdir())
+
+
+def keep(writer: CheckpointWriter, *steps: int) -> None:
+    for step in steps:
+        writer.keep(step, {"weights": torch.full((3,), float(step))}, {"epoch": step})
+    writer.wait()
+
+
+def weights(folder: Path) -> list[float]:
+    found, _ = newest_checkpoint(folder)
+    return found.state["weights"].tolist()
+
+
+def test_what_was_kept_is_read_back(writer, tmp_path):
+    state = {
+        "optimizer": {"state": {0: {"step": torch.tensor(3.0), "exp_avg": torch.arange(6.0).view(2, 3)}}},
+        "best": [0.25, -1.5],
+        "random": json.dumps({"state": 2**120 + 1}),
+        "device": None,
+        "order": torch.tensor([5, 3, 9]),
+    }
+    writer.keep(7, state, {"epoch": 2, "batch": 3})
+    state["order"][0] = 0  # the training goes on while it is written
+    writer.wait()
+    found, problems = newest_checkpoint(tmp_path)
+    assert problems == []
+    assert (found.facts["epoch"], found.facts["batch"]) == (2, 3)
+    assert found.state["order"].tolist() == [5, 3, 9]
+    assert (found.state["best"], found.state["random"], found.state["device"]) == (state["best"], state["random"], None)
+    torch.testing.assert_close(found.state["optimizer"], state["optimizer"], rtol=0, atol=0)
+
+
+def test_without_checkpoints_there_is_none(tmp_path):
+    assert newest_checkpoint(tmp_path) == (None, [])
+
+
+def test_the_two_newest_are_kept(writer, tmp_path):
+    keep(writer, 3, 9, 10, 200)
+    assert files(tmp_path) == ["000000010.json", "000000010.pt", "000000200.json", "000000200.pt"]
+    assert weights(tmp_path) == [200.0] * 3
+    discard_checkpoints(tmp_path)
+    assert not checkpoints_folder(tmp_path).exists()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "one byte", "gone", "its facts"])
+def test_where_the_newest_is_damaged_the_one_before_serves(writer, tmp_path, damage):
+    keep(writer, 1, 2)
+    file = checkpoints_folder(tmp_path) / "000000002.pt"
+    content = file.read_bytes()
+    if damage == "truncated":
+        file.write_bytes(content[: len(content) // 2])
+    elif damage == "one byte":
+        place = content.index(torch.full((3,), 2.0).numpy().tobytes())
+        file.write_bytes(content[:place] + b"\1" + content[place + 1 :])
+    elif damage == "gone":
+        file.unlink()
+    else:
+        file.with_suffix(".json").write_text("{")
+    found, problems = newest_checkpoint(tmp_path)
+    assert found.state["weights"].tolist() == [1.0] * 3
+    assert len(problems) == 1
+    assert problems[0].startswith("The checkpoint 000000002 is damaged and was passed over")
+
+
+def test_what_a_killed_process_left_half_written_is_no_checkpoint_and_goes(writer, tmp_path):
+    keep(writer, 1)
+    folder = checkpoints_folder(tmp_path)
+    (folder / "000000002.pt").write_bytes(b"without its facts")
+    (folder / ".000000003.pt.1234abcd.part").write_bytes(b"half")
+    assert weights(tmp_path) == [1.0] * 3
+    keep(writer, 4)
+    assert files(tmp_path) == ["000000001.json", "000000001.pt", "000000004.json", "000000004.pt"]
+
+
+def test_one_is_due_after_a_minute_and_when_the_last_is_on_disk(writer, monkeypatch):
+    assert not writer.due
+    monkeypatch.setattr(checkpoints, "EVERY_S", 0.0)
+    assert writer.due
+
+
+def test_a_full_disk_is_told_by_the_next_one_and_the_last_one_stays(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        writer = CheckpointWriter(disk)
+        keep(writer, 1)
+        writer.keep(2, {"weights": torch.zeros(500_000)}, {})
+        with pytest.raises(StorageError, match="The disk is full"):
+            writer.wait()
+        assert files(disk) == ["000000001.json", "000000001.pt"]
+        writer.close()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+# --- a run, killed again and again
+
+SITTINGS = """
+import os, signal, sys, time
+from pathlib import Path
+
+import torch
+
+from cfu_core.runs import checkpoints
+from cfu_core.runs.execution import execute_run
+from cfu_core.runs.observer import Observer
+from cfu_core.runs.store import Run
+
+checkpoints.EVERY_S = 0.0
+torch.set_num_threads(1)
+
+class Killer(Observer):
+    def __init__(self, run, steps):
+        self.run, self.left = run, steps
+
+    def report(self, phase, **details):
+        self.left -= phase == "Training"
+        if self.left < 0:
+            while not list(self.run.folder.glob("checkpoints/*.json")):
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def stop_requested(self):
+        return False
+
+for number in range(1, len(sys.argv), 2):
+    child = os.fork()  # a process for each sitting, without waiting for torch each time
+    if child == 0:
+        run = Run(Path(sys.argv[number]))
+        execute_run(run, Killer(run, int(sys.argv[number + 1])))
+        os._exit(0)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+
+def carry_out(*sittings: tuple[Run, int]) -> list[int]:
+    """Each in a process that is killed after so many steps of its own; the signals that ended them, 0 for none."""
+    arguments = [text for run, steps in sittings for text in (str(run.folder), str(steps))]
+    command = [sys.executable, "-c", SITTINGS, *arguments]
+    done = subprocess.run(command, cwd=PROJECT, env=os.environ, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    return [int(line) for line in done.stdout.split()]
+
+
+def test_a_run_that_was_killed_three_times_ends_with_the_same_bits(cfu_home, nine_shapes):  # noqa: ARG001
+    data = import_source(nine_shapes)
+    config = TrainingConfig(
+        dataset=data.id, architecture="resnet18", recipe=Recipe.original(299), weights="none", epochs=2, batch_size=2
+    )
+    whole, killed = plan_runs([config, config], data)
+    # in the first epoch; at once after it has gone on, so that this sitting brings nothing; in the second epoch
+    kills = [(killed, 1), (killed, 0), (killed, 1)]
+    ended = carry_out((whole, 99), *kills, (killed, 99))
+    assert ended == [0, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, 0]
+    for name in ("model.safetensors", "predictions.csv", "evaluation.json"):
+        assert (whole.folder / name).read_bytes() == (killed.folder / name).read_bytes(), name
+    figures = ("epoch", "training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "best")
+    assert [[e[f] for f in figures] for e in killed.history()] == [[e[f] for f in figures] for e in whole.history()]
+    steps = [(step["epoch"], step["batch"], step["loss"]) for step in whole.batches()]
+    assert [(step["epoch"], step["batch"], step["loss"]) for step in killed.batches()] == steps
+    assert killed.timing()["sittings"] in (3, 4)  # the one that brought nothing leaves no trace
+    assert not checkpoints_folder(killed.folder).exists()
