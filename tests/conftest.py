@@ -12,7 +12,6 @@ from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.importing import import_source
 from cfu_core.runs.store import Run
 
-
 #: Fixtures that take seconds to make: the tests of each run in one process, so that it is made once.
 COSTLY = ("_trained_home", "_surveyed_home", "sample", "collection", "sizes")
 

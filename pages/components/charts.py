@@ -22,7 +22,8 @@ def show(
     legend = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "traceorder": "normal"}
     colors = theme()
     figure.update_layout(template="streamlit", colorway=colors.categories, height=height, legend=legend)
-    figure.update_layout(margin=MARGIN if len(figure.data) > 1 else MARGIN | {"b": 8})
+    margin = MARGIN if len(figure.data) > 1 else MARGIN | {"b": 8}
+    figure.update_layout(margin=margin if figure.layout.title.text else margin | {"t": 8})
     figure.update_traces(colorscale=[[0, colors.background], [1, colors.accent]], selector={"type": "heatmap"})
     st.plotly_chart(
         figure,
@@ -61,7 +62,7 @@ def class_bars(counts: Mapping[str, int]) -> go.Figure:
         )
     )
     figure.update_layout(
-        margin_t=8, xaxis={"visible": False, "fixedrange": True}, yaxis={"autorange": "reversed", "fixedrange": True}
+        xaxis={"visible": False, "fixedrange": True}, yaxis={"autorange": "reversed", "fixedrange": True}
     )
     return figure
 

@@ -66,12 +66,12 @@ def _taken(field: str, key: str, wrap: Callable[[Any], Any] = tuple) -> None:
 
 def widgets(data: Dataset, chosen: Filter, kinds: dict[str, str]) -> None:
     """Class, partition, name; the rest under More. `kinds` are the findings of the audit with their titles."""
-    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         _pills("Class", "classes", data.classes, chosen.classes)
         _pills("Partition", "partitions", list(PARTITIONS), chosen.partitions, lambda p: charts.SHORT[p])
         key = widget_key("filter_name")
         st.text_input(
-            "Name contains", chosen.name, key=key, on_change=_taken, args=("name", key, str), width=190, max_chars=120
+            "Name contains", chosen.name, key=key, on_change=_taken, args=("name", key, str), width=170, max_chars=120
         )
         with st.popover("More filters", icon=":material/tune:"):
             if data.has_groups:

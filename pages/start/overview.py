@@ -73,7 +73,7 @@ with left:
                     charts.class_bars(summary.counts),
                     key="classes",
                     alt="Images of each class",
-                    height=60 + 34 * len(summary.counts),
+                    height=24 + 34 * len(summary.counts),
                 )
             else:
                 counts = " · ".join(f"{name} {n}" for name, n in summary.counts.items())

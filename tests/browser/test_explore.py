@@ -27,8 +27,8 @@ def expect_count(screen, count: int) -> None:
 
 
 def plot(screen):
-    """The part of a Plotly figure in which one draws."""
-    return screen.page.locator(".stPlotlyChart .nsewdrag").first
+    """The part of the map in which one draws."""
+    return screen.widget("map_*").locator(".nsewdrag")
 
 
 def test_an_outline_on_the_map_filters_the_grid_and_stands_in_the_link(explore, dataset, new_screen, server):

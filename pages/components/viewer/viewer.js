@@ -111,7 +111,8 @@ class Viewer {
     this.marked = marks
     if (before?.path === header.path) return this.settle()
     this.fit()
-    if (document.activeElement === document.body) this.stage.focus()
+    // a view that can be closed was opened for the keyboard; one that is a part of the page leaves it alone
+    if (header.closable && document.activeElement === document.body) this.stage.focus()
   }
 
   /** Decode a picture; the old one stays until the new one is there. False where a newer message has come. */
