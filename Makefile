@@ -4,13 +4,13 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: run test lint unit browser clean
+.PHONY: run test lint unit processes browser clean
 
 run: .venv/installed
 	@$(BIN)/python -m pages.components.warmup $(PORT) &
 	@exec $(BIN)/streamlit run streamlit_app.py --server.port $(PORT)
 
-test: lint unit browser
+test: lint unit processes browser
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
@@ -19,7 +19,11 @@ lint: .venv/installed-dev
 
 # two processes, and threads within them would only wait for each other
 unit: .venv/installed-dev
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser and not processes" -n 2
+
+# trainings that are really started, killed and resumed
+processes: .venv/installed-dev
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m processes -n 2
 
 browser: .venv/installed-dev
 	$(BIN)/python -m pytest -m browser

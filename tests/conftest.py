@@ -12,17 +12,6 @@ from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.importing import import_source
 from cfu_core.runs.store import Run
 
-#: Fixtures that take seconds to make: the tests of each run in one process, so that it is made once.
-COSTLY = ("_trained_home", "_surveyed_home", "sample", "collection", "sizes")
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Keep the tests of a costly fixture together, for ``pytest -n 2 --dist loadgroup``."""
-    for item in items:
-        for name in set(COSTLY) & set(item.fixturenames):
-            item.add_marker(pytest.mark.xdist_group(name))
-
 
 @pytest.fixture
 def cfu_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -341,6 +341,7 @@ def test_a_verb_of_a_real_process_prints_one_json_document(tmp_path, nine_shapes
     assert json.loads(done.stdout)["images"] == 9
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("cfu_home")
 def test_ctrl_c_stops_a_training_and_keeps_what_was_done(nine_shapes, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # three images a step: more threads would only wait for each other

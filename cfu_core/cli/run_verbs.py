@@ -25,6 +25,7 @@ def add_verbs(verbs: Any) -> None:
         ("pause", "put a run down; its device is free, and it can be resumed"),
         ("stop", "end a run; what its epochs gave is kept"),
         ("resume", "go on with a run that ended before its time, from its last checkpoint"),
+        ("again", "train a run once more with its settings, on its dataset as it was then"),
     ):
         verb = verbs.add_parser(name, help=told)
         verb.add_argument("run")
@@ -87,12 +88,17 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _steer(arguments: argparse.Namespace) -> int:
+    from cfu_core.runs.planning import plan_again
     from cfu_core.runs.store import open_run
 
     run = open_run(arguments.run)
+    if arguments.steer == "again":
+        run = plan_again(run)
     job = Job(run.folder)
     status = job.status().state
-    if arguments.steer == "resume":
+    if arguments.steer == "again":
+        status = State(run_job(job, run.name))
+    elif arguments.steer == "resume":
         job.requeue()
         status = State(run_job(job, run.name))
     elif status.ended and not (arguments.steer == "stop" and status is State.PAUSED):

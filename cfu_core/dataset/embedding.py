@@ -141,6 +141,7 @@ def _interruptible(work: Callable[[], Any], check: Callable[[], None]) -> Any:
 
     thread = threading.Thread(target=run, daemon=True)  # one that nobody waits for does not hold up the process
     thread.start()
+    check()  # once at least, however quick the work is
     while thread.is_alive():
         thread.join(0.25)
         check()

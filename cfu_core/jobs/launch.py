@@ -17,7 +17,7 @@ from cfu_core.dataset.catalog import Dataset, delete_dataset
 from cfu_core.errors import DatasetError, StorageError
 from cfu_core.jobs.job import Job, all_jobs, create_job, process_alive, process_started
 from cfu_core.jobs.worker import LANES, lane_lock, project_folder, waiting
-from cfu_core.runs.planning import plan_runs
+from cfu_core.runs.planning import plan_again, plan_runs
 from cfu_core.runs.store import Run
 from cfu_core.storage import home, read_json, storage_errors, write_json
 from cfu_core.training.config import TrainingConfig
@@ -43,6 +43,13 @@ def submit_runs(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[Run
     runs = plan_runs(configs, dataset)
     ensure_worker(LANES["train"])
     return runs
+
+
+def run_again(run: Run) -> Run:
+    """Queue the same run once more, on the dataset as it was. Raises as `plan_again` does."""
+    again = plan_again(run)
+    ensure_worker(LANES["train"])
+    return again
 
 
 def resume(job: Job) -> None:

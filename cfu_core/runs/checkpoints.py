@@ -22,7 +22,8 @@ from cfu_core.errors import StorageError
 from cfu_core.storage import read_json, replacing, storage_errors, write_json
 
 KEPT = 2
-EVERY_S = 60.0  # within an epoch; after each epoch there is one anyway
+EVERY_S = 60.0  # within an epoch; after an epoch there is one anyway,
+PATIENCE = 3.0  # unless the last one took more than a third of the time since it was begun
 
 
 class Checkpoint(NamedTuple):
@@ -47,11 +48,21 @@ class CheckpointWriter:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
         self._kept = time.monotonic()
+        self._took = 0.0  # seconds for the last one
 
     @property
     def due(self) -> bool:
-        """Whether a minute has passed since the last one, and that one is on disk."""
-        return time.monotonic() - self._kept >= EVERY_S and (self._writing is None or self._writing.done())
+        """Within an epoch: whether a minute has passed since the last one."""
+        return self._idle and time.monotonic() - self._kept >= EVERY_S
+
+    @property
+    def affordable(self) -> bool:
+        """After an epoch: whether the last one took little of the time since; very short epochs share one."""
+        return self._idle and time.monotonic() - self._kept >= PATIENCE * self._took
+
+    @property
+    def _idle(self) -> bool:
+        return self._writing is None or self._writing.done()
 
     def keep(
         self,
@@ -59,7 +70,7 @@ class CheckpointWriter:
         state: dict[str, Any],
         facts: Mapping[str, Any],
         *,
-        then: Callable[[dict[str, Any]], None] = lambda state: None,
+        first: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin to write a checkpoint; the state is copied first, so that the training can go on.
 
@@ -71,8 +82,8 @@ class CheckpointWriter:
             Tensors, numbers, text, lists and dicts.
         facts : mapping
             Plain values, for people and for `newest_checkpoint`.
-        then : callable
-            Called in the background with the copied state when it is on disk.
+        first : callable
+            Called in the background, before it is written.
 
         Raises
         ------
@@ -80,12 +91,14 @@ class CheckpointWriter:
             The one before could not be written: the disk is full, or the folder may not be written.
         """
         self.wait()
-        copied = _copied(state)
+        copied = copied_to_cpu(state)
         self._kept = time.monotonic()
 
         def work() -> None:
+            began = time.monotonic()
+            first()
             _write(self._folder, step, copied, facts)
-            then(copied)
+            self._took = time.monotonic() - began
 
         self._writing = self._pool.submit(work)
 
@@ -176,12 +189,12 @@ def _read(path: Path, digest: str) -> dict[str, Any]:
         raise StorageError(f"{path.name} cannot be read: {error}.") from error
 
 
-def _copied(value: Any) -> Any:
-    """The same structure with tensors of its own, on the CPU."""
+def copied_to_cpu(value: Any) -> Any:
+    """The same structure of dicts and lists with tensors of its own, on the CPU."""
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
+        return {key: copied_to_cpu(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_copied(item) for item in value)
+        return type(value)(copied_to_cpu(item) for item in value)
     return value

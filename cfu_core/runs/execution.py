@@ -17,11 +17,11 @@ from cfu_core.imaging import recipe as recipes
 from cfu_core.models.networks import build_network, replace_head
 from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
 from cfu_core.models.weights import initial_network
-from cfu_core.runs.checkpoints import CheckpointWriter, discard_checkpoints, newest_checkpoint
+from cfu_core.runs.checkpoints import CheckpointWriter, copied_to_cpu, discard_checkpoints, newest_checkpoint
 from cfu_core.runs.observer import Observer
 from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.store import Run
-from cfu_core.storage import read_json, write_bytes, write_json
+from cfu_core.storage import write_bytes, write_json
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import best_device, describe
 from cfu_core.training.loop import BatchResult, Training, TrainingImages, predict_logits
@@ -79,8 +79,6 @@ def execute_run(run: Run, observer: Observer) -> None:
     training = Training(network, images, config, device)
     if found:
         training.restore(found.state)
-        if found.facts["best"] and _best_epoch(run) != found.facts["epoch"] - 1:  # killed just before it was kept
-            _keep_best(run, found.state["network"], found.facts["epoch"] - 1, began_with)
         run.forget_metrics_after(training.epoch, training.batch)
         if problems:
             clock.facts["remarks"] = [*clock.facts.get("remarks", []), *problems]
@@ -191,6 +189,7 @@ class _Keeper:
         self._began_with = began_with
         self._writer = CheckpointWriter(run.folder)
         self._at = (0, 0)  # where the newest one stands
+        self._best: tuple[int, dict[str, torch.Tensor]] | None = None  # an epoch and its weights, not on disk yet
 
     def __enter__(self) -> Self:
         return self
@@ -198,6 +197,7 @@ class _Keeper:
     def __exit__(self, *_: object) -> None:
         try:
             self._writer.wait()
+            self._save(self._best)
         finally:
             self._writer.close()
 
@@ -209,11 +209,18 @@ class _Keeper:
 
     def epoch_ended(self, *, best: bool) -> None:
         """After an epoch; the weights of the best one so far are the run's result."""
-        self.keep(best=best)
+        if best:
+            self._best = (self._training.epoch - 1, copied_to_cpu(self._training.network.state_dict()))
+        if self._writer.affordable:
+            self.keep()
         self.clock.write()
 
-    def keep(self, *, best: bool = False) -> None:
-        """Where it stands now; with `best`, the epoch that has just ended is the best so far."""
+    def keep(self) -> None:
+        """Where it stands now.
+
+        The best weights are written first: whoever goes on from a checkpoint finds those that it speaks of, or later
+        ones.
+        """
         epoch, batch = self._training.epoch, self._training.batch
         if (epoch, batch) == self._at:
             return
@@ -221,27 +228,17 @@ class _Keeper:
         facts = {
             "epoch": epoch,
             "batch": batch,
-            "best": best,
             "weights_at_start": self._began_with,
             "timing": self.clock.to_dict(),
         }
-
-        def then(state: dict[str, Any]) -> None:
-            if best:
-                _keep_best(self._run, state["network"], epoch - 1, self._began_with)
-
         step = (epoch - 1) * self._training.batches + batch
-        self._writer.keep(step, self._training.state(), facts, then=then)
+        best, self._best = self._best, None
+        self._writer.keep(step, self._training.state(), facts, first=lambda: self._save(best))
 
-
-def _keep_best(run: Run, weights: Mapping[str, torch.Tensor], epoch: int, began_with: dict[str, Any]) -> None:
-    save_model(run, weights, {"best_epoch": epoch, "weights_at_start": began_with})
-
-
-def _best_epoch(run: Run) -> int:
-    """The epoch whose weights are kept; 0 for none."""
-    path = run.folder / "model.json"
-    return read_json(path)["best_epoch"] if path.exists() else 0
+    def _save(self, best: tuple[int, dict[str, torch.Tensor]] | None) -> None:
+        if best:
+            epoch, weights = best
+            save_model(self._run, weights, {"best_epoch": epoch, "weights_at_start": self._began_with})
 
 
 @dataclass

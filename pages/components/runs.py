@@ -7,7 +7,7 @@ import streamlit as st
 
 from cfu_core.errors import CfuError
 from cfu_core.jobs.job import Job, State
-from cfu_core.jobs.launch import resume
+from cfu_core.jobs.launch import resume, run_again
 from cfu_core.jobs.worker import move
 from cfu_core.runs.store import Run, delete_run, list_runs
 from pages.components import charts, jobs
@@ -153,7 +153,14 @@ def confirm_delete(run: Run) -> None:
 
 
 def manage(run: Run) -> None:
-    """Name it, delete it."""
+    """Run it again, name it, delete it."""
+    if st.button("Run again", icon=":material/replay:", help="The same settings, seed and images, as a new run."):
+        try:
+            run_again(run)
+        except CfuError as error:
+            st.error(str(error), icon=":material/error:")
+        else:
+            st.switch_page("pages/model/train.py")
     with st.popover("Rename", icon=":material/edit:"):
         name = st.text_input("Name", run.name, key=f"name-{run.id}")
         if st.button("Save", key="save_name"):
@@ -169,7 +176,10 @@ def manage(run: Run) -> None:
 
 
 def summary(run: Run) -> None:
-    """A finished run in a few lines, with its curves and the way to its results."""
+    """A run that has ended in a few lines, with its curves and the way to its results."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"Latest run: **{run.name}**", width="stretch")
+        jobs.state_badge(Job(run.folder).status().state)
     ended_notice(run)
     evaluation = run.evaluation()
     if evaluation:

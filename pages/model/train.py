@@ -107,7 +107,6 @@ with place.cell():
             st.info("Nothing has been trained on this dataset yet.", icon=":material/model_training:")
         for run in ended[:1]:
             with st.container(border=True):
-                st.markdown(f"Latest run: **{run.name}**")
                 runs.summary(run)
         runs.put_down(ended[1:])
 try:  # last, since the first time it takes some seconds

@@ -2,11 +2,13 @@
 
 import re
 
+import psutil
 import pytest
 from playwright.sync_api import expect
 
 from cfu_core.dataset.importing import import_source
 from cfu_core.jobs.job import Job, State
+from cfu_core.jobs.worker import waiting as queue_of
 from cfu_core.runs.store import Run
 from tests.browser.driving import WORK_MS, runs_in
 
@@ -83,3 +85,55 @@ def test_two_people_see_and_steer_one_queue(new_server, new_screen, drawn_shapes
         expect(person.widget("stop-*")).to_have_count(0)
         expect(person.text("Taken out of the queue before it began.")).to_be_visible()
     assert [Job(run.folder).status().state for run in runs_in(server.home)] == [State.STOPPED] * 2
+
+
+def test_a_run_is_paused_resumed_killed_and_resumed(new_server, new_screen, drawn_shapes, monkeypatch):
+    server = new_server()
+    monkeypatch.setenv("CFU_HOME", str(server.home))
+    shapes = import_source(drawn_shapes, name="shapes")
+    screen = new_screen(server)
+    screen.open("train", dataset=shapes.id)
+    screen.start_training("ResNet-18", epochs=LONG)
+    expect(screen.text(re.compile(rf"Epoch [2-9] of {LONG}"))).to_be_visible(timeout=WORK_MS)
+    run = the_run(server)
+
+    screen.button("Pause").click()
+    expect(screen.text("Paused on request.").first).to_be_visible(timeout=WORK_MS)
+    expect(screen.text("paused").first).to_be_visible()
+    done = len(run.history())
+    screen.reload()
+    screen.button("Resume").click()
+    expect(screen.text(re.compile(rf"Epoch \d+ of {LONG} · batch \d of \d · \d+ images"))).to_be_visible(
+        timeout=WORK_MS
+    )
+    assert [epoch["epoch"] for epoch in run.history()][:done] == list(range(1, done + 1))
+
+    psutil.Process(Job(run.folder).status().pid).kill()
+    expect(screen.text(re.compile("ended without a word")).first).to_be_visible(timeout=WORK_MS)
+    expect(screen.text("interrupted").first).to_be_visible()
+    screen.button("Resume").click()
+    expect(screen.widget("stop-*")).to_have_count(1)
+    stop_everything(screen)
+    assert Job(run.folder).status().state is State.STOPPED
+
+
+def networks_waiting() -> list[str]:
+    return [Run(job.folder).spec["architecture_label"] for job in queue_of("device")]
+
+
+def test_waiting_runs_are_moved(new_server, new_screen, drawn_shapes, monkeypatch):
+    server = new_server()
+    monkeypatch.setenv("CFU_HOME", str(server.home))
+    shapes = import_source(drawn_shapes, name="shapes")
+    screen = new_screen(server)
+    screen.open("train", dataset=shapes.id)
+    for network in ("ResNet-18", "GoogLeNet", "AlexNet", "ResNet-18"):
+        screen.start_training(network, epochs=LONG)
+        screen.settle()
+    expect(screen.text("3 of 3 in the queue")).to_be_visible()
+    assert networks_waiting() == ["GoogLeNet", "AlexNet", "ResNet-18"]
+    screen.widget("down-*").get_by_role("button").first.click()
+    order = screen.page.get_by_test_id("stMain").get_by_text(re.compile("(GoogLeNet|AlexNet), preprocessed, random"))
+    expect(order.first).to_have_text(re.compile("^AlexNet"))
+    assert networks_waiting() == ["AlexNet", "GoogLeNet", "ResNet-18"]
+    stop_everything(screen)

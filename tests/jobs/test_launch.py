@@ -78,6 +78,7 @@ def test_an_import_is_done_by_a_process_of_its_own(drawn_shapes):
     until(lambda: lane_is_free("data"), "the worker to end")
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("_no_process_stays")
 def test_killed_and_stopped_runs_and_the_queue_behind_them(nine_images, endless, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # three images a step: more threads would only wait for each other

@@ -178,6 +178,7 @@ def carry_out(*sittings: tuple[Run, int]) -> list[int]:
     return [int(line) for line in done.stdout.split()]
 
 
+@pytest.mark.processes
 def test_a_run_that_was_killed_three_times_ends_with_the_same_bits(cfu_home, nine_shapes):  # noqa: ARG001
     data = import_source(nine_shapes)
     config = TrainingConfig(

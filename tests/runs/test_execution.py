@@ -15,7 +15,7 @@ from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.runs.execution import execute_run, load_model, predict, save_model
 from cfu_core.runs.observer import Observer
-from cfu_core.runs.planning import plan_runs
+from cfu_core.runs.planning import plan_again, plan_runs
 from cfu_core.runs.store import Run
 from cfu_core.training.config import TrainingConfig
 
@@ -169,6 +169,19 @@ def test_a_run_that_was_planned_before_there_were_versions_is_of_the_dataset_as_
     edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
     with pytest.raises(StopRequested):
         execute_run(run, Silent(reports=10))
+
+
+def test_a_run_is_planned_again_on_the_dataset_as_it_was(small_dataset):
+    config = TrainingConfig(
+        dataset=small_dataset.id, architecture="resnet18", recipe=Recipe.original(299), weights="none", seed=7
+    )
+    run = plan_runs([config], small_dataset)[0]
+    edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
+    again = plan_again(run)
+    assert again.id != run.id
+    assert again.config == run.config
+    assert (again.spec["dataset"], again.spec["split"]) == (run.spec["dataset"], run.spec["split"])
+    assert again.split() == run.split()
 
 
 def test_a_run_keeps_to_the_split_it_was_planned_with(finished_run):
