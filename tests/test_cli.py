@@ -16,9 +16,12 @@ from cfu_core.cli.terminal import import_data as imported
 from cfu_core.dataset.catalog import list_datasets
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing import import_source
+from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import Job, State
 from cfu_core.jobs.worker import lane_lock
+from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.store import list_runs
+from cfu_core.training.config import TrainingConfig
 
 PROJECT = Path(__file__).parents[1]
 
@@ -333,6 +336,21 @@ def test_networks_prints_table_1_and_the_device(answer, shell):
 # --- real processes
 
 
+@pytest.mark.parametrize("verb", ["pause", "stop", "resume"])
+def test_what_has_finished_is_neither_put_down_nor_resumed(refusal, finished_run, verb):
+    assert f"{finished_run.id} is finished. Only what" in refusal(verb, finished_run.id)
+
+
+def test_a_waiting_run_is_put_aside_and_taken_out(answer, small_dataset):
+    config = TrainingConfig(
+        dataset=small_dataset.id, architecture="resnet18", recipe=Recipe.original(299), weights="none"
+    )
+    (run,) = plan_runs([config], small_dataset)
+    assert answer("pause", run.id) == {"run": run.id, "status": "paused"}
+    assert answer("runs")[0]["status"] == "paused"
+    assert answer("stop", run.id) == {"run": run.id, "status": "stopped"}
+
+
 def test_a_verb_of_a_real_process_prints_one_json_document(tmp_path, nine_shapes):
     environment = {**os.environ, "CFU_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-m", "cfu_core", "inspect", str(nine_shapes), "--json"]
@@ -343,7 +361,7 @@ def test_a_verb_of_a_real_process_prints_one_json_document(tmp_path, nine_shapes
 
 @pytest.mark.processes
 @pytest.mark.usefixtures("cfu_home")
-def test_ctrl_c_stops_a_training_and_keeps_what_was_done(nine_shapes, monkeypatch):
+def test_ctrl_c_stops_a_training_which_can_be_resumed(nine_shapes, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # three images a step: more threads would only wait for each other
     command = [sys.executable, "-m", "cfu_core", *map(str, trained(nine_shapes))]
     command += ["--epochs", "1000", "--batch-size", "3", "--json"]
@@ -367,5 +385,20 @@ def test_ctrl_c_stops_a_training_and_keeps_what_was_done(nine_shapes, monkeypatc
     assert (run.folder / "model.safetensors").exists()
     assert run.evaluation() is None
     assert [dataset.name for dataset in list_datasets()] == ["nine shapes"]
+    epochs = len(run.history())
+    resumed = [sys.executable, "-m", "cfu_core", "resume", run.id, "--json"]
+    with subprocess.Popen(
+        resumed, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            while len(run.history()) <= epochs:
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, err, json.loads(out)["status"]) == (130, "", "stopped")
+    assert [epoch["epoch"] for epoch in run.history()] == list(range(1, len(run.history()) + 1))
     with FileLock(lane_lock("device").lock_file, timeout=10):
         pass

@@ -1,4 +1,4 @@
-"""Verbs for runs: list, show, predict with them."""
+"""Verbs for runs: list, show, put down and go on, predict with them."""
 
 import argparse
 import time
@@ -8,6 +8,7 @@ from typing import Any
 from cfu_core.cli.terminal import INTERRUPTED, OK, json_flag, print_json, run_job
 from cfu_core.errors import RunError
 from cfu_core.jobs.job import Job, State
+from cfu_core.runs.store import Run, list_runs, open_run
 
 
 def add_verbs(verbs: Any) -> None:
@@ -21,16 +22,16 @@ def add_verbs(verbs: Any) -> None:
     json_flag(show)
     show.set_defaults(verb=_show)
 
-    for name, told in (
-        ("pause", "put a run down; its device is free, and it can be resumed"),
-        ("stop", "end a run; what its epochs gave is kept"),
-        ("resume", "go on with a run that ended before its time, from its last checkpoint"),
-        ("again", "train a run once more with its settings, on its dataset as it was then"),
+    for name, work, told in (
+        ("pause", _put_down, "put a run down; its device is free, and it can be resumed"),
+        ("stop", _put_down, "end a run; what its epochs gave is kept"),
+        ("resume", _go_on, "go on with a run that ended before its time, from its last checkpoint"),
+        ("again", _go_on, "train a run once more with its settings, on its dataset as it was then"),
     ):
         verb = verbs.add_parser(name, help=told)
         verb.add_argument("run")
         json_flag(verb)
-        verb.set_defaults(verb=_steer, steer=name)
+        verb.set_defaults(verb=work, steer=name)
 
     predict = verbs.add_parser("predict", help="classify images with a trained run")
     predict.add_argument("run")
@@ -40,8 +41,6 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _runs(arguments: argparse.Namespace) -> int:
-    from cfu_core.runs.store import list_runs
-
     rows = [
         {
             "run": run.id,
@@ -64,8 +63,6 @@ def _runs(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from cfu_core.runs.store import open_run
-
     run = open_run(arguments.run)
     facts = describe_run(run.folder)
     if arguments.json:
@@ -87,29 +84,37 @@ def _show(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _steer(arguments: argparse.Namespace) -> int:
+def _put_down(arguments: argparse.Namespace) -> int:
+    """Pause or stop a run that waits or trains; returns when it has."""
+    run = open_run(arguments.run)
+    job = Job(run.folder)
+    status = job.status().state
+    if status.ended and not (arguments.steer == "stop" and status is State.PAUSED):
+        raise RunError(f"The run {run.id} is {status}.", "Only what waits or trains can be paused or stopped.")
+    job.request_pause() if arguments.steer == "pause" else job.request_stop()
+    _tell(arguments, run, _settled(job))
+    return OK
+
+
+def _go_on(arguments: argparse.Namespace) -> int:
+    """Resume a run, or train it once more, here and now."""
     from cfu_core.runs.planning import plan_again
-    from cfu_core.runs.store import open_run
 
     run = open_run(arguments.run)
     if arguments.steer == "again":
         run = plan_again(run)
-    job = Job(run.folder)
-    status = job.status().state
-    if arguments.steer == "again":
-        status = State(run_job(job, run.name))
-    elif arguments.steer == "resume":
-        job.requeue()
-        status = State(run_job(job, run.name))
-    elif status.ended and not (arguments.steer == "stop" and status is State.PAUSED):
-        raise RunError(f"The run {run.id} is {status}.", "Only what waits or trains can be paused or stopped.")
     else:
-        job.request_pause() if arguments.steer == "pause" else job.request_stop()
-        status = _settled(job)
+        Job(run.folder).requeue()
+    status = State(run_job(Job(run.folder), run.name))
+    _tell(arguments, run, status)
+    return OK if status is State.FINISHED else INTERRUPTED
+
+
+def _tell(arguments: argparse.Namespace, run: Run, status: State) -> None:
     if arguments.json:
-        return print_json({"run": run.id, "status": status.value})
-    print(f"{run.id}: {status.value}")
-    return OK if status is not State.STOPPED or arguments.steer == "stop" else INTERRUPTED
+        print_json({"run": run.id, "status": status.value})
+    else:
+        print(f"{run.id}: {status.value}")
 
 
 def _settled(job: Job) -> State:
@@ -122,7 +127,6 @@ def _settled(job: Job) -> State:
 def _predict(arguments: argparse.Namespace) -> int:
     from cfu_core.imaging.reading import read
     from cfu_core.runs.execution import predict
-    from cfu_core.runs.store import open_run
 
     run = open_run(arguments.run)
     probabilities = predict(run, [read(path) for path in arguments.images])
@@ -143,8 +147,6 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 def describe_run(folder: Path) -> dict[str, Any]:
     """Everything ``show`` tells of a run; null where the run has not come that far."""
-    from cfu_core.runs.store import Run
-
     run = Run(folder)
     status = Job(folder).status()
     evaluation = run.evaluation()

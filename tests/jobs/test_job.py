@@ -1,5 +1,6 @@
 import os
 import subprocess
+import sys
 import time
 
 import psutil
@@ -62,6 +63,15 @@ def test_another_process_with_the_same_number_is_not_taken_for_it(job):
     assert not process_alive(who["pid"], who["pid_started"] - 100)
     job.write_status(Status(state=State.RUNNING, pid=who["pid"], pid_started=who["pid_started"] - 100))
     assert job.status().state is State.INTERRUPTED
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there the start is on a clock of its own")
+def test_a_clock_that_is_set_back_does_not_make_a_process_look_dead(job, monkeypatch):
+    job.write_status(Status(state=State.RUNNING, **mine()))
+    before, booted = psutil.Process().create_time(), psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted - 3600)  # what the system tells then
+    assert psutil.Process().create_time() < before - 3000
+    assert job.status().state is State.RUNNING
 
 
 def test_a_zombie_is_not_alive():
