@@ -130,6 +130,8 @@ def test_waiting_runs_are_moved(new_server, new_screen, drawn_shapes, monkeypatc
     for network in ("ResNet-18", "GoogLeNet", "AlexNet", "ResNet-18"):
         screen.start_training(network, epochs=LONG)
         screen.settle()
+    expect(screen.text(re.compile(rf"Epoch \d+ of {LONG}"))).to_be_visible(timeout=WORK_MS)  # the first has begun
+    expect(screen.widget("stop-*")).to_have_count(4)
     expect(screen.text("3 of 3 in the queue")).to_be_visible()
     assert networks_waiting() == ["GoogLeNet", "AlexNet", "ResNet-18"]
     screen.widget("down-*").get_by_role("button").first.click()
