@@ -35,13 +35,13 @@ def waiting(lane: str) -> list[Job]:
     return sorted(found, key=lambda job: job.rank)
 
 
-def move(job: Job, places: int) -> None:
-    """Move a waiting job towards the front (negative) or the back of its lane's queue; at its end it stays there."""
+def move(job: Job, place: int) -> None:
+    """Move a waiting job to a place in its lane's queue, 0 for the front; doing so twice changes nothing more."""
     queue = waiting(LANES[job.kind])
     if job not in queue:
         return  # it has begun meanwhile
     others = [other.rank for other in queue if other != job]
-    place = min(max(queue.index(job) + places, 0), len(others))
+    place = min(max(place, 0), len(others))
     before, after = others[:place], others[place:]
     if before and after:
         job.set_rank((before[-1] + after[0]) / 2)

@@ -55,7 +55,7 @@ def _place(job: Job, place: int, of: int) -> None:
             help=f"Move {word} in the queue",
             disabled=not possible,
             on_click=move,
-            args=(job, places),
+            args=(job, place - 1 + places),
         )
     st.caption(f"{place} of {of} in the queue", width="content")
 

@@ -54,21 +54,22 @@ def test_jobs_are_done_in_the_order_in_which_they_came(done):
 
 def test_waiting_jobs_can_be_moved(done):
     a, b, c = (queued(name) for name in "abc")
-    for job, places, order in (
-        (c, -1, "acb"),
+    for job, place, order in (
+        (c, 1, "acb"),
+        (c, 1, "acb"),
         (c, -5, "cab"),
-        (c, -1, "cab"),
-        (a, 1, "cba"),
+        (c, 0, "cab"),
+        (a, 2, "cba"),
         (c, 1, "bca"),
         (b, 9, "cab"),
-        (b, 1, "cab"),
+        (b, 2, "cab"),
     ):
-        move(job, places)
+        move(job, place)
         assert "".join(waiting_job.spec["name"] for waiting_job in waiting("data")) == order
     work("data")
     assert done == ["c", "a", "b"]
     rank = a.rank
-    move(a, -1)  # too late
+    move(a, 0)  # too late
     assert a.rank == rank
 
 
