@@ -133,25 +133,6 @@ def test_other_errors_of_the_system_pass_through(tmp_path):
         raise IsADirectoryError(errno.EISDIR, "is a directory")
 
 
-@pytest.fixture
-def mounted(tmp_path):
-    """Mounts a small file system of its own."""
-    points = []
-
-    def mount(options: str) -> Path:
-        point = tmp_path / f"disk{len(points)}"
-        point.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point)]
-        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("only root may mount a small disk")
-        points.append(point)
-        return point
-
-    yield mount
-    for point in points:
-        subprocess.run(["umount", "-l", str(point)], check=True)
-
-
 def test_a_full_disk_is_told_and_leaves_the_old_file(mounted):
     disk = mounted("size=64k")
     path = disk / "file.bin"

@@ -31,8 +31,7 @@ def lane_lock(lane: str) -> FileLock:
 
 def waiting(lane: str) -> list[Job]:
     """The queue of a lane, first in front."""
-    found = [job for job in all_jobs() if LANES.get(job.kind) == lane and job.status().state is State.QUEUED]
-    return sorted(found, key=lambda job: job.rank)
+    return _in_state(_standing(lane), State.QUEUED)
 
 
 def move(job: Job, place: int) -> None:
@@ -53,7 +52,21 @@ def move(job: Job, place: int) -> None:
 
 def running(lane: str) -> list[Job]:
     """Jobs of a lane that a living process works on."""
-    return [job for job in all_jobs() if LANES.get(job.kind) == lane and job.status().state is State.RUNNING]
+    return _in_state(_standing(lane), State.RUNNING)
+
+
+def active(lane: str) -> list[Job]:
+    """Both: what runs, then what waits; every job is looked at once."""
+    standing = _standing(lane)
+    return [*_in_state(standing, State.RUNNING), *_in_state(standing, State.QUEUED)]
+
+
+def _standing(lane: str) -> list[tuple[Job, State]]:
+    return [(job, job.status().state) for job in all_jobs() if LANES.get(job.kind) == lane]
+
+
+def _in_state(standing: list[tuple[Job, State]], wanted: State) -> list[Job]:
+    return sorted((job for job, state in standing if state is wanted), key=lambda job: job.rank)
 
 
 def work(lane: str) -> None:

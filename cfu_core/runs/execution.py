@@ -90,8 +90,8 @@ def execute_run(run: Run, observer: Observer) -> None:
     with clock.measuring("test"):
         test = np.flatnonzero(partition == "test")
         best = load_model(run).to(device)
-        between = _stop_check(observer)
-        probabilities = _probabilities(best, prepared.pixels, prepared.rows[test], config.batch_size, device, between)
+        seen = prepared.rows[test]
+        probabilities = _probabilities(best, prepared.pixels, seen, config.batch_size, device, observer.check)
         rows = dataset.images.iloc[test]
         run.write_predictions(rows["path"].tolist(), rows["label"].tolist(), probabilities)
     clock.write()
@@ -106,27 +106,18 @@ def _train(run: Run, training: Training, keeper: "_Keeper", observer: Observer) 
         watch(result)
         keeper.now_and_then()
 
-    check = _stop_check(observer)
     with keeper:
         try:
-            for result in training.epochs(on_batch=on_batch, between=check):
+            for result in training.epochs(on_batch=on_batch, between=observer.check):
                 keeper.clock.seconds["validate"] += result.validate_seconds
                 with keeper.clock.measuring("save"):
                     run.append_metrics("epoch", result.to_dict())
                     keeper.epoch_ended(best=result.best)
                 watch.epoch_ended(result.validate_seconds)
-                check()
+                observer.check()
         except StopRequested:
             keeper.keep()
             raise
-
-
-def _stop_check(observer: Observer) -> Callable[[], None]:
-    def check() -> None:
-        if observer.stop_requested():
-            raise StopRequested
-
-    return check
 
 
 class _Clock:
@@ -281,8 +272,7 @@ class _BatchWatch:
             images_per_second=result.images_per_second,
             seconds_left=left,
         )
-        if self.observer.stop_requested():
-            raise StopRequested
+        self.observer.check()
 
     def epoch_ended(self, validate_seconds: float) -> None:
         self.validation = validate_seconds

@@ -17,12 +17,16 @@ class Observer:
         """Whether to end now."""
         raise NotImplementedError
 
+    def check(self) -> None:
+        """Raise `StopRequested` where the work is to end now."""
+        if self.stop_requested():
+            raise StopRequested
+
     def progress(self, phase: str) -> Callable[[int, int], None]:
         """A callback for work that counts; it ends the work when asked to."""
 
         def count(done: int, total: int) -> None:
             self.report(phase, done=done, total=total)
-            if self.stop_requested():
-                raise StopRequested
+            self.check()
 
         return count

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from cfu_core.jobs import worker
 from cfu_core.jobs.job import Job, State, Status
 from cfu_core.jobs.launch import ensure_worker
-from cfu_core.jobs.worker import running, waiting
 
 ICONS = {
     State.QUEUED: ("blue", ":material/schedule:"),
@@ -22,10 +22,10 @@ LOG_TAIL = 4000  # characters
 
 def active(lane: str) -> list[Job]:
     """Jobs of a lane that run or wait, in order; a worker is started where some wait and none lives."""
-    queue = waiting(lane)
-    if queue:
+    found = worker.active(lane)
+    if found:
         ensure_worker(lane)
-    return [*running(lane), *queue]
+    return found
 
 
 def has_ended(folder: Path) -> bool:

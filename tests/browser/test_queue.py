@@ -24,6 +24,14 @@ def shapes(server, drawn_shapes, monkeypatch):
     return import_source(drawn_shapes, name="shapes")
 
 
+@pytest.fixture
+def fresh(new_server, drawn_shapes, monkeypatch):
+    """A server of this test's own, and a small dataset in its home."""
+    server = new_server()
+    monkeypatch.setenv("CFU_HOME", str(server.home))
+    return server, import_source(drawn_shapes, name="shapes")
+
+
 def the_run(server) -> Run:
     """The run that has not ended."""
     (run,) = [run for run in runs_in(server.home) if not Job(run.folder).status().state.ended]
@@ -63,10 +71,8 @@ def test_a_run_survives_its_server_and_the_next_server_shows_it(new_server, new_
     assert Job(run.folder).status().state is State.STOPPED
 
 
-def test_two_people_see_and_steer_one_queue(new_server, new_screen, drawn_shapes, monkeypatch):
-    server = new_server()
-    monkeypatch.setenv("CFU_HOME", str(server.home))
-    shapes = import_source(drawn_shapes, name="shapes")
+def test_two_people_see_and_steer_one_queue(fresh, new_screen):
+    server, shapes = fresh
     one, other = new_screen(server), new_screen(server)
     one.open("train", dataset=shapes.id)
     one.start_training("AlexNet", epochs=LONG)
@@ -87,10 +93,8 @@ def test_two_people_see_and_steer_one_queue(new_server, new_screen, drawn_shapes
     assert [Job(run.folder).status().state for run in runs_in(server.home)] == [State.STOPPED] * 2
 
 
-def test_a_run_is_paused_resumed_killed_and_resumed(new_server, new_screen, drawn_shapes, monkeypatch):
-    server = new_server()
-    monkeypatch.setenv("CFU_HOME", str(server.home))
-    shapes = import_source(drawn_shapes, name="shapes")
+def test_a_run_is_paused_resumed_killed_and_resumed(fresh, new_screen):
+    server, shapes = fresh
     screen = new_screen(server)
     screen.open("train", dataset=shapes.id)
     screen.start_training("ResNet-18", epochs=LONG)
@@ -121,10 +125,8 @@ def networks_waiting() -> list[str]:
     return [Run(job.folder).spec["architecture_label"] for job in queue_of("device")]
 
 
-def test_waiting_runs_are_moved(new_server, new_screen, drawn_shapes, monkeypatch):
-    server = new_server()
-    monkeypatch.setenv("CFU_HOME", str(server.home))
-    shapes = import_source(drawn_shapes, name="shapes")
+def test_waiting_runs_are_moved(fresh, new_screen):
+    server, shapes = fresh
     screen = new_screen(server)
     screen.open("train", dataset=shapes.id)
     for network in ("ResNet-18", "GoogLeNet", "AlexNet", "ResNet-18"):

@@ -427,16 +427,9 @@ def test_without_permission(plates):
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path):
+def small_disk(mounted) -> Path:
     """A file system of 1 MiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = shutil.which("mount") and hasattr(os, "geteuid") and os.geteuid() == 0
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
-    if not mounted or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("no small disk can be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    return mounted("size=1m")
 
 
 @pytest.mark.usefixtures("many")

@@ -1,7 +1,5 @@
 import math
-import os
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -76,21 +74,14 @@ def test_a_damaged_model_is_told(copied):
         load_model(copied)
 
 
-def test_a_full_disk_is_told_and_the_last_model_stays(copied, tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
-    try:
-        shutil.copy(copied.folder / "spec.json", disk)
-        (disk / "model.safetensors").write_bytes(b"the last one")
-        with pytest.raises(StorageError, match="The disk is full"):
-            save_model(Run(disk), load_model(copied).state_dict(), {})
-        assert (disk / "model.safetensors").read_bytes() == b"the last one"
-        assert sorted(path.name for path in disk.iterdir()) == ["model.safetensors", "spec.json"]
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+def test_a_full_disk_is_told_and_the_last_model_stays(copied, mounted):
+    disk = mounted("size=4m")
+    shutil.copy(copied.folder / "spec.json", disk)
+    (disk / "model.safetensors").write_bytes(b"the last one")
+    with pytest.raises(StorageError, match="The disk is full"):
+        save_model(Run(disk), load_model(copied).state_dict(), {})
+    assert (disk / "model.safetensors").read_bytes() == b"the last one"
+    assert sorted(path.name for path in disk.iterdir()) == ["model.safetensors", "spec.json"]
 
 
 def test_a_dataset_that_has_changed_is_refused(copied):
