@@ -126,7 +126,7 @@ def _settled(job: Job) -> State:
 
 def _predict(arguments: argparse.Namespace) -> int:
     from cfu_core.imaging.reading import read
-    from cfu_core.runs.execution import predict
+    from cfu_core.runs.model_files import predict
 
     run = open_run(arguments.run)
     probabilities = predict(run, [read(path) for path in arguments.images])

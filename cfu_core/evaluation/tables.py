@@ -13,7 +13,7 @@ WHO = (
     *("Network", "Images", "Began with", "Epochs"),  # always on the screen; what follows, where it differs
     *("Dataset", "Preprocessing", "Seed", "Split seed", "Batch size", "Learning rate", "Optimizer"),
 )
-SECONDS = ("decode", "preprocess", "train", "validate", "test", "total")
+SECONDS = ("decode", "preprocess", "transfer", "train", "validate", "test")  # the rest is "other"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,8 @@ def table_3(results: Sequence[RunResult]) -> pd.DataFrame:
                 **_who(result),
                 "Total (s)": result.seconds.get("total"),
                 "Published total (s)": published.seconds if published else None,
-                **{f"{name.capitalize()} (s)": result.seconds.get(name) for name in SECONDS[:-1]},
+                **{f"{name.capitalize()} (s)": result.seconds.get(name) for name in SECONDS},
+                "Other (s)": _other(result.seconds),
                 "Prepared before": result.cache_reused,
             }
         )
@@ -163,6 +164,13 @@ def per_class_table(evaluation: Evaluation) -> pd.DataFrame:
             for c in evaluation.per_class
         ]
     )
+
+
+def _other(seconds: Mapping[str, float]) -> float | None:
+    """Loading, measuring, and writing weights and checkpoints."""
+    if "total" not in seconds:
+        return None
+    return seconds["total"] - sum(seconds.get(name, 0.0) for name in SECONDS)
 
 
 def _who(result: RunResult) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """Where a run stands, on disk, so that no accident takes more than a minute of it.
 
 ``<run>/checkpoints/<step>.pt`` holds everything that decides how the training goes on, and ``<step>.json``, written
-after it, where that is and the digest of the file. The two newest are kept: should one turn out damaged, the one
+after it, where that is and the checksum of the file. The two newest are kept: should one turn out damaged, the one
 before it serves.
 """
 
-import hashlib
 import shutil
 import time
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from io import BufferedWriter, RawIOBase
@@ -22,8 +22,12 @@ from cfu_core.errors import StorageError
 from cfu_core.storage import read_json, replacing, storage_errors, write_json
 
 KEPT = 2
-EVERY_S = 60.0  # within an epoch; after an epoch there is one anyway,
-PATIENCE = 3.0  # unless the last one took more than a third of the time since it was begun
+BEST = "best"  # the folder, beside the checkpoints, of the best epoch's weights
+CHUNK = 2**24  # bytes read at once
+EVERY_S = 60.0  # the most that an accident may cost
+PATIENCE = 25.0  # after an epoch there is one unless the last took more than a 25th of the processor's time since
+
+torch.serialization.set_crc32_options(compute_crc32=False)  # of each tensor; the whole file has a checksum of ours
 
 
 class Checkpoint(NamedTuple):
@@ -49,6 +53,7 @@ class CheckpointWriter:
         self._writing: Future[None] | None = None
         self._kept = time.monotonic()
         self._took = 0.0  # seconds for the last one
+        self._copy: Any = None  # of the state; its memory serves again and again, since fresh memory is slow
 
     @property
     def due(self) -> bool:
@@ -57,8 +62,8 @@ class CheckpointWriter:
 
     @property
     def affordable(self) -> bool:
-        """After an epoch: whether the last one took little of the time since; very short epochs share one."""
-        return self._idle and time.monotonic() - self._kept >= PATIENCE * self._took
+        """After an epoch: whether the last one took little of the time since; short epochs share one."""
+        return self._idle and time.monotonic() - self._kept >= min(PATIENCE * self._took, EVERY_S)
 
     @property
     def _idle(self) -> bool:
@@ -70,7 +75,8 @@ class CheckpointWriter:
         state: dict[str, Any],
         facts: Mapping[str, Any],
         *,
-        first: Callable[[], None] = lambda: None,
+        best: int = 0,
+        best_weights: dict[str, torch.Tensor] | None = None,
     ) -> None:
         """Begin to write a checkpoint; the state is copied first, so that the training can go on.
 
@@ -82,8 +88,11 @@ class CheckpointWriter:
             Tensors, numbers, text, lists and dicts.
         facts : mapping
             Plain values, for people and for `newest_checkpoint`.
-        first : callable
-            Called in the background, before it is written.
+        best : int, optional
+            The best epoch, where its weights are not on disk yet. They are written first: whoever goes on from a
+            checkpoint finds those that it speaks of, or later ones.
+        best_weights : dict, optional
+            A copy of them; by default they are those of the state.
 
         Raises
         ------
@@ -91,16 +100,25 @@ class CheckpointWriter:
             The one before could not be written: the disk is full, or the folder may not be written.
         """
         self.wait()
-        copied = copied_to_cpu(state)
+        copied = self._copy = copied_to_cpu(state, self._copy)
         self._kept = time.monotonic()
 
         def work() -> None:
-            began = time.monotonic()
-            first()
+            began = time.thread_time()  # what it takes from the training; waiting for the disk takes nothing
+            if best:
+                self._write_best(best, best_weights or copied["network"], facts)
             _write(self._folder, step, copied, facts)
-            self._took = time.monotonic() - began
+            self._took = time.thread_time() - began
 
         self._writing = self._pool.submit(work)
+
+    def keep_best(self, epoch: int, weights: dict[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
+        """Write the best weights alone, and wait until they are on disk."""
+        self.wait()
+        self._write_best(epoch, weights, facts)
+
+    def _write_best(self, epoch: int, weights: dict[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
+        _write(self._folder / BEST, epoch, weights, {**facts, "best_epoch": epoch})
 
     def wait(self) -> None:
         """Wait until the last one is on disk. Raises as `keep` does."""
@@ -118,13 +136,22 @@ def checkpoints_folder(run_folder: Path) -> Path:
     return run_folder / "checkpoints"
 
 
+def best_weights(run_folder: Path) -> Checkpoint | None:
+    """The weights of the best epoch so far that are on disk; their facts name it as ``best_epoch``."""
+    return _newest(checkpoints_folder(run_folder) / BEST)[0]
+
+
 def newest_checkpoint(run_folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that is whole, and what is wrong with any newer one, a sentence each."""
+    return _newest(checkpoints_folder(run_folder))
+
+
+def _newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     problems: list[str] = []
-    for file in sorted(checkpoints_folder(run_folder).glob("*.json"), reverse=True):
+    for file in sorted(folder.glob("*.json"), reverse=True):
         try:
             facts = read_json(file)
-            return Checkpoint(_read(file.with_suffix(".pt"), facts["sha256"]), facts), problems
+            return Checkpoint(_read(file.with_suffix(".pt"), facts["crc32"]), facts), problems
         except (FileNotFoundError, StorageError, KeyError, TypeError) as error:
             problems.append(f"The checkpoint {file.stem} is damaged and was passed over ({error}).")
     return None, problems
@@ -135,35 +162,31 @@ def discard_checkpoints(run_folder: Path) -> None:
     shutil.rmtree(checkpoints_folder(run_folder), ignore_errors=True)
 
 
-class _Hashing(RawIOBase):
-    """A file that is hashed while it is written."""
+class _Summing(RawIOBase):
+    """A file whose checksum is taken while it is written."""
 
     def __init__(self, file: BufferedWriter) -> None:
         self._file = file
-        self._hash = hashlib.sha256()
+        self.crc32 = 0
 
     def write(self, data: Any) -> int:
-        self._hash.update(data)
+        self.crc32 = zlib.crc32(data, self.crc32)
         return self._file.write(data)
 
     def flush(self) -> None:
         self._file.flush()
 
-    @property
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
 
 def _write(folder: Path, step: int, state: dict[str, Any], facts: Mapping[str, Any]) -> None:
     path = folder / f"{step:09d}.pt"
     with replacing(path) as draft, draft.open("wb") as file:
-        hashing = _Hashing(file)
+        summing = _Summing(file)
         try:
-            torch.save(state, cast(IO[bytes], hashing))
+            torch.save(state, cast(IO[bytes], summing))
         except RuntimeError as error:
             # torch cannot even end its file where writing failed, and says only that
             raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
-    write_json(path.with_suffix(".json"), {**facts, "sha256": hashing.digest, "written": time.time()})
+    write_json(path.with_suffix(".json"), {**facts, "crc32": summing.crc32, "written": time.time()})
     for old in sorted(folder.glob("*.json"))[:-KEPT]:
         with suppress(FileNotFoundError):
             old.unlink()  # first: without it the other file is no checkpoint
@@ -178,10 +201,12 @@ def _remove_orphans(folder: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _read(path: Path, digest: str) -> dict[str, Any]:
+def _read(path: Path, crc32: int) -> dict[str, Any]:
+    found = 0
     with storage_errors(path), path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != digest:
+        while chunk := file.read(CHUNK):
+            found = zlib.crc32(chunk, found)
+    if found != crc32:
         raise StorageError(f"{path.name} is not what was written: {path.stat().st_size} bytes of other content.")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -189,12 +214,24 @@ def _read(path: Path, digest: str) -> dict[str, Any]:
         raise StorageError(f"{path.name} cannot be read: {error}.") from error
 
 
-def copied_to_cpu(value: Any) -> Any:
-    """The same structure of dicts and lists with tensors of its own, on the CPU."""
+def copied_to_cpu(value: Any, into: Any = None) -> Any:
+    """The same structure of dicts and lists with tensors of its own, on the CPU.
+
+    Parameters
+    ----------
+    value : dict, list, tensor or plain value
+    into : the same, optional
+        An earlier copy, no longer needed, whose memory is taken where it fits.
+    """
     if isinstance(value, torch.Tensor):
+        fits = isinstance(into, torch.Tensor) and into.shape == value.shape and into.dtype == value.dtype
+        if fits and into.stride() == value.stride():
+            return into.copy_(value.detach())
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):
-        return {key: copied_to_cpu(item) for key, item in value.items()}
+        earlier = into if isinstance(into, dict) else {}
+        return {key: copied_to_cpu(item, earlier.get(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(copied_to_cpu(item) for item in value)
+        known = into if isinstance(into, list | tuple) and len(into) == len(value) else [None] * len(value)
+        return type(value)(copied_to_cpu(item, old) for item, old in zip(value, known, strict=True))
     return value

@@ -1,9 +1,10 @@
 """Check what is asked for, and write it down as runs, before anything heavy is loaded."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cfu_core.dataset.catalog import Dataset, load_dataset
 from cfu_core.dataset.splitting import Split, check_split, check_trainable, split_of
@@ -14,13 +15,17 @@ from cfu_core.runs.store import Run, create_run
 from cfu_core.training.config import TrainingConfig
 
 
-def plan_runs(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[Run]:
+def plan_runs(
+    configs: Sequence[TrainingConfig], dataset: Dataset, *, arithmetic: Mapping[str, Any] | None = None
+) -> list[Run]:
     """Check every configuration against the dataset, then make the folders of all runs.
 
     Parameters
     ----------
     configs : sequence of TrainingConfig
     dataset : Dataset
+    arithmetic : mapping, optional
+        How to compute, from an earlier run; by default it is measured.
 
     Returns
     -------
@@ -53,20 +58,21 @@ def plan_runs(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[Run]:
             architecture_label=architecture(config.architecture).label,
             weights_label=_weights(config.weights).label,
             batch=batch,
+            arithmetic=arithmetic,
         )
         for config, split in zip(configs, splits, strict=True)
     ]
 
 
 def plan_again(run: Run) -> Run:
-    """The same run once more: the same settings, on the dataset as it was when the run was planned.
+    """The same run once more: the same settings, computed the same way, on the dataset as it was when it was planned.
 
     Raises
     ------
     CfuError
         The dataset is gone, or is not what it was.
     """
-    return plan_runs([TrainingConfig.from_dict(run.config)], planned_dataset(run))[0]
+    return plan_runs([TrainingConfig.from_dict(run.config)], planned_dataset(run), arithmetic=run.arithmetic)[0]
 
 
 def planned_dataset(run: Run) -> Dataset:

@@ -8,6 +8,7 @@
 ``metrics.jsonl``      one line a batch and one line an epoch, as it goes
 ``predictions.csv``    path, true, predicted and a probability per class, of the test images
 ``evaluation.json``    confusion matrix, accuracy, precision; from ``predictions.csv`` alone
+``arithmetic.json``    device, threads, layout and precision
 ``timing.json``        seconds by what they were spent on
 ``model.safetensors``  the weights of the best epoch, with ``model.json`` beside them
 ``log.txt``            what the worker printed
@@ -131,6 +132,12 @@ class Run(SpecFolder):
         path = self.folder / "timing.json"
         return read_json(path) if path.exists() else None
 
+    @property
+    def arithmetic(self) -> dict[str, Any] | None:
+        """How it is computed (`cfu_core.training.arithmetic.Arithmetic`); None while nobody has decided."""
+        path = self.folder / "arithmetic.json"
+        return read_json(path) if path.exists() else self.spec.get("arithmetic")
+
     def _metrics(self) -> Iterable[dict[str, Any]]:
         path = self.folder / "metrics.jsonl"
         if not path.exists():
@@ -170,6 +177,7 @@ def create_run(
     architecture_label: str,
     weights_label: str,
     batch: str = "",
+    arithmetic: Mapping[str, Any] | None = None,
 ) -> Run:
     """Make the folder of a new run, complete before it can be seen.
 
@@ -183,6 +191,8 @@ def create_run(
         In words, for people.
     batch : str
         Runs that were asked for together share it.
+    arithmetic : mapping, optional
+        How to compute (see `Run.arithmetic`).
     """
     now = datetime.now(UTC)
     recipe = Recipe.from_dict(config["recipe"])
@@ -221,6 +231,7 @@ def create_run(
                     "counts": split.counts,
                     "nearness": split.nearness,
                 },
+                "arithmetic": dict(arithmetic) if arithmetic else None,
                 "environment": environment(),
             },
         )

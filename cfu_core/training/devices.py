@@ -1,6 +1,12 @@
-"""Which device trains: an NVIDIA GPU, an Apple GPU, or the processor."""
+"""Which device trains: an NVIDIA GPU, an Apple GPU, or the processor; and what it has to offer."""
 
+import platform
+from pathlib import Path
+
+import psutil
 import torch
+
+THREADS = torch.get_num_threads()  #: what torch, or OMP_NUM_THREADS, allows this process
 
 
 def best_device() -> torch.device:
@@ -12,13 +18,53 @@ def best_device() -> torch.device:
     return torch.device("cpu")
 
 
-def describe(device: torch.device) -> str:
+def describe(device: torch.device, threads: int = THREADS) -> str:
     """The device in words: its name, or how many threads."""
     if device.type == "cuda":
         return f"GPU: {torch.cuda.get_device_name(device)}"
     if device.type == "mps":
         return "GPU: Apple (MPS)"
-    return f"CPU, {torch.get_num_threads()} threads"
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def model_name(device: torch.device) -> str:
+    """What exactly computes: two computers of one model take the same time for the same."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpu = platform.processor() or platform.machine()
+    try:  # Linux leaves the above empty
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    known = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
+    named = {name.strip(): value.strip() for name, value in known.items()}
+    words = [named[name] for name in ("model name", "cpu family", "model", "stepping") if name in named]
+    return f"{' '.join(words) or cpu}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for it; elsewhere it is only imitated, slowly."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are left on the device."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    return psutil.virtual_memory().available
+
+
+def memory_in_use(device: torch.device) -> int:
+    """Bytes that this process holds: of the GPU's memory, or resident in the computer's own."""
+    if device.type == "cuda":
+        return torch.cuda.memory_reserved(device)
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()
+    return psutil.Process().memory_info().rss
 
 
 def random_state(device: torch.device) -> torch.Tensor | None:

@@ -14,9 +14,11 @@ from torch.nn import functional
 
 from cfu_core.errors import TrainingError
 from cfu_core.imaging.augmentation import sample_matrices
-from cfu_core.training.batches import normalise, to_device, warp_batch
+from cfu_core.training.arithmetic import Arithmetic
+from cfu_core.training.batches import normalise, to_floats, warp_batch
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import random_state, set_random_state
+from cfu_core.training.feed import Feed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +41,19 @@ class TrainingImages:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchResult:
-    """One step of the optimizer; `epoch` and `batch` count from 1, loss and accuracy are of this batch."""
+    """One step of the optimizer; `epoch` and `batch` count from 1, loss and accuracy are of this batch.
+
+    `seconds` are those of the computing, `transfer_seconds` those of waiting for images before it.
+    """
 
     epoch: int
     batch: int
     batches: int
     loss: float
     accuracy: float
+    learning_rate: float
     seconds: float
+    transfer_seconds: float
     images_per_second: float
 
 
@@ -55,7 +62,8 @@ class EpochResult:
     """One pass over the training images, and the validation after it.
 
     Training loss and accuracy are means over the epoch's batches, augmented and while the network changes, as they
-    are usually drawn. `best` says that no earlier epoch had a higher validation accuracy, or an equal one with a
+    are usually drawn. `train_seconds` is the wall time from its first batch to its last, with all that was done
+    between them; `best` says that no earlier epoch had a higher validation accuracy, or an equal one with a
     lower loss.
     """
 
@@ -82,23 +90,25 @@ class Training:
     Parameters
     ----------
     network : nn.Module
-        On `device`; it is trained in place.
+        It is trained in place.
     images : TrainingImages
     config : TrainingConfig
-    device : torch.device
+    arithmetic : Arithmetic
     """
 
     def __init__(
-        self, network: nn.Module, images: TrainingImages, config: TrainingConfig, device: torch.device
+        self, network: nn.Module, images: TrainingImages, config: TrainingConfig, arithmetic: Arithmetic
     ) -> None:
-        self.network = network
+        self.network = arithmetic.settle(network)
         self.images = images
         self.config = config
-        self.device = device
+        self.arithmetic = arithmetic
+        self.feed = Feed(images.pixels, np.concatenate([images.training, images.validation]), arithmetic.on)
         self.optimizer = make_optimizer(network, config)
         self.epoch = 1  # in work
         self.batch = 0  # how many of its batches are done
         self._best = (-1.0, 0.0)  # validation accuracy and negative loss of the best epoch
+        self._since_best = 0  # epochs
         self._loss = self._correct = self._seconds = 0.0  # sums over the epoch in work
         self._rng = np.random.default_rng(config.seed)
         self._order = self._rng.permutation(images.training)
@@ -109,6 +119,12 @@ class Training:
         """Batches in an epoch."""
         return -(-len(self.images.training) // self.config.batch_size)
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do: all epochs are done, or too many went by without a better one."""
+        patience = self.config.patience
+        return self.epoch > self.config.epochs or bool(patience and self._since_best >= patience)
+
     def state(self) -> dict[str, Any]:
         """All that decides how it goes on, for `torch.save`; tensors are the network's and the optimizer's own."""
         return {
@@ -117,11 +133,12 @@ class Training:
             "epoch": self.epoch,
             "batch": self.batch,
             "best": list(self._best),
+            "since_best": self._since_best,
             "sums": [self._loss, self._correct, self._seconds],
             "order": torch.from_numpy(self._order),
             "random_numpy": json.dumps(self._rng.bit_generator.state),
             "random_torch": torch.get_rng_state(),
-            "random_device": random_state(self.device),
+            "random_device": random_state(self.arithmetic.on),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -130,11 +147,12 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.batch = state["epoch"], state["batch"]
         self._best = (state["best"][0], state["best"][1])
+        self._since_best = state["since_best"]
         self._loss, self._correct, self._seconds = state["sums"]
         self._order = state["order"].numpy().copy()
         self._rng.bit_generator.state = json.loads(state["random_numpy"])
         torch.set_rng_state(state["random_torch"])
-        set_random_state(self.device, state["random_device"])
+        set_random_state(self.arithmetic.on, state["random_device"])
 
     def epochs(
         self,
@@ -161,14 +179,17 @@ class Training:
         TrainingError
             The loss is no longer finite.
         """
-        while self.epoch <= self.config.epochs:
+        while not self.ended:
             self.network.train()
             while self.batch < self.batches:
-                on_batch(self._step())
+                result = self._step()
+                stepped = time.perf_counter()
+                on_batch(result)
+                self._seconds += time.perf_counter() - stepped
             validating = time.perf_counter()
-            loss, accuracy = validate(self.network, self.images, self.config.batch_size, self.device, between)
+            loss, accuracy = self._validate(between)
             standing = (accuracy, -math.inf if math.isnan(loss) else -loss)
-            result = EpochResult(
+            epoch = EpochResult(
                 epoch=self.epoch,
                 training_loss=self._loss / len(self._order),
                 training_accuracy=self._correct / len(self._order),
@@ -180,22 +201,28 @@ class Training:
                 best=standing > self._best,
             )
             self._best = max(self._best, standing)
+            self._since_best = 0 if epoch.best else self._since_best + 1
             self.epoch, self.batch = self.epoch + 1, 0
             self._loss = self._correct = self._seconds = 0.0
             self._order = self._rng.permutation(self.images.training)
-            yield result
+            yield epoch
 
     def _step(self) -> BatchResult:
         """One batch: augment, forward, backward, and a step of the optimizer."""
+        rows = self._rows(self.batch)
+        waiting = time.perf_counter()
+        images = self.feed.take(rows, then=self._rows(self.batch + 1))
         started = time.perf_counter()
-        size = self.config.batch_size
-        rows = self._order[self.batch * size : (self.batch + 1) * size]
-        inputs = to_device(self.images.pixels[rows], self.device)
-        inputs = normalise(warp_batch(inputs, sample_matrices(self.config.augmentation, len(rows), self._rng)))
-        labels = torch.from_numpy(self.images.labels[rows]).to(self.device)
+        matrices = sample_matrices(self.config.augmentation, len(rows), self._rng)
+        inputs = self.arithmetic.laid_out(normalise(warp_batch(to_floats(images), matrices)))
+        labels = torch.from_numpy(self.images.labels[rows]).to(self.arithmetic.on)
+        rate = self.config.rate_at((self.epoch - 1) * self.batches + self.batch, self.config.epochs * self.batches)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self.network(inputs)
-        loss = functional.cross_entropy(logits, labels)
+        with self.arithmetic.autocast():
+            logits = self.network(inputs)
+        loss = functional.cross_entropy(logits.float(), labels)
         loss.backward()
         self.optimizer.step()
         self.batch += 1
@@ -209,46 +236,47 @@ class Training:
         correct = (logits.argmax(1) == labels).sum().item()
         self._loss += value * len(rows)
         self._correct += correct
-        seconds = time.perf_counter() - started
-        self._seconds += seconds
+        ended = time.perf_counter()
+        self._seconds += ended - waiting
         return BatchResult(
             epoch=self.epoch,
             batch=self.batch,
             batches=self.batches,
             loss=value,
             accuracy=correct / len(rows),
-            seconds=seconds,
-            images_per_second=min(self.batch * size, len(self._order)) / self._seconds,
+            learning_rate=rate,
+            seconds=ended - started,
+            transfer_seconds=started - waiting,
+            images_per_second=min(self.batch * self.config.batch_size, len(self._order)) / self._seconds,
         )
+
+    def _rows(self, batch: int) -> np.ndarray:
+        """The images of a batch, counted from 0; none after the last one."""
+        size = self.config.batch_size
+        return self._order[batch * size : (batch + 1) * size]
+
+    def _validate(self, between: Callable[[], None]) -> tuple[float, float]:
+        """Mean cross-entropy and accuracy on the validation images."""
+        rows = self.images.validation
+        logits = predict_logits(self.network, self.feed, rows, self.config.batch_size, self.arithmetic, between)
+        labels = torch.from_numpy(self.images.labels[rows])
+        loss = functional.cross_entropy(logits, labels).item()
+        return loss, (logits.argmax(1) == labels).double().mean().item()
 
 
 def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The optimizer that `config` names; every layer learns."""
+    """The optimizer that `config` names, in one pass over the weights; every layer learns."""
     if config.optimizer == "adam":
-        return torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    return torch.optim.SGD(network.parameters(), lr=config.learning_rate, momentum=0.9)
-
-
-def validate(
-    network: nn.Module,
-    images: TrainingImages,
-    batch_size: int,
-    device: torch.device,
-    between: Callable[[], None] = lambda: None,
-) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy on the validation images."""
-    logits = predict_logits(network, images.pixels, images.validation, batch_size, device, between)
-    labels = torch.from_numpy(images.labels[images.validation])
-    loss = functional.cross_entropy(logits, labels).item()
-    return loss, (logits.argmax(1) == labels).double().mean().item()
+        return torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
+    return torch.optim.SGD(network.parameters(), lr=config.learning_rate, momentum=0.9, fused=True)
 
 
 def predict_logits(
     network: nn.Module,
-    pixels: np.ndarray,
+    feed: Feed,
     rows: np.ndarray,
     batch_size: int,
-    device: torch.device,
+    arithmetic: Arithmetic,
     between: Callable[[], None] = lambda: None,
 ) -> torch.Tensor:
     """Outputs for some images, without augmentation.
@@ -260,8 +288,9 @@ def predict_logits(
     """
     network.eval()
     outputs = []
-    with torch.inference_mode():
+    with torch.inference_mode(), arithmetic.autocast():
         for i in range(0, len(rows), batch_size):
             between()
-            outputs.append(network(normalise(to_device(pixels[rows[i : i + batch_size]], device))).cpu())
+            images = feed.take(rows[i : i + batch_size], then=rows[i + batch_size : i + 2 * batch_size])
+            outputs.append(network(arithmetic.laid_out(normalise(to_floats(images)))).float().cpu())
     return torch.cat(outputs)

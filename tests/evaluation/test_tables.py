@@ -19,7 +19,10 @@ def result(**changed) -> RunResult:
         "dataset": "d",
         "epochs": 10,
         "seed": 3,
-        "seconds": {"decode": 1.0, "preprocess": 2.0, "train": 30.0, "validate": 4.0, "test": 5.0, "total": 43.5},
+        "seconds": {
+            **{"decode": 1.0, "preprocess": 2.0, "transfer": 0.25, "train": 30.0, "validate": 4.0, "test": 5.0},
+            **{"load": 0.5, "save": 0.5, "total": 43.5},
+        },
         "evaluation": evaluate(["a", "a", "b", "b"], ["a", "b", "b", "b"], ["a", "b"]),
     }
     return RunResult(**values | changed)
@@ -56,8 +59,13 @@ def test_table_3_parts_the_seconds_and_shows_the_published_total():
     row = table_3([result()]).iloc[0]
     assert row["Total (s)"] == 43.5
     assert row["Published total (s)"] == 79 * 60 + 40
-    parts = {name: row[f"{name} (s)"] for name in ("Decode", "Preprocess", "Train", "Validate", "Test")}
-    assert parts == {"Decode": 1.0, "Preprocess": 2.0, "Train": 30.0, "Validate": 4.0, "Test": 5.0}
+    parts = {
+        name: row[f"{name} (s)"] for name in ("Decode", "Preprocess", "Transfer", "Train", "Validate", "Test", "Other")
+    }
+    assert parts == {
+        **{"Decode": 1.0, "Preprocess": 2.0, "Transfer": 0.25, "Train": 30.0, "Validate": 4.0, "Test": 5.0},
+        "Other": pytest.approx(1.25),
+    }
     assert not row["Prepared before"]
 
 

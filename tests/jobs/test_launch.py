@@ -16,7 +16,7 @@ from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive
 from cfu_core.jobs.launch import ensure_worker, remove_dataset, resume, submit, submit_runs
 from cfu_core.jobs.worker import lane_lock, waiting, work
-from cfu_core.runs.execution import load_model
+from cfu_core.runs.model_files import load_model
 from cfu_core.runs.store import Run, list_runs
 from cfu_core.storage import home
 from cfu_core.training.config import TrainingConfig

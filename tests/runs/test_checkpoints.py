@@ -128,15 +128,12 @@ SITTINGS = """
 import os, signal, sys, time
 from pathlib import Path
 
-import torch
-
 from cfu_core.runs import checkpoints
 from cfu_core.runs.execution import execute_run
 from cfu_core.runs.observer import Observer
 from cfu_core.runs.store import Run
 
 checkpoints.EVERY_S = 0.0
-torch.set_num_threads(1)
 
 class Killer(Observer):
     def __init__(self, run, steps):
@@ -166,7 +163,9 @@ def carry_out(*sittings: tuple[Run, int]) -> list[int]:
     """Each in a process that is killed after so many steps of its own; the signals that ended them, 0 for none."""
     arguments = [text for run, steps in sittings for text in (str(run.folder), str(steps))]
     command = [sys.executable, "-c", SITTINGS, *arguments]
-    done = subprocess.run(command, cwd=PROJECT, env=os.environ, capture_output=True, check=False, text=True)
+    done = subprocess.run(
+        command, cwd=PROJECT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, check=False, text=True
+    )
     assert done.returncode == 0, done.stderr
     return [int(line) for line in done.stdout.split()]
 

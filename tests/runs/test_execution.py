@@ -11,7 +11,8 @@ from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import CfuError, RunError, StopRequested, StorageError, WeightsError
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.runs.execution import execute_run, load_model, predict, save_model
+from cfu_core.runs.execution import execute_run
+from cfu_core.runs.model_files import load_model, predict, save_model
 from cfu_core.runs.observer import Observer
 from cfu_core.runs.planning import plan_again, plan_runs
 from cfu_core.runs.store import Run

@@ -18,4 +18,5 @@ def test_devices_are_described_in_words(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA X")
     assert describe(torch.device("cuda")) == "GPU: NVIDIA X"
     assert describe(torch.device("mps")) == "GPU: Apple (MPS)"
-    assert describe(torch.device("cpu")) == f"CPU, {torch.get_num_threads()} threads"
+    assert describe(torch.device("cpu"), 2) == "CPU, 2 threads"
+    assert describe(torch.device("cpu"), 1) == "CPU, 1 thread"

@@ -11,11 +11,13 @@ from cfu_core.errors import StopRequested, TrainingError
 from cfu_core.imaging.augmentation import Augmentation
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.training import loop
-from cfu_core.training.batches import normalise, to_device
+from cfu_core.training.arithmetic import plain
+from cfu_core.training.batches import normalise, to_floats
 from cfu_core.training.config import TrainingConfig
-from cfu_core.training.loop import EpochResult, Training, TrainingImages, make_optimizer, predict_logits, validate
+from cfu_core.training.feed import Feed
+from cfu_core.training.loop import EpochResult, Training, TrainingImages, make_optimizer, predict_logits
 
-CPU = torch.device("cpu")
+CPU = plain(torch.device("cpu"))
 
 
 class Guarded(np.ndarray):
@@ -32,8 +34,8 @@ class Guarded(np.ndarray):
         return np.asarray(super().__getitem__(key))
 
 
-def train(network, images, config, device, **callbacks) -> Iterator[EpochResult]:
-    return Training(network, images, config, device).epochs(**callbacks)
+def train(network, images, config, arithmetic, **callbacks) -> Iterator[EpochResult]:
+    return Training(network, images, config, arithmetic).epochs(**callbacks)
 
 
 def tiny_network(seed: int = 0) -> nn.Module:
@@ -102,11 +104,11 @@ def test_every_training_image_is_seen_once_an_epoch(config, monkeypatch):
     images = colours()
     seen = []
 
-    def watch(pixels, device):
+    def watch(pixels):
         seen.extend(pixels[:, 0, 0, :].tolist())
-        return to_device(pixels, device)
+        return to_floats(pixels)
 
-    monkeypatch.setattr(loop, "to_device", watch)
+    monkeypatch.setattr(loop, "to_floats", watch)
     next(iter(train(tiny_network(), images, replace(config, epochs=1), CPU)))
     expected = images.pixels[images.training][:, 0, 0, :].tolist()
     assert sorted(seen[:24]) == sorted(expected)
@@ -129,15 +131,16 @@ def test_an_epochs_loss_and_accuracy_are_means_over_its_images(config):
     assert result.training_accuracy == pytest.approx(np.average([s.accuracy for s in steps], weights=sizes))
 
 
-def test_validation_is_mean_cross_entropy_and_accuracy_without_augmentation_or_dropout():
+def test_validation_is_mean_cross_entropy_and_accuracy_without_augmentation_or_dropout(config):
     images, network = colours(), tiny_network()
-    loss, accuracy = validate(network, images, 3, CPU)
+    config = replace(config, batch_size=3, learning_rate=1e-8)
+    (result,) = train(network, images, replace(config, epochs=1), CPU)
     network.eval()
     with torch.inference_mode():
-        logits = network(normalise(to_device(images.pixels[images.validation], CPU)))
+        logits = network(normalise(to_floats(torch.from_numpy(images.pixels[images.validation]))))
     labels = torch.from_numpy(images.labels[images.validation])
-    assert loss == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-5)
-    assert accuracy == (logits.argmax(1) == labels).double().mean().item()
+    assert result.validation_loss == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-5)
+    assert result.validation_accuracy == (logits.argmax(1) == labels).double().mean().item()
 
 
 def test_augmentation_changes_training_and_not_validation(config, monkeypatch):
@@ -177,7 +180,7 @@ def test_the_order_of_images_does_not_depend_on_the_augmentation(config):
 def scripted(monkeypatch, standings: list[tuple[float, float]]) -> None:
     """Let validation give these (loss, accuracy), one an epoch."""
     results = iter(standings)
-    monkeypatch.setattr(loop, "validate", lambda *_: next(results))
+    monkeypatch.setattr(Training, "_validate", lambda *_: next(results))
 
 
 @pytest.mark.parametrize(
@@ -234,8 +237,9 @@ def test_a_stop_ends_the_validation_within_a_batch(config):
 def test_predictions_come_in_the_order_of_the_rows():
     network, images = tiny_network(), colours()
     rows = np.array([5, 2, 30, 2])
-    together = predict_logits(network, images.pixels, rows, 3, CPU)
-    alone = torch.cat([predict_logits(network, images.pixels, rows[i : i + 1], 1, CPU) for i in range(4)])
+    feed = Feed(images.pixels, rows, CPU.on)
+    together = predict_logits(network, feed, rows, 3, CPU)
+    alone = torch.cat([predict_logits(network, feed, rows[i : i + 1], 1, CPU) for i in range(4)])
     torch.testing.assert_close(together, alone)
     assert together.shape == (4, 2)
     assert not network.training
@@ -300,3 +304,73 @@ def test_after_its_last_epoch_nothing_is_left_to_do(config):
     again = Training(tiny_network(), colours(), replace(config, epochs=1), CPU)
     again.restore(done.state())
     assert list(again.epochs()) == []
+
+
+# --- how it is computed
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_layout_and_precision_change_the_time_and_hardly_the_result(config, precision):
+    other = replace(CPU, channels_last=True, precision=precision)
+    losses, states = [], []
+    for arithmetic in (CPU, other, other):
+        network = tiny_network()
+        results = list(train(network, colours(), config, arithmetic))
+        losses.append([r.training_loss for r in results])
+        states.append(network.state_dict())
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-3 if precision == "float32" else 0.05)
+    if precision == "bfloat16":
+        assert losses[1] != losses[0]
+    for name, value in states[1].items():
+        assert torch.equal(value, states[2][name])  # it repeats all the same
+        assert value.dtype in (torch.float32, torch.int64)
+
+
+# --- options that the paper has not
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", [0.02] * 8),
+        ("cosine", [0.01 * (1 + np.cos(np.pi * i / 8)) for i in range(8)]),
+        ("step", [0.02] * 6 + [0.002] * 2),
+    ],
+)
+def test_the_learning_rate_follows_its_schedule(config, schedule, expected):
+    steps = []
+    settings = replace(config, epochs=2, schedule=schedule)
+    list(train(tiny_network(), colours(), settings, CPU, on_batch=steps.append))
+    assert [step.learning_rate for step in steps] == pytest.approx(expected)
+
+
+def test_the_rate_of_a_schedule_is_that_of_the_optimizer(config):
+    settings = replace(config, epochs=2, schedule="cosine")
+    training = Training(tiny_network(), colours(), settings, CPU)
+    rates = []
+    list(training.epochs(on_batch=lambda step: rates.append((step.learning_rate, training.optimizer))))
+    assert training.optimizer.param_groups[0]["lr"] == rates[-1][0]
+
+
+def test_patience_ends_a_training_that_no_longer_gets_better(config, monkeypatch):
+    standings = [(1.0, 0.5), (0.9, 0.6), (0.8, 0.6), (0.9, 0.6), (0.9, 0.55), (0.1, 0.9), (0.1, 0.9)]
+    for patience, epochs in ((0, 7), (2, 5), (3, 7), (1, 7)):
+        scripted(monkeypatch, standings)
+        settings = replace(config, epochs=7, patience=patience)
+        done = list(train(tiny_network(), colours(), settings, CPU))
+        # the third epoch has the accuracy of the second and a lower loss, so that it is the best of the first five
+        assert len(done) == (4 if patience == 1 else epochs)
+
+
+def test_patience_survives_a_pause(config, monkeypatch):
+    standings = [(1.0, 0.9), (1.0, 0.5), (1.0, 0.5)]
+    settings = replace(config, epochs=9, patience=2)
+    scripted(monkeypatch, standings)
+    first = Training(tiny_network(), colours(), settings, CPU)
+    epochs = first.epochs()
+    next(epochs), next(epochs)
+    second = Training(tiny_network(), colours(), settings, CPU)
+    second.restore(first.state())
+    assert len(list(second.epochs())) == 1
+    assert second.ended

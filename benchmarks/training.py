@@ -1,0 +1,218 @@
+"""What an epoch of training costs here, beside the arithmetic alone and beside a usual training loop.
+
+``python -m benchmarks.training FOLDER`` compares, for AlexNet and ResNet-18, on the images as they are and enlarged to
+2080 x 1544 JPEG, each way in a process of its own and in turn:
+
+limit    the same optimizer steps on one batch that lies ready
+ours     a run: the training part of an epoch from the second on, with all that a run does between two steps
+usual    ImageFolder, DataLoader with 0 and with 2 workers, Resize, RandomHorizontalFlip, RandomAffine; float32
+
+"limit" and "ours" compute in the way that was measured to be the fastest here; "limit (plain)" does not.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import cv2
+
+LARGE = (2080, 1544)  # pixels; a microscope camera's
+BATCH = 15
+NETWORKS = ("alexnet", "resnet18")
+WAYS = ("ours", "limit", "limit-plain", "usual-0", "usual-2")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="images in a folder for each class")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each way has its turn")
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--network", choices=NETWORKS, action="append")
+    arguments = parser.parse_args()
+    if arguments.way:
+        print(json.dumps(measure(arguments.way, arguments.network[0], arguments.folder)))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        sets = {"as they are": arguments.folder, "2080 x 1544": enlarged(arguments.folder, Path(scratch) / "large")}
+        for title, folder in sets.items():
+            home = Path(scratch) / "home" / title.replace(" ", "-")
+            for network in arguments.network or NETWORKS:
+                report(title, network, folder, home, arguments.rounds)
+
+
+def report(title: str, network: str, folder: Path, home: Path, rounds: int) -> None:
+    """All ways, in turn; the first turn of ours prepares and tunes, and its cost is told apart."""
+    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    first: dict[str, float] = {}
+    for number in range(rounds):
+        for way in WAYS:
+            result = in_a_process(way, network, folder, home)
+            found[way] += result["epochs"]
+            if way == "ours" and not number:
+                first = result["first"]
+    epochs = {way: median(seconds) for way, seconds in found.items()}
+    print(f"\n{network}, images {title}: seconds per epoch, median (least to most)")
+    for way, seconds in found.items():
+        ratio = f"{epochs[way] / epochs['limit']:6.3f} x limit"
+        print(f"  {way:12} {epochs[way]:7.2f}  ({min(seconds):.2f} to {max(seconds):.2f})  {ratio}")
+    print("  once:        " + ", ".join(f"{name} {value:.1f} s" for name, value in first.items()), flush=True)
+
+
+def in_a_process(way: str, network: str, folder: Path, home: Path) -> dict[str, Any]:
+    """One way in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.training", str(folder), "--way", way, "--network", network]
+    done = subprocess.run(command, env=os.environ | {"CFU_HOME": str(home)}, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(way: str, network: str, folder: Path) -> dict[str, Any]:
+    """Seconds of each epoch that counts."""
+    if way == "ours":
+        return ours(network, folder)
+    name, _, detail = way.partition("-")
+    steps = limit(network, folder, plainly=bool(detail)) if name == "limit" else usual(network, folder, int(detail))
+    times = list(steps)
+    return {"epochs": times}
+
+
+def enlarged(folder: Path, target: Path) -> Path:
+    """The same images as large JPEG files."""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        image = cv2.imread(str(path))
+        if image is not None:
+            place = (target / path.relative_to(folder)).with_suffix(".jpg")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(place), cv2.resize(image, LARGE, interpolation=cv2.INTER_CUBIC))
+    return target
+
+
+def planned(network: str, folder: Path) -> Any:
+    """A run of five epochs on the images, resized only; long enough for a measurement of how to compute."""
+    from cfu_core.dataset.importing import import_source
+    from cfu_core.imaging.recipe import Recipe
+    from cfu_core.models.registry import architecture
+    from cfu_core.runs.planning import plan_runs
+    from cfu_core.training.config import TrainingConfig
+
+    dataset = import_source(folder, name=folder.name)
+    recipe = Recipe.original(architecture(network).input_size)
+    config = TrainingConfig(dataset=dataset.id, architecture=network, recipe=recipe, weights="none", epochs=5)
+    return plan_runs([config], dataset)[0]
+
+
+def ours(network: str, folder: Path) -> dict[str, Any]:
+    """A whole run, as a worker carries it out, with its files and checkpoints."""
+    from cfu_core.jobs.job import Job
+    from cfu_core.jobs.tasks import JobObserver
+    from cfu_core.runs.execution import execute_run
+
+    run = planned(network, folder)
+    execute_run(run, JobObserver(Job(run.folder)))
+    seconds = run.timing()["seconds"]
+    return {
+        "epochs": [fmean(epoch["train_seconds"] for epoch in run.history()[1:])],
+        "first": {part: seconds[part] for part in ("decode", "preprocess", "tune")},
+    }
+
+
+def limit(network: str, folder: Path, *, plainly: bool) -> Iterator[float]:
+    """The optimizer's steps, and nothing else."""
+    import torch
+    from torch.nn import functional
+
+    from cfu_core.models.weights import initial_network
+    from cfu_core.training.arithmetic import plain
+    from cfu_core.training.config import TrainingConfig
+    from cfu_core.training.devices import best_device
+    from cfu_core.training.loop import make_optimizer
+    from cfu_core.training.tuning import fastest
+
+    run = planned(network, folder)
+    config = TrainingConfig.from_dict(run.config)
+    device, side = best_device(), run.recipe.size
+    model, _ = initial_network(network, "none", len(run.classes), seed=0)
+    way = plain(device) if plainly else fastest(model, network, (BATCH, 3, side, side), device, steps=10**6)
+    way.settle(model).train()
+    optimizer = make_optimizer(model, config)
+    batch = way.laid_out(torch.randn(BATCH, 3, side, side).to(device))
+    labels = torch.arange(BATCH, device=device) % len(run.classes)
+    steps = -(-sum(parts["training"] for parts in run.spec["split"]["counts"].values()) // BATCH)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with way.autocast():
+            logits = model(batch)
+        loss = functional.cross_entropy(logits.float(), labels)
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+    for _ in range(3):
+        step()
+    for _ in range(2):
+        started = time.perf_counter()
+        for _ in range(steps):
+            step()
+        yield time.perf_counter() - started
+
+
+def usual(network: str, folder: Path, workers: int) -> Iterator[float]:
+    """As most tutorials have it: files are decoded, resized and augmented one by one, in every epoch."""
+    import torch
+    from torch import nn
+    from torch.utils.data import DataLoader, Subset
+    from torchvision import transforms
+    from torchvision.datasets import ImageFolder
+
+    from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
+    from cfu_core.models.weights import initial_network
+
+    run = planned(network, folder)
+    side, split = run.recipe.size, run.split()
+    steps = [
+        transforms.Resize((side, side)),
+        transforms.RandomHorizontalFlip(),
+        transforms.RandomAffine(180, translate=(0.1, 0.1)),
+        transforms.ToTensor(),
+        transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+    ]
+    images = ImageFolder(str(folder), transforms.Compose(steps))
+    training = [i for i, (path, _) in enumerate(images.samples) if split[_key(path, folder)] == "training"]
+    loader = DataLoader(
+        Subset(images, training),
+        batch_size=BATCH,
+        shuffle=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+    model, _ = initial_network(network, "none", len(images.classes), seed=0)
+    model.train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    criterion = nn.CrossEntropyLoss()
+    for epoch in range(2):
+        started = time.perf_counter()
+        for inputs, labels in loader:
+            optimizer.zero_grad()
+            loss = criterion(model(inputs), labels)
+            loss.backward()
+            optimizer.step()
+            loss.item()
+        if epoch:
+            yield time.perf_counter() - started
+
+
+def _key(path: str, folder: Path) -> str:
+    return Path(path).relative_to(folder).as_posix()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Carry out a run in which all layers learn: epochs, checkpoints, and the test images once at the end."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from cfu_core.dataset.catalog import Dataset
+from cfu_core.errors import StopRequested
+from cfu_core.models.registry import architecture
+from cfu_core.models.weights import initial_network
+from cfu_core.runs.checkpoints import Checkpoint, discard_checkpoints, newest_checkpoint
+from cfu_core.runs.clock import Clock
+from cfu_core.runs.keeping import Keeper
+from cfu_core.runs.material import Material, gather, write_test
+from cfu_core.runs.model_files import empty_network, load_model, probabilities_of
+from cfu_core.runs.observer import Observer
+from cfu_core.runs.store import Run
+from cfu_core.runs.watching import BatchWatch
+from cfu_core.storage import write_json
+from cfu_core.training.arithmetic import Arithmetic
+from cfu_core.training.config import TrainingConfig
+from cfu_core.training.devices import best_device, describe
+from cfu_core.training.feed import Feed
+from cfu_core.training.loop import BatchResult, Training, TrainingImages, predict_logits
+from cfu_core.training.tuning import fastest
+
+
+def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer) -> None:
+    """Train from where the run stands, keep the best epoch, test once, and write everything into the run's folder.
+
+    Raises
+    ------
+    StopRequested
+        The observer asked for the end, or for a pause; where it stood is kept, the test images stay unseen.
+    CfuError
+        The user can mend it.
+    """
+    found, problems = newest_checkpoint(run.folder)
+    for problem in problems:
+        print(problem)
+    loading = time.perf_counter()
+    network, began_with = _network(run, config, found, observer)
+    loading = time.perf_counter() - loading
+
+    clock = Clock(run, found.facts["timing"] if found else {})  # a download is no part of the time that tables compare
+    clock.facts["loading_weights_seconds"] = loading
+    if problems:
+        clock.facts["remarks"] = [*clock.facts.get("remarks", []), *problems]
+    material = gather(run, dataset, clock, observer)
+    with clock.measuring("tune"):
+        arithmetic = _arithmetic(run, network, config, len(material.rows["training"]), observer)
+    clock.facts |= {"device": describe(arithmetic.on), "arithmetic": arithmetic.label}
+    with clock.measuring("load"):
+        images = TrainingImages(
+            pixels=material.prepared.pixels,
+            labels=material.labels,
+            training=material.rows["training"],
+            validation=material.rows["validation"],
+        )
+        training = Training(network, images, config, arithmetic)
+        if found:
+            training.restore(found.state)
+            found.state.clear()
+        run.forget_metrics_after(training.epoch, training.batch)
+    clock.seconds["transfer"] += training.feed.seconds
+    clock.seconds["load"] -= training.feed.seconds
+    watch = BatchWatch(run, training, len(material.rows["test"]), observer)
+    _train(training, Keeper(run, training, clock, began_with), watch, observer)
+    del training
+
+    observer.report("Testing")
+    with clock.measuring("test"):
+        # in full precision, as whoever loads the model will use it
+        exact = replace(arithmetic, precision="float32")
+        write_test(run, material, _probabilities(run, material, config, exact, observer))
+    clock.write()
+    discard_checkpoints(run.folder)
+
+
+def _network(
+    run: Run, config: TrainingConfig, found: Checkpoint | None, observer: Observer
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The network to train, and what it began with; still to be filled where there is a checkpoint."""
+    if found:
+        observer.report("Loading the checkpoint")
+        return empty_network(run), found.facts["weights_at_start"]
+    observer.report(f"Loading {run.spec['weights_label']}")
+    network, weights = initial_network(
+        config.architecture,
+        config.weights,
+        len(run.classes),
+        seed=config.seed,
+        progress=observer.progress("Downloading ImageNet weights (MB)"),
+    )
+    return network, weights.to_dict()
+
+
+def _arithmetic(run: Run, network: nn.Module, config: TrainingConfig, images: int, observer: Observer) -> Arithmetic:
+    """How this run is computed: as it, or the run that it repeats, was begun; else as is the fastest here."""
+    kept, device = run.arithmetic, best_device()
+    if kept and kept["device"] == device.type:
+        return Arithmetic.from_dict(kept)
+    side = architecture(config.architecture).input_size
+    arithmetic = fastest(
+        network,
+        config.architecture,
+        (config.batch_size, 3, side, side),
+        device,
+        steps=-(-images // config.batch_size) * config.epochs,
+        full_precision=config.precision == "float32",
+        progress=observer.progress("Measuring how this computer is fastest"),
+    )
+    write_json(run.folder / "arithmetic.json", arithmetic.to_dict())
+    return arithmetic
+
+
+def _train(training: Training, keeper: Keeper, watch: BatchWatch, observer: Observer) -> None:
+    clock = keeper.clock
+
+    def on_batch(result: BatchResult) -> None:
+        clock.seconds["train"] += result.seconds
+        clock.seconds["transfer"] += result.transfer_seconds
+        with clock.measuring("save"):
+            watch.step_ended(result)
+        keeper.now_and_then()
+
+    with keeper:
+        try:
+            for result in training.epochs(on_batch=on_batch, between=observer.check):
+                clock.seconds["validate"] += result.validate_seconds
+                with clock.measuring("save"):
+                    watch.epoch_ended(result)
+                    keeper.epoch_ended(best=result.best)
+                observer.check()
+        except StopRequested:
+            keeper.keep()
+            raise
+
+
+def _probabilities(
+    run: Run, material: Material, config: TrainingConfig, arithmetic: Arithmetic, observer: Observer
+) -> np.ndarray:
+    """What the network of the best epoch says of the test images."""
+    network, rows = arithmetic.settle(load_model(run)), material.rows["test"]
+    feed = Feed(material.prepared.pixels, rows, arithmetic.on)
+    return probabilities_of(predict_logits(network, feed, rows, config.batch_size, arithmetic, observer.check))

@@ -1,0 +1,96 @@
+"""A run's network on disk, with all that is needed to use it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from cfu_core.errors import CfuError, RunError, WeightsError
+from cfu_core.imaging import recipe as recipes
+from cfu_core.models.networks import build_network, replace_head
+from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
+from cfu_core.runs.store import Run
+from cfu_core.storage import write_bytes, write_json
+from cfu_core.training.arithmetic import plain
+from cfu_core.training.devices import best_device
+from cfu_core.training.feed import Feed
+from cfu_core.training.loop import predict_logits
+
+MODEL = "model.safetensors"
+
+
+def save_model(run: Run, weights: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
+    """Keep a network's weights, with all that is needed to use them beside them."""
+    tensors = {name: t.detach().cpu().contiguous() for name, t in weights.items()}
+    # by way of bytes: safetensors' own writer hides from us that the disk is full
+    write_bytes(run.folder / MODEL, save(tensors))
+    write_json(
+        run.folder / "model.json",
+        {
+            "architecture": run.config["architecture"],
+            "classes": run.classes,
+            "recipe": run.config["recipe"],
+            "normalisation": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD},
+            **facts,
+        },
+    )
+
+
+def load_model(run: Run) -> nn.Module:
+    """The run's network, on the CPU, in evaluation mode.
+
+    Raises
+    ------
+    RunError
+        The run has not finished an epoch yet.
+    WeightsError
+        The file is damaged.
+    """
+    path = run.folder / MODEL
+    if not path.exists():
+        raise RunError(f"The run {run.id} has no trained model.", "It has not finished an epoch.", "Train it first.")
+    network = empty_network(run)
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise WeightsError(f"{path} is damaged: {error}.", "", "Train the run again.") from error
+    return network.eval()
+
+
+def empty_network(run: Run) -> nn.Module:
+    """The run's network, to be filled with weights."""
+    network = build_network(run.config["architecture"], seed=0)
+    replace_head(network, run.config["architecture"], len(run.classes), seed=0)
+    return network
+
+
+def predict(run: Run, images: list[np.ndarray]) -> np.ndarray:
+    """Class probabilities that a run's network gives to new images.
+
+    Parameters
+    ----------
+    run : Run
+    images : list of ndarray of uint8, shape (H, W, 3)
+        RGB, as decoded; the run's own recipe is applied.
+
+    Returns
+    -------
+    ndarray of float64, shape (len(images), classes)
+    """
+    if not images:
+        raise CfuError("No images were given.", "Name at least one image.")
+    arithmetic = plain(best_device())
+    network = arithmetic.settle(load_model(run))
+    pixels = np.stack([recipes.apply(run.recipe, image) for image in images])
+    rows = np.arange(len(images))
+    feed = Feed(pixels, rows, arithmetic.on)
+    return probabilities_of(predict_logits(network, feed, rows, run.config["batch_size"], arithmetic))
+
+
+def probabilities_of(logits: torch.Tensor) -> np.ndarray:
+    """Softmax of each row, as float64."""
+    return logits.double().softmax(dim=1).numpy()

@@ -1,0 +1,122 @@
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from cfu_core.training import tuning
+from cfu_core.training.arithmetic import Arithmetic, plain
+from cfu_core.training.tuning import fastest
+
+CPU = torch.device("cpu")
+SHAPE = (4, 3, 16, 16)
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)
+        )
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Lets ways take given seconds: plain, channels last, bfloat16, both."""
+    asked: list[Arithmetic] = []
+
+    def give(*seconds: float) -> list[Arithmetic]:
+        left = iter(seconds)
+
+        def step(_network, _shape, way, _best):
+            asked.append(way)
+            return next(left)
+
+        monkeypatch.setattr(tuning, "multiplies_bfloat16", lambda device: True)
+        monkeypatch.setattr(tuning, "THREADS", 2)
+        monkeypatch.setattr("cfu_core.training.arithmetic.THREADS", 2)
+        monkeypatch.setattr(tuning, "_step_seconds", step)
+        return asked
+
+    return give
+
+
+@pytest.mark.parametrize(
+    ("seconds", "layout", "precision"),
+    [
+        ((1.0, 0.5, 0.8, 0.7), True, "float32"),
+        ((1.0, 1.5, 0.8, 0.4), True, "bfloat16"),
+        ((1.0, 0.96, 0.97, 0.98), False, "float32"),  # so little may be chance
+        ((1.0, 2.0, 0.9, 3.0), False, "bfloat16"),
+    ],
+)
+def test_the_fastest_way_is_taken(cfu_home, network, scripted, seconds, layout, precision):  # noqa: ARG001
+    asked = scripted(*seconds)
+    found = fastest(network, "n", SHAPE, CPU, steps=1000)
+    assert (found.channels_last, found.precision, found.threads) == (layout, precision, 2)
+    assert [(w.channels_last, w.precision) for w in asked] == [
+        (False, "float32"), (True, "float32"), (False, "bfloat16"), (True, "bfloat16")
+    ]  # fmt: skip
+
+
+def test_what_was_found_is_remembered_for_this_network_input_and_chip(cfu_home, network, scripted):
+    asked = scripted(1.0, 0.5, 1.0, 1.0, 1.0, 0.6, 1.0, 0.4)
+    first = fastest(network, "n", SHAPE, CPU, steps=1000)
+    assert fastest(network, "n", SHAPE, CPU, steps=5000) == first
+    assert len(asked) == 4
+    assert fastest(network, "n", (8, 3, 16, 16), CPU, steps=1000).precision == "bfloat16"
+    assert len(asked) == 8
+    (one, other) = json.loads((cfu_home / "arithmetic.json").read_text()).values()
+    assert [m["seconds"] for m in one["measured"]] == [1.0, 0.5, 1.0, 1.0]
+    assert Arithmetic.from_dict(other["fastest"]).precision == "bfloat16"
+
+
+def test_full_precision_is_kept_where_it_is_asked_for(cfu_home, network, scripted):  # noqa: ARG001
+    asked = scripted(1.0, 0.5)
+    assert fastest(network, "n", SHAPE, CPU, steps=1000, full_precision=True).precision == "float32"
+    assert {way.precision for way in asked} == {"float32"}
+
+
+def test_a_short_training_is_not_measured(cfu_home, network, scripted):
+    assert scripted() == []
+    assert fastest(network, "n", SHAPE, CPU, steps=99) == plain(CPU)
+    assert not cfu_home.exists()
+
+
+def test_large_processors_are_tried_with_half_their_threads(monkeypatch):
+    monkeypatch.setattr("cfu_core.training.arithmetic.THREADS", 16)
+    assert {way.threads for way in tuning._ways(CPU, True)} == {16, 8}
+
+
+def test_a_damaged_memory_is_measured_again(cfu_home, network, scripted):
+    scripted(1.0, 0.5, 1.0, 1.0)
+    cfu_home.mkdir()
+    (cfu_home / "arithmetic.json").write_text("{")
+    assert fastest(network, "n", SHAPE, CPU, steps=1000).channels_last
+
+
+def test_measuring_leaves_the_network_and_chance_as_they_were(cfu_home, network):
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    found = fastest(network, "n", SHAPE, CPU, steps=1000)
+    torch.testing.assert_close(torch.rand(3), expected)
+    assert found.device == "cpu"
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert all(p.grad is None for p in network.parameters())
+    assert network[0].weight.is_contiguous()
+    measured = next(iter(json.loads((cfu_home / "arithmetic.json").read_text()).values()))["measured"]
+    assert all(0 < way["seconds"] < 60 for way in measured)
+
+
+def test_a_hopeless_way_is_given_up_after_one_timed_step(network):
+    steps = []
+    network.register_forward_hook(lambda *_: steps.append(1))
+    tuning._step_seconds(network, SHAPE, plain(CPU), float("inf"))
+    assert len(steps) == 1 + tuning.TIMED_STEPS
+    steps.clear()
+    tuning._step_seconds(network, SHAPE, plain(CPU), 0.0)
+    assert len(steps) == 2
