@@ -10,6 +10,9 @@ from cfu_core.cli.terminal import DATA_HELP, INTERRUPTED, OK, ProgressLine, impo
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import CfuError
 
+#: Settings of a training that have a flag of the same name.
+GIVEN = ("mode", "epochs", "batch_size", "learning_rate", "optimizer", "schedule", "patience", "precision", "seed")
+
 
 def add_verbs(verbs: Any) -> None:
     """Declare them."""
@@ -36,9 +39,16 @@ def add_verbs(verbs: Any) -> None:
 
 def _training_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="imagenet", help="imagenet, none or a file (default: imagenet)")
+    parser.add_argument(
+        "--mode", help="fine-tune: all layers learn; probe: the last one, in seconds (default: fine-tune)"
+    )
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--optimizer", help="adam or sgd (default: adam)")
+    parser.add_argument("--schedule", help="of the learning rate: constant, cosine or step (default: constant)")
+    parser.add_argument("--patience", type=int, help="stop after so many epochs without a better one; 0: never")
+    parser.add_argument("--precision", help="fastest or float32 (default: fastest)")
     parser.add_argument("--seed", type=int, help="of the split, the weights, the order and the augmentation")
     json_flag(parser)
 
@@ -101,11 +111,7 @@ def _config(arguments: argparse.Namespace, model: str, images: str) -> Any:
     from cfu_core.training.config import TrainingConfig
 
     size = architecture(model).input_size
-    given = {
-        name: value
-        for name in ("epochs", "batch_size", "learning_rate", "seed")
-        if (value := getattr(arguments, name)) is not None
-    }
+    given = {name: value for name in GIVEN if (value := getattr(arguments, name)) is not None}
     clahe = {name: value for name in ("clip_limit", "tiles") if (value := getattr(arguments, name, None)) is not None}
     recipe = Recipe.original(size) if images == "original" else Recipe.preprocessed(size, **clahe)
     if "seed" in given:

@@ -10,7 +10,7 @@ from cfu_core import paper
 from cfu_core.evaluation.metrics import Evaluation
 
 WHO = (
-    *("Network", "Images", "Began with", "Epochs"),  # always on the screen; what follows, where it differs
+    *("Network", "Images", "Mode", "Began with", "Epochs"),  # always on the screen; what follows, where it differs
     *("Dataset", "Preprocessing", "Seed", "Split seed", "Batch size", "Learning rate", "Optimizer"),
 )
 SECONDS = ("decode", "preprocess", "transfer", "train", "validate", "test")  # the rest is "other"
@@ -28,6 +28,10 @@ class RunResult:
         ``original``, ``preprocessed`` or ``custom``.
     weights : str
         What the run began with, in words.
+    epochs : int or None
+        None where the mode has none.
+    mode : str
+        ``fine-tune`` or ``probe``.
     seconds : mapping
         By what they were spent on; empty when unknown.
     cache_reused : bool
@@ -49,8 +53,9 @@ class RunResult:
     images: str
     weights: str
     dataset: str
-    epochs: int
+    epochs: int | None
     seed: int
+    mode: str = "fine-tune"
     seconds: Mapping[str, float] = field(default_factory=dict)
     cache_reused: bool = False
     drawn: bool = False
@@ -144,7 +149,7 @@ def screen_columns(table: pd.DataFrame) -> list[str]:
 
     A file has all columns.
     """
-    first, more = list(WHO[:4]), [name for name in WHO[4:] if name in table and table[name].nunique() > 1]
+    first, more = list(WHO[:5]), [name for name in WHO[5:] if name in table and table[name].nunique() > 1]
     return [*first, *(name for name in table if name not in (*WHO, "Run")), *more]
 
 
@@ -177,6 +182,7 @@ def _who(result: RunResult) -> dict[str, Any]:
     return {
         "Network": result.label,
         "Images": result.images,
+        "Mode": result.mode,
         "Began with": result.weights,
         "Epochs": result.epochs,
         "Dataset": f"{result.dataset} (drawn)" if result.drawn and "drawn" not in result.dataset else result.dataset,

@@ -25,7 +25,7 @@ from cfu_core.runs.store import Run
 from cfu_core.storage import home
 from cfu_core.training.tensors import prepare
 
-REPORT_SECONDS = 0.25  # how often a status file is written at most
+REPORT_SECONDS = 0.5  # how often a status file is written at most
 DEMO_NAME = "Demo colonies (drawn)"
 
 
@@ -42,7 +42,7 @@ class JobObserver(Observer):
         self.details: dict[str, Any] = {}
 
     def report(self, phase: str, **details: Any) -> None:
-        """Progress; written when the phase changes or a quarter of a second has passed."""
+        """Progress; written when the phase changes or half a second has passed."""
         now = time.monotonic()
         if phase == self._phase and now - self._written < REPORT_SECONDS:
             return

@@ -69,20 +69,19 @@ class NetworkFeatures:
         """
         import torch
 
+        from cfu_core.models.networks import penultimate
+
         network, device = self._network
         batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2).float().div_(255)
         mean, spread = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-        with torch.inference_mode():
-            return network((batch - mean) / spread).float().cpu().numpy()
+        with torch.inference_mode(), penultimate(network, KEY) as features:
+            return features((batch - mean) / spread).float().cpu().numpy()
 
     @cached_property
     def _network(self) -> Any:
         """The network on its device, and the device."""
-        from torch import nn
-
         from cfu_core.models.weights import initial_network
 
         network, _ = initial_network(KEY, str(self.file), 1, seed=0)
-        network.fc = nn.Identity()
         device = self.device()
         return network.eval().to(device), device

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cfu_core.errors import WeightsError
+from cfu_core.models.registry import architecture
 from cfu_core.storage import home, storage_errors
 
 IMAGENET = "imagenet"
@@ -53,6 +54,21 @@ class WeightsRecord:
 def weights_folder() -> Path:
     """Where downloaded weights are kept; a file put here by hand under torchvision's name is used as well."""
     return home() / "weights"
+
+
+def check_offered(key: str) -> None:
+    """Refuse ImageNet weights for a network that torchvision has none for.
+
+    Raises
+    ------
+    WeightsError
+    """
+    if not architecture(key).imagenet:
+        raise WeightsError(
+            f"There are no ImageNet weights for {architecture(key).label} to download.",
+            "",
+            "Name a file of weights, or begin with random weights (none).",
+        )
 
 
 def check_file(path: Path) -> str:

@@ -18,7 +18,15 @@ from torchvision.models import get_model_weights
 from cfu_core.errors import WeightsError
 from cfu_core.models.networks import build_network, replace_head
 from cfu_core.models.registry import architecture
-from cfu_core.models.weight_files import IMAGENET, NONE, PROMISED_HASH, WeightsRecord, check_file, weights_folder
+from cfu_core.models.weight_files import (
+    IMAGENET,
+    NONE,
+    PROMISED_HASH,
+    WeightsRecord,
+    check_file,
+    check_offered,
+    weights_folder,
+)
 from cfu_core.storage import storage_errors
 
 STALLED_S = 60  # seconds without a byte after which a download is given up
@@ -74,8 +82,9 @@ def imagenet_file(key: str, *, progress: Progress = lambda done, total: None) ->
     Raises
     ------
     WeightsError
-        There is no way to the download server, or what came has another hash.
+        There is no way to the download server, what came has another hash, or torchvision has none.
     """
+    check_offered(key)
     weights = get_model_weights(key).IMAGENET1K_V1
     url = weights.url
     path = weights_folder() / url.rsplit("/", 1)[1]
@@ -164,10 +173,10 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _load_body(network: nn.Module, key: str, state: dict[str, torch.Tensor], path: Path) -> None:
-    """Load everything but the head, whose classes are others; GoogLeNet's auxiliary classifiers are dropped."""
+    """Load everything but the head, whose classes are others; classifiers that only serve training are left out."""
     head = architecture(key).head + "."
     own = network.state_dict()
-    body = {n: t for n, t in state.items() if not n.startswith((head, "aux1.", "aux2."))}
+    body = {n: t for n, t in state.items() if not n.startswith((head, *architecture(key).left_out))}
     wanted = {n for n in own if not n.startswith(head)}
     missing, unexpected = sorted(wanted - set(body)), sorted(set(body) - wanted)
     misshapen = sorted(n for n in wanted & set(body) if own[n].shape != body[n].shape)

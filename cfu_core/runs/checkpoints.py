@@ -5,13 +5,14 @@ after it, where that is and the checksum of the file. The two newest are kept: s
 before it serves.
 """
 
+import os
 import shutil
 import time
 import zlib
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from io import BufferedWriter, RawIOBase
+from io import FileIO, RawIOBase
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import IO, Any, NamedTuple, cast
@@ -23,9 +24,9 @@ from cfu_core.storage import read_json, replacing, storage_errors, write_json
 
 KEPT = 2
 BEST = "best"  # the folder, beside the checkpoints, of the best epoch's weights
-CHUNK = 2**24  # bytes read at once
+CHUNK = 2**25  # bytes read or written at once
 EVERY_S = 60.0  # the most that an accident may cost
-PATIENCE = 25.0  # after an epoch there is one unless the last took more than a 25th of the processor's time since
+PATIENCE = 50.0  # after an epoch there is one unless the last took more than a 50th of the processor's time since
 
 torch.serialization.set_crc32_options(compute_crc32=False)  # of each tensor; the whole file has a checksum of ours
 
@@ -163,23 +164,35 @@ def discard_checkpoints(run_folder: Path) -> None:
 
 
 class _Summing(RawIOBase):
-    """A file whose checksum is taken while it is written."""
+    """A file whose checksum is taken while it is written, and that does not stay in memory.
 
-    def __init__(self, file: BufferedWriter) -> None:
+    The system would keep all of it, in memory that it has to find first: that costs more than the writing, and takes
+    the place of the images.
+    """
+
+    def __init__(self, file: FileIO) -> None:
         self._file = file
         self.crc32 = 0
 
     def write(self, data: Any) -> int:
-        self.crc32 = zlib.crc32(data, self.crc32)
-        return self._file.write(data)
+        view = memoryview(data).cast("B")
+        for first in range(0, len(view), CHUNK):
+            self._write_some(view[first : first + CHUNK])
+        return len(view)
 
-    def flush(self) -> None:
-        self._file.flush()
+    def _write_some(self, data: memoryview) -> None:
+        self.crc32 = zlib.crc32(data, self.crc32)
+        left = data
+        while left:
+            left = left[self._file.write(left) :]
+        if hasattr(os, "posix_fadvise") and len(data) == CHUNK:
+            os.fdatasync(self._file.fileno())
+            os.posix_fadvise(self._file.fileno(), 0, self._file.tell(), os.POSIX_FADV_DONTNEED)
 
 
 def _write(folder: Path, step: int, state: dict[str, Any], facts: Mapping[str, Any]) -> None:
     path = folder / f"{step:09d}.pt"
-    with replacing(path) as draft, draft.open("wb") as file:
+    with replacing(path) as draft, draft.open("wb", buffering=0) as file:
         summing = _Summing(file)
         try:
             torch.save(state, cast(IO[bytes], summing))

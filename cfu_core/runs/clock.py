@@ -31,8 +31,11 @@ class Clock:
         self.facts: dict[str, Any] = {name: value for name, value in earlier.items() if name != "seconds"}
         self.facts["sittings"] = self.facts.get("sittings", 0) + 1
 
-    def prepared(self, images: PreparedImages, seconds: float) -> None:
+    def prepared(self, images: PreparedImages | None, seconds: float = 0.0) -> None:
         """What preparing the images took: decoding and preprocessing as parted there, the rest is loading."""
+        if images is None:  # not even needed
+            self.facts["cache_reused"] = True
+            return
         self.seconds["decode"] += images.decode_seconds
         self.seconds["preprocess"] += images.preprocess_seconds
         self.seconds["load"] += max(0.0, seconds - images.decode_seconds - images.preprocess_seconds)

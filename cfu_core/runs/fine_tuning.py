@@ -14,7 +14,7 @@ from cfu_core.models.weights import initial_network
 from cfu_core.runs.checkpoints import Checkpoint, discard_checkpoints, newest_checkpoint
 from cfu_core.runs.clock import Clock
 from cfu_core.runs.keeping import Keeper
-from cfu_core.runs.material import Material, gather, write_test
+from cfu_core.runs.material import part, prepared_images, write_test
 from cfu_core.runs.model_files import empty_network, load_model, probabilities_of
 from cfu_core.runs.observer import Observer
 from cfu_core.runs.store import Run
@@ -49,16 +49,16 @@ def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Obse
     clock.facts["loading_weights_seconds"] = loading
     if problems:
         clock.facts["remarks"] = [*clock.facts.get("remarks", []), *problems]
-    material = gather(run, dataset, clock, observer)
+    prepared, material = prepared_images(run, dataset, clock, observer), part(run, dataset)
+    rows = {name: prepared.rows[places] for name, places in material.places.items()}
     with clock.measuring("tune"):
-        arithmetic = _arithmetic(run, network, config, len(material.rows["training"]), observer)
+        arithmetic = _arithmetic(run, network, config, len(rows["training"]), observer)
     clock.facts |= {"device": describe(arithmetic.on), "arithmetic": arithmetic.label}
     with clock.measuring("load"):
+        labels = np.full(len(prepared.pixels), -1, np.int64)  # of excluded images
+        labels[prepared.rows] = material.labels
         images = TrainingImages(
-            pixels=material.prepared.pixels,
-            labels=material.labels,
-            training=material.rows["training"],
-            validation=material.rows["validation"],
+            pixels=prepared.pixels, labels=labels, training=rows["training"], validation=rows["validation"]
         )
         training = Training(network, images, config, arithmetic)
         if found:
@@ -67,7 +67,7 @@ def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Obse
         run.forget_metrics_after(training.epoch, training.batch)
     clock.seconds["transfer"] += training.feed.seconds
     clock.seconds["load"] -= training.feed.seconds
-    watch = BatchWatch(run, training, len(material.rows["test"]), observer)
+    watch = BatchWatch(run, training, len(rows["test"]), observer)
     _train(training, Keeper(run, training, clock, began_with), watch, observer)
     del training
 
@@ -75,7 +75,10 @@ def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Obse
     with clock.measuring("test"):
         # in full precision, as whoever loads the model will use it
         exact = replace(arithmetic, precision="float32")
-        write_test(run, material, _probabilities(run, material, config, exact, observer))
+        best = exact.settle(load_model(run))
+        feed = Feed(prepared.pixels, rows["test"], exact.on)
+        logits = predict_logits(best, feed, rows["test"], config.batch_size, exact, observer.check)
+        write_test(run, material, probabilities_of(logits))
     clock.write()
     discard_checkpoints(run.folder)
 
@@ -138,12 +141,3 @@ def _train(training: Training, keeper: Keeper, watch: BatchWatch, observer: Obse
         except StopRequested:
             keeper.keep()
             raise
-
-
-def _probabilities(
-    run: Run, material: Material, config: TrainingConfig, arithmetic: Arithmetic, observer: Observer
-) -> np.ndarray:
-    """What the network of the best epoch says of the test images."""
-    network, rows = arithmetic.settle(load_model(run)), material.rows["test"]
-    feed = Feed(material.prepared.pixels, rows, arithmetic.on)
-    return probabilities_of(predict_logits(network, feed, rows, config.batch_size, arithmetic, observer.check))

@@ -10,7 +10,7 @@ from cfu_core.dataset.catalog import Dataset, load_dataset
 from cfu_core.dataset.splitting import Split, check_split, check_trainable, split_of
 from cfu_core.errors import RunError, WeightsError
 from cfu_core.models.registry import architecture
-from cfu_core.models.weight_files import IMAGENET, NONE, WeightsRecord, check_file
+from cfu_core.models.weight_files import IMAGENET, NONE, WeightsRecord, check_file, check_offered
 from cfu_core.runs.store import Run, create_run
 from cfu_core.training.config import TrainingConfig
 
@@ -49,6 +49,9 @@ def plan_runs(
     splits = [_checked_split(config, dataset) for config in configs]
     for file in files:
         check_file(Path(file))
+    for config in configs:
+        if config.weights == IMAGENET:
+            check_offered(config.architecture)
     batch = secrets.token_hex(4) if len(configs) > 1 else ""
     return [
         create_run(

@@ -11,6 +11,7 @@
 ``arithmetic.json``    device, threads, layout and precision
 ``timing.json``        seconds by what they were spent on
 ``model.safetensors``  the weights of the best epoch, with ``model.json`` beside them
+``probe.json``         of a probe: the strengths of the penalty that were tried, and the one that was taken
 ``log.txt``            what the worker printed
 =====================  ==============================================================================================
 """
@@ -62,6 +63,11 @@ class Run(SpecFolder):
         return Recipe.from_dict(self.config["recipe"])
 
     @property
+    def mode(self) -> str:
+        """``fine-tune`` where all layers learn, ``probe`` where the last one does."""
+        return self.config.get("mode", "fine-tune")
+
+    @property
     def name(self) -> str:
         """The name a person gave it, or its network, images and weights in words."""
         path = self.folder / "name.json"
@@ -70,7 +76,8 @@ class Run(SpecFolder):
     @property
     def default_name(self) -> str:
         """Network, images and first weights in words."""
-        return f"{self.spec['architecture_label']}, {self.recipe.images}, {self.spec['weights_label']}"
+        probe = ", probe" if self.mode == "probe" else ""
+        return f"{self.spec['architecture_label']}, {self.recipe.images}, {self.spec['weights_label']}{probe}"
 
     def rename(self, name: str) -> None:
         """Give the run a name; an empty one brings back the default."""
@@ -308,6 +315,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 def result_of(run: Run) -> RunResult:
     """What the tables show of a run."""
     timing = run.timing() or {}
+    learned = () if run.mode == "probe" else ("batch_size", "learning_rate", "optimizer", "schedule", "patience")
     return RunResult(
         run=run.id,
         name=run.name,
@@ -316,12 +324,13 @@ def result_of(run: Run) -> RunResult:
         images=run.recipe.images,
         weights=run.spec["weights_label"],
         dataset=run.spec["dataset"]["name"],
-        epochs=run.config["epochs"],
+        epochs=None if run.mode == "probe" else run.config["epochs"],
+        mode=run.mode,
         seed=run.config["seed"],
         seconds=timing.get("seconds", {}),
         cache_reused=timing.get("cache_reused", False),
         drawn=run.spec["dataset"]["drawn"],
         recipe=run.recipe.summary,
-        settings={name: run.config[name] for name in ("split_seed", "batch_size", "learning_rate", "optimizer")},
+        settings={name: run.config.get(name) for name in ("split_seed", *learned)},
         evaluation=run.evaluation(),
     )

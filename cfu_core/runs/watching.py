@@ -1,5 +1,6 @@
 """Tells how a training goes: a line a batch in the run's folder, and what is left, for whoever watches."""
 
+import math
 import time
 from collections import deque
 from statistics import fmean
@@ -10,6 +11,7 @@ from cfu_core.training.devices import memory_in_use
 from cfu_core.training.loop import BatchResult, EpochResult, Training
 
 RECENT = 100  # steps from whose pace the time that is left is reckoned
+MEMORY_S = 2.0  # how often the memory in use is looked at
 FORWARD = 1 / 3  # of a step's time: what a batch takes to validate, until it was measured
 
 
@@ -33,6 +35,7 @@ class BatchWatch:
         self._pace: deque[float] = deque(maxlen=RECENT)  # seconds from step to step
         self._last: float | None = None  # none before the first step of an epoch
         self._validation: float | None = None
+        self._memory, self._looked = 0, -math.inf
 
     def step_ended(self, result: BatchResult) -> None:
         """After each step of the optimizer; may raise `StopRequested`."""
@@ -60,7 +63,7 @@ class BatchWatch:
             images_per_second=result.images_per_second,
             seconds_left=self._left(result),
             learning_rate=result.learning_rate,
-            memory_bytes=memory_in_use(self._training.arithmetic.on),
+            memory_bytes=self._memory_now(),
         )
         self._observer.check()
 
@@ -69,6 +72,13 @@ class BatchWatch:
         self._run.append_metrics("epoch", result.to_dict())
         self._validation = result.validate_seconds
         self._last = None
+
+    def _memory_now(self) -> int:
+        """Bytes in use, looked at now and then."""
+        now = time.monotonic()
+        if now - self._looked > MEMORY_S:
+            self._memory, self._looked = memory_in_use(self._training.arithmetic.on), now
+        return self._memory
 
     def _left(self, result: BatchResult) -> float | None:
         """Seconds to the end, by the pace of late; None while there is none."""

@@ -39,6 +39,13 @@ class TrainingConfig:
     architecture: str
     recipe: Recipe
     weights: str = "imagenet"
+    mode: str = declare(
+        "fine-tune",
+        "What learns",
+        "Fine-tune: all layers, as in the paper. Probe: the last layer alone, from what the network as it is makes of "
+        "the images. That takes seconds once each image has gone through the network, and needs no epochs.",
+        choices=("fine-tune", "probe"),
+    )
     epochs: int = declare(
         paper.EPOCHS,
         "Epochs",

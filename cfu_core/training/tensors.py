@@ -34,7 +34,7 @@ from cfu_core.training.cache import (
     siblings,
 )
 
-__all__ = ["PreparedImages", "cache_folder", "prepare"]
+__all__ = ["PreparedImages", "cache_folder", "image_keys", "prepare"]
 
 AHEAD = 4  # images in flight per thread
 COPIED = 2**26  # bytes copied at once
@@ -50,7 +50,8 @@ class PreparedImages:
     Parameters
     ----------
     pixels : ndarray of uint8, shape (N, S, S, 3)
-        Memory-mapped, read only, in the order of ``dataset.imported``. Only the rows of `rows` are filled for sure.
+        Memory-mapped, read only, in the order of ``dataset.imported``. Only the rows of images that were wanted are
+        filled for sure.
     rows : ndarray of int64
         The row in `pixels` of each image of ``dataset.images``.
     decode_seconds, preprocess_seconds : float
@@ -73,7 +74,13 @@ class PreparedImages:
     built_preprocess_seconds: float
 
 
-def prepare(dataset: Dataset, recipe: Recipe, *, progress: Progress = lambda done, total: None) -> PreparedImages:
+def prepare(
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    progress: Progress = lambda done, total: None,
+    wanted: np.ndarray | None = None,
+) -> PreparedImages:
     """Decode and preprocess the images that count, as far as that was not done before.
 
     Parameters
@@ -83,6 +90,8 @@ def prepare(dataset: Dataset, recipe: Recipe, *, progress: Progress = lambda don
     progress : callable
         Called with images done and in all. What it raises ends the work. What is done by then stays, also when the
         process is killed; the next call goes on from there.
+    wanted : ndarray of int, optional
+        Which images, by their place in ``dataset.images``; all by default.
 
     Returns
     -------
@@ -93,20 +102,22 @@ def prepare(dataset: Dataset, recipe: Recipe, *, progress: Progress = lambda don
     CfuError
         An image cannot be read or does not suit the recipe (names it), or the disk is full.
     """
-    keys = _keys(dataset, recipe)
+    keys = image_keys(dataset, recipe)
+    places = np.arange(len(dataset.rows)) if wanted is None else wanted
+    rows = dataset.rows[places]
     folder = entry_folder(keys, recipe.digest)
     with storage_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    with _turn(folder, dataset.rows, progress):
+    with _turn(folder, rows, progress):
         entry = open_entry(folder, mode="r+")
         if entry is None or entry.keys != keys:
             entry = make_entry(folder, keys, recipe.size, dataset=dataset.id)
         seconds, computed = (0.0, 0.0), 0
-        if not entry.done[dataset.rows].all():
+        if not entry.done[rows].all():
             try:
-                _copy(entry, dataset.rows, progress)
-                computed = int((~entry.done[dataset.rows]).sum())
-                seconds = _compute(entry, dataset, recipe, progress)
+                _copy(entry, rows, progress)
+                computed = int((~entry.done[rows]).sum())
+                seconds = _compute(entry, dataset, places, recipe, progress)
             finally:
                 if entry.done.any():
                     entry.save()
@@ -119,13 +130,13 @@ def prepare(dataset: Dataset, recipe: Recipe, *, progress: Progress = lambda don
             decode_seconds=seconds[0],
             preprocess_seconds=seconds[1],
             computed=computed,
-            reused=computed < len(dataset.rows),
+            reused=computed < len(rows),
             built_decode_seconds=entry.decode_seconds,
             built_preprocess_seconds=entry.preprocess_seconds,
         )
 
 
-def _keys(dataset: Dataset, recipe: Recipe) -> list[str]:
+def image_keys(dataset: Dataset, recipe: Recipe) -> list[str]:
     """What each row of `dataset.imported` is of; a box counts only where the recipe crops to it."""
     digests = dataset.edited["digest"].tolist()
     if not recipe.crop:
@@ -185,11 +196,13 @@ def _copy(entry: CacheEntry, rows: np.ndarray, progress: Progress) -> None:
             progress(int(entry.done[rows].sum()), len(rows))
 
 
-def _compute(entry: CacheEntry, dataset: Dataset, recipe: Recipe, progress: Progress) -> tuple[float, float]:
+def _compute(
+    entry: CacheEntry, dataset: Dataset, places: np.ndarray, recipe: Recipe, progress: Progress
+) -> tuple[float, float]:
     """Fill what is still missing; returns the wall time, parted as the threads' own time was."""
     rows, marked = dataset.rows, boxes(dataset.images)
-    missing = np.flatnonzero(~entry.done[rows])
-    done = len(rows) - len(missing)
+    missing = places[~entry.done[rows[places]]]
+    done = len(places) - len(missing)
     before = np.array([entry.decode_seconds, entry.preprocess_seconds])
     threads = os.cpu_count() or 1
     own, wall = np.zeros(2), np.zeros(2)
@@ -207,7 +220,7 @@ def _compute(entry: CacheEntry, dataset: Dataset, recipe: Recipe, progress: Prog
                 entry.decode_seconds, entry.preprocess_seconds = map(float, before + wall)
                 done += 1
                 saver.now_and_then()
-                progress(done, len(rows))
+                progress(done, len(places))
     return float(wall[0]), float(wall[1])
 
 

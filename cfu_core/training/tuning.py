@@ -21,7 +21,8 @@ from cfu_core.storage import home, read_json, storage_errors, write_json
 from cfu_core.training.arithmetic import Arithmetic, plain
 from cfu_core.training.devices import THREADS, model_name, multiplies_bfloat16
 
-WORTH_STEPS = 100  # a shorter training gains less than the measurement costs
+WORTH_STEPS = 100  # fewer gain less than the measurement costs,
+WORTH_FORWARD = 20  # of which forward passes alone need less
 TIMED_STEPS = 3  # of each way, after one that warms up
 HOPELESS = 1.3  # a way whose first timed step takes so many times as long as the best is given up
 GAIN = 0.95  # what another way must take of the plain one's time to be preferred: less may be noise
@@ -36,9 +37,10 @@ def fastest(
     *,
     steps: int,
     full_precision: bool = False,
+    learning: bool = True,
     progress: Progress = lambda done, total: None,
 ) -> Arithmetic:
-    """How to train a network here; measured where nobody has done so before.
+    """How to compute with a network here; measured where nobody has done so before.
 
     Parameters
     ----------
@@ -50,15 +52,17 @@ def fastest(
         Of a batch: (B, C, H, W).
     device : torch.device
     steps : int
-        Of the optimizer that are to come; few are done in the plain way, without any measurement.
+        Batches that are to come; few are done in the plain way, without any measurement.
     full_precision : bool
         Whether only float32 will do.
+    learning : bool
+        Whether it is to be trained; otherwise it only gives outputs.
     progress : callable
         Called with ways measured and in all; may raise `StopRequested`.
     """
-    if steps < WORTH_STEPS:
+    if steps < (WORTH_STEPS if learning else WORTH_FORWARD):
         return plain(device)
-    name = _name(key, shape, device, full_precision)
+    name = _name(f"{key}, {'training' if learning else 'forward'}", shape, device, full_precision)
     known = _remembered().get(name)
     if known:
         return Arithmetic.from_dict(known["fastest"])
@@ -66,7 +70,7 @@ def fastest(
     seconds: dict[Arithmetic, float] = {}
     for number, way in enumerate(ways):
         progress(number, len(ways))
-        seconds[way] = _step_seconds(network, shape, way, min(seconds.values(), default=float("inf")))
+        seconds[way] = _step_seconds(network, shape, way, min(seconds.values(), default=float("inf")), learning)
     quickest = min(seconds, key=seconds.__getitem__)
     if seconds[quickest] > GAIN * seconds[ways[0]]:
         quickest = ways[0]
@@ -95,11 +99,13 @@ def _ways(device: torch.device, full_precision: bool) -> Iterator[Arithmetic]:
         yield replace(first, threads=count, precision=precision, channels_last=layout)
 
 
-def _step_seconds(network: nn.Module, shape: tuple[int, int, int, int], way: Arithmetic, best: float) -> float:
+def _step_seconds(
+    network: nn.Module, shape: tuple[int, int, int, int], way: Arithmetic, best: float, learning: bool
+) -> float:
     """Seconds of one forward and backward pass, the shortest of some; the optimizer takes the same in every way."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), torch.inference_mode(not learning):
         torch.manual_seed(0)
-        way.settle(network).train()
+        way.settle(network).train(learning)
         kept = {name: value.clone() for name, value in network.named_buffers()}  # batch normalisation counts along
         inputs = way.laid_out(torch.randn(shape).to(way.on))
         labels = torch.zeros(len(inputs), dtype=torch.long, device=way.on)
@@ -109,7 +115,8 @@ def _step_seconds(network: nn.Module, shape: tuple[int, int, int, int], way: Ari
             with way.autocast():
                 logits = network(inputs)
             loss = functional.cross_entropy(logits.float(), labels)
-            loss.backward()
+            if learning:
+                loss.backward()
             loss.item()  # until here a GPU may still be at it
             if step:
                 shortest = min(shortest, time.perf_counter() - started)

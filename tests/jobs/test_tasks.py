@@ -103,7 +103,7 @@ def test_progress_is_written_when_the_phase_changes_or_some_time_has_passed(job,
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     told = []
     observer = JobObserver(job, tell=lambda status: told.append((status.phase, status.details.get("n"))))
-    for seconds, phase, n in [(0, "a", 1), (0.1, "a", 2), (0.1, "b", 3), (0.2, "b", 4), (0.1, "b", 5)]:
+    for seconds, phase, n in [(0, "a", 1), (0.2, "a", 2), (0.2, "b", 3), (0.4, "b", 4), (0.2, "b", 5)]:
         now[0] += seconds
         observer.report(phase, n=n)
     assert told == [("a", 1), ("b", 3), ("b", 5)]

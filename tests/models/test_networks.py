@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from cfu_core.models.networks import build_network, replace_head
-from cfu_core.models.registry import architecture
+from cfu_core.models.networks import build_network, penultimate, replace_head, set_head
+from cfu_core.models.registry import ARCHITECTURES, architecture
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -24,15 +24,43 @@ def test_the_same_seed_gives_the_same_head():
     assert not torch.equal(networks[0].fc.weight, networks[2].fc.weight)
 
 
-@pytest.mark.parametrize("key", ["googlenet", "resnet18", "alexnet"])
-def test_the_new_head_has_an_output_for_each_class(key):
+@pytest.mark.parametrize("key", ARCHITECTURES)
+def test_each_network_takes_a_step_of_training(key):
+    """Its input size, its new head, the features before it, the layer for Grad-CAM, and that all of it learns."""
+    facts = architecture(key)
     network = build_network(key, seed=0)
     replace_head(network, key, 5, seed=0)
-    head = network.get_submodule(architecture(key).head)
-    assert head.out_features == 5
+    seen: list[torch.Tensor] = []
+    handle = network.get_submodule(facts.cam).register_forward_hook(lambda _m, _i, output: seen.append(output))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    before = [p.detach().clone() for p in network.parameters()]
+    batch = torch.rand(2, 3, facts.input_size, facts.input_size, generator=torch.Generator().manual_seed(0))
+    logits = network.train()(batch)
+    handle.remove()
+    assert logits.shape == (2, 5)
+    (image,) = seen
+    assert image.ndim == 4
+    assert 6 <= image.shape[2] == image.shape[3] <= 13
+    loss = nn.functional.cross_entropy(logits, torch.tensor([0, 4]))
+    assert torch.autograd.grad(loss, image, retain_graph=True)[0].abs().sum() > 0
+    loss.backward()
+    optimizer.step()
+    changed = [not torch.equal(p, old) for p, old in zip(network.parameters(), before, strict=True)]
+    assert sum(changed) > 0.9 * len(changed)
+
+    # a linear layer of the features is the whole network
+    network.eval()
+    weight, bias = torch.randn(5, _features(network, facts.head)), torch.randn(5)
+    set_head(network, key, weight, bias)
+    with torch.inference_mode(), penultimate(network, key) as features:
+        expected = features(batch) @ weight.T + bias
     with torch.inference_mode():
-        side = architecture(key).input_size
-        assert network.eval()(torch.zeros(2, 3, side, side)).shape == (2, 5)
+        torch.testing.assert_close(network(batch), expected, rtol=1e-3, atol=1e-3)
+
+
+def _features(network: nn.Module, head: str) -> int:
+    layer = network.get_submodule(head)
+    return layer.in_channels if isinstance(layer, nn.Conv2d) else layer.in_features
 
 
 def test_nothing_but_the_head_changes():

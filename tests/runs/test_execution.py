@@ -1,8 +1,10 @@
+import json
 import math
 import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from cfu_core.dataset.catalog import delete_dataset
 from cfu_core.dataset.edits import edit_dataset
@@ -11,11 +13,12 @@ from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import CfuError, RunError, StopRequested, StorageError, WeightsError
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe
+from cfu_core.models.weights import initial_network
 from cfu_core.runs.execution import execute_run
 from cfu_core.runs.model_files import load_model, predict, save_model
 from cfu_core.runs.observer import Observer
 from cfu_core.runs.planning import plan_again, plan_runs
-from cfu_core.runs.store import Run
+from cfu_core.runs.store import Run, result_of
 from cfu_core.training.config import TrainingConfig
 
 
@@ -180,3 +183,58 @@ def test_a_run_keeps_to_the_split_it_was_planned_with(finished_run):
     planned = finished_run.split()
     tested = finished_run.predictions()["path"].tolist()
     assert sorted(tested) == sorted(path for path, partition in planned.items() if partition == "test")
+
+
+# --- a probe
+
+
+@pytest.fixture
+def probed(small_dataset) -> Run:
+    config = TrainingConfig(
+        dataset=small_dataset.id,
+        architecture="squeezenet1_1",
+        recipe=Recipe.original(224),
+        weights="none",
+        mode="probe",
+    )
+    run = plan_runs([config], small_dataset)[0]
+    execute_run(run, Silent())
+    return run
+
+
+def test_a_probe_learns_the_last_layer_alone(probed, small_dataset):
+    network = load_model(probed)
+    fresh, _ = initial_network("squeezenet1_1", "none", 3, seed=0)
+    same = {name: torch.equal(value, fresh.state_dict()[name]) for name, value in network.state_dict().items()}
+    assert {name for name, equal in same.items() if not equal} == {"classifier.1.weight", "classifier.1.bias"}
+    found = json.loads((probed.folder / "probe.json").read_text())
+    assert found["strength"] in [trial["strength"] for trial in found["trials"]]
+    assert probed.history() == []
+    assert probed.evaluation().images == 5
+    assert probed.name == "SqueezeNet 1.1, original, random weights, probe"
+
+    # the model predicts for files what the features said
+    table = probed.predictions()
+    paths = small_dataset.images["path"].tolist()
+    images = [small_dataset.read_image(paths.index(path)) for path in table["path"]]
+    expected = table[[f"probability_{name}" for name in probed.classes]].to_numpy()
+    np.testing.assert_allclose(predict(probed, images), expected, atol=1e-4)
+
+
+def test_a_second_probe_needs_no_image_and_gives_the_same(probed, monkeypatch):
+    again = plan_again(probed)
+    monkeypatch.setattr("cfu_core.training.frozen.prepare", None)
+    observer = Silent()
+    execute_run(again, observer)
+    for name in ("model.safetensors", "predictions.csv", "probe.json"):
+        assert (again.folder / name).read_bytes() == (probed.folder / name).read_bytes(), name
+    assert again.timing()["cache_reused"]
+    assert result_of(again).epochs is None
+    assert result_of(again).mode == "probe"
+    assert "Computing features" not in observer.phases
+
+
+def test_imagenet_weights_of_a_network_that_has_none_are_refused(small_dataset):
+    config = TrainingConfig(dataset=small_dataset.id, architecture="darknet19", recipe=Recipe.original(224))
+    with pytest.raises(WeightsError, match="no ImageNet weights for DarkNet-19"):
+        plan_runs([config], small_dataset)

@@ -29,7 +29,7 @@ def scripted(monkeypatch):
     def give(*seconds: float) -> list[Arithmetic]:
         left = iter(seconds)
 
-        def step(_network, _shape, way, _best):
+        def step(_network, _shape, way, _best, _learning):
             asked.append(way)
             return next(left)
 
@@ -115,8 +115,25 @@ def test_measuring_leaves_the_network_and_chance_as_they_were(cfu_home, network)
 def test_a_hopeless_way_is_given_up_after_one_timed_step(network):
     steps = []
     network.register_forward_hook(lambda *_: steps.append(1))
-    tuning._step_seconds(network, SHAPE, plain(CPU), float("inf"))
+    tuning._step_seconds(network, SHAPE, plain(CPU), float("inf"), True)
     assert len(steps) == 1 + tuning.TIMED_STEPS
     steps.clear()
-    tuning._step_seconds(network, SHAPE, plain(CPU), 0.0)
+    tuning._step_seconds(network, SHAPE, plain(CPU), 0.0, True)
     assert len(steps) == 2
+
+
+def test_outputs_alone_are_measured_apart_from_training(cfu_home, network, scripted):
+    asked = scripted(1.0, 0.5, 1.0, 0.4)
+    assert not any(m.training for m in network.eval().modules())
+    fastest(network, "n", SHAPE, CPU, steps=20, learning=False, full_precision=True)
+    fastest(network, "n", SHAPE, CPU, steps=100, full_precision=True)
+    assert len(asked) == 4
+    assert len(json.loads((cfu_home / "arithmetic.json").read_text())) == 2
+    assert fastest(network, "n", SHAPE, CPU, steps=19, learning=False) == plain(CPU)
+
+
+def test_measuring_outputs_leaves_the_network_as_it_was(cfu_home, network):  # noqa: ARG001
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    fastest(network, "n", SHAPE, CPU, steps=1000, learning=False)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name

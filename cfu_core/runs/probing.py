@@ -1,0 +1,87 @@
+"""Carry out a run in which the head alone learns, from features that are computed once and kept."""
+
+import time
+from dataclasses import asdict
+
+import torch
+from torch import nn
+
+from cfu_core.dataset.catalog import Dataset
+from cfu_core.models.networks import set_head
+from cfu_core.models.weights import initial_network
+from cfu_core.runs.clock import Clock
+from cfu_core.runs.material import part, write_test
+from cfu_core.runs.model_files import probabilities_of, save_model
+from cfu_core.runs.observer import Observer
+from cfu_core.runs.store import Run
+from cfu_core.storage import write_json
+from cfu_core.training.arithmetic import Arithmetic
+from cfu_core.training.config import TrainingConfig
+from cfu_core.training.devices import best_device, describe
+from cfu_core.training.frozen import frozen_features, how_to_compute, weights_name
+from cfu_core.training.probe import fit_head
+
+
+def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer) -> None:
+    """Fit a head, test once, and write everything into the run's folder.
+
+    Raises
+    ------
+    StopRequested
+        The observer asked for the end; features that were computed are kept, the test images stay unseen.
+    CfuError
+        The user can mend it.
+    """
+    observer.report(f"Loading {run.spec['weights_label']}")
+    loading = time.perf_counter()
+    network, began_with = initial_network(
+        config.architecture,
+        config.weights,
+        len(run.classes),
+        seed=config.seed,
+        progress=observer.progress("Downloading ImageNet weights (MB)"),
+    )
+    clock = Clock(run, {})
+    clock.facts |= {"loading_weights_seconds": time.perf_counter() - loading, "device": describe(best_device())}
+    material = part(run, dataset)
+
+    def build() -> tuple[nn.Module, Arithmetic]:
+        with clock.measuring("tune"):
+            arithmetic = how_to_compute(network, config.architecture, len(dataset.images))
+        clock.facts["arithmetic"] = arithmetic.label
+        return network, arithmetic
+
+    features = frozen_features(
+        dataset,
+        run.recipe,
+        config.architecture,
+        weights_name(began_with, config.seed),
+        build,
+        preparing=observer.progress("Decoding and preprocessing"),
+        progress=observer.progress("Computing features"),
+    )
+    clock.prepared(features.prepared)
+    clock.facts["features_seconds"] = features.seconds
+    clock.seconds["train"] += features.seconds
+
+    observer.report("Fitting the last layer")
+    with clock.measuring("train"):
+        training, validation = material.places["training"], material.places["validation"]
+        head = fit_head(
+            features.values[training],
+            material.labels[training],
+            features.values[validation],
+            material.labels[validation],
+            len(run.classes),
+            between=observer.check,
+        )
+    with clock.measuring("save"):
+        write_json(run.folder / "probe.json", {"strength": head.strength, "trials": [asdict(t) for t in head.trials]})
+        set_head(network, config.architecture, torch.from_numpy(head.weight), torch.from_numpy(head.bias))
+        save_model(run, network.state_dict(), {"strength": head.strength, "weights_at_start": began_with.to_dict()})
+
+    observer.report("Testing")
+    with clock.measuring("test"):
+        logits = head.logits(features.values[material.places["test"]])
+        write_test(run, material, probabilities_of(torch.from_numpy(logits)))
+    clock.write()
