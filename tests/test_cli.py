@@ -405,3 +405,15 @@ def test_ctrl_c_stops_a_training_which_can_be_resumed(nine_shapes, monkeypatch):
     assert [epoch["epoch"] for epoch in run.history()] == list(range(1, len(run.history()) + 1))
     with FileLock(lane_lock("device").lock_file, timeout=10):
         pass
+
+
+def test_the_cache_is_told_and_emptied(answer, shell, cfu_home, monkeypatch):
+    monkeypatch.setenv("CFU_CACHE_GB", "2")
+    entry = cfu_home / "cache" / "aaaa-1111"
+    entry.mkdir(parents=True)
+    (entry / "pixels.npy").write_bytes(bytes(30_000_000))
+    told = answer("cache")
+    assert (told["bytes"], told["limit_bytes"], told["removed_bytes"]) == (30_000_000, 2e9, 0)
+    assert shell("cache")[1] == f"0.03 GB of at most 2 GB (CFU_CACHE_GB) in {cfu_home / 'cache'}\n"
+    assert shell("cache", "--clear")[1].startswith("Removed 0.03 GB.\n0.00 GB")
+    assert not entry.exists()

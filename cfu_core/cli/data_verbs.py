@@ -68,6 +68,11 @@ def _edit_verbs(verbs: Any) -> None:
         json_flag(verb)
         verb.set_defaults(verb=_edits if kind == "edits" else _edit, kind=kind)
 
+    cache = verbs.add_parser("cache", help="how large the cache of prepared images is, and emptying it")
+    cache.add_argument("--clear", action="store_true", help="remove what is not being made at this moment")
+    json_flag(cache)
+    cache.set_defaults(verb=_cache)
+
 
 def _demo(arguments: argparse.Namespace) -> int:
     from cfu_core.dataset.synthetic import write_demo
@@ -180,3 +185,17 @@ def _edit(arguments: argparse.Namespace) -> int:
 
 def _paths(paths: list[str]) -> str:
     return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+
+
+def _cache(arguments: argparse.Namespace) -> int:
+    from cfu_core.training.cache import cache_folder
+    from cfu_core.training.cache_room import VARIABLE, clear, contents, limit_bytes
+
+    removed = clear() if arguments.clear else 0
+    size, limit, folder = sum(cached.size for cached in contents()), limit_bytes(), str(cache_folder())
+    if arguments.json:
+        return print_json({"folder": folder, "bytes": size, "limit_bytes": limit, "removed_bytes": removed})
+    if arguments.clear:
+        print(f"Removed {removed / 1e9:.2f} GB.")
+    print(f"{size / 1e9:.2f} GB of at most {limit / 1e9:g} GB ({VARIABLE}) in {folder}")
+    return OK

@@ -10,7 +10,7 @@ from cfu_core.cli.terminal import OK
 def add_verbs(verbs: Any) -> None:
     """Declare them."""
     work = verbs.add_parser("work", help="do what is queued (started by the dashboard)")
-    work.add_argument("lane", choices=("device", "data", "background"))
+    work.add_argument("lane", choices=("device", "data", "background", "question"))
     work.set_defaults(verb=_work)
 
     job = verbs.add_parser("job", help="do one queued job (started by the queue)")

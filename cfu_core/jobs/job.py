@@ -93,7 +93,7 @@ class Job(SpecFolder):
 
     @property
     def kind(self) -> str:
-        """``train``, ``import``, ``demo``, ``survey`` or ``prepare``."""
+        """``train``, ``import``, ``demo``, ``survey``, ``prepare`` or ``estimate``."""
         return self.spec["kind"]
 
     @property

@@ -22,10 +22,11 @@ from cfu_core.jobs.job import LOCK, Job, State, Status, process_started
 from cfu_core.models.features import NetworkFeatures, local_imagenet_file
 from cfu_core.runs.observer import Observer
 from cfu_core.runs.store import Run
-from cfu_core.storage import home
+from cfu_core.storage import home, write_json
 from cfu_core.training.tensors import prepare
 
 REPORT_SECONDS = 0.5  # how often a status file is written at most
+ESTIMATE = "estimate.json"  # in the job's folder: a `cfu_core.training.estimating.Comparison`
 DEMO_NAME = "Demo colonies (drawn)"
 
 
@@ -164,6 +165,22 @@ def _prepare(job: Job, observer: JobObserver) -> dict[str, Any]:
     }
 
 
+def _estimate(job: Job, observer: JobObserver) -> dict[str, Any]:
+    from cfu_core.training.estimating import estimate  # late: torch
+
+    spec = job.spec
+    found = estimate(
+        load_dataset(spec["dataset"]),
+        [Recipe.from_dict(recipe) for recipe in spec["recipes"].values()],
+        spec["architecture"],
+        spec["weights"],
+        split_seed=spec["split_seed"],
+        progress=observer.progress,
+    )
+    write_json(job.folder / ESTIMATE, found.to_dict())
+    return {}
+
+
 def _local_network() -> NetworkFeatures | None:
     """ResNet-18 where its ImageNet weights lie on this disk; torch is imported when the first image is seen."""
 
@@ -182,6 +199,7 @@ TASKS: dict[str, Callable[[Job, JobObserver], dict[str, Any]]] = {
     "demo": _demo,
     "survey": _survey,
     "prepare": _prepare,
+    "estimate": _estimate,
 }
 
 

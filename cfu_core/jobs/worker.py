@@ -18,7 +18,11 @@ from cfu_core.jobs.tasks import execute
 from cfu_core.storage import home, storage_errors
 
 #: Training jobs wait for the device; imports need not wait for them, and nobody waits for what is in the background.
-LANES = {"train": "device", "import": "data", "demo": "data", "survey": "background", "prepare": "background"}
+#: Somebody does wait for an estimate, and it takes seconds.
+LANES = {
+    **{"train": "device", "import": "data", "demo": "data"},
+    **{"survey": "background", "prepare": "background", "estimate": "question"},
+}
 
 
 def lane_lock(lane: str) -> FileLock:

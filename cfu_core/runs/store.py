@@ -17,12 +17,13 @@
 """
 
 import json
+import math
 import platform
 import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -37,10 +38,12 @@ from cfu_core.errors import RunError
 from cfu_core.evaluation.metrics import Evaluation, evaluate
 from cfu_core.evaluation.tables import RunResult
 from cfu_core.imaging.recipe import Recipe
+from cfu_core.runs.metrics import Metrics, MetricsReader
 from cfu_core.storage import SpecFolder, finite, home, read_json, replacing, storage_errors, write_bytes, write_json
 
 PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy", "scikit-learn")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,96}")
+METRICS = "metrics.jsonl"
 PROBABILITY = "probability_"
 
 
@@ -88,31 +91,30 @@ class Run(SpecFolder):
 
     def history(self) -> list[dict[str, Any]]:
         """The epochs so far, oldest first; the fields of `cfu_core.training.loop.EpochResult`."""
-        return self.metrics()[0]
+        return self.metrics().epochs
 
     def batches(self) -> list[dict[str, Any]]:
-        """The optimizer's steps so far: epoch, batch, loss, accuracy."""
-        return self.metrics()[1]
+        """The optimizer's steps so far: epoch, batch, loss, accuracy, learning rate."""
+        return self.metrics().batches
 
-    def metrics(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def metrics(self) -> Metrics:
         """`history` and `batches` from one reading of the file."""
-        found: dict[str, list[dict[str, Any]]] = {"epoch": [], "batch": []}
-        for line in self._metrics():
-            found[line.pop("kind")].append(line)
-        return found["epoch"], found["batch"]
+        return MetricsReader(self.folder / METRICS).read()
 
     def append_metrics(self, kind: str, values: Mapping[str, Any]) -> None:
         """Add one line to ``metrics.jsonl``."""
-        path = self.folder / "metrics.jsonl"
+        path = self.folder / METRICS
         with storage_errors(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite({"kind": kind, **values})) + "\n")
 
     def forget_metrics_after(self, epoch: int, batch: int) -> None:
         """Leave out of ``metrics.jsonl`` what comes after `batch` batches of `epoch`, which are to be done again."""
-        path = self.folder / "metrics.jsonl"
+        path = self.folder / METRICS
         if path.exists():
-            kept = [line for line in self._metrics() if (line["epoch"], line.get("batch", 0)) <= (epoch, batch)]
-            kept = [line for line in kept if line["kind"] == "batch" or line["epoch"] < epoch]
+            epochs, batches = self.metrics()
+            kept = [{"kind": "batch", **b} for b in batches if (b["epoch"], b["batch"]) <= (epoch, batch)]
+            kept += [{"kind": "epoch", **e} for e in epochs if e["epoch"] < epoch]
+            kept.sort(key=lambda line: (line["epoch"], line.get("batch", math.inf)))
             write_bytes(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
     def split(self) -> dict[str, str]:
@@ -144,14 +146,6 @@ class Run(SpecFolder):
         """How it is computed (`cfu_core.training.arithmetic.Arithmetic`); None while nobody has decided."""
         path = self.folder / "arithmetic.json"
         return read_json(path) if path.exists() else self.spec.get("arithmetic")
-
-    def _metrics(self) -> Iterable[dict[str, Any]]:
-        path = self.folder / "metrics.jsonl"
-        if not path.exists():
-            return
-        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):  # the last line may still be on its way
-                yield json.loads(line)
 
     def write_predictions(self, paths: Sequence[str], true: Sequence[str], probabilities: Any) -> None:
         """Write ``predictions.csv``, and ``evaluation.json`` from it.

@@ -24,6 +24,7 @@ from cfu_core.storage import replacing, storage_errors
 from cfu_core.training.arithmetic import Arithmetic
 from cfu_core.training.batches import normalise, to_floats
 from cfu_core.training.cache import cache_folder
+from cfu_core.training.cache_room import make_room, mark_used
 from cfu_core.training.devices import best_device
 from cfu_core.training.feed import Feed
 from cfu_core.training.tensors import PreparedImages, image_keys, prepare
@@ -98,6 +99,7 @@ def frozen_features(
         known = _read(path)
         missing = np.flatnonzero([k not in known for k in keys])
         if not len(missing):
+            mark_used(path)
             return FrozenFeatures(values=np.stack([known[k] for k in keys]), seconds=0.0, prepared=None)
         prepared = prepare(dataset, recipe, progress=preparing, wanted=wanted)
         rows = prepared.rows if wanted is None else prepared.rows[wanted]
@@ -119,6 +121,7 @@ def frozen_features(
         finally:
             _write(path, known)
         seconds = time.perf_counter() - started
+        make_room(path)
         return FrozenFeatures(values=np.stack([known[k] for k in keys]), seconds=seconds, prepared=prepared)
 
 

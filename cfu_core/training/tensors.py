@@ -33,6 +33,7 @@ from cfu_core.training.cache import (
     open_entry,
     siblings,
 )
+from cfu_core.training.cache_room import make_room, mark_used
 
 __all__ = ["PreparedImages", "cache_folder", "image_keys", "prepare"]
 
@@ -124,6 +125,8 @@ def prepare(
                 else:
                     entry.discard()
             evict_older(entry)
+            make_room(folder)
+        mark_used(folder)
         return PreparedImages(
             pixels=np.load(folder / "pixels.npy", mmap_mode="r"),
             rows=dataset.rows,

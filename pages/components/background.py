@@ -9,9 +9,8 @@ from cfu_core.dataset.survey import Survey
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import Job, State, all_jobs
 from cfu_core.jobs.launch import submit
+from cfu_core.jobs.worker import LANES
 from pages.components import jobs
-
-LANE = "background"
 
 
 def latest(kind: str, dataset: str) -> Job | None:
@@ -32,7 +31,7 @@ def survey_progress(data: Dataset, survey: Survey) -> None:
         job = submit("survey", {"dataset": data.id})
     status = job.status()
     if not status.state.ended:
-        _poll(str(job.folder), "Measuring the images once, in the background. You can go on meanwhile.")
+        poll(str(job.folder), "Measuring the images once, in the background. You can go on meanwhile.")
         return
     with st.container(border=True):
         st.write(f"{survey.done} of {survey.total} images are measured. {status.message}")
@@ -45,7 +44,7 @@ def prepare_for_all(data: Dataset, recipe: Recipe) -> None:
     """A button that makes the cache of prepared images for a whole dataset, with its progress and what it cost."""
     job = latest("prepare", data.id)
     if job and not job.status().state.ended:
-        _poll(str(job.folder), f"Preparing {len(data.images)} images: {Recipe.from_dict(job.spec['recipe']).summary}")
+        poll(str(job.folder), f"Preparing {len(data.images)} images: {Recipe.from_dict(job.spec['recipe']).summary}")
         return
     if st.button("Apply to all images", icon=":material/dynamic_feed:", key="prepare_go"):
         submit("prepare", {"dataset": data.id, "recipe": recipe.to_dict()})
@@ -68,9 +67,10 @@ def prepare_for_all(data: Dataset, recipe: Recipe) -> None:
 
 
 @st.fragment(run_every=0.7)
-def _poll(folder: str, what: str) -> None:
+def poll(folder: str, what: str) -> None:
+    """A job's progress and a button that stops it, until it has ended; then the page is drawn again."""
     job = Job(Path(folder))
-    jobs.active(LANE)  # sees to it that a worker lives
+    jobs.active(LANES[job.kind])  # sees to it that a worker lives
     status = job.status()
     if status.state.ended:
         st.rerun()

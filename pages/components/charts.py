@@ -5,6 +5,7 @@ from textwrap import wrap
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -12,6 +13,7 @@ from cfu_core.dataset.splitting import PARTITIONS
 
 MARGIN = {"l": 8, "r": 8, "t": 36, "b": 84}  # pixels; the legend lies in the bottom margin
 SHORT = {"training": "Training", "validation": "Validation", "test": "Test"}
+POINTS = 600  # of a curve; more cannot be told apart
 BADGE = {"training": "Train", "validation": "Val", "test": "Test"}  # where there is little room
 
 
@@ -159,14 +161,11 @@ def learning_curves(
     figure = go.Figure()
     scale = 100 if what == "accuracy" else 1
     if batches:
-        x = [b["epoch"] - 1 + b["batch"] / b["batches"] for b in batches]
+        x = np.array([b["epoch"] - 1 + b["batch"] / b["batches"] for b in batches])
+        y = smoothed([np.nan if b[what] is None else scale * b[what] for b in batches])
+        kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(int))
         figure.add_scatter(
-            name="training, each batch",
-            x=x,
-            y=[scale * b[what] for b in batches],
-            mode="lines",
-            line_width=1,
-            opacity=0.35,
+            name="training, batches (smoothed)", x=x[kept], y=y[kept], mode="lines", line_width=1.5, opacity=0.55
         )
     ends = [h["epoch"] for h in history]
     for partition, dash in (("training", "solid"), ("validation", "dash")):
@@ -192,6 +191,38 @@ def learning_curves(
     return figure
 
 
+def smoothed(values: Sequence[float], over: int = 10) -> np.ndarray:
+    """Each value as the mean of itself and those shortly before it, weighted by how near they are."""
+    return pd.Series(values, dtype=float).ewm(span=over).mean().to_numpy()
+
+
+def overlaid(histories: Mapping[str, Sequence[Mapping[str, Any]]], what: str) -> go.Figure:
+    """`what` on the validation images, epoch by epoch, a line for each run."""
+    figure = go.Figure()
+    scale = 100 if what == "accuracy" else 1
+    for name, history in histories.items():
+        values = [scaled(h[f"validation_{what}"], scale) for h in history]
+        figure.add_scatter(name=name, x=[h["epoch"] for h in history], y=values, mode="lines+markers")
+    unit = "accuracy (%)" if what == "accuracy" else "loss (cross-entropy)"
+    figure.update_layout(title=f"Validation {what}", xaxis_title="epoch", yaxis_title=unit, showlegend=True)
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def probe_trials(trials: Sequence[Mapping[str, float]], strength: float) -> go.Figure:
+    """Accuracy of a probe by the strength of its penalty; the one that was taken is marked."""
+    figure = go.Figure()
+    x = [trial["strength"] for trial in trials]
+    for partition, dash in (("training", "solid"), ("validation", "dash")):
+        y = [100 * trial[f"{partition}_accuracy"] for trial in trials]
+        figure.add_scatter(name=partition, x=x, y=y, mode="lines+markers", line={"dash": dash, "width": 3})
+    figure.add_vline(strength, line={"color": theme().ink, "dash": "dot", "width": 1})
+    figure.update_layout(title="Accuracy by how freely the last layer may learn", yaxis_title="accuracy (%)")
+    figure.update_xaxes(type="log", title="C, the inverse of the penalty; dotted: the one that was kept")
+    figure.update_yaxes(range=[0, 102])
+    return figure
+
+
 def scaled(value: float | None, scale: float) -> float | None:
     """A figure to be drawn; None, where it was no number, leaves a gap."""
     return None if value is None else scale * value
@@ -206,6 +237,38 @@ def curves(
         with place.cell():
             alt = f"{what} per epoch, training and validation"
             show(learning_curves(history, batches, what, epochs), key=f"{key}-{what}", alt=alt, height=340)
+
+
+def intervals(
+    names: Sequence[str], values: Sequence[float], lows: Sequence[float], highs: Sequence[float]
+) -> go.Figure:
+    """Shares in per cent with their intervals, a row each, the first on top."""
+    figure = go.Figure(
+        go.Scatter(
+            x=[100 * value for value in values],
+            y=[_wrapped(name) for name in names],
+            mode="markers+text",
+            text=[f"{100 * value:.1f} %" for value in values],
+            textposition="top center",
+            textfont={"size": 15},
+            marker={"size": 13},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [100 * (high - value) for value, high in zip(values, highs, strict=True)],
+                "arrayminus": [100 * (value - low) for value, low in zip(values, lows, strict=True)],
+                "thickness": 3,
+                "width": 8,
+            },
+        )
+    )
+    figure.update_layout(xaxis={"title": "accuracy (%), with its 95 % interval", "fixedrange": True})
+    figure.update_yaxes(fixedrange=True, range=[len(names) - 0.5, -0.7])
+    return figure
+
+
+def _wrapped(name: str) -> str:
+    return "<br>".join(wrap(name, 28))
 
 
 def measure_histogram(

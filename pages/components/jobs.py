@@ -33,10 +33,17 @@ def has_ended(folder: Path) -> bool:
     return Job(folder).status().state.ended
 
 
-def state_badge(state: State) -> None:
+def state_badge(status: Status) -> None:
     """The state in words and colour."""
-    color, icon = ICONS[state]
-    st.badge(state.value, color=color, icon=icon)  # type: ignore[arg-type]
+    color, icon = ICONS[status.state]
+    st.badge(_word(status), color=color, icon=icon)  # type: ignore[arg-type]
+
+
+def _word(status: Status) -> str:
+    """What a running job is at: until its first epoch it is preparing."""
+    if status.state is not State.RUNNING:
+        return status.state.value
+    return status.phase.lower() if status.phase in ("Training", "Testing") else "preparing"
 
 
 def progress(status: Status) -> None:
@@ -56,6 +63,10 @@ def describe(status: Status) -> str:
         parts.append(f"{d['images_per_second']:.0f} images/s")
         if d.get("seconds_left") is not None:
             parts.append(f"about {duration(d['seconds_left'])} left")
+        if d.get("learning_rate"):
+            parts.append(f"learning rate {d['learning_rate']:.2g}")
+        if d.get("memory_bytes"):
+            parts.append(f"{d['memory_bytes'] / 1e9:.1f} GB of memory")
         return " · ".join(parts)
     if "total" in d:
         return f"{status.phase} · {d['done']} of {d['total']}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 import streamlit as st
 
@@ -9,7 +10,9 @@ from cfu_core.errors import CfuError
 from cfu_core.jobs.job import Job, State
 from cfu_core.jobs.launch import resume, run_again
 from cfu_core.jobs.worker import move
-from cfu_core.runs.store import Run, delete_run, list_runs
+from cfu_core.runs.metrics import MetricsReader
+from cfu_core.runs.store import METRICS, Run, delete_run, list_runs
+from cfu_core.storage import read_json
 from pages.components import charts, jobs
 from pages.components.state import DRAWN
 
@@ -33,7 +36,7 @@ def live(queue: Sequence[Job]) -> None:
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{run.name}**", width="stretch")
-                jobs.state_badge(status.state)
+                jobs.state_badge(status)
             drawn = f" ({DRAWN})" if run.spec["dataset"]["drawn"] else ""
             st.caption(f"{run.spec['dataset']['name']}{drawn} · {run.recipe.summary}")
             if status.state is not State.QUEUED:
@@ -86,16 +89,25 @@ def put_down(runs: Sequence[Run]) -> None:
     for run in runs:
         job = Job(run.folder)
         status = job.status()
-        if status.state not in (State.PAUSED, State.INTERRUPTED):
+        if status.state not in (State.PAUSED, State.INTERRUPTED, State.FAILED):
             continue
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{run.name}**", width="stretch")
-                jobs.state_badge(status.state)
+                jobs.state_badge(status)
                 resume_button(job)
             st.caption(status.message)
             if status.details:
                 jobs.progress(status)
+            if status.state is not State.PAUSED:
+                _log(job)
+
+
+def _log(job: Job) -> None:
+    log = jobs.log_tail(job.log)
+    if log:
+        with st.expander("Log", icon=":material/description:"):
+            st.code(log, language=None)
 
 
 def resume_button(job: Job) -> None:
@@ -111,11 +123,40 @@ def resume_button(job: Job) -> None:
 
 def curves(run: Run, *, key: str, title: str = "", at_once: bool = False) -> None:
     """The learning curves, from the first epoch on, or `at_once` from the first step."""
-    history, batches = run.metrics()
+    history, batches = _reader(str(run.folder)).read()
     if history or (at_once and batches):
         if title:
             st.subheader(title, anchor=False)
         charts.curves(history, batches, run.config["epochs"], key=key)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _reader(folder: str) -> MetricsReader:
+    """Every visitor's look at a run reads on where the last one ended."""
+    return MetricsReader(Path(folder) / METRICS)
+
+
+def overlay(chosen: Sequence[Run]) -> None:
+    """Several runs' validation curves in one figure each; a probe has none."""
+    found = {f"{run.name}, {run.id[9:15]}": _reader(str(run.folder)).read().epochs for run in chosen}
+    histories = {name: epochs for name, epochs in found.items() if epochs}
+    if len(histories) < 2:
+        return
+    with st.expander("Learning curves, one over the other", icon=":material/stacked_line_chart:"):
+        place = st.grid(2, min_column_width=380)
+        for what in ("accuracy", "loss"):
+            with place.cell():
+                alt = f"Validation {what} of {len(histories)} runs"
+                charts.show(charts.overlaid(histories, what), key=f"overlay-{what}", alt=alt, height=420)
+
+
+def probe_figure(run: Run) -> None:
+    """How a probe's penalty was chosen."""
+    path = run.folder / "probe.json"
+    if path.exists():
+        found = read_json(path)
+        figure = charts.probe_trials(found["trials"], found["strength"])
+        charts.show(figure, key="probe", alt="Accuracy of the probe by the strength of its penalty")
 
 
 def ended_notice(run: Run) -> None:
@@ -132,10 +173,7 @@ def ended_notice(run: Run) -> None:
         st.info(f"{status.message} The test images were not looked at.", icon=":material/pause_circle:")
     elif status.state is not State.FINISHED:
         st.error(status.message, icon=":material/error:")
-        log = jobs.log_tail(Job(run.folder).log)
-        if log:
-            with st.expander("Log", icon=":material/description:"):
-                st.code(log, language=None)
+        _log(Job(run.folder))
     if status.state.resumable:
         resume_button(Job(run.folder))
 
@@ -179,7 +217,7 @@ def summary(run: Run) -> None:
     """A run that has ended in a few lines, with its curves and the way to its results."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"Latest run: **{run.name}**", width="stretch")
-        jobs.state_badge(Job(run.folder).status().state)
+        jobs.state_badge(Job(run.folder).status())
     ended_notice(run)
     evaluation = run.evaluation()
     if evaluation:

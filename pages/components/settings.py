@@ -53,18 +53,46 @@ def choose_weights() -> str:
     return str(Path(more.text_input(label, key="train_weights_file", persist_state="session")).expanduser().absolute())
 
 
-def advanced() -> dict[str, Any]:
-    """Epochs, batch, rate, optimizer and seeds, folded away; the paper's values at first."""
+def choose_mode() -> str:
+    """Whether all layers learn, or the last one."""
+    declared = setting(TrainingConfig, "mode")
+    return st.segmented_control(
+        declared.label,
+        declared.choices,
+        default=declared.choices[0],
+        required=True,
+        format_func=lambda m: {"fine-tune": "All layers (fine-tune)", "probe": "The last layer (probe)"}[m],
+        key="train_mode",
+        persist_state="session",
+        help=declared.help,
+    )
+
+
+def advanced(mode: str) -> dict[str, Any]:
+    """Epochs, batch, rate, optimizer and seeds, folded away; the paper's values at first. A probe has seeds only."""
     with st.expander("Advanced", icon=":material/settings:"):
         left, right = st.columns(2)
+        if mode == "probe":
+            with left:
+                values = {"seed": number("seed")}
+            with right:
+                return values | {"split_seed": split_seed_input()}
         with left:
             values = {name: number(name) for name in ("epochs", "batch_size")}
             values["learning_rate"] = number("learning_rate", format="%.6f", step=0.0001)
+            values["schedule"] = _choice("schedule")
+            values["patience"] = number("patience")
         with right:
             values["seed"] = number("seed")
             values["split_seed"] = split_seed_input()
-            optimizer = setting(TrainingConfig, "optimizer")
-            values["optimizer"] = st.selectbox(
-                optimizer.label, optimizer.choices, help=optimizer.help, key="train_optimizer", persist_state="session"
-            )
+            values["optimizer"] = _choice("optimizer")
+            values["precision"] = _choice("precision")
     return values
+
+
+def _choice(name: str) -> str:
+    """A select box made from the setting's own declaration."""
+    declared = setting(TrainingConfig, name)
+    return st.selectbox(
+        declared.label, declared.choices, help=declared.help, key=f"train_{name}", persist_state="session"
+    )

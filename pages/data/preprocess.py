@@ -10,6 +10,7 @@ from pages.components import cached, editing, recipes
 from pages.components.augment import augmentation_sheet
 from pages.components.background import prepare_for_all, survey_progress
 from pages.components.crop import contact_sheet, crop_editor
+from pages.components.estimates import estimate_panel
 from pages.components.pictures import choose_image
 from pages.components.state import chosen_dataset, header, in_url, panel, split_seed
 from pages.components.studio import effects, studio
@@ -67,6 +68,7 @@ PANELS = {
     "Rivals": lambda: rivals(data, row, recipe),
     "The crop": crops,
     "Augmentation": lambda: augmentation_sheet(data, row, recipe),
+    "Accuracy": lambda: estimate_panel(data, recipe),
     "Whole dataset": whole_dataset,
 }
 PANELS[panel("preprocess_panel", list(PANELS))]()

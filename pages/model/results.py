@@ -15,12 +15,13 @@ def show_run(run: Run) -> None:
     """One run in depth."""
     evaluation = run.evaluation()
     with st.container(horizontal=True, vertical_alignment="center"):
-        jobs.state_badge(Job(run.folder).status().state)
+        jobs.state_badge(Job(run.folder).status())
         st.badge(f"began with {run.spec['weights_label']}", icon=":material/flag:", color="blue")
         st.badge(run.spec["dataset"]["name"], icon=":material/database:", color="gray")
         if run.spec["dataset"]["drawn"]:
             st.badge(DRAWN, icon=":material/draw:", color="orange")
-        st.caption(f"{run.recipe.summary} · seed {run.config['seed']} · {run.config['epochs']} epochs", width="stretch")
+        length = "the last layer alone" if run.mode == "probe" else f"{run.config['epochs']} epochs"
+        st.caption(f"{run.recipe.summary} · seed {run.config['seed']} · {length}", width="stretch")
     runs.ended_notice(run)
     if evaluation:
         place = st.grid(2, min_column_width=430, gap="large")
@@ -32,6 +33,7 @@ def show_run(run: Run) -> None:
                 run.predictions(), f"{run.id}-predictions", label="Predictions of every test image", show=False
             )
     runs.curves(run, key="curves", title="Learning curves")
+    runs.probe_figure(run)
     st.caption(f":material/folder_open: `{run.folder}`")
 
 
@@ -62,6 +64,7 @@ picked = st.multiselect(
 )
 if picked:
     show_tables([found[i] for i in picked])
+    runs.overlay([found[i] for i in picked])
 st.subheader("One run in depth", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = url_choice(

@@ -15,7 +15,7 @@ from cfu_core.paper import TABLE_1
 from cfu_core.training.config import TrainingConfig
 from pages.components import cached, jobs, runs
 from pages.components.augment import chosen_augmentation, words
-from pages.components.settings import advanced, choose_weights
+from pages.components.settings import advanced, choose_mode, choose_weights
 from pages.components.state import chosen_dataset, clahe_sliders, header, in_url
 
 KINDS = ("original", "preprocessed")  # the paper's
@@ -43,15 +43,16 @@ def start(data: Dataset, pairs: list[tuple[str, Recipe]], common: dict[str, Any]
 def settings_form(data: Dataset) -> DeltaGenerator:
     """Network, images, weights; the rest under Advanced; two buttons. Returns the place for a last line."""
     with in_url("network", "resnet18", ARCHITECTURES.__contains__):
-        key = st.segmented_control(
+        key = st.pills(
             "Network",
             list(ARCHITECTURES),
             default="resnet18",
             required=True,
             format_func=lambda k: ARCHITECTURES[k].label,
             key="network",
-            help="AlexNet is the fastest on a processor; ResNet-18 and GoogLeNet are deeper.",
+            help="The first three are the paper's. AlexNet is the fastest on a processor.",
         )
+    st.caption(f"{ARCHITECTURES[key].label}: {ARCHITECTURES[key].note}.")
     images = st.segmented_control(
         "Images",
         ["original", "preprocessed", *(name for name in saved_recipes() if name not in KINDS)],
@@ -67,9 +68,10 @@ def settings_form(data: Dataset) -> DeltaGenerator:
         st.caption("The same as on the Preprocess page, where you see what they do.")
     recipe = recipe_for(images, key, *clahe)
     st.caption(recipe.summary)
-    augmentation = chosen_augmentation()
-    common = {"weights": choose_weights(), "augmentation": augmentation, **advanced()}
-    st.caption(f"Augmentation of training images: {words(augmentation)}; set on the Preprocess page.")
+    augmentation, mode = chosen_augmentation(), choose_mode()
+    common = {"weights": choose_weights(), "mode": mode, "augmentation": augmentation, **advanced(mode)}
+    if mode == "fine-tune":
+        st.caption(f"Augmentation of training images: {words(augmentation)}; set on the Preprocess page.")
     with st.container(horizontal=True):
         if st.button("Start training", type="primary", icon=":material/play_arrow:"):
             start(data, [(key, recipe)], common)

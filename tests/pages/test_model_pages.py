@@ -5,9 +5,9 @@ import os
 import pytest
 
 from cfu_core.dataset.catalog import delete_dataset
-from cfu_core.jobs.job import State
+from cfu_core.jobs.job import State, process_started
 from cfu_core.paper import RESULTS
-from cfu_core.storage import read_json
+from cfu_core.storage import read_json, write_json
 from tests.pages.written import EPOCHS, write_run
 
 ENDS = [
@@ -32,6 +32,7 @@ def test_train_shows_the_papers_settings_first(visit, small_dataset):
         "train_epochs": 10,
         "train_batch_size": 15,
         "train_learning_rate": 0.0001,
+        "train_patience": 0,
         "train_seed": 0,
         "split_seed": 0,
     }
@@ -56,6 +57,42 @@ def test_train_queues_what_was_chosen(visit, small_dataset, cfu_home, no_workers
     app.button(key=f"stop-{folder.name}").click().run()
     assert not app.exception
     assert read_json(folder / "status.json")["state"] == "stopped"
+
+
+def test_train_queues_a_probe_without_asking_for_what_it_does_not_need(visit, small_dataset, cfu_home):
+    app = visit("model/train", dataset=small_dataset.id, network="squeezenet1_1")
+    app.button_group(key="train_mode").set_value("probe")
+    app.button_group(key="train_weights").set_value("none")
+    app.run()
+    assert {widget.key for widget in app.main.number_input} == {"train_seed", "split_seed"}
+    next(button for button in app.button if button.label == "Start training").click()
+    app.run()
+    assert not app.exception
+    (folder,) = (cfu_home / "runs").glob("[!.]*")
+    config = read_json(folder / "spec.json")["config"]
+    assert (config["architecture"], config["mode"], config["recipe"]["size"]) == ("squeezenet1_1", "probe", 224)
+
+
+def test_train_takes_the_options_that_the_paper_has_not(visit, small_dataset, cfu_home):
+    app = visit("model/train", dataset=small_dataset.id)
+    app.button_group(key="train_weights").set_value("none")
+    app.number_input(key="train_patience").set_value(3)
+    app.selectbox(key="train_schedule").set_value("cosine")
+    app.selectbox(key="train_precision").set_value("float32")
+    next(button for button in app.button if button.label == "Start training").click()
+    app.run()
+    assert not app.exception
+    (folder,) = (cfu_home / "runs").glob("[!.]*")
+    config = read_json(folder / "spec.json")["config"]
+    assert (config["patience"], config["schedule"], config["precision"]) == (3, "cosine", "float32")
+
+
+def test_train_says_that_a_network_has_no_imagenet_weights(visit, small_dataset, cfu_home):
+    app = visit("model/train", dataset=small_dataset.id, network="darknet19")
+    next(button for button in app.button if button.label == "Start training").click()
+    app.run()
+    assert "no ImageNet weights for DarkNet-19" in app.error[0].value
+    assert not list((cfu_home / "runs").glob("*"))
 
 
 def test_train_refuses_a_batch_larger_than_the_training_partition(visit, small_dataset, cfu_home):
@@ -95,7 +132,10 @@ def test_results_are_the_numbers_on_disk(visit, small_dataset, figures):
     assert [m.value for m in app.metric][:3] == [
         f"{evaluation[name]:.1%}" for name in ("accuracy", "precision_macro", "precision_micro")
     ]
-    confusion, *curves = figures(app)
+    accuracies, losses, confusion, *curves = figures(app)
+    for figure, what in ((accuracies, "accuracy"), (losses, "loss")):  # both runs, one over the other
+        assert figure["layout"]["title"]["text"] == f"Validation {what}"
+        assert [len(line["y"]) for line in figure["data"]] == [EPOCHS, EPOCHS]
     assert confusion["data"][0]["text"] == [[str(n) for n in row] for row in evaluation["confusion"]]
     classes = app.dataframe[1].value.set_index("Class")
     for entry in evaluation["per_class"]:
@@ -135,7 +175,7 @@ def test_results_show_where_the_time_went_and_the_split(visit, small_dataset):
     app.session_state["table"] = tabs["Table 1"]
     app.run()
     assert not app.exception
-    assert app.dataframe[0].value["Network"].tolist() == ["AlexNet", "GoogLeNet", "ResNet-18"]
+    assert app.dataframe[0].value["Network"].tolist()[:3] == ["AlexNet", "GoogLeNet", "ResNet-18"]
 
 
 @pytest.mark.parametrize(("state", "status", "reason"), ENDS)
@@ -190,3 +230,39 @@ def test_a_drawn_run_in_the_queue_is_marked_whatever_dataset_is_chosen(visit, sm
     write_run(drawn_dataset, State.QUEUED)
     app = visit("model/train", dataset=small_dataset.id)
     assert any("drawn, not photographed" in caption.value for caption in app.caption)
+
+
+def test_a_failed_run_is_told_with_its_log_and_can_be_resumed(visit, small_dataset):
+    run = write_run(small_dataset, State.FAILED, message="The disk is full.")
+    write_run(small_dataset)  # a newer one that went well
+    (run.folder / "log.txt").write_text("a line of the log\n", encoding="utf-8")
+    app = visit("model/train", dataset=small_dataset.id)
+    assert "The disk is full." in [caption.value for caption in app.caption]
+    assert [code.value for code in app.code] == ["a line of the log"]
+    assert app.button(key=f"resume-{run.id}").label == "Resume"
+
+
+def test_a_probe_shows_how_its_penalty_was_chosen(visit, small_dataset, figures):
+    run = write_run(small_dataset)
+    trials = [{"strength": c, "training_accuracy": 0.5 + c / 4, "validation_accuracy": 0.4 + c / 4} for c in (0.1, 1.0)]
+    write_json(run.folder / "probe.json", {"strength": 0.1, "trials": trials})
+    app = visit("model/results", dataset=small_dataset.id)
+    assert not app.exception
+    lines = {line["name"]: line["y"] for line in figures(app)[-1]["data"]}
+    assert lines["validation"] == pytest.approx([42.5, 65.0])
+
+
+@pytest.mark.parametrize(
+    ("details", "phase", "word"),
+    [
+        ({"done": 1, "total": 9}, "Decoding and preprocessing", "preparing"),
+        ({"epoch": 1, "epochs": 2, "batch": 1, "batches": 2, "images_per_second": 9.0}, "Training", "training"),
+        ({}, "Testing", "testing"),
+    ],
+)
+def test_a_run_says_what_it_is_at(visit, small_dataset, details, phase, word):
+    me = {"pid": os.getpid(), "pid_started": process_started(os.getpid())}
+    write_run(small_dataset, State.RUNNING, phase=phase, details=details, **me)
+    app = visit("model/train", dataset=small_dataset.id)
+    assert not app.exception
+    assert any(f"{word}]" in text.value for text in app.markdown)
