@@ -120,7 +120,7 @@ def table_3(results: Sequence[RunResult]) -> pd.DataFrame:
                 "Prepared before": result.cache_reused,
             }
         )
-    return pd.DataFrame(rows)
+    return _table(rows)
 
 
 def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
@@ -141,7 +141,7 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
                 "Test images": evaluation.images if evaluation else None,
             }
         )
-    return pd.DataFrame(rows)
+    return _table(rows)
 
 
 def screen_columns(table: pd.DataFrame) -> list[str]:
@@ -149,7 +149,8 @@ def screen_columns(table: pd.DataFrame) -> list[str]:
 
     A file has all columns.
     """
-    first, more = list(WHO[:5]), [name for name in WHO[5:] if name in table and table[name].nunique() > 1]
+    first = [name for name in WHO[:5] if name in table and table[name].notna().any()]
+    more = [name for name in WHO[5:] if name in table and table[name].nunique() > 1]
     return [*first, *(name for name in table if name not in (*WHO, "Run")), *more]
 
 
@@ -169,6 +170,11 @@ def per_class_table(evaluation: Evaluation) -> pd.DataFrame:
             for c in evaluation.per_class
         ]
     )
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows)
+    return table.astype({"Epochs": "Int64"}) if len(table) else table  # whole numbers also where a probe has none
 
 
 def _other(seconds: Mapping[str, float]) -> float | None:

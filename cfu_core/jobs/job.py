@@ -21,8 +21,10 @@ from filelock import FileLock, Timeout
 
 from cfu_core.errors import RunError, StorageError
 from cfu_core.runs.store import runs_folder
-from cfu_core.storage import SpecFolder, home, read_json, storage_errors, write_json
+from cfu_core.storage import SpecFolder, home, json_text, read_json, storage_errors, write_json
 
+BLOCK = 4096  # bytes that a small file takes on disk in any case
+RELEASED_S = 5.0  # within which the system has let go of what a killed process held
 LOCK = "lock"  # a file in the job's folder, locked by the process that works on it
 
 
@@ -128,7 +130,12 @@ class Job(SpecFolder):
         """Replace the status file; a job that was deleted meanwhile stays deleted."""
         if not self.folder.is_dir():
             return
-        write_json(self.folder / "status.json", {**asdict(status), "updated": time.time()})
+        path, value = self.folder / "status.json", {**asdict(status), "updated": time.time()}
+        try:
+            write_json(path, value)
+        except StorageError:
+            if not _written_over(path, json_text(value).encode()):
+                raise
 
     def request_stop(self) -> None:
         """Ask whoever works on it to end; a job that has not begun ends at once."""
@@ -182,7 +189,9 @@ class Job(SpecFolder):
         """
         only = "Only what ended before its time can be resumed."
         try:
-            with storage_errors(self.folder), FileLock(self.folder / LOCK, timeout=0):
+            # a process that was killed holds the lock until the system has taken all its memory back
+            wait = RELEASED_S if self.status().state.ended else 0
+            with storage_errors(self.folder), FileLock(self.folder / LOCK, timeout=wait):
                 status = self.status()
                 if not status.state.resumable:
                     raise RunError(f"{self.id} is {status.state}.", only)
@@ -191,6 +200,16 @@ class Job(SpecFolder):
                 self.write_status(Status(state=State.QUEUED, details=status.details))
         except Timeout as error:
             raise RunError(f"A process still works on {self.id}.", only, "Wait a moment, then try again.") from error
+
+
+def _written_over(path: Path, content: bytes) -> bool:
+    """Put a small file's content in place of what it holds; where a disk is full, that needs no more room."""
+    if not path.exists() or len(content) > BLOCK:
+        return False
+    with storage_errors(path), path.open("r+b") as file:
+        file.write(content)
+        file.truncate()
+    return True
 
 
 def process_started(pid: int) -> float:

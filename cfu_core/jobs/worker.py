@@ -120,6 +120,7 @@ def _outlive_orphans(lane: str) -> None:
 
 
 def _run_in_child(job: Job) -> None:
+    before = job.status()
     with job.log.open("ab") as log:
         subprocess.run(
             [sys.executable, "-m", "cfu_core", "job", str(job.folder)],
@@ -129,8 +130,7 @@ def _run_in_child(job: Job) -> None:
             cwd=project_folder(),
             check=False,
         )
-    status = job.status()
-    if status.state is State.QUEUED:  # it could not even start: never try it forever
+    if job.status() == before:  # it could not even start (a job that was resumed meanwhile is another): not forever
         job.write_status(Status(state=State.FAILED, message="The process could not start. The log has the details."))
 
 

@@ -157,7 +157,8 @@ class _Basis:
     def __init__(self, features: np.ndarray) -> None:
         x = features.astype(np.float64)
         self.mean, spread = x.mean(axis=0), x.std(axis=0)
-        self.scale = np.where(spread > 1e-12, 1 / np.maximum(spread, 1e-12), 0.0)
+        varies = spread > 1e-6 * np.abs(x).max(axis=0)  # beyond what rounding of float32 leaves
+        self.scale = np.divide(1, spread, out=np.zeros_like(spread), where=varies)
         x = (x - self.mean) * self.scale
         self.turn: np.ndarray | None = None
         if x.shape[1] > x.shape[0]:

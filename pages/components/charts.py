@@ -164,9 +164,7 @@ def learning_curves(
         x = np.array([b["epoch"] - 1 + b["batch"] / b["batches"] for b in batches])
         y = smoothed([np.nan if b[what] is None else scale * b[what] for b in batches])
         kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(int))
-        figure.add_scatter(
-            name="training, batches (smoothed)", x=x[kept], y=y[kept], mode="lines", line_width=1.5, opacity=0.55
-        )
+        figure.add_scatter(name="batches, smoothed", x=x[kept], y=y[kept], mode="lines", line_width=1.5, opacity=0.55)
     ends = [h["epoch"] for h in history]
     for partition, dash in (("training", "solid"), ("validation", "dash")):
         values = [scaled(h[f"{partition}_{what}"], scale) for h in history]

@@ -63,7 +63,7 @@ def estimate_panel(data: Dataset, recipe: Recipe) -> None:
 def _network() -> str:
     with in_url("probe_network", "alexnet", ARCHITECTURES.__contains__):
         return st.selectbox(
-            "Network that looks",
+            "Network",
             list(ARCHITECTURES),
             key="probe_network",
             format_func=lambda k: ARCHITECTURES[k].label,
@@ -112,7 +112,7 @@ def _answer(job: Job, asked: Mapping[str, Any]) -> None:
         st.caption(
             f"{points(paired['difference'])} (95 % interval {points(paired['low'])} to {points(paired['high'])}). Of "
             f"{first['images']} images, {paired['only_second']} were right only with these settings and "
-            f"{paired['only_first']} only with {_against(job)} (exact McNemar test: p = {paired['p']:.2g}). "
+            f"{paired['only_first']} only with {_against(job)} (exact McNemar test: {_chance(paired['p'])}). "
             f"{architecture(job.spec['architecture']).label}, {found['weights']}."
         )
         if job.spec["weights"] == NONE:
@@ -131,6 +131,10 @@ def _verdict(paired: Mapping[str, float]) -> str:
     if paired["high"] < 0:
         return "These settings are worse for this network."
     return "No clear difference: it may be chance."
+
+
+def _chance(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def points(difference: float) -> str:

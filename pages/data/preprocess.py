@@ -47,13 +47,10 @@ def crops() -> None:
 def whole_dataset() -> None:
     with in_url("side", SIZES[0], SIZES.__contains__):
         chosen = st.segmented_control(
-            "For the networks",
-            SIZES,
-            key="side",
-            required=True,
-            format_func=lambda s: ", ".join(a.label for a in ARCHITECTURES.values() if a.input_size == s),
+            "Size", SIZES, key="side", required=True, format_func=lambda s: f"{s} × {s} pixels"
         )
     side = chosen or SIZES[0]
+    st.caption("For " + ", ".join(a.label for a in ARCHITECTURES.values() if a.input_size == side))
     try:
         seen = jpeg(resize(cached.enhanced(data, row, recipe).image, side))
         st.image(seen, caption=f"What the network sees: {side} × {side} pixels", width=side, alt="Prepared image")

@@ -50,6 +50,7 @@ def settings_form(data: Dataset) -> DeltaGenerator:
             required=True,
             format_func=lambda k: ARCHITECTURES[k].label,
             key="network",
+            wrap=True,
             help="The first three are the paper's. AlexNet is the fastest on a processor.",
         )
     st.caption(f"{ARCHITECTURES[key].label}: {ARCHITECTURES[key].note}.")

@@ -34,6 +34,15 @@ def test_the_head_is_scikit_learns_on_standardised_features(features):
     assert np.abs(head.weight[:, -1]).max() == 0  # a feature that never changes says nothing
 
 
+def test_features_of_any_size_are_learned_from():
+    x, y = blobs(90, 10)
+    fresh, labels = blobs(60, 10, seed=1)
+    expected = fit_head(x, y, fresh, labels, 3)
+    tiny = fit_head(x * 1e-20, y, fresh * 1e-20, labels, 3)  # as deep random networks give
+    assert tiny.strength == expected.strength
+    np.testing.assert_array_equal(tiny.logits(fresh * 1e-20).argmax(1), expected.logits(fresh).argmax(1))
+
+
 def test_the_strength_is_the_one_that_does_best_on_held_out_images():
     x, y = blobs(60, 200, noise=1.5)
     head = fit_head(x, y, *blobs(300, 200, seed=1, noise=1.5), 3)

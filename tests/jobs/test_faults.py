@@ -1,0 +1,122 @@
+"""Accidents, with real processes: what was being trained goes on, and ends with the same bits."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cfu_core.dataset.importing import import_source
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.jobs.job import Job, State, Status
+from cfu_core.jobs.launch import resume, submit_runs
+from cfu_core.runs.store import Run
+from cfu_core.training.cache import cache_folder
+from cfu_core.training.config import TrainingConfig
+
+pytestmark = pytest.mark.processes
+PATIENCE_S = 120
+
+
+@pytest.fixture
+def started(nine_shapes) -> Callable[..., list[Run]]:
+    """Trainings of a small network on nine images, at work in processes of their own; they are ended with the test."""
+    begun: list[Run] = []
+
+    def start(*, count: int = 1, epochs: int) -> list[Run]:
+        data = import_source(nine_shapes)
+        config = TrainingConfig(
+            dataset=data.id,
+            architecture="squeezenet1_1",
+            recipe=Recipe.original(224),
+            weights="none",
+            epochs=epochs,
+            batch_size=3,
+        )
+        begun.extend(submit_runs([config] * count, data))
+        return begun
+
+    yield start
+    for run in begun:
+        Job(run.folder).request_stop()
+    for run in begun:
+        wait(run, lambda status: status.state.ended)
+
+
+def wait(run: Run, until: Callable[[Status], bool]) -> Status:
+    """Look at a run until something holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not until(status := Job(run.folder).status()):
+        assert time.monotonic() < deadline, status
+        time.sleep(0.02)
+    return status
+
+
+def at_epoch(number: int) -> Callable[[Status], bool]:
+    return lambda status: status.state.ended or status.details.get("epoch", 0) >= number
+
+
+def finish(run: Run) -> Status:
+    status = wait(run, lambda status: status.state.ended)
+    assert status.state is State.FINISHED, status.message
+    return status
+
+
+def test_the_cache_deleted_and_a_process_killed_while_it_trains_change_nothing(cfu_home, started):
+    whole, hurt = started(count=2, epochs=40)
+    finish(whole)
+    assert not wait(hurt, at_epoch(2)).state.ended
+    shutil.rmtree(cache_folder())
+    status = wait(hurt, at_epoch(5))
+    assert not status.state.ended  # what is mapped is still there
+    os.kill(status.pid, signal.SIGKILL)
+    status = wait(hurt, lambda status: status.state.ended)
+    assert status.state is State.INTERRUPTED
+    assert "killed" in status.message
+    resume(Job(hurt.folder))  # the images are prepared once more
+    finish(hurt)
+    for name in ("model.safetensors", "predictions.csv"):
+        assert (whole.folder / name).read_bytes() == (hurt.folder / name).read_bytes(), name
+    assert hurt.timing()["sittings"] == 2
+    # never two at once on one device: the second began when the first had ended
+    assert (hurt.folder / "metrics.jsonl").stat().st_ctime > (whole.folder / "evaluation.json").stat().st_mtime
+    assert cfu_home.exists()
+
+
+def test_a_second_start_waits_for_the_first(cfu_home, started):
+    first, second = started(count=2, epochs=1000)
+    status = wait(first, at_epoch(1))
+    assert Job(second.folder).status().state is State.QUEUED
+    working = [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if str(first.folder.parent) in " ".join(process.info["cmdline"] or [])
+    ]
+    assert working == [status.pid]
+    assert cfu_home.exists()
+
+
+def test_a_disk_that_is_full_fails_in_words_and_a_resume_goes_on(mounted, monkeypatch, started):
+    disk: Path = mounted("size=80m")
+    monkeypatch.setenv("CFU_HOME", str(disk / "home"))
+    (run,) = started(epochs=30)
+    assert not wait(run, at_epoch(2)).state.ended
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            pass
+    status = wait(run, lambda status: status.state.ended)
+    assert status.state is State.FAILED, status
+    assert "The disk is full" in status.message
+    filler.unlink()
+    resume(Job(run.folder))
+    finish(run)
+    assert run.evaluation() is not None
+    assert [epoch["epoch"] for epoch in run.history()] == list(range(1, 31))
