@@ -7,9 +7,11 @@ from playwright.sync_api import expect
 
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_log
+from cfu_core.jobs.job import State, all_jobs
+from tests.browser.driving import WORK_MS
 
 pytestmark = pytest.mark.browser
-TABS = ("Numbers", "What if", "Rivals", "The crop", "Augmentation", "Whole dataset")
+TABS = ("Numbers", "What if", "Rivals", "The crop", "Augmentation", "Accuracy", "Whole dataset")
 
 
 @pytest.fixture
@@ -70,6 +72,21 @@ def test_the_crops_box_is_dragged_and_kept(preprocess, dataset):
     preprocess.button("Back to the automatic box").click()
     expect(preprocess.button("Back to the automatic box")).to_be_hidden()
     assert load_dataset(dataset.id).box(0) is None
+
+
+def test_the_accuracy_of_the_current_settings_is_estimated_and_can_be_stopped(preprocess, dataset):
+    preprocess.panel("Accuracy")
+    preprocess.choose("train_weights", "Random")
+    ask = preprocess.button("Estimate accuracy with these settings")
+    ask.click()
+    preprocess.button("Stop").click()
+    expect(ask).to_be_visible(timeout=WORK_MS)
+    ask.click()
+    expect(preprocess.text(re.compile(r"points \(95 % interval"))).to_be_visible(timeout=WORK_MS)
+    expect(preprocess.text(re.compile("weights are random"))).to_be_visible()
+    states = [job.status().state for job in all_jobs() if job.kind == "estimate" and job.spec["dataset"] == dataset.id]
+    assert states == [State.STOPPED, State.FINISHED]
+    preprocess.expect_no_exception()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
