@@ -43,7 +43,7 @@ def estimate_panel(data: Dataset, recipe: Recipe) -> None:
     asked = _asked(data, recipe, key, weights, name, other)
     if jobs and not jobs[-1].status().state.ended:
         poll(str(jobs[-1].folder), f"{NOW} against {_against(jobs[-1])}: {_summary(jobs[-1])}")
-    elif st.button("Estimate accuracy with these settings", type="primary", icon=":material/query_stats:"):
+    elif st.button("Estimate accuracy with these settings", icon=":material/query_stats:"):
         try:
             if weights == IMAGENET:
                 check_offered(key)

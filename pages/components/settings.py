@@ -46,7 +46,7 @@ def choose_weights() -> str:
     )
     more = st.container()  # always there, so that what follows keeps its place and stays unfolded
     if kind == IMAGENET:
-        more.caption(f"Without internet: put torchvision's file into `{weights_folder()}`.")
+        more.caption(f"Without internet: put torchvision's file into {weights_folder()}.")
     if kind != "file":
         return kind
     label = "Path of the file (.pth or .safetensors) on the computer that runs the dashboard"
