@@ -129,9 +129,9 @@ def test_waiting_runs_are_moved(fresh, new_screen):
     server, shapes = fresh
     screen = new_screen(server)
     screen.open("train", dataset=shapes.id)
-    for network in ("ResNet-18", "GoogLeNet", "AlexNet", "ResNet-18"):
+    for number, network in enumerate(("ResNet-18", "GoogLeNet", "AlexNet", "ResNet-18"), 1):
         screen.start_training(network, epochs=LONG)
-        screen.settle()
+        expect(screen.widget("stop-*")).to_have_count(number)
     expect(screen.text(re.compile(rf"Epoch \d+ of {LONG}"))).to_be_visible(timeout=WORK_MS)  # the first has begun
     expect(screen.widget("stop-*")).to_have_count(4)
     expect(screen.text("3 of 3 in the queue")).to_be_visible()
