@@ -25,6 +25,8 @@ from typing import Any
 
 import cv2
 
+from cfu_core.models.registry import ARCHITECTURES
+
 LARGE = (2080, 1544)  # pixels; a microscope camera's
 BATCH = 15
 NETWORKS = ("alexnet", "resnet18")
@@ -37,13 +39,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="images in a folder for each class")
     parser.add_argument("--rounds", type=int, default=2, help="how often each way has its turn")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
-    parser.add_argument("--network", choices=NETWORKS, action="append")
+    parser.add_argument("--network", choices=ARCHITECTURES, action="append", help="by default AlexNet and ResNet-18")
+    parser.add_argument("--images", choices=("small", "large"), help="as they are, or enlarged; by default both")
     arguments = parser.parse_args()
     if arguments.way:
         print(json.dumps(measure(arguments.way, arguments.network[0], arguments.folder)))
         return
     with tempfile.TemporaryDirectory() as scratch:
-        sets = {"as they are": arguments.folder, "2080 x 1544": enlarged(arguments.folder, Path(scratch) / "large")}
+        sets = {}
+        if arguments.images != "large":
+            sets["as they are"] = arguments.folder
+        if arguments.images != "small":
+            sets["2080 x 1544"] = enlarged(arguments.folder, Path(scratch) / "large")
         for title, folder in sets.items():
             home = Path(scratch) / "home" / title.replace(" ", "-")
             for network in arguments.network or NETWORKS:

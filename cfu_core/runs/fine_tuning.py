@@ -10,12 +10,11 @@ from torch import nn
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import StopRequested
 from cfu_core.models.registry import architecture
-from cfu_core.models.weights import initial_network
 from cfu_core.runs.checkpoints import Checkpoint, discard_checkpoints, newest_checkpoint
 from cfu_core.runs.clock import Clock
 from cfu_core.runs.keeping import Keeper
 from cfu_core.runs.material import part, prepared_images, write_test
-from cfu_core.runs.model_files import empty_network, load_model, probabilities_of
+from cfu_core.runs.model_files import empty_network, load_model, network_to_train, probabilities_of
 from cfu_core.runs.observer import Observer
 from cfu_core.runs.store import Run
 from cfu_core.runs.watching import BatchWatch
@@ -90,14 +89,7 @@ def _network(
     if found:
         observer.report("Loading the checkpoint")
         return empty_network(run), found.facts["weights_at_start"]
-    observer.report(f"Loading {run.spec['weights_label']}")
-    network, weights = initial_network(
-        config.architecture,
-        config.weights,
-        len(run.classes),
-        seed=config.seed,
-        progress=observer.progress("Downloading ImageNet weights (MB)"),
-    )
+    network, weights = network_to_train(run, config, observer)
     return network, weights.to_dict()
 
 

@@ -1,4 +1,4 @@
-"""A run's network on disk, with all that is needed to use it."""
+"""A run's network: as it begins, and on disk with all that is needed to use it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,14 +13,29 @@ from cfu_core.errors import CfuError, RunError, WeightsError
 from cfu_core.imaging import recipe as recipes
 from cfu_core.models.networks import build_network, replace_head
 from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
+from cfu_core.models.weights import WeightsRecord, initial_network
+from cfu_core.runs.observer import Observer
 from cfu_core.runs.store import Run
 from cfu_core.storage import write_bytes, write_json
 from cfu_core.training.arithmetic import plain
+from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import best_device
 from cfu_core.training.feed import Feed
 from cfu_core.training.loop import predict_logits
 
 MODEL = "model.safetensors"
+
+
+def network_to_train(run: Run, config: TrainingConfig, observer: Observer) -> tuple[nn.Module, WeightsRecord]:
+    """The run's network with the weights that it is to begin with, and what they are."""
+    observer.report(f"Loading {run.spec['weights_label']}")
+    return initial_network(
+        config.architecture,
+        config.weights,
+        len(run.classes),
+        seed=config.seed,
+        progress=observer.progress("Downloading ImageNet weights (MB)"),
+    )
 
 
 def save_model(run: Run, weights: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:

@@ -8,10 +8,9 @@ from torch import nn
 
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.models.networks import set_head
-from cfu_core.models.weights import initial_network
 from cfu_core.runs.clock import Clock
 from cfu_core.runs.material import part, write_test
-from cfu_core.runs.model_files import probabilities_of, save_model
+from cfu_core.runs.model_files import network_to_train, probabilities_of, save_model
 from cfu_core.runs.observer import Observer
 from cfu_core.runs.store import Run
 from cfu_core.storage import write_json
@@ -32,15 +31,8 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
     CfuError
         The user can mend it.
     """
-    observer.report(f"Loading {run.spec['weights_label']}")
     loading = time.perf_counter()
-    network, began_with = initial_network(
-        config.architecture,
-        config.weights,
-        len(run.classes),
-        seed=config.seed,
-        progress=observer.progress("Downloading ImageNet weights (MB)"),
-    )
+    network, began_with = network_to_train(run, config, observer)
     clock = Clock(run, {})
     clock.facts |= {"loading_weights_seconds": time.perf_counter() - loading, "device": describe(best_device())}
     material = part(run, dataset)

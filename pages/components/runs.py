@@ -54,7 +54,8 @@ def _place(job: Job, place: int, of: int) -> None:
         st.button(
             "",
             icon=f":material/arrow_{word}ward:",
-            key=f"{word}-{job.id}",
+            # with the place: a click that is handled twice still says the same
+            key=f"{word}-{job.id}-{place}",
             help=f"Move {word} in the queue",
             disabled=not possible,
             on_click=move,

@@ -140,6 +140,10 @@ def dataset_sidebar(page: str) -> None:
 
 def header(title: str, caption: str) -> None:
     """The top of a page."""
+    if st.context.theme.type == "dark":
+        # Streamlit writes white on its primary colour, which is pale in the dark theme, as text in it has to be
+        ink = st.get_option("theme.dark.backgroundColor")
+        st.html(f"<style>[data-testid=stBaseButton-primary]:not(:disabled) {{color: {ink}}}</style>")
     st.title(title, anchor=False)
     st.caption(caption)
 

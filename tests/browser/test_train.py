@@ -1,0 +1,39 @@
+"""The Train page as it looks in each state of a run."""
+
+import pytest
+from playwright.sync_api import expect
+
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.jobs.job import Job, State, Status
+from cfu_core.runs.planning import plan_runs
+from cfu_core.training.config import TrainingConfig
+
+pytestmark = pytest.mark.browser
+
+PUT_DOWN = {
+    State.PAUSED: "Paused on request.",
+    State.INTERRUPTED: "The process ended without a word.",
+    State.FAILED: "The disk is full. Expected 300 MB. Free some space, then resume.",
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 800])
+def test_every_state_is_accessible_and_fits(dataset, new_screen, server, scheme, width):
+    config = TrainingConfig(
+        dataset=dataset.id, architecture="googlenet", recipe=Recipe.preprocessed(299), weights="none"
+    )
+    details = {"epoch": 3, "epochs": 10, "batch": 2, "batches": 34}
+    jobs = [Job(run.folder) for run in plan_runs([config] * len(PUT_DOWN), dataset)]
+    for job, (state, message) in zip(jobs, PUT_DOWN.items(), strict=True):
+        job.log.write_text("what was printed\n", encoding="utf-8")
+        job.write_status(Status(state=state, message=message, fraction=0.2, details=details))
+    screen = new_screen(server, width=width, color_scheme=scheme)
+    screen.open("train", dataset=dataset.id)
+    for message in PUT_DOWN.values():
+        expect(screen.text(message).first).to_be_visible()
+    expect(screen.widget("resume-*")).not_to_have_count(0)
+    screen.unfold_advanced()
+    screen.expect_accessible()
+    for job in jobs:
+        job.write_status(Status(state=State.STOPPED, message="Stopped on request."))
