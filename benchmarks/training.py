@@ -18,9 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 from typing import Any
 
 import cv2
@@ -38,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="images in a folder for each class")
     parser.add_argument("--rounds", type=int, default=2, help="how often each way has its turn")
+    parser.add_argument("--ways", choices=WAYS, nargs="+", default=WAYS)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--network", choices=ARCHITECTURES, action="append", help="by default AlexNet and ResNet-18")
     parser.add_argument("--images", choices=("small", "large"), help="as they are, or enlarged; by default both")
@@ -54,15 +55,15 @@ def main() -> None:
         for title, folder in sets.items():
             home = Path(scratch) / "home" / title.replace(" ", "-")
             for network in arguments.network or NETWORKS:
-                report(title, network, folder, home, arguments.rounds)
+                report(title, network, folder, home, arguments.rounds, arguments.ways)
 
 
-def report(title: str, network: str, folder: Path, home: Path, rounds: int) -> None:
+def report(title: str, network: str, folder: Path, home: Path, rounds: int, ways: Sequence[str]) -> None:
     """All ways, in turn; the first turn of ours prepares and tunes, and its cost is told apart."""
-    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    found: dict[str, list[float]] = {way: [] for way in ways}
     first: dict[str, float] = {}
     for number in range(rounds):
-        for way in WAYS:
+        for way in ways:
             result = in_a_process(way, network, folder, home)
             found[way] += result["epochs"]
             if way == "ours" and not number:
@@ -70,7 +71,7 @@ def report(title: str, network: str, folder: Path, home: Path, rounds: int) -> N
     epochs = {way: median(seconds) for way, seconds in found.items()}
     print(f"\n{network}, images {title}: seconds per epoch, median (least to most)")
     for way, seconds in found.items():
-        ratio = f"{epochs[way] / epochs['limit']:6.3f} x limit"
+        ratio = f"{epochs[way] / epochs['limit']:6.3f} x limit" if "limit" in epochs else ""
         print(f"  {way:12} {epochs[way]:7.2f}  ({min(seconds):.2f} to {max(seconds):.2f})  {ratio}")
     print("  once:        " + ", ".join(f"{name} {value:.1f} s" for name, value in first.items()), flush=True)
 
@@ -127,7 +128,7 @@ def ours(network: str, folder: Path) -> dict[str, Any]:
     execute_run(run, JobObserver(Job(run.folder)))
     seconds = run.timing()["seconds"]
     return {
-        "epochs": [fmean(epoch["train_seconds"] for epoch in run.history()[1:])],
+        "epochs": [epoch["train_seconds"] for epoch in run.history()[1:]],
         "first": {part: seconds[part] for part in ("decode", "preprocess", "tune")},
     }
 

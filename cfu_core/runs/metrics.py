@@ -11,7 +11,7 @@ class Metrics(NamedTuple):
     """What a run has written down so far."""
 
     epochs: list[dict[str, Any]]
-    """Oldest first; the fields of `cfu_core.training.loop.EpochResult`."""
+    """Oldest first; the fields of `cfu_core.training.loop.EpochResult`, and the memory in use, ``memory_bytes``."""
     batches: list[dict[str, Any]]
     """The optimizer's steps: epoch, batch, batches, loss, accuracy, learning_rate."""
 

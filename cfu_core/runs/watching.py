@@ -69,7 +69,7 @@ class BatchWatch:
 
     def epoch_ended(self, result: EpochResult) -> None:
         """After each epoch."""
-        self._run.append_metrics("epoch", result.to_dict())
+        self._run.append_metrics("epoch", {**result.to_dict(), "memory_bytes": self._memory_now()})
         self._validation = result.validate_seconds
         self._last = None
 

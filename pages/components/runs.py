@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 
 import streamlit as st
 
@@ -158,6 +159,25 @@ def probe_figure(run: Run) -> None:
         found = read_json(path)
         figure = charts.probe_trials(found["trials"], found["strength"])
         charts.show(figure, key="probe", alt="Accuracy of the probe by the strength of its penalty")
+
+
+def how_it_was_computed(run: Run) -> None:
+    """On what, in which way, for how long; and accidents that it went on from."""
+    timing = run.timing()
+    if not timing:
+        return
+    parts = [timing.get("arithmetic") or timing.get("device")]
+    epochs = _reader(str(run.folder)).read().epochs
+    if epochs:
+        parts.append(f"{median(epoch['images_per_second'] for epoch in epochs):.0f} images/s")
+        memory = max(epoch.get("memory_bytes", 0) for epoch in epochs)
+        parts.append(f"{memory / 1e9:.1f} GB of memory" if memory else None)
+    parts.append(jobs.duration(timing["seconds"]["total"]))
+    if timing.get("sittings", 1) > 1:
+        parts.append(f"in {timing['sittings']} sittings")
+    st.caption(":material/memory: " + " · ".join(part for part in parts if part))
+    for remark in timing.get("remarks", []):
+        st.caption(f":material/warning: {remark}")
 
 
 def ended_notice(run: Run) -> None:

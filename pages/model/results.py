@@ -34,6 +34,7 @@ def show_run(run: Run) -> None:
             )
     runs.curves(run, key="curves", title="Learning curves")
     runs.probe_figure(run)
+    runs.how_it_was_computed(run)
     st.caption(f":material/folder_open: `{run.folder}`")
 
 

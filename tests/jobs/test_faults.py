@@ -87,6 +87,28 @@ def test_the_cache_deleted_and_a_process_killed_while_it_trains_change_nothing(c
     assert cfu_home.exists()
 
 
+def test_a_newest_checkpoint_that_was_cut_off_is_passed_over_and_told(cfu_home, started):
+    whole, hurt = started(count=2, epochs=40)
+    finish(whole)
+    kept = hurt.folder / "checkpoints"
+    status = wait(hurt, lambda status: status.state.ended or len(list(kept.glob("*.json"))) > 1)
+    assert not status.state.ended
+    os.kill(status.pid, signal.SIGKILL)
+    assert wait(hurt, lambda status: status.state.ended).state is State.INTERRUPTED
+    *_, before, newest = sorted(kept.glob("*.json"))
+    weights = newest.with_suffix(".pt")
+    os.truncate(weights, weights.stat().st_size // 2)
+    resume(Job(hurt.folder))
+    finish(hurt)
+    (remark,) = hurt.timing()["remarks"]
+    assert f"The checkpoint {newest.stem} is damaged and was passed over" in remark
+    assert remark in Job(hurt.folder).log.read_text(encoding="utf-8")
+    assert int(before.stem) < int(newest.stem)
+    for name in ("model.safetensors", "predictions.csv"):
+        assert (whole.folder / name).read_bytes() == (hurt.folder / name).read_bytes(), name
+    assert cfu_home.exists()
+
+
 def test_a_second_start_waits_for_the_first(cfu_home, started):
     first, second = started(count=2, epochs=1000)
     status = wait(first, at_epoch(1))

@@ -178,6 +178,17 @@ def test_results_show_where_the_time_went_and_the_split(visit, small_dataset):
     assert app.dataframe[0].value["Network"].tolist()[:3] == ["AlexNet", "GoogLeNet", "ResNet-18"]
 
 
+def test_results_say_how_a_run_was_computed_and_what_it_went_on_from(visit, small_dataset):
+    run = write_run(small_dataset)
+    remark = "The checkpoint 7 is damaged and was passed over."
+    timing = {"seconds": {"total": 130.0}, "arithmetic": "CPU, 2 threads, bfloat16", "sittings": 2, "remarks": [remark]}
+    write_json(run.folder / "timing.json", timing)
+    captions = [caption.value for caption in visit("model/results", dataset=small_dataset.id).caption]
+    how = "CPU, 2 threads, bfloat16 · 25 images/s · 2.5 GB of memory · 2 min 10 s · in 2 sittings"
+    assert f":material/memory: {how}" in captions
+    assert f":material/warning: {remark}" in captions
+
+
 @pytest.mark.parametrize(("state", "status", "reason"), ENDS)
 def test_a_run_without_results_says_why(visit, small_dataset, state, status, reason):
     run = write_run(small_dataset, state, **status)

@@ -70,6 +70,7 @@ def _write_epoch(run: Run, epoch: int) -> None:
             "train_seconds": 10.0,
             "validate_seconds": 1.0,
             "images_per_second": 25.0,
+            "memory_bytes": 2_500_000_000,
             "best": True,
         },
     )
