@@ -107,6 +107,7 @@ def ensure_worker(lane: str) -> None:
                 cwd=project_folder(),
                 env=os.environ | {"CFU_HOME": str(home())},  # a relative one means another folder there
                 start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same, on Windows
             )
     with suppress(psutil.NoSuchProcess):
         started = process_started(process.pid)

@@ -35,7 +35,7 @@ class JobObserver(Observer):
 
     def __init__(self, job: Job, tell: Callable[[Status], None] = lambda status: None) -> None:
         self.job = job
-        self.interrupted = False
+        self.signal = 0  # that asked for the end
         self._who: dict[str, Any] = {"pid": os.getpid(), "pid_started": process_started(os.getpid())}
         self._tell = tell
         self._phase = ""
@@ -55,7 +55,7 @@ class JobObserver(Observer):
 
     def stop_requested(self) -> bool:
         """Whether a page, a shell or a signal asked for the end or for a pause."""
-        return self.interrupted or self.job.stop_requested() or self.job.pause_requested()
+        return bool(self.signal) or self.job.stop_requested() or self.job.pause_requested()
 
 
 def execute(job: Job, *, tell: Callable[[Status], None] = lambda status: None) -> Status:
@@ -90,21 +90,30 @@ def _attempt(job: Job, observer: JobObserver) -> Status:
         observer.report("Starting")
         details = TASKS[job.kind](job, observer)
     except StopRequested:
-        if job.pause_requested() and not (observer.interrupted or job.stop_requested()):
-            return Status(state=State.PAUSED, message="Paused on request.", details=observer.details)
-        return Status(state=State.STOPPED, message="Stopped on request.", details=observer.details)
+        return _put_down(job, observer)
     except CfuError as error:
-        return Status(state=State.FAILED, message=str(error))
+        return Status(state=State.FAILED, message=str(error), details=observer.details)
     except Exception as error:  # noqa: BLE001 - a job that fails must say so, whatever the reason
         if _out_of_memory(error):
             message = "The memory did not suffice. Choose a smaller batch or a smaller network."
-            return Status(state=State.FAILED, message=message)
+            return Status(state=State.FAILED, message=message, details=observer.details)
         traceback.print_exc()
         return Status(
             state=State.FAILED,
             message=f"Unexpected: {type(error).__name__}: {error}. The log has the details.",
+            details=observer.details,
         )
     return Status(state=State.FINISHED, details=details)
+
+
+def _put_down(job: Job, observer: JobObserver) -> Status:
+    """A person asked for it, by a button or Ctrl-C; or the system did, when it shut down or restarted the server."""
+    if observer.signal == signal.SIGTERM and not job.stop_requested():
+        message = "The system asked the process to end: a shutdown, perhaps, or a restart of the server."
+        return Status(state=State.INTERRUPTED, message=message, details=observer.details)
+    if job.pause_requested() and not (observer.signal or job.stop_requested()):
+        return Status(state=State.PAUSED, message="Paused on request.", details=observer.details)
+    return Status(state=State.STOPPED, message="Stopped on request.", details=observer.details)
 
 
 def _out_of_memory(error: Exception) -> bool:
@@ -207,8 +216,8 @@ TASKS: dict[str, Callable[[Job, JobObserver], dict[str, Any]]] = {
 def _signals_stop(observer: JobObserver) -> Iterator[None]:
     """While this holds, SIGINT and SIGTERM ask for the end instead of breaking off."""
 
-    def ask(_signum: int, _frame: FrameType | None) -> None:
-        observer.interrupted = True
+    def ask(number: int, _frame: FrameType | None) -> None:
+        observer.signal = number
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

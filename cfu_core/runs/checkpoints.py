@@ -34,6 +34,8 @@ torch.serialization.set_crc32_options(compute_crc32=False)  # of each tensor; th
 class Checkpoint(NamedTuple):
     """What was found on disk."""
 
+    step: int
+    """Grows from one to the next."""
     state: dict[str, Any]
     """As it was given to `CheckpointWriter.keep`."""
     facts: dict[str, Any]
@@ -152,10 +154,23 @@ def _newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     for file in sorted(folder.glob("*.json"), reverse=True):
         try:
             facts = read_json(file)
-            return Checkpoint(_read(file.with_suffix(".pt"), facts["crc32"]), facts), problems
-        except (FileNotFoundError, StorageError, KeyError, TypeError) as error:
+            return Checkpoint(int(file.stem), _read(file.with_suffix(".pt"), facts["crc32"]), facts), problems
+        except (OSError, StorageError, KeyError, TypeError) as error:
             problems.append(f"The checkpoint {file.stem} is damaged and was passed over ({error}).")
     return None, problems
+
+
+def forget_after(run_folder: Path, found: Checkpoint | None) -> None:
+    """Remove what is newer than the checkpoint that a run goes on from: damaged ones, and best epochs of a lost part.
+
+    Only the newest few are kept, so what was left there would take the place of those that are to come.
+    """
+    folder = checkpoints_folder(run_folder)
+    step, epoch = (found.step, found.facts["epoch"]) if found else (-1, 0)
+    lost = [file for file in folder.glob("*.json") if int(file.stem) > step]
+    lost += [file for file in (folder / BEST).glob("*.json") if int(file.stem) >= epoch]
+    for file in lost:
+        file.unlink(missing_ok=True)  # what is left of it goes with the next one that is written
 
 
 def discard_checkpoints(run_folder: Path) -> None:

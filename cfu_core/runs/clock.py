@@ -34,6 +34,7 @@ class Clock:
     def prepared(self, images: PreparedImages | None, seconds: float = 0.0) -> None:
         """What preparing the images took: decoding and preprocessing as parted there, the rest is loading."""
         if images is None:  # not even needed
+            self.seconds["load"] += seconds
             self.facts["cache_reused"] = True
             return
         self.seconds["decode"] += images.decode_seconds

@@ -10,7 +10,7 @@ from torch import nn
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import StopRequested
 from cfu_core.models.registry import architecture
-from cfu_core.runs.checkpoints import Checkpoint, discard_checkpoints, newest_checkpoint
+from cfu_core.runs.checkpoints import Checkpoint, discard_checkpoints, forget_after, newest_checkpoint
 from cfu_core.runs.clock import Clock
 from cfu_core.runs.keeping import Keeper
 from cfu_core.runs.material import part, prepared_images, write_test
@@ -38,6 +38,7 @@ def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Obse
         The user can mend it.
     """
     found, problems = newest_checkpoint(run.folder)
+    forget_after(run.folder, found)
     for problem in problems:
         print(problem)
     loading = time.perf_counter()
@@ -68,7 +69,7 @@ def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Obse
     clock.seconds["load"] -= training.feed.seconds
     watch = BatchWatch(run, training, len(rows["test"]), observer)
     _train(training, Keeper(run, training, clock, began_with), watch, observer)
-    del training
+    del training, watch  # their memory is free for the test
 
     observer.report("Testing")
     with clock.measuring("test"):

@@ -43,6 +43,7 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
         clock.facts["arithmetic"] = arithmetic.label
         return network, arithmetic
 
+    began = time.perf_counter()
     features = frozen_features(
         dataset,
         run.recipe,
@@ -52,7 +53,7 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
         preparing=observer.progress("Decoding and preprocessing"),
         progress=observer.progress("Computing features"),
     )
-    clock.prepared(features.prepared)
+    clock.prepared(features.prepared, time.perf_counter() - began - features.seconds - clock.seconds["tune"])
     clock.facts["features_seconds"] = features.seconds
     clock.seconds["train"] += features.seconds
 

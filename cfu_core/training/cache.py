@@ -12,8 +12,8 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +23,8 @@ from filelock import FileLock, Timeout
 
 from cfu_core.errors import StorageError
 from cfu_core.storage import home, read_json, storage_errors, write_bytes, write_json
+
+WAIT_SECONDS = 0.5  # how often the progress of another process is told
 
 ZEROS = 2**24  # bytes written at once where a file cannot be reserved
 
@@ -40,6 +42,21 @@ def entry_folder(keys: Sequence[str], recipe_digest: str) -> Path:
 def entry_lock(folder: Path) -> FileLock:
     """Held by whoever fills an entry. Its readers hold nothing: a row that is filled never changes."""
     return FileLock(folder.with_name(f"{folder.name}.lock"))
+
+
+@contextmanager
+def waited_for(lock: FileLock, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock; while another process has it, `waiting` is called now and then, and may raise."""
+    while True:
+        try:
+            lock.acquire(timeout=WAIT_SECONDS)
+            break
+        except Timeout:
+            waiting()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(kw_only=True, eq=False)

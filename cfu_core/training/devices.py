@@ -46,14 +46,17 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the device has instructions for it; elsewhere it is only imitated, slowly."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    here = device.type == "cpu" and torch.backends.mkldnn.is_available()
+    return here and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are left on the device."""
+    """Bytes that are left on the device, those included that torch keeps though nobody uses them."""
     if device.type == "cuda":
+        torch.cuda.empty_cache()
         return torch.cuda.mem_get_info(device)[0]
     if device.type == "mps":
+        torch.mps.empty_cache()
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     return psutil.virtual_memory().available
 
@@ -75,7 +78,7 @@ def random_state(device: torch.device) -> torch.Tensor | None:
 
 
 def set_random_state(device: torch.device, state: torch.Tensor | None) -> None:
-    """Set what `random_state` gave; a state of another kind of device is left aside."""
+    """Set what `random_state` gave on a device of this kind."""
     if state is None:
         return
     if device.type == "cuda":

@@ -114,7 +114,7 @@ def estimate(
     )
 
     def build() -> tuple[nn.Module, Arithmetic]:
-        return network, how_to_compute(network, key, len(wanted))
+        return network, how_to_compute(network, key, len(dataset.images))
 
     hits = []
     for number, recipe in enumerate(recipes, 1):

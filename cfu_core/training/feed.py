@@ -8,15 +8,15 @@ import torch
 
 from cfu_core.training.devices import free_memory
 
-SHARE = 0.5  # of a GPU's free memory that images may take; the rest is for the network
+SHARE = 0.25  # of a GPU's free memory that images may take; the rest is for the network
 AT_ONCE = 256  # images moved at once
 
 
 class Feed:
     """Gives images by their row, as they lie in the cache: uint8, on the device.
 
-    On a GPU all rows that will be asked for are brought there once, if they fit into half of what is free. Otherwise,
-    and on the CPU, the next batch is read from the memory map by a thread while this one is computed.
+    On a GPU all rows that will be asked for are brought there once, if they fit into a quarter of what is free.
+    Otherwise, and on the CPU, the next batch is read from the memory map by a thread while this one is computed.
 
     Parameters
     ----------
@@ -48,8 +48,9 @@ class Feed:
         if resident:
             self._place = np.full(len(pixels), -1)
             self._place[rows] = np.arange(len(rows))
-            parts = [self._read(rows[i : i + AT_ONCE]).to(device) for i in range(0, len(rows), AT_ONCE)]
-            self._kept = torch.cat(parts)
+            self._kept = torch.empty((len(rows), *pixels.shape[1:]), dtype=torch.uint8, device=device)
+            for i in range(0, len(rows), AT_ONCE):
+                self._kept[i : i + AT_ONCE] = self._read(rows[i : i + AT_ONCE]).to(device)
         self.seconds = time.perf_counter() - started
 
     def take(self, rows: np.ndarray, then: np.ndarray | None = None) -> torch.Tensor:
@@ -69,7 +70,8 @@ class Feed:
         if self._kept is not None:
             images = self._kept[torch.from_numpy(self._place[rows]).to(self._device)]
         else:
-            images = self._awaited(rows).to(self._device, non_blocking=True)
+            # without waiting only where the source is pinned, and kept until it was read: not on MPS
+            images = self._awaited(rows).to(self._device, non_blocking=self._device.type == "cuda")
             if then is not None and len(then):
                 self._ahead = (then, self._pool.submit(self._read, then))
         self.seconds += time.perf_counter() - started

@@ -23,7 +23,7 @@ from cfu_core.models.weight_files import WeightsRecord
 from cfu_core.storage import replacing, storage_errors
 from cfu_core.training.arithmetic import Arithmetic
 from cfu_core.training.batches import normalise, to_floats
-from cfu_core.training.cache import cache_folder
+from cfu_core.training.cache import cache_folder, waited_for
 from cfu_core.training.cache_room import make_room, mark_used
 from cfu_core.training.devices import best_device
 from cfu_core.training.feed import Feed
@@ -95,7 +95,7 @@ def frozen_features(
     path = cache_folder() / "features" / f"{recipe.digest}-{key}-{weights[:16]}.npz"
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
+    with waited_for(FileLock(path.with_suffix(".lock")), lambda: preparing(0, len(keys))):
         known = _read(path)
         missing = np.flatnonzero([k not in known for k in keys])
         if not len(missing):
@@ -107,10 +107,11 @@ def frozen_features(
         arithmetic.settle(network).eval()
         started = saved = time.perf_counter()
         feed = Feed(prepared.pixels, rows[missing], arithmetic.on)
+        full = np.pad(missing, (0, -len(missing) % BATCH), mode="edge")  # a batch of another size gives other bits
         try:
-            for first in range(0, len(missing), BATCH):
+            for first in range(0, len(full), BATCH):
                 progress(len(keys) - len(missing) + first, len(keys))
-                part, then = missing[first : first + BATCH], missing[first + BATCH : first + 2 * BATCH]
+                part, then = full[first : first + BATCH], full[first + BATCH : first + 2 * BATCH]
                 images = feed.take(rows[part], then=rows[then])
                 with torch.inference_mode(), arithmetic.autocast(), penultimate(network, key) as features:
                     found = features(arithmetic.laid_out(normalise(to_floats(images)))).float().cpu().numpy()

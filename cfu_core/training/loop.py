@@ -138,6 +138,7 @@ class Training:
             "order": torch.from_numpy(self._order),
             "random_numpy": json.dumps(self._rng.bit_generator.state),
             "random_torch": torch.get_rng_state(),
+            "device": self.arithmetic.device,
             "random_device": random_state(self.arithmetic.on),
         }
 
@@ -145,6 +146,7 @@ class Training:
         """Go on from what `state` gave, in another process perhaps."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self._lay_out_optimizer()
         self.epoch, self.batch = state["epoch"], state["batch"]
         self._best = (state["best"][0], state["best"][1])
         self._since_best = state["since_best"]
@@ -152,7 +154,15 @@ class Training:
         self._order = state["order"].numpy().copy()
         self._rng.bit_generator.state = json.loads(state["random_numpy"])
         torch.set_rng_state(state["random_torch"])
-        set_random_state(self.arithmetic.on, state["random_device"])
+        if state["device"] == self.arithmetic.device:
+            set_random_state(self.arithmetic.on, state["random_device"])
+
+    def _lay_out_optimizer(self) -> None:
+        """Bring its moments into the layout of their weights: fused optimizers rely on it, and read past it if not."""
+        for weights, kept in self.optimizer.state.items():
+            for name, value in kept.items():
+                if torch.is_tensor(value) and value.shape == weights.shape and value.stride() != weights.stride():
+                    kept[name] = torch.empty_like(weights, dtype=value.dtype).copy_(value)
 
     def epochs(
         self,

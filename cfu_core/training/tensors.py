@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import Timeout
 
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.table import boxes
@@ -32,6 +31,7 @@ from cfu_core.training.cache import (
     make_entry,
     open_entry,
     siblings,
+    waited_for,
 )
 from cfu_core.training.cache_room import make_room, mark_used
 
@@ -40,7 +40,6 @@ __all__ = ["PreparedImages", "cache_folder", "image_keys", "prepare"]
 AHEAD = 4  # images in flight per thread
 COPIED = 2**26  # bytes copied at once
 SAVE_SECONDS = 1.0  # what a kill may cost at most
-WAIT_SECONDS = 0.5  # how often the progress of another process is told
 Progress = Callable[[int, int], None]
 
 
@@ -154,18 +153,13 @@ def image_keys(dataset: Dataset, recipe: Recipe) -> list[str]:
 @contextmanager
 def _turn(folder: Path, rows: np.ndarray, progress: Progress) -> Iterator[None]:
     """Hold the entry's lock; while another process fills it, tell how far that is."""
-    lock = entry_lock(folder)
-    while True:
-        try:
-            lock.acquire(timeout=WAIT_SECONDS)
-            break
-        except Timeout:
-            other = open_entry(folder, mode="r")
-            progress(int(other.done[rows].sum()) if other else 0, len(rows))
-    try:
+
+    def tell() -> None:
+        other = open_entry(folder, mode="r")
+        progress(int(other.done[rows].sum()) if other else 0, len(rows))
+
+    with waited_for(entry_lock(folder), tell):
         yield
-    finally:
-        lock.release()
 
 
 class _Saver:

@@ -83,7 +83,7 @@ def fastest(
 def _name(key: str, shape: tuple[int, ...], device: torch.device, full_precision: bool) -> str:
     """What a measurement holds for: network, input, chip, torch, and the threads that torch was allowed."""
     parts = [key, "x".join(map(str, shape)), "float32" if full_precision else "any precision"]
-    return " | ".join([*parts, model_name(device), f"{THREADS} threads", f"torch {torch.__version__}"])
+    return " | ".join([*parts, device.type, model_name(device), f"{THREADS} threads", f"torch {torch.__version__}"])
 
 
 def _ways(device: torch.device, full_precision: bool) -> Iterator[Arithmetic]:

@@ -27,7 +27,7 @@ def test_every_state_is_accessible_and_fits(dataset, new_screen, server, scheme,
     jobs = [Job(run.folder) for run in plan_runs([config] * len(PUT_DOWN), dataset)]
     for job, (state, message) in zip(jobs, PUT_DOWN.items(), strict=True):
         job.log.write_text("what was printed\n", encoding="utf-8")
-        job.write_status(Status(state=state, message=message, fraction=0.2, details=details))
+        job.write_status(Status(state=state, message=message, details=details))
     screen = new_screen(server, width=width, color_scheme=scheme)
     screen.open("train", dataset=dataset.id)
     for message in PUT_DOWN.values():

@@ -67,8 +67,14 @@ def test_a_job_that_has_begun_or_ended_is_left_alone(job, doing):
         assert execute(job).state is status["state"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_a_job_properly(job, doing, number):
+@pytest.mark.parametrize(
+    ("number", "state", "told"),
+    [
+        (signal.SIGINT, State.STOPPED, "Stopped on request."),
+        (signal.SIGTERM, State.INTERRUPTED, "The system asked the process to end"),
+    ],
+)
+def test_a_signal_ends_a_job_properly(job, doing, number, state, told):
     def act(_job: Job, observer: JobObserver) -> dict:
         assert not observer.stop_requested()
         os.kill(os.getpid(), number)
@@ -77,7 +83,10 @@ def test_a_signal_stops_a_job_properly(job, doing, number):
 
     doing(act)
     before = signal.getsignal(number)
-    assert execute(job).state is State.STOPPED
+    status = execute(job)
+    assert status.state is state
+    assert told in status.message
+    assert status.details == {"done": 1, "total": 2}
     assert signal.getsignal(number) is before
 
 

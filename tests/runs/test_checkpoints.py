@@ -1,5 +1,6 @@
 """Runs that are killed, put down and resumed."""
 
+import errno
 import json
 import os
 import signal
@@ -14,7 +15,14 @@ from cfu_core.dataset.importing import import_source
 from cfu_core.errors import StorageError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.runs import checkpoints
-from cfu_core.runs.checkpoints import CheckpointWriter, checkpoints_folder, discard_checkpoints, newest_checkpoint
+from cfu_core.runs.checkpoints import (
+    CheckpointWriter,
+    best_weights,
+    checkpoints_folder,
+    discard_checkpoints,
+    forget_after,
+    newest_checkpoint,
+)
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.store import Run
 from cfu_core.training.config import TrainingConfig
@@ -93,6 +101,39 @@ def test_where_the_newest_is_damaged_the_one_before_serves(writer, tmp_path, dam
     assert found.state["weights"].tolist() == [1.0] * 3
     assert len(problems) == 1
     assert problems[0].startswith("The checkpoint 000000002 is damaged and was passed over")
+
+
+def test_what_is_newer_than_the_one_that_serves_takes_no_place(writer, tmp_path):
+    for step in (1, 2):
+        writer.keep(step, {"network": {"weights": torch.ones(3)}}, {"epoch": step, "batch": 0}, best=step)
+        writer.wait()
+    folder = checkpoints_folder(tmp_path)
+    (folder / "000000002.pt").write_bytes(b"damaged")
+    found, _ = newest_checkpoint(tmp_path)
+    assert (found.step, best_weights(tmp_path).facts["best_epoch"]) == (1, 2)
+    forget_after(tmp_path, found)  # it goes on in epoch 1, whose end it has not seen
+    assert [file.name for file in folder.glob("*.json")] == ["000000001.json"]
+    assert best_weights(tmp_path) is None
+
+    (folder / "000000001.pt").unlink()
+    found, _ = newest_checkpoint(tmp_path)
+    assert found is None
+    forget_after(tmp_path, found)
+    keep(writer, 0)
+    assert newest_checkpoint(tmp_path)[0].step == 0
+
+
+def test_a_checkpoint_that_the_disk_cannot_read_is_passed_over(writer, tmp_path, monkeypatch):
+    keep(writer, 1, 2)
+    real = checkpoints._read
+
+    def failing(path, crc32):
+        if path.stem == "000000002":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, crc32)
+
+    monkeypatch.setattr(checkpoints, "_read", failing)
+    assert weights(tmp_path) == [1.0] * 3
 
 
 def test_what_a_killed_process_left_half_written_is_no_checkpoint_and_goes(writer, tmp_path):

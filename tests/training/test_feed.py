@@ -47,8 +47,8 @@ def test_the_processor_reads_from_the_memory_map(pixels, tmp_path):
     np.testing.assert_array_equal(feed.take(np.array([599, 0])).numpy(), pixels[[599, 0]])
 
 
-@pytest.mark.parametrize(("free", "resident"), [(2 * 600 * 48, True), (2 * 600 * 48 - 2, False)])
-def test_a_gpu_holds_them_where_half_of_its_memory_suffices(pixels, monkeypatch, free, resident):
+@pytest.mark.parametrize(("free", "resident"), [(4 * 600 * 48, True), (4 * 600 * 48 - 4, False)])
+def test_a_gpu_holds_them_where_a_quarter_of_its_memory_suffices(pixels, monkeypatch, free, resident):
     monkeypatch.setattr("cfu_core.training.feed.free_memory", lambda device: free)
     meta = torch.device("meta")  # takes no memory and computes nothing, as a GPU that is not there
     feed = Feed(pixels, np.arange(600), meta)

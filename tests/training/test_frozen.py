@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,10 @@ from cfu_core.imaging import recipe as recipes
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.models.networks import penultimate
 from cfu_core.models.weight_files import WeightsRecord
-from cfu_core.training import frozen
 from cfu_core.training.arithmetic import plain
 from cfu_core.training.batches import normalise, to_floats
 from cfu_core.training.cache import cache_folder
-from cfu_core.training.frozen import frozen_features, weights_name
+from cfu_core.training.frozen import BATCH, frozen_features, weights_name
 
 CPU = plain(torch.device("cpu"))
 RECIPE = Recipe.original(299)
@@ -69,7 +69,7 @@ def test_they_are_computed_once_for_each_image_recipe_and_weights(small_dataset,
     assert (network.batches, again.seconds, again.prepared) == ([], 0.0, None)
     compute(small_dataset, network, weights="another")
     compute(small_dataset, network, Recipe.preprocessed(299, tiles=2))
-    assert sum(network.batches) == 72
+    assert network.batches == [BATCH] * 6  # twice 36 images
 
 
 def test_only_what_an_edit_changed_is_computed_again(small_dataset, network):
@@ -81,7 +81,7 @@ def test_only_what_an_edit_changed_is_computed_again(small_dataset, network):
     edited = edit_dataset(small_dataset.id, "box", {paths.iat[5]: (10, 10, 40, 40)})
     found = compute(edited, network, recipe)
     assert len(found.values) == 35
-    assert sum(network.batches) == 1
+    assert network.batches == [BATCH]
     # an image that is excluded lies between those that count
     whole = compute(small_dataset, network, recipe).values
     np.testing.assert_array_equal(found.values[:3], whole[:3])
@@ -91,8 +91,17 @@ def test_only_what_an_edit_changed_is_computed_again(small_dataset, network):
 def test_some_images_are_enough_where_no_more_are_wanted(small_dataset, network):
     wanted = np.array([30, 2, 17])
     found = compute(small_dataset, network, wanted=wanted)
-    assert sum(network.batches) == 3
+    assert network.batches == [BATCH]
     np.testing.assert_allclose(found.values, expected(small_dataset, network)[wanted], atol=1e-5)
+
+
+def test_the_bits_do_not_depend_on_what_was_there_before(small_dataset, cfu_home, network):
+    whole = compute(small_dataset, network).values
+    shutil.rmtree(cfu_home / "cache")
+    some = np.arange(len(whole))[5:12]
+    np.testing.assert_array_equal(compute(small_dataset, network, wanted=some).values, whole[some])
+    np.testing.assert_array_equal(compute(small_dataset, network).values, whole)
+    assert set(network.batches) == {BATCH}
 
 
 def test_what_is_done_by_a_stop_is_kept(small_dataset, network):
@@ -104,7 +113,7 @@ def test_what_is_done_by_a_stop_is_kept(small_dataset, network):
         compute(small_dataset, network, progress=stop)
     network.batches.clear()
     compute(small_dataset, network)
-    assert sum(network.batches) == 36 - frozen.BATCH
+    assert network.batches == [BATCH] * 2  # for the other 20
 
 
 @pytest.mark.parametrize("damage", [lambda whole: whole[:100], lambda whole: b"", lambda whole: whole[::-1]])

@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -325,6 +326,30 @@ def test_layout_and_precision_change_the_time_and_hardly_the_result(config, prec
     for name, value in states[1].items():
         assert torch.equal(value, states[2][name])  # it repeats all the same
         assert value.dtype in (torch.float32, torch.int64)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_what_was_begun_in_one_layout_goes_on_in_another(config, optimizer):
+    """As when a run that began on a GPU is resumed on a processor."""
+    config = replace(config, epochs=3, optimizer=optimizer)
+    whole = tiny_network()
+    expected = [r.training_loss for r in train(whole, colours(), config, CPU)]
+    first = Training(tiny_network(), colours(), config, replace(CPU, channels_last=True))
+    with pytest.raises(Enough):
+        list(first.epochs(on_batch=put_down_after(5)))
+    state = copy.deepcopy(first.state())  # before the second begins, which seeds torch
+    second = Training(tiny_network(), colours(), config, CPU)
+    second.restore(state)
+    for weights, kept in second.optimizer.state.items():
+        assert all(v.stride() == weights.stride() for v in kept.values() if v.shape == weights.shape)
+    after = [r.training_loss for r in second.epochs()]
+    np.testing.assert_allclose(after, expected[-len(after) :], rtol=1e-3)
+
+
+def test_random_numbers_of_another_kind_of_device_are_left_aside(config):
+    first = Training(tiny_network(), colours(), config, CPU)
+    state = {**first.state(), "device": "cuda", "random_device": torch.zeros(16, dtype=torch.uint8)}
+    Training(tiny_network(), colours(), config, CPU).restore(state)
 
 
 # --- options that the paper has not

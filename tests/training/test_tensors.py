@@ -16,7 +16,7 @@ from cfu_core.errors import ImageError, RecipeError, StopRequested
 from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe, apply
-from cfu_core.training import tensors
+from cfu_core.training import cache, tensors
 from cfu_core.training.cache import entry_lock
 from cfu_core.training.tensors import cache_folder, prepare
 
@@ -137,7 +137,7 @@ def _prepare_until(home: str, dataset: str, number: int, reached) -> None:
 
 
 def test_what_a_killed_process_did_stays_and_who_waits_for_it_sees_its_progress(small_dataset, cfu_home, monkeypatch):
-    monkeypatch.setattr(tensors, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(cache, "WAIT_SECONDS", 0.05)
     context = multiprocessing.get_context("forkserver")
     reached = context.Event()
     process = context.Process(target=_prepare_until, args=(str(cfu_home), small_dataset.id, 20, reached))
