@@ -1,7 +1,8 @@
 """How much memory a training takes, for few and for many images.
 
 ``python -m benchmarks.memory [--sizes 728 20000] [--network alexnet]`` draws so many small JPEGs, imports them, and
-trains one epoch from the shell, from a cold cache. Every tenth of a second the memory of the training process and its
+trains from the shell, from a cold cache: the largest for one epoch, the others for as many as show the network about
+as many images, so that all write checkpoints alike. Every tenth of a second the memory of the training process and its
 children is looked at. What it holds itself must not grow with the dataset; the pages of the cache that are mapped into
 it are told apart, since the system takes them back when it needs them. Linux only.
 """
@@ -28,14 +29,14 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[728, 20_000])
     parser.add_argument("--network", choices=ARCHITECTURES, default="alexnet")
     arguments = parser.parse_args()
-    print("| images | held itself, at most | mapped from files, at most | cache on disk | seconds |")
-    print("| ---: | ---: | ---: | ---: | ---: |")
+    print("| images | epochs | held itself, at most | mapped from files, at most | cache on disk | seconds |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as folder:
-            print(row(size, arguments.network, Path(folder)), flush=True)
+            print(row(size, max(arguments.sizes) // size, arguments.network, Path(folder)), flush=True)
 
 
-def row(size: int, network: str, folder: Path) -> str:
+def row(size: int, epochs: int, network: str, folder: Path) -> str:
     """One size."""
     draw_images(size, folder / "images")
     home = folder / "home"
@@ -45,7 +46,7 @@ def row(size: int, network: str, folder: Path) -> str:
     subprocess.run([*shell, "inspect", str(folder / "images")], check=True, **quiet)  # type: ignore[call-overload]
     started = time.perf_counter()
     run = [*shell, "train", str(folder / "images"), "--model", network, "--images", "preprocessed"]
-    training = subprocess.Popen([*run, "--weights", "none", "--epochs", "1"], **quiet)  # type: ignore[call-overload]
+    training = subprocess.Popen([*run, "--weights", "none", "--epochs", str(epochs)], **quiet)  # type: ignore[call-overload]
     held = mapped = 0
     while training.poll() is None:
         own, files = memory_of(psutil.Process(training.pid))
@@ -56,7 +57,7 @@ def row(size: int, network: str, folder: Path) -> str:
     cache = sum(path.stat().st_size for path in (home / "cache").rglob("*") if path.is_file())
     seconds = time.perf_counter() - started
     told = " | ".join(f"{size / MEGABYTE:,.0f} MB" for size in (held, mapped, cache))
-    return f"| {size:,} | {told} | {seconds:.0f} |"
+    return f"| {size:,} | {epochs} | {told} | {seconds:.0f} |"
 
 
 def memory_of(process: psutil.Process) -> tuple[int, int]:

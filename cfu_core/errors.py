@@ -77,5 +77,9 @@ class RunError(CfuError):
     """A run cannot be found, read or used."""
 
 
+class ReportError(CfuError):
+    """A report cannot be made or printed."""
+
+
 class StopRequested(Exception):
     """Someone asked the work to end. No error: what was done so far stays."""

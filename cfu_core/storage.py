@@ -130,6 +130,14 @@ def finite(value: Any) -> Any:
     return value
 
 
+def modified(path: Path) -> int:
+    """When a file was last written, in nanoseconds; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 @dataclass(frozen=True)
 class SpecFolder:
     """A folder whose ``spec.json`` says, once and for all, what was asked for: a run, a job.

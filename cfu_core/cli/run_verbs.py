@@ -1,13 +1,17 @@
 """Verbs for runs: list, show, put down and go on, predict with them."""
 
 import argparse
+import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from cfu_core.cli.terminal import INTERRUPTED, OK, json_flag, print_json, run_job
 from cfu_core.errors import RunError
-from cfu_core.jobs.job import Job, State
+from cfu_core.jobs.job import Job, State, create_job
 from cfu_core.runs.store import Run, list_runs, open_run
 
 
@@ -22,6 +26,19 @@ def add_verbs(verbs: Any) -> None:
     json_flag(show)
     show.set_defaults(verb=_show)
 
+    compare = verbs.add_parser("compare", help="whether runs differ, on the same test images")
+    compare.add_argument("runs", nargs="+", metavar="RUN")
+    json_flag(compare)
+    compare.set_defaults(verb=_compare)
+
+    explain = verbs.add_parser("explain", help="where a network looks in its test images, by Grad-CAM")
+    explain.add_argument("run")
+    explain.add_argument(
+        "--boxes", type=Path, metavar="CSV", help="where the colonies truly lie: path, box_left, ... as in truth.csv"
+    )
+    json_flag(explain)
+    explain.set_defaults(verb=_explain)
+
     for name, work, told in (
         ("pause", _put_down, "put a run down; its device is free, and it can be resumed"),
         ("stop", _put_down, "end a run; what its epochs gave is kept"),
@@ -30,6 +47,8 @@ def add_verbs(verbs: Any) -> None:
     ):
         verb = verbs.add_parser(name, help=told)
         verb.add_argument("run")
+        if name == "again":
+            verb.add_argument("--edited", action="store_true", help="with the edits made to the dataset since")
         json_flag(verb)
         verb.set_defaults(verb=work, steer=name)
 
@@ -84,6 +103,62 @@ def _show(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _compare(arguments: argparse.Namespace) -> int:
+    """All figures of each run with their intervals, and every two runs on the same images."""
+    from cfu_core.evaluation.tables import comparison_table, figures_table
+    from cfu_core.runs.comparing import compare_runs
+    from cfu_core.runs.naming import names_among
+
+    runs = list({run.id: run for run in map(open_run, arguments.runs)}.values())
+    comparisons = compare_runs(runs)
+    tables = {run.id: figures_table(found) for run in runs if (found := run.evaluation())}
+    if arguments.json:
+        figures = {run: json.loads(table.to_json(orient="records")) for run, table in tables.items()}
+        rows = [{**asdict(c), "verdict": c.verdict} for c in comparisons]
+        return print_json({"runs": figures, "comparisons": rows})
+    for run in runs:
+        print(f"\n{run.name} ({run.id})\n{tables[run.id].to_string(index=False, na_rep='undefined')}")
+    if comparisons:
+        print("\n" + comparison_table(comparisons, names_among(runs)).to_string(index=False))
+    elif len(runs) > 1:
+        print("\nNo two of these runs were tested on the same images.")
+    return OK
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    """Write the maps into the run's folder, and say how often they point at the colony."""
+    from cfu_core.runs.attention import MAPS, read_pointing
+
+    run = open_run(arguments.run)
+    spec = {"run": run.id, "boxes": _boxes(arguments.boxes) if arguments.boxes else None}
+    status = State(run_job(create_job("explain", spec), run.name))
+    found = read_pointing(run)
+    if status is not State.FINISHED or found is None:
+        return INTERRUPTED
+    if arguments.json:
+        return print_json({"run": run.id, "maps": str(run.folder / MAPS), **found.to_dict()})
+    print(f"{run.folder / MAPS}")
+    if found.images:
+        print(
+            f"The map of the predicted class is highest inside the colony's box in {found.trained} of {found.images} "
+            f"test images; before the network learned, in {found.untrained}; a point at random, in {found.chance:.1f}."
+        )
+    else:
+        print("The boxes of the colonies are not known, so that nobody can say how often the maps point at them.")
+    return OK
+
+
+def _boxes(file: Path) -> dict[str, list[int]]:
+    """Boxes by path, from a table such as the demo's ``truth.csv``."""
+    columns = ["box_left", "box_top", "box_right", "box_bottom"]
+    try:
+        table = pd.read_csv(file, usecols=["path", *columns])
+        return {row.path: [int(getattr(row, name)) for name in columns] for row in table.itertuples()}
+    except (OSError, ValueError) as error:
+        wanted = f"It should be a CSV with the columns path, {', '.join(columns)}."
+        raise RunError(f"The boxes in {file} cannot be read: {error}.", wanted) from error
+
+
 def _put_down(arguments: argparse.Namespace) -> int:
     """Pause or stop a run that waits or trains; returns when it has."""
     run = open_run(arguments.run)
@@ -102,7 +177,7 @@ def _go_on(arguments: argparse.Namespace) -> int:
 
     run = open_run(arguments.run)
     if arguments.steer == "again":
-        run = plan_again(run)
+        run = plan_again(run, edited=arguments.edited)
     else:
         Job(run.folder).requeue()
     status = State(run_job(Job(run.folder), run.name))

@@ -31,6 +31,13 @@ def add_verbs(verbs: Any) -> None:
     _training_flags(reproduce)
     reproduce.set_defaults(verb=_reproduce)
 
+    repeat = verbs.add_parser("repeat", help="a run with other seeds, or cross-validated; then mean and spread")
+    repeat.add_argument("run")
+    repeat.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N - 1 (default: 5)")
+    repeat.add_argument("--folds", type=int, metavar="K", help="cross-validation in K folds instead")
+    json_flag(repeat)
+    repeat.set_defaults(verb=_repeat)
+
     networks = verbs.add_parser("networks", help="Table 1 from the real modules, and the device that would train")
     networks.add_argument("--classes", type=int, default=3)
     json_flag(networks)
@@ -88,6 +95,41 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     return OK if status == "finished" else INTERRUPTED
 
 
+def _repeat(arguments: argparse.Namespace) -> int:
+    from cfu_core.jobs.job import Job, State
+    from cfu_core.runs.repeating import families, in_folds, plan_repeats, still_to_do, with_seeds
+    from cfu_core.runs.store import list_runs, open_run
+
+    run = open_run(arguments.run)
+    configs = in_folds(run, arguments.folds) if arguments.folds else with_seeds(run, range(arguments.seeds))
+    finished = [other for other in list_runs() if Job(other.folder).status().state is State.FINISHED]
+    new = plan_repeats(run, still_to_do(run, configs, finished))
+    status = _carry_out(new)
+    varied = "folds" if arguments.folds else "seeds"
+    ids = {run.id, *(other.id for other in new)}
+    found = [f for f in families([*new, *finished]) if f.varied == varied and ids & {member.id for member in f.runs}]
+    if arguments.json:
+        rows = [
+            {
+                "varied": family.varied,
+                "runs": [member.id for member in family.runs],
+                "accuracies": family.accuracies,
+                "mean": family.mean,
+                "standard_deviation": family.deviation,
+                "correct": family.correct,
+                "images": family.images,
+            }
+            for family in found
+        ]
+        print_json({"status": status, "new": [member.id for member in new], "families": rows})
+    else:
+        for family in found:
+            values = ", ".join(f"{value:.4f}" for value in family.accuracies)
+            print(f"{family.name}: {len(family.runs)} {family.varied}: {values}")
+            print(f"mean {family.mean:.4f}, standard deviation {family.deviation:.4f}")
+    return OK if status == "finished" else INTERRUPTED
+
+
 def _networks(arguments: argparse.Namespace) -> int:
     from cfu_core.evaluation.tables import table_1
     from cfu_core.models.complexity import complexity
@@ -123,14 +165,20 @@ def _config(arguments: argparse.Namespace, model: str, images: str) -> Any:
 
 
 def _run_all(configs: list[Any], dataset: Dataset) -> tuple[list[Any], str]:
+    """Plan them and train one after the other."""
+    from cfu_core.runs.planning import plan_runs
+
+    runs = plan_runs([replace(config, dataset=dataset.id) for config in configs], dataset)
+    return runs, _carry_out(runs)
+
+
+def _carry_out(runs: list[Any]) -> str:
     """Train one after the other; the status is that of the first run that did not finish."""
     from cfu_core.jobs.job import Job, State
     from cfu_core.jobs.launch import ensure_worker
     from cfu_core.jobs.worker import run_in_foreground
-    from cfu_core.runs.planning import plan_runs
 
-    runs = plan_runs([replace(config, dataset=dataset.id) for config in configs], dataset)
-    status = State.FINISHED
+    status, failure = State.FINISHED, ""
     for number, run in enumerate(runs, 1):
         if status is not State.FINISHED:
             Job(run.folder).request_stop()
@@ -143,4 +191,4 @@ def _run_all(configs: list[Any], dataset: Dataset) -> tuple[list[Any], str]:
     ensure_worker("device")
     if status in (State.FAILED, State.INTERRUPTED):
         raise CfuError(f"{failure}")
-    return runs, status.value
+    return status.value

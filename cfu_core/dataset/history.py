@@ -97,8 +97,12 @@ def read_log(folder: Path, *, counted: int) -> tuple[Edit, ...]:
 def extended_log(folder: Path, log: Sequence[Edit], edit: Edit) -> bytes:
     """The bytes of the log file of `folder`, which holds `log`, with a line for `edit` at its end."""
     kept = _lines(folder / LOG)[: len(log)]
-    line = json.dumps(asdict(edit), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return b"\n".join([*kept, line.encode(), b""])
+    return b"".join([*(line + b"\n" for line in kept), log_line(edit)])
+
+
+def log_line(edit: Edit) -> bytes:
+    """An edit as it stands in a log, with the end of its line."""
+    return json.dumps(asdict(edit), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
 
 def log_size(folder: Path) -> int:

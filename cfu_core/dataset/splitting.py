@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from cfu_core.dataset.catalog import Dataset, dataset_folder
-from cfu_core.dataset.units import distribute, units_of
+from cfu_core.dataset.units import distribute, folds_of, units_of
 from cfu_core.errors import DatasetError, TrainingError
 from cfu_core.storage import read_json, write_json
 
@@ -46,6 +46,8 @@ class Split:
         Images that were put into their partition by hand.
     parted : int
         Groups, and sets of identical images, that lie in several partitions because of that.
+    folds, fold : int
+        Of a cross-validation: in how many folds, and which one, from 0, is tested; 0 folds where there is none.
     """
 
     seed: int
@@ -56,6 +58,8 @@ class Split:
     version: int = 0
     moved: int = 0
     parted: int = 0
+    folds: int = 0
+    fold: int = 0
 
     @property
     def misplaced(self) -> int:
@@ -69,6 +73,11 @@ class Split:
         if self.parted:
             hands += f"That parted {_many(self.parted, 'group')} of images that belong together. "
         kept = "Images of one group stay together. " if self.grouped and not self.parted else ""
+        if self.folds:
+            return (
+                f"{hands}{kept}Fold {self.fold + 1} of {self.folds} is tested and the next one validated; the others "
+                "train."
+            )
         total = sum(sum(parts.values()) for parts in self.counts.values())
         others = f"{self.misplaced} of {total} images lie in another partition than exact shares would put them."
         units = "groups" if self.grouped else "identical images"
@@ -160,8 +169,38 @@ def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
     return _described(Split(seed=seed, assignment=assignment, counts={}, targets={}, grouped=False), images)
 
 
-def split_of(dataset: Dataset, *, seed: int = 0) -> Split:
-    """The split of a dataset as it counts now.
+def make_folds(images: pd.DataFrame, *, seed: int, folds: int, fold: int) -> Split:
+    """One turn of a cross-validation: one fold is tested, the next one validated, the others train.
+
+    Parameters
+    ----------
+    images : DataFrame
+        As for `make_split`.
+    seed : int
+        The same seed gives the same folds.
+    folds, fold : int
+        In how many, at least 3, and which of them, from 0, is tested.
+
+    Returns
+    -------
+    Split
+        Over the folds every image is tested once.
+
+    Raises
+    ------
+    DatasetError
+        There are fewer units than folds.
+    """
+    labels = pd.Categorical(images["label"], categories=sorted(images["label"].unique())).codes
+    part = folds_of(labels.astype(np.int64), units_of(images), count=folds, seed=seed)
+    places = np.select([part == fold, part == (fold + 1) % folds], PARTITIONS[:0:-1], PARTITIONS[0])
+    assignment = dict(zip(images["path"], places.tolist(), strict=True))
+    split = Split(seed=seed, assignment=assignment, counts={}, targets={}, grouped=False, folds=folds, fold=fold)
+    return _described(split, images)
+
+
+def split_of(dataset: Dataset, *, seed: int = 0, folds: int = 0, fold: int = 0) -> Split:
+    """The split of a dataset as it counts now, or with `folds` one turn of a cross-validation.
 
     What the split was before any image was excluded, relabelled or put by hand is made at first and kept with the
     dataset from then on, once for each way in which its images were grouped.
@@ -169,11 +208,11 @@ def split_of(dataset: Dataset, *, seed: int = 0) -> Split:
     Raises
     ------
     DatasetError
-        The seed is negative, or the split that was kept is one of other images.
+        The seed is negative, the split that was kept is one of other images, or there are too few for the folds.
     StorageError
         The split that was kept is damaged, or the home folder may not be written.
     """
-    base = _base(dataset, seed)
+    base = _base(dataset, seed, folds, fold)
     if not dataset.edits:
         return base
     images, by_hand = dataset.images, dataset.partitions
@@ -195,20 +234,20 @@ def split_of(dataset: Dataset, *, seed: int = 0) -> Split:
     return _described(split, images)
 
 
-def _base(dataset: Dataset, seed: int) -> Split:
+def _base(dataset: Dataset, seed: int, folds: int, fold: int) -> Split:
     """The kept split of the images and labels as imported, and the groups that count now."""
     images = dataset.imported
-    name = f"seed-{seed}.json"
+    name = f"seed-{seed}" + (f"-fold-{fold + 1}-of-{folds}" if folds else "")
     if not dataset.edited["group"].equals(images["group"]):
         images = images.assign(group=dataset.edited["group"])
         lines = "".join(f"{path}\0{group}\n" for path, group in zip(images["path"], images["group"], strict=True))
-        name = f"seed-{seed}-{hashlib.sha256(lines.encode()).hexdigest()[:12]}.json"
-    path = _splits(dataset) / name
+        name += f"-{hashlib.sha256(lines.encode()).hexdigest()[:12]}"
+    path = _splits(dataset) / f"{name}.json"
     try:
         return Split(**read_json(path))
     except FileNotFoundError:
-        split = make_split(images, seed=seed)
-        kept = ("seed", "assignment", "counts", "targets", "grouped")
+        split = make_folds(images, seed=seed, folds=folds, fold=fold) if folds else make_split(images, seed=seed)
+        kept = ("seed", "assignment", "counts", "targets", "grouped", *(("folds", "fold") if folds else ()))
         write_json(path, {key: getattr(split, key) for key in kept})
         return split
 
@@ -221,7 +260,7 @@ def _described(split: Split, images: pd.DataFrame) -> Split:
     """`split` with the counts, the targets and the grouping that these images have in it."""
     table = pd.crosstab(images["label"], images["path"].map(split.assignment)).reindex(columns=PARTITIONS, fill_value=0)
     counts = {name: {p: int(n) for p, n in zip(PARTITIONS, row, strict=True)} for name, *row in table.itertuples()}
-    targets = exact_counts({name: sum(parts.values()) for name, parts in counts.items()})
+    targets = counts if split.folds else exact_counts({name: sum(parts.values()) for name, parts in counts.items()})
     return replace(split, counts=counts, targets=targets, grouped=bool((images["group"] != "").any()))
 
 

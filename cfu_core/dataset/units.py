@@ -1,4 +1,6 @@
-"""Images that must not be parted, and how many units of them go to each partition."""
+"""Images that must not be parted: how many units of them go to each partition, or to each fold."""
+
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -33,6 +35,46 @@ def units_of(images: pd.DataFrame) -> np.ndarray:
     links = coo_array((np.ones(len(rows)), (by_digest, by_group)), shape=(size, size))
     _, component = connected_components(links, directed=False)
     return pd.factorize(component[by_digest])[0]
+
+
+def folds_of(labels: np.ndarray, units: np.ndarray, *, count: int, seed: int) -> np.ndarray:
+    """Part images into folds of alike classes; images of one unit stay together.
+
+    Parameters
+    ----------
+    labels, units : ndarray of int, shape (N,)
+        The class of each image, and its unit from `units_of`.
+    count : int
+        How many folds.
+    seed : int
+        The same seed gives the same folds.
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
+        Numbers from 0.
+
+    Raises
+    ------
+    DatasetError
+        There are fewer units, or fewer images of every class, than folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    fewest = min(int(np.unique(units).size), int(np.bincount(labels).max()))
+    if fewest < count:
+        raise DatasetError(
+            f"The images cannot be parted into {count} folds.",
+            f"There are {len(labels)} images in {np.unique(units).size} units (groups, or images that stand alone).",
+            f"Choose at most {fewest} folds.",
+        )
+    folds = np.zeros(len(labels), np.int64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # some folds then lack that class
+        parts = list(StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(labels, labels, units))
+    for number, (_, tested) in enumerate(parts):
+        folds[tested] = number
+    return folds
 
 
 def distribute(kinds: np.ndarray, numbers: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:

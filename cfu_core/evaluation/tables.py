@@ -4,15 +4,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cfu_core import paper
+from cfu_core.evaluation.comparing import Comparison
+from cfu_core.evaluation.figures import figures, specificity
+from cfu_core.evaluation.intervals import bootstrapped, wilson
 from cfu_core.evaluation.metrics import Evaluation
 
 WHO = (
     *("Network", "Images", "Mode", "Began with", "Epochs"),  # always on the screen; what follows, where it differs
-    *("Dataset", "Preprocessing", "Seed", "Split seed", "Batch size", "Learning rate", "Optimizer"),
+    *("Dataset", "Preprocessing", "Seed", "Fold", "Split seed", "Batch size", "Learning rate", "Optimizer"),
+    *("Schedule", "Patience"),
 )
+#: Fields of `cfu_core.evaluation.figures.Figures`, for people.
+FIGURES = {
+    "accuracy": "Accuracy (equals micro precision, recall and F1)",
+    "balanced_accuracy": "Balanced accuracy",
+    "precision_macro": "Precision, macro",
+    "recall_macro": "Recall, macro",
+    "f1_macro": "F1, macro",
+    "precision_weighted": "Precision, weighted",
+    "recall_weighted": "Recall, weighted",
+    "f1_weighted": "F1, weighted",
+    "kappa": "Cohen's kappa",
+    "matthews": "Matthews correlation",
+}
 SECONDS = ("decode", "preprocess", "transfer", "train", "validate", "test")  # the rest is "other"
 
 
@@ -116,7 +134,7 @@ def table_3(results: Sequence[RunResult]) -> pd.DataFrame:
                 "Total (s)": result.seconds.get("total"),
                 "Published total (s)": published.seconds if published else None,
                 **{f"{name.capitalize()} (s)": result.seconds.get(name) for name in SECONDS},
-                "Other (s)": _other(result.seconds),
+                "Other (s)": other_seconds(result.seconds),
                 "Prepared before": result.cache_reused,
             }
         )
@@ -155,9 +173,12 @@ def screen_columns(table: pd.DataFrame) -> list[str]:
 
 
 def per_class_table(evaluation: Evaluation) -> pd.DataFrame:
-    """One row a class; an empty cell is an undefined figure."""
-    return pd.DataFrame(
-        [
+    """One row a class, the 95 % interval of its recall by Wilson; an empty cell is an undefined figure."""
+    specificities = specificity(np.asarray(evaluation.confusion))
+    rows = []
+    for c, spared in zip(evaluation.per_class, specificities, strict=True):
+        low, high = wilson(c.correct, c.support) if c.support else (None, None)
+        rows.append(
             {
                 "Class": c.name,
                 "Images": c.support,
@@ -165,9 +186,54 @@ def per_class_table(evaluation: Evaluation) -> pd.DataFrame:
                 "Correct": c.correct,
                 "Precision": c.precision,
                 "Recall": c.recall,
+                "Recall, low": low,
+                "Recall, high": high,
+                "Specificity": None if np.isnan(spared) else float(spared),
                 "F1": c.f1,
             }
-            for c in evaluation.per_class
+        )
+    return pd.DataFrame(rows)
+
+
+def figures_table(evaluation: Evaluation) -> pd.DataFrame:
+    """All classes in one number, by each of its names, with 95 % intervals; an empty cell is an undefined figure.
+
+    That of the accuracy is Wilson's, the others come from a percentile bootstrap over the test images.
+    """
+    found = figures(evaluation.confusion).to_dict()
+    intervals = bootstrapped(evaluation.confusion, [name for name in found if name != "accuracy"])
+    intervals["accuracy"] = wilson(evaluation.correct, evaluation.images)
+    rows = []
+    for name, label in FIGURES.items():
+        low, high = intervals[name] if found[name] is not None else (None, None)
+        rows.append({"Figure": label, "Value": found[name], "Low": low, "High": high})
+    return pd.DataFrame(rows)
+
+
+def comparison_table(comparisons: Sequence[Comparison], names: Mapping[str, str]) -> pd.DataFrame:
+    """One row a pair of runs, with the verdict in words.
+
+    Parameters
+    ----------
+    comparisons : sequence of Comparison
+    names : mapping of str to str
+        Of the runs, for people.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "First": names[c.first],
+                "Second": names[c.second],
+                "Verdict on the second": c.verdict,
+                "Difference": c.paired.difference,
+                "Low": c.paired.low,
+                "High": c.paired.high,
+                "Only first right": c.paired.only_first,
+                "Only second right": c.paired.only_second,
+                "p, exact McNemar": c.paired.p,
+                "p, Holm": c.p_holm,
+            }
+            for c in comparisons
         ]
     )
 
@@ -177,8 +243,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return table.astype({"Epochs": "Int64"}) if len(table) else table  # whole numbers also where a probe has none
 
 
-def _other(seconds: Mapping[str, float]) -> float | None:
-    """Loading, measuring, and writing weights and checkpoints."""
+def other_seconds(seconds: Mapping[str, float]) -> float | None:
+    """Of loading, measuring, and writing weights and checkpoints; None while a run has not come that far."""
     if "total" not in seconds:
         return None
     return seconds["total"] - sum(seconds.get(name, 0.0) for name in SECONDS)

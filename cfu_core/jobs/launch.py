@@ -15,10 +15,11 @@ from filelock import Timeout
 
 from cfu_core.dataset.catalog import Dataset, delete_dataset
 from cfu_core.errors import DatasetError, StorageError
-from cfu_core.jobs.job import Job, all_jobs, create_job, process_alive, process_started
+from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive, process_started
 from cfu_core.jobs.worker import LANES, lane_lock, project_folder, waiting
 from cfu_core.runs.planning import plan_again, plan_runs
-from cfu_core.runs.store import Run
+from cfu_core.runs.repeating import plan_repeats, still_to_do
+from cfu_core.runs.store import Run, list_runs
 from cfu_core.storage import home, read_json, storage_errors, write_json
 from cfu_core.training.config import TrainingConfig
 
@@ -45,11 +46,20 @@ def submit_runs(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[Run
     return runs
 
 
-def run_again(run: Run) -> Run:
-    """Queue the same run once more, on the dataset as it was. Raises as `plan_again` does."""
-    again = plan_again(run)
+def run_again(run: Run, *, edited: bool = False) -> Run:
+    """Queue the same run once more, on the dataset as it was, or as it is now. Raises as `plan_again` does."""
+    again = plan_again(run, edited=edited)
     ensure_worker(LANES["train"])
     return again
+
+
+def repeat(run: Run, configs: Sequence[TrainingConfig]) -> list[Run]:
+    """Queue these variants of a run, less those that have finished or are under way. Raises as `plan_runs` does."""
+    useful = (State.FINISHED, State.QUEUED, State.RUNNING, State.PAUSED)
+    kept = [other for other in list_runs() if Job(other.folder).status().state in useful]
+    runs = plan_repeats(run, still_to_do(run, configs, kept))
+    ensure_worker(LANES["train"])
+    return runs
 
 
 def resume(job: Job) -> None:

@@ -17,11 +17,12 @@ from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.importing import discard_upload, import_source
 from cfu_core.dataset.synthetic import write_demo
 from cfu_core.errors import CfuError, StopRequested
+from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import LOCK, Job, State, Status, process_started
 from cfu_core.models.features import NetworkFeatures, local_imagenet_file
 from cfu_core.runs.observer import Observer
-from cfu_core.runs.store import Run
+from cfu_core.runs.store import Run, open_run
 from cfu_core.storage import home, write_json
 from cfu_core.training.tensors import prepare
 
@@ -190,6 +191,15 @@ def _estimate(job: Job, observer: JobObserver) -> dict[str, Any]:
     return {}
 
 
+def _explain(job: Job, observer: JobObserver) -> dict[str, Any]:
+    from cfu_core.runs.explaining import explain  # late: torch
+
+    boxes = job.spec.get("boxes")
+    known = None if boxes is None else {path: Box(*edges) for path, edges in boxes.items()}
+    explain(open_run(job.spec["run"]), observer, known)
+    return {}
+
+
 def _local_network() -> NetworkFeatures | None:
     """ResNet-18 where its ImageNet weights lie on this disk; torch is imported when the first image is seen."""
 
@@ -209,6 +219,7 @@ TASKS: dict[str, Callable[[Job, JobObserver], dict[str, Any]]] = {
     "survey": _survey,
     "prepare": _prepare,
     "estimate": _estimate,
+    "explain": _explain,
 }
 
 

@@ -18,10 +18,10 @@ from cfu_core.jobs.tasks import execute
 from cfu_core.storage import home, storage_errors
 
 #: Training jobs wait for the device; imports need not wait for them, and nobody waits for what is in the background.
-#: Somebody does wait for an estimate, and it takes seconds.
+#: Somebody does wait for an answer, and it takes seconds.
 LANES = {
     **{"train": "device", "import": "data", "demo": "data"},
-    **{"survey": "background", "prepare": "background", "estimate": "question"},
+    **{"survey": "background", "prepare": "background", "estimate": "question", "explain": "question"},
 }
 
 

@@ -13,7 +13,7 @@ from cfu_core.models.registry import architecture
 from cfu_core.runs.checkpoints import Checkpoint, discard_checkpoints, forget_after, newest_checkpoint
 from cfu_core.runs.clock import Clock
 from cfu_core.runs.keeping import Keeper
-from cfu_core.runs.material import part, prepared_images, write_test
+from cfu_core.runs.material import part, prepared_images, write_predictions
 from cfu_core.runs.model_files import empty_network, load_model, network_to_train, probabilities_of
 from cfu_core.runs.observer import Observer
 from cfu_core.runs.store import Run
@@ -67,18 +67,20 @@ def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Obse
         run.forget_metrics_after(training.epoch, training.batch)
     clock.seconds["transfer"] += training.feed.seconds
     clock.seconds["load"] -= training.feed.seconds
-    watch = BatchWatch(run, training, len(rows["test"]), observer)
+    watch = BatchWatch(run, training, len(rows["validation"]) + len(rows["test"]), observer)
     _train(training, Keeper(run, training, clock, began_with), watch, observer)
     del training, watch  # their memory is free for the test
 
     observer.report("Testing")
-    with clock.measuring("test"):
+    with clock.measuring("load"):
         # in full precision, as whoever loads the model will use it
         exact = replace(arithmetic, precision="float32")
         best = exact.settle(load_model(run))
-        feed = Feed(prepared.pixels, rows["test"], exact.on)
-        logits = predict_logits(best, feed, rows["test"], config.batch_size, exact, observer.check)
-        write_test(run, material, probabilities_of(logits))
+    for partition, spent_on in (("validation", "validate"), ("test", "test")):
+        with clock.measuring(spent_on):
+            feed = Feed(prepared.pixels, rows[partition], exact.on)
+            logits = predict_logits(best, feed, rows[partition], config.batch_size, exact, observer.check)
+            write_predictions(run, material, partition, probabilities_of(logits))
     clock.write()
     discard_checkpoints(run.folder)
 

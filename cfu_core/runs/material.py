@@ -24,13 +24,13 @@ class Material:
         The class of each.
     places : dict of str to ndarray of int64
         Which are in each partition.
-    test : DataFrame
-        Path and label of the test images, in the order of ``places["test"]``.
+    images : DataFrame
+        Path and label of each.
     """
 
     labels: np.ndarray
     places: dict[str, np.ndarray]
-    test: pd.DataFrame
+    images: pd.DataFrame
 
 
 def part(run: Run, dataset: Dataset) -> Material:
@@ -38,7 +38,7 @@ def part(run: Run, dataset: Dataset) -> Material:
     partition = dataset.images["path"].map(run.split()).to_numpy()
     places = {name: np.flatnonzero(partition == name) for name in PARTITIONS}
     labels = dataset.images["label"].map(dataset.classes.index).to_numpy(np.int64)
-    return Material(labels=labels, places=places, test=dataset.images[["path", "label"]].iloc[places["test"]])
+    return Material(labels=labels, places=places, images=dataset.images[["path", "label"]])
 
 
 def prepared_images(run: Run, dataset: Dataset, clock: Clock, observer: Observer) -> PreparedImages:
@@ -49,6 +49,7 @@ def prepared_images(run: Run, dataset: Dataset, clock: Clock, observer: Observer
     return prepared
 
 
-def write_test(run: Run, material: Material, probabilities: np.ndarray) -> None:
-    """Write down what was predicted of the test images, and how well."""
-    run.write_predictions(material.test["path"].tolist(), material.test["label"].tolist(), probabilities)
+def write_predictions(run: Run, material: Material, partition: str, probabilities: np.ndarray) -> None:
+    """Write down what was predicted of the validation or test images; of the latter also, how well."""
+    images = material.images.iloc[material.places[partition]]
+    run.write_predictions(partition, images["path"].tolist(), images["label"].tolist(), probabilities)

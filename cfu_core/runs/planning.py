@@ -67,15 +67,26 @@ def plan_runs(
     ]
 
 
-def plan_again(run: Run) -> Run:
-    """The same run once more: the same settings, computed the same way, on the dataset as it was when it was planned.
+def plan_again(run: Run, *, edited: bool = False) -> Run:
+    """The same run once more: the same settings, computed the same way.
+
+    Parameters
+    ----------
+    run : Run
+    edited : bool
+        On the dataset with all its edits up to now; by default as it was when the run was planned.
+
+    Returns
+    -------
+    Run
 
     Raises
     ------
     CfuError
-        The dataset is gone, or is not what it was.
+        The dataset is gone, or is not what it was, or can no longer be trained on.
     """
-    return plan_runs([TrainingConfig.from_dict(run.config)], planned_dataset(run), arithmetic=run.arithmetic)[0]
+    dataset = load_dataset(run.spec["dataset"]["id"]) if edited else planned_dataset(run)
+    return plan_runs([TrainingConfig.from_dict(run.config)], dataset, arithmetic=run.arithmetic)[0]
 
 
 def planned_dataset(run: Run) -> Dataset:
@@ -95,7 +106,7 @@ def planned_dataset(run: Run) -> Dataset:
 
 
 def _checked_split(config: TrainingConfig, dataset: Dataset) -> Split:
-    split = split_of(dataset, seed=config.split_seed)
+    split = split_of(dataset, seed=config.split_seed, folds=config.folds, fold=config.fold)
     check_split(split)
     config.check_against(sum(parts["training"] for parts in split.counts.values()))
     return split

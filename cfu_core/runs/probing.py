@@ -9,7 +9,7 @@ from torch import nn
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.models.networks import set_head
 from cfu_core.runs.clock import Clock
-from cfu_core.runs.material import part, write_test
+from cfu_core.runs.material import part, write_predictions
 from cfu_core.runs.model_files import network_to_train, probabilities_of, save_model
 from cfu_core.runs.observer import Observer
 from cfu_core.runs.store import Run
@@ -74,7 +74,8 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
         save_model(run, network.state_dict(), {"strength": head.strength, "weights_at_start": began_with.to_dict()})
 
     observer.report("Testing")
-    with clock.measuring("test"):
-        logits = head.logits(features.values[material.places["test"]])
-        write_test(run, material, probabilities_of(torch.from_numpy(logits)))
+    for partition, spent_on in (("validation", "validate"), ("test", "test")):
+        with clock.measuring(spent_on):
+            logits = head.logits(features.values[material.places[partition]])
+            write_predictions(run, material, partition, probabilities_of(torch.from_numpy(logits)))
     clock.write()

@@ -5,13 +5,16 @@
 ``status.json``        how it stands (see `cfu_core.jobs.job`)
 ``name.json``          the name a person gave it, if any
 ``split.csv``          path, label, partition of every image
+``edits.jsonl``        the dataset's log of edits up to then, where there are any (`cfu_core.dataset.history`)
 ``metrics.jsonl``      one line a batch and one line an epoch, as it goes
 ``predictions.csv``    path, true, predicted and a probability per class, of the test images
+``validation.csv``     the same of the validation images
 ``evaluation.json``    confusion matrix, accuracy, precision; from ``predictions.csv`` alone
 ``arithmetic.json``    device, threads, layout and precision
 ``timing.json``        seconds by what they were spent on
 ``model.safetensors``  the weights of the best epoch, with ``model.json`` beside them
 ``probe.json``         of a probe: the strengths of the penalty that were tried, and the one that was taken
+``gradcam.npz``        where the network looks in each test image, once somebody asked; ``gradcam.json`` beside it
 ``log.txt``            what the worker printed
 =====================  ==============================================================================================
 """
@@ -25,26 +28,41 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import cfu_core
 from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.history import LOG, Edit, counting, log_line, read_log
 from cfu_core.dataset.splitting import Split
 from cfu_core.errors import RunError
 from cfu_core.evaluation.metrics import Evaluation, evaluate
 from cfu_core.evaluation.tables import RunResult
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.runs.metrics import Metrics, MetricsReader
-from cfu_core.storage import SpecFolder, finite, home, read_json, replacing, storage_errors, write_bytes, write_json
+from cfu_core.storage import (
+    SpecFolder,
+    finite,
+    home,
+    modified,
+    read_json,
+    replacing,
+    storage_errors,
+    write_bytes,
+    write_json,
+)
 
 PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy", "scikit-learn")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,96}")
 METRICS = "metrics.jsonl"
 PROBABILITY = "probability_"
+#: Files of predictions; those of the validation images are for what is fitted to them, such as a temperature.
+PREDICTIONS = {"test": "predictions.csv", "validation": "validation.csv"}
 
 
 class Run(SpecFolder):
@@ -60,7 +78,7 @@ class Run(SpecFolder):
         """Class names in the order of the network's outputs."""
         return self.spec["dataset"]["classes"]
 
-    @property
+    @cached_property
     def recipe(self) -> Recipe:
         """How images are preprocessed for this run's network."""
         return Recipe.from_dict(self.config["recipe"])
@@ -71,16 +89,28 @@ class Run(SpecFolder):
         return self.config.get("mode", "fine-tune")
 
     @property
+    def fold(self) -> str:
+        """Which fold of a cross-validation it tests, ``"1 of 5"``; empty where there is none."""
+        return f"{self.config['fold'] + 1} of {self.config['folds']}" if self.config.get("folds") else ""
+
+    @property
     def name(self) -> str:
         """The name a person gave it, or its network, images and weights in words."""
+        return self.given_name or self.default_name
+
+    @property
+    def given_name(self) -> str:
+        """The name a person gave it; empty where nobody did."""
         path = self.folder / "name.json"
-        return read_json(path)["name"] if path.exists() else self.default_name
+        return read_json(path)["name"] if path.exists() else ""
 
     @property
     def default_name(self) -> str:
-        """Network, images and first weights in words."""
-        probe = ", probe" if self.mode == "probe" else ""
-        return f"{self.spec['architecture_label']}, {self.recipe.images}, {self.spec['weights_label']}{probe}"
+        """Network, images and first weights in words; the seed unless it is 0, and the fold if there is one."""
+        more = ", probe" if self.mode == "probe" else ""
+        more += f", seed {self.config['seed']}" if self.config["seed"] else ""
+        more += f", fold {self.fold}" if self.fold else ""
+        return f"{self.spec['architecture_label']}, {self.recipe.images}, {self.spec['weights_label']}{more}"
 
     def rename(self, name: str) -> None:
         """Give the run a name; an empty one brings back the default."""
@@ -122,19 +152,34 @@ class Run(SpecFolder):
         table = pd.read_csv(self.folder / "split.csv", dtype=str, keep_default_na=False)
         return dict(zip(table["path"], table["partition"], strict=True))
 
+    def edits(self) -> list[Edit]:
+        """The edits by hand that counted when it was planned, oldest first; empty for runs older than this file."""
+        return counting(read_log(self.folder, counted=0))[0]
+
     def predictions(self) -> pd.DataFrame | None:
         """The table of predictions on the test images, or None while there is none."""
-        path = self.folder / "predictions.csv"
-        return (
-            pd.read_csv(path, dtype={"path": str, "true": str, "predicted": str}, keep_default_na=False)
-            if path.exists()
-            else None
-        )
+        return _read_predictions(self.folder / PREDICTIONS["test"])
+
+    def probabilities(self, partition: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """What the network made of the test or validation images, or None where that was not written down.
+
+        Returns
+        -------
+        true : ndarray of int, shape (N,)
+            Places in `classes`.
+        probabilities : ndarray of float64, shape (N, C)
+        """
+        table = _read_predictions(self.folder / PREDICTIONS[partition])
+        if table is None:
+            return None
+        true = table["true"].map(self.classes.index).to_numpy()
+        return true, table[[PROBABILITY + name for name in self.classes]].to_numpy(np.float64)
 
     def evaluation(self) -> Evaluation | None:
         """The evaluation on the test images, or None while there is none."""
         path = self.folder / "evaluation.json"
-        return Evaluation.from_dict(read_json(path)) if path.exists() else None
+        changed = modified(path)
+        return _evaluation(path, changed) if changed else None
 
     def timing(self) -> dict[str, Any] | None:
         """Seconds by what they were spent on, or None while the run has not come that far."""
@@ -147,13 +192,15 @@ class Run(SpecFolder):
         path = self.folder / "arithmetic.json"
         return read_json(path) if path.exists() else self.spec.get("arithmetic")
 
-    def write_predictions(self, paths: Sequence[str], true: Sequence[str], probabilities: Any) -> None:
-        """Write ``predictions.csv``, and ``evaluation.json`` from it.
+    def write_predictions(self, partition: str, paths: Sequence[str], true: Sequence[str], probabilities: Any) -> None:
+        """Write ``predictions.csv`` and, from it, ``evaluation.json``; of the validation images ``validation.csv``.
 
         Parameters
         ----------
+        partition : str
+            ``test`` or ``validation``.
         paths, true : sequence of str
-            Of the test images.
+            Of its images.
         probabilities : ndarray, shape (N, C)
             In the order of `classes`.
         """
@@ -161,8 +208,9 @@ class Run(SpecFolder):
         table = pd.DataFrame({"path": list(paths), "true": list(true), "predicted": predicted})
         for i, name in enumerate(self.classes):
             table[PROBABILITY + name] = probabilities[:, i]
-        write_csv(self.folder / "predictions.csv", table)
-        write_json(self.folder / "evaluation.json", evaluate(list(true), predicted, self.classes).to_dict())
+        write_csv(self.folder / PREDICTIONS[partition], table)
+        if partition == "test":
+            write_json(self.folder / "evaluation.json", evaluate(list(true), predicted, self.classes).to_dict())
 
 
 def runs_folder() -> Path:
@@ -206,6 +254,8 @@ def create_run(
     try:
         table = dataset.images[["path", "label"]].assign(partition=dataset.images["path"].map(split.assignment))
         write_csv(draft / "split.csv", table)
+        if dataset.edits:
+            write_bytes(draft / LOG, b"".join(log_line(edit) for edit in dataset.edits))
         write_json(
             draft / "spec.json",
             {
@@ -231,6 +281,8 @@ def create_run(
                     "moved": split.moved,
                     "counts": split.counts,
                     "nearness": split.nearness,
+                    "folds": split.folds,
+                    "fold": split.fold,
                 },
                 "arithmetic": dict(arithmetic) if arithmetic else None,
                 "environment": environment(),
@@ -288,8 +340,19 @@ def open_run(reference: str) -> Run:
 
 def list_runs() -> list[Run]:
     """All runs whose ``spec.json`` can be read, newest first."""
-    found = (Run(path.parent) for path in sorted(runs_folder().glob("[!.]*/spec.json"), reverse=True))
+    found = (_run(path.parent, modified(path)) for path in sorted(runs_folder().glob("[!.]*/spec.json"), reverse=True))
     return [run for run in found if run.readable()]
+
+
+@lru_cache(maxsize=4096)
+def _run(folder: Path, changed: int) -> Run:  # noqa: ARG001 - a specification that has changed is read again
+    """A run whose specification is parsed once, however often runs are listed."""
+    return Run(folder)
+
+
+@lru_cache(maxsize=4096)
+def _evaluation(path: Path, changed: int) -> Evaluation:  # noqa: ARG001
+    return Evaluation.from_dict(read_json(path))
 
 
 def delete_run(run: Run) -> None:
@@ -298,6 +361,12 @@ def delete_run(run: Run) -> None:
     with storage_errors(run.folder):
         run.folder.rename(doomed)
         shutil.rmtree(doomed)
+
+
+def _read_predictions(path: Path) -> pd.DataFrame | None:
+    if not path.exists():
+        return None
+    return pd.read_csv(path, dtype={"path": str, "true": str, "predicted": str}, keep_default_na=False)
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -325,6 +394,6 @@ def result_of(run: Run) -> RunResult:
         cache_reused=timing.get("cache_reused", False),
         drawn=run.spec["dataset"]["drawn"],
         recipe=run.recipe.summary,
-        settings={name: run.config.get(name) for name in ("split_seed", *learned)},
+        settings={"fold": run.fold, **{name: run.config.get(name) for name in ("split_seed", *learned)}},
         evaluation=run.evaluation(),
     )

@@ -22,15 +22,15 @@ class BatchWatch:
     ----------
     run : Run
     training : Training
-    test_images : int
-        How many there will be to test.
+    images_after : int
+        How many there will be to predict after the last epoch.
     observer : Observer
     """
 
-    def __init__(self, run: Run, training: Training, test_images: int, observer: Observer) -> None:
+    def __init__(self, run: Run, training: Training, images_after: int, observer: Observer) -> None:
         self._run = run
         self._training = training
-        self._tests = test_images / len(training.images.validation)  # in validations
+        self._after = images_after / len(training.images.validation)  # in validations
         self._observer = observer
         self._pace: deque[float] = deque(maxlen=RECENT)  # seconds from step to step
         self._last: float | None = None  # none before the first step of an epoch
@@ -88,4 +88,4 @@ class BatchWatch:
         steps = epochs * result.batches - ((result.epoch - 1) * result.batches + result.batch)
         batches = -(-len(self._training.images.validation) // self._training.config.batch_size)
         validation = FORWARD * step * batches if self._validation is None else self._validation
-        return steps * step + (epochs - result.epoch + 1 + self._tests) * validation
+        return steps * step + (epochs - result.epoch + 1 + self._after) * validation

@@ -109,10 +109,24 @@ class TrainingConfig:
         maximum=2**31 - 1,
         step=1,
     )
+    folds: int = declare(
+        0,
+        "Folds",
+        "Cross-validation in so many folds, each tested once; 0: one split into 70 / 15 / 15, as in the paper.",
+        minimum=0,
+        maximum=20,
+        step=1,
+    )
+    fold: int = declare(0, "Fold", "Which fold is tested, from 0.", minimum=0, maximum=19, step=1)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         check(self, TrainingError)
+        if self.folds in (1, 2) or self.fold >= max(self.folds, 1):
+            raise TrainingError(
+                f"Fold {self.fold} of {self.folds} was asked for.",
+                "There must be at least 3 folds (one tests, one validates), and they are counted from 0.",
+            )
         size = architecture(self.architecture).input_size
         if self.recipe.size != size:
             raise TrainingError(

@@ -14,7 +14,7 @@ from torch import nn
 
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.splitting import check_trainable, split_of
-from cfu_core.dataset.units import units_of
+from cfu_core.dataset.units import folds_of, units_of
 from cfu_core.errors import TrainingError
 from cfu_core.evaluation.intervals import Paired, compare, wilson
 from cfu_core.imaging.recipe import Recipe
@@ -23,7 +23,7 @@ from cfu_core.models.weights import initial_network
 from cfu_core.training.arithmetic import Arithmetic
 from cfu_core.training.frozen import frozen_features, how_to_compute, weights_name
 from cfu_core.training.memory import keep_freed_memory
-from cfu_core.training.probe import FOLDS, cross_validate, folds_of
+from cfu_core.training.probe import FOLDS, cross_validate
 
 MOST = 1000  # images; more hardly narrow the interval, and take longer
 Progress = Callable[[str], Callable[[int, int], None]]
@@ -108,7 +108,7 @@ def estimate(
             "There are too few images for an estimate.",
             f"Each class needs at least {FOLDS} images, or dishes where they are known, outside the test partition.",
         )
-    folds = folds_of(labels, units, seed=split_seed)
+    folds = folds_of(labels, units, count=FOLDS, seed=split_seed)
     network, record = initial_network(
         key, weights, len(dataset.classes), seed=split_seed, progress=progress("Downloading ImageNet weights (MB)")
     )

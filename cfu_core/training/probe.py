@@ -106,7 +106,7 @@ def cross_validate(
     features : ndarray of float32, shape (N, F)
     labels : ndarray of int64, shape (N,)
     folds : ndarray of int64, shape (N,)
-        The fold of each image, from `folds_of`.
+        The fold of each image, from `cfu_core.dataset.units.folds_of`.
     classes : int
     progress : callable
         Called with folds done and in all; may raise `StopRequested`.
@@ -127,25 +127,6 @@ def cross_validate(
         predicted[tested] = (features[tested] @ weight.T + bias).argmax(axis=1)
     progress(count, count)
     return predicted
-
-
-def folds_of(labels: np.ndarray, units: np.ndarray, *, seed: int) -> np.ndarray:
-    """Part images into folds of alike classes; images of one unit stay together.
-
-    Parameters
-    ----------
-    labels : ndarray of int64, shape (N,)
-    units : ndarray of int64, shape (N,)
-        From `cfu_core.dataset.units.units_of`.
-    seed : int
-    """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    folds = np.zeros(len(labels), np.int64)
-    parts = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels, units)
-    for number, (_, tested) in enumerate(parts):
-        folds[tested] = number
-    return folds
 
 
 class _Basis:

@@ -10,6 +10,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from cfu_core.dataset.splitting import PARTITIONS
+from cfu_core.evaluation.confidence import Reliability
+from cfu_core.evaluation.ranking import Curves
 
 MARGIN = {"l": 8, "r": 8, "t": 36, "b": 84}  # pixels; the legend lies in the bottom margin
 SHORT = {"training": "Training", "validation": "Validation", "test": "Test"}
@@ -24,9 +26,14 @@ def show(
     legend = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "traceorder": "normal"}
     colors = theme()
     figure.update_layout(template="streamlit", colorway=colors.categories, height=height, legend=legend)
-    margin = MARGIN if len(figure.data) > 1 else MARGIN | {"b": 8}
+    margin = (
+        MARGIN
+        if sum(getattr(trace, "showlegend", True) is not False for trace in figure.data) > 1
+        else MARGIN | {"b": 8}
+    )
     figure.update_layout(margin=margin if figure.layout.title.text else margin | {"t": 8})
-    figure.update_traces(colorscale=[[0, colors.background], [1, colors.accent]], selector={"type": "heatmap"})
+    scale = [[0, colors.background], [1, colors.accent]]
+    figure.for_each_trace(lambda t: t.update(colorscale=t.colorscale or scale), selector={"type": "heatmap"})
     st.plotly_chart(
         figure,
         key=key,
@@ -124,36 +131,6 @@ def lightness(before: np.ndarray, after: np.ndarray, clip: float | None) -> go.F
     return figure
 
 
-def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, percent: bool) -> go.Figure:
-    """Rows true, columns predicted; per cent are of the row. Large enough for the back of a lecture room."""
-    counts = np.array(matrix)
-    rows = counts.sum(axis=1, keepdims=True)
-    share = np.divide(100 * counts, rows, out=np.zeros(counts.shape), where=rows > 0)
-    text = [[f"{v:.0f}%" for v in row] for row in share] if percent else [[str(v) for v in row] for row in counts]
-    size = max(14, 38 - 3 * len(classes))
-    names = ["<br>".join(wrap(name.replace("_", " "), 14)) for name in classes]
-    figure = go.Figure(
-        go.Heatmap(
-            z=share,
-            zmin=0,
-            zmax=100,
-            x=names,
-            y=names,
-            text=text,
-            texttemplate="%{text}",
-            textfont={"size": size},
-            customdata=counts,
-            hovertemplate="true %{y}<br>predicted %{x}<br>%{customdata} images, %{z:.1f}% of this class<extra></extra>",
-            showscale=False,
-            xgap=2,
-            ygap=2,
-        )
-    )
-    figure.update_xaxes(title="predicted class", side="top", tickangle=0, tickfont_size=15, title_font_size=16)
-    figure.update_yaxes(title="true class", autorange="reversed", tickfont_size=15, title_font_size=16)
-    return figure
-
-
 def learning_curves(
     history: Sequence[Mapping[str, Any]], batches: Sequence[Mapping[str, Any]], what: str, epochs: int
 ) -> go.Figure:
@@ -221,6 +198,77 @@ def probe_trials(trials: Sequence[Mapping[str, float]], strength: float) -> go.F
     return figure
 
 
+def reliability(found: Mapping[str, Reliability]) -> go.Figure:
+    """Accuracy of the images in each bin of confidence, for one or more ways; on the diagonal they agree."""
+    figure = go.Figure()
+    line = {"color": theme().ink, "dash": "dot", "width": 1}
+    figure.add_scatter(name="as sure as right", x=[0, 100], y=[0, 100], mode="lines", line=line, hoverinfo="skip")
+    for (name, way), dash in zip(found.items(), ("solid", "dash"), strict=False):
+        full = way.images > 0
+        figure.add_scatter(
+            name=name,
+            x=100 * way.confidence[full],
+            y=100 * way.accuracy[full],
+            customdata=way.images[full],
+            hovertemplate="%{customdata} images: sure of %{x:.0f} %, right in %{y:.0f} %",
+            mode="lines+markers",
+            marker={"size": 6 + 14 * np.sqrt(way.images[full] / way.images.sum())},
+            line={"dash": dash, "width": 2},
+        )
+    figure.update_layout(title="Is it as sure as it is right?")
+    figure.update_xaxes(title="mean confidence (%)", range=[0, 103])
+    figure.update_yaxes(title="images right (%)", range=[0, 103])
+    return figure
+
+
+def coverage(share: np.ndarray, accuracy: np.ndarray) -> go.Figure:
+    """Accuracy on the surest images, by how many of them are kept."""
+    figure = go.Figure(
+        go.Scatter(
+            x=100 * share,
+            y=100 * accuracy,
+            mode="lines",
+            line={"width": 3},
+            hovertemplate="the surest %{x:.0f} %: %{y:.1f} % right",
+            name="",
+        )
+    )
+    figure.update_layout(title="When the least sure go to a person")
+    figure.update_xaxes(title="images left to the network, surest first (%)", range=[0, 103])
+    figure.update_yaxes(title="of these right (%)", range=[min(50, 100 * accuracy.min() - 3), 103])
+    return figure
+
+
+def ranking(found: Mapping[str, Curves], kind: str) -> go.Figure:
+    """The curves of each class against the rest, `kind` ``roc`` or ``precision-recall``, with their areas."""
+    figure = go.Figure()
+    for name, curves in found.items():
+        if kind == "roc":
+            x, y, area = curves.false_positive_rate, curves.true_positive_rate, curves.roc_area
+        else:
+            x, y, area = curves.recall, curves.precision, curves.average_precision
+        figure.add_scatter(
+            name=f"{name.replace('_', ' ')}, {area:.3f}",
+            x=100 * x,
+            y=100 * y,
+            mode="lines",
+            line={"width": 3, "shape": "linear" if kind == "roc" else "hv"},
+            hovertemplate="%{x:.1f} %, %{y:.1f} %",
+        )
+    if kind == "roc":
+        line = {"color": theme().ink, "dash": "dot", "width": 1}
+        figure.add_scatter(name="guessing, 0.5", x=[0, 100], y=[0, 100], mode="lines", line=line, hoverinfo="skip")
+    titles = {
+        "roc": ("ROC curve, with its area", "others called this class (%)", "of this class found (%)"),
+        "precision-recall": ("Precision and recall, with average precision", "recall (%)", "precision (%)"),
+    }
+    title, x_title, y_title = titles[kind]
+    figure.update_layout(title=title)
+    figure.update_xaxes(title=x_title, range=[-2, 103])
+    figure.update_yaxes(title=y_title, range=[-2, 103])
+    return figure
+
+
 def scaled(value: float | None, scale: float) -> float | None:
     """A figure to be drawn; None, where it was no number, leaves a gap."""
     return None if value is None else scale * value
@@ -262,6 +310,23 @@ def intervals(
     )
     figure.update_layout(xaxis={"title": "accuracy (%), with its 95 % interval", "fixedrange": True})
     figure.update_yaxes(fixedrange=True, range=[len(names) - 0.5, -0.7])
+    return figure
+
+
+def time_spent(phases: Mapping[str, Mapping[str, float]], names: Mapping[str, str]) -> go.Figure:
+    """Seconds of each run, one bar a run, by phase; `names` by the same keys."""
+    figure = go.Figure()
+    for phase in next(iter(phases.values())):
+        seconds = [spent[phase] for spent in phases.values()]
+        figure.add_bar(
+            name=phase,
+            x=seconds,
+            y=[names[run] for run in phases],
+            orientation="h",
+            hovertemplate=f"%{{x:.1f}} s<extra>{phase}</extra>",
+        )
+    figure.update_layout(barmode="stack", xaxis={"title": "seconds", "fixedrange": True})
+    figure.update_yaxes(autorange="reversed", fixedrange=True, ticklabelstandoff=6)
     return figure
 
 

@@ -130,17 +130,8 @@ def history_panel(data: Dataset) -> None:
     log = data.edits
     if log:
         st.caption(f"Version {data.version} of this dataset. Every run says which version it used.")
-        table = pd.DataFrame(
-            {
-                "No.": [e.number for e in log],
-                "When": pd.to_datetime([e.when for e in log]),
-                "Who": [e.who for e in log],
-                "What": [_words(e) for e in log],
-                "Why": [e.why for e in log],
-            }
-        )
         when = st.column_config.DatetimeColumn(format="distance")
-        st.dataframe(table[::-1], hide_index=True, column_config={"When": when})
+        st.dataframe(log_table(log)[::-1], hide_index=True, column_config={"When": when})
     else:
         st.caption("No image was changed since the import. Changes are kept here with who, when and why.")
     if len(data.excluded):
@@ -154,7 +145,21 @@ def history_panel(data: Dataset) -> None:
     _groups(data)
 
 
-def _words(edit: Edit) -> str:
+def log_table(log: Sequence[Edit]) -> pd.DataFrame:
+    """Edits, a row each: number, when, who, what, why."""
+    return pd.DataFrame(
+        {
+            "No.": [e.number for e in log],
+            "When": pd.to_datetime([e.when for e in log]),
+            "Who": [e.who for e in log],
+            "What": [words(e) for e in log],
+            "Why": [e.why for e in log],
+        }
+    )
+
+
+def words(edit: Edit) -> str:
+    """What an edit did, with the first image it touched."""
     if edit.kind in ("undo", "redo"):
         return f"{edit.kind} of no. {edit.changes['edit']}"
     first = next(iter(edit.changes))

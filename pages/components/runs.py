@@ -1,5 +1,6 @@
 """Training runs as pages show them: their progress, and how they are called."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from cfu_core.jobs.job import Job, State
 from cfu_core.jobs.launch import resume, run_again
 from cfu_core.jobs.worker import move
 from cfu_core.runs.metrics import MetricsReader
+from cfu_core.runs.naming import names_among
 from cfu_core.runs.store import METRICS, Run, delete_run, list_runs
 from cfu_core.storage import read_json
 from pages.components import charts, jobs
@@ -23,10 +25,14 @@ def of_dataset(dataset_id: str) -> list[Run]:
     return [run for run in list_runs() if run.spec["dataset"]["id"] == dataset_id]
 
 
-def label(run: Run) -> str:
-    """Name, dataset and time of a run, for a select box."""
-    created = datetime.fromisoformat(run.spec["created"]).astimezone()
-    return f"{run.name} · {run.spec['dataset']['name']} · {created:%Y-%m-%d %H:%M:%S}"
+def labels(shown: Sequence[Run]) -> dict[str, str]:
+    """Name, dataset and time of each run, for a select box; no two alike."""
+    texts = {}
+    for run in shown:
+        created = datetime.fromisoformat(run.spec["created"]).astimezone()
+        texts[run.id] = f"{run.name} · {run.spec['dataset']['name']} · {created:%Y-%m-%d %H:%M:%S}"
+    often = Counter(texts.values())
+    return {key: text if often[text] == 1 else f"{text} · {key[-4:]}" for key, text in texts.items()}
 
 
 def live(queue: Sequence[Job]) -> None:
@@ -123,12 +129,10 @@ def resume_button(job: Job) -> None:
             st.rerun()
 
 
-def curves(run: Run, *, key: str, title: str = "", at_once: bool = False) -> None:
+def curves(run: Run, *, key: str, at_once: bool = False) -> None:
     """The learning curves, from the first epoch on, or `at_once` from the first step."""
     history, batches = _reader(str(run.folder)).read()
     if history or (at_once and batches):
-        if title:
-            st.subheader(title, anchor=False)
         charts.curves(history, batches, run.config["epochs"], key=key)
 
 
@@ -140,11 +144,18 @@ def _reader(folder: str) -> MetricsReader:
 
 def overlay(chosen: Sequence[Run]) -> None:
     """Several runs' validation curves in one figure each; a probe has none."""
-    found = {f"{run.name}, {run.id[9:15]}": _reader(str(run.folder)).read().epochs for run in chosen}
-    histories = {name: epochs for name, epochs in found.items() if epochs}
-    if len(histories) < 2:
+    opened = st.expander(
+        "Learning curves, one over the other", icon=":material/stacked_line_chart:", key="overlay", on_change="rerun"
+    )
+    if not opened.open:
         return
-    with st.expander("Learning curves, one over the other", icon=":material/stacked_line_chart:"):
+    names = names_among(chosen)
+    found = {names[run.id]: _reader(str(run.folder)).read().epochs for run in chosen}
+    histories = {name: epochs for name, epochs in found.items() if epochs}
+    with opened:
+        if len(histories) < 2:
+            st.caption("Only networks that were fine-tuned have learning curves; fewer than two of these runs were.")
+            return
         place = st.grid(2, min_column_width=380)
         for what in ("accuracy", "loss"):
             with place.cell():

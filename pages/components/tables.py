@@ -7,9 +7,11 @@ import streamlit as st
 
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.tables import screen_columns, table_2, table_3, table_4
+from cfu_core.evaluation.timing import finding, phases
 from cfu_core.paper import REMARKS
+from cfu_core.runs.naming import names_among
 from cfu_core.runs.store import Run, result_of
-from pages.components import cached
+from pages.components import cached, charts
 from pages.components.downloads import with_download
 
 
@@ -47,6 +49,12 @@ def show_tables(shown: Sequence[Run]) -> None:
                 column_config={name: st.column_config.NumberColumn(format="%.1f") for name in seconds},
                 column_order=screen_columns(table),
             )
+            timed = [result for result in results if result.seconds]
+            if timed:
+                figure = charts.time_spent({result.run: phases(result) for result in timed}, names_among(shown))
+                charts.show(figure, key="time", alt="Seconds of each run by phase", height=120 + 34 * len(timed))
+            if said := finding(results):
+                st.markdown(said)
             st.caption(
                 "Seconds on this computer. “Prepared before”: an earlier run had decoded and preprocessed the images "
                 "already, so this run spent no time on it. " + REMARKS[2]

@@ -3,12 +3,27 @@
 import streamlit as st
 
 from cfu_core.jobs.job import Job
+from cfu_core.runs.naming import names_among
 from cfu_core.runs.store import Run, list_runs
 from pages.components import jobs, runs
+from pages.components.behind import choose_cell, chosen_cell, edits_of, show_images
 from pages.components.downloads import with_download
-from pages.components.evaluation import class_figures, confusion_matrix
+from pages.components.evaluation import against_the_rest, all_figures, class_figures, confidence
+from pages.components.matrices import confusion_matrix, side_by_side
+from pages.components.repeats import repeat_button, show_spread
+from pages.components.reports import figure_downloads, show_report
+from pages.components.side_by_side import settings_and_results
 from pages.components.state import DRAWN, chosen_dataset, header, in_url, url_choice
 from pages.components.tables import show_tables
+from pages.components.verdicts import show_verdicts
+
+AT_FIRST = 12  # runs in the tables, the newest, until others are chosen
+
+
+def learning(run: Run) -> None:
+    """How it came to its weights."""
+    runs.curves(run, key="curves")
+    runs.probe_figure(run)
 
 
 def show_run(run: Run) -> None:
@@ -21,21 +36,56 @@ def show_run(run: Run) -> None:
         if run.spec["dataset"]["drawn"]:
             st.badge(DRAWN, icon=":material/draw:", color="orange")
         length = "the last layer alone" if run.mode == "probe" else f"{run.config['epochs']} epochs"
+        edits_of(run)
         st.caption(f"{run.recipe.summary} · seed {run.config['seed']} · {length}", width="stretch")
     runs.ended_notice(run)
     if evaluation:
         place = st.grid(2, min_column_width=430, gap="large")
         with place.cell():
-            confusion_matrix(evaluation)
+            confusion_matrix(evaluation, chosen=chosen_cell(run), on_choose=choose_cell)
         with place.cell():
             class_figures(evaluation)
+            figure_downloads(run)
             with_download(
                 run.predictions(), f"{run.id}-predictions", label="Predictions of every test image", show=False
             )
-    runs.curves(run, key="curves", title="Learning curves")
-    runs.probe_figure(run)
+        show_images(run)
+        views = {
+            "Learning": learning,
+            "All figures, with intervals": all_figures,
+            "Each class against the rest": against_the_rest,
+            "How sure it is": confidence,
+        }
+        for tab, view in zip(st.tabs(list(views), key="depth", on_change="rerun"), views.values(), strict=True):
+            if tab.open:
+                with tab:
+                    view(run)
+    else:
+        learning(run)
     runs.how_it_was_computed(run)
     st.caption(f":material/folder_open: `{run.folder}`")
+
+
+@st.fragment  # choosing other runs leaves the one in depth as it is
+def compare(evaluated: dict[str, Run]) -> None:
+    """Finished runs beside each other."""
+    picked = st.multiselect(
+        "Runs in the tables",
+        list(evaluated),
+        default=list(evaluated)[:AT_FIRST],
+        format_func=names_among(list(evaluated.values())).__getitem__,
+        key="table_runs",
+        placeholder="No finished run yet" if not evaluated else "Choose runs",
+    )
+    if picked:
+        show_tables([evaluated[i] for i in picked])
+        compared = [evaluated[i] for i in reversed(picked)]  # oldest first
+        show_verdicts(compared)
+        show_spread(compared)
+        side_by_side(compared)
+        settings_and_results(compared)
+        runs.overlay(compared)
+        show_report(compared)
 
 
 header("Results", "What was measured, beside what was published.")
@@ -54,24 +104,20 @@ if everything:
 if not found:
     st.page_link("pages/model/train.py", label="Train a network", icon=":material/model_training:")
     st.stop()
-evaluated = [identifier for identifier, run in found.items() if run.evaluation()]
-picked = st.multiselect(
-    "Runs in the tables",
-    evaluated,
-    default=evaluated,
-    format_func=lambda i: runs.label(found[i]),
-    key="table_runs",
-    placeholder="No finished run yet" if not evaluated else "Choose runs",
-)
-if picked:
-    show_tables([found[i] for i in picked])
-    runs.overlay([found[i] for i in picked])
+compare({i: run for i, run in found.items() if run.evaluation()})
 st.subheader("One run in depth", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = url_choice(
-        "Run", list(found), key="run", names=lambda i: runs.label(found[i]), default=next(iter(found)), width=560
+        "Run",
+        list(found),
+        key="run",
+        names=runs.labels(list(found.values())).__getitem__,
+        default=next(iter(found)),
+        width=560,
     )
     if chosen:
         runs.manage(found[chosen])
+        if found[chosen].evaluation():
+            repeat_button(found[chosen])
 if chosen:
     show_run(found[chosen])

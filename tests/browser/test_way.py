@@ -114,6 +114,46 @@ def test_from_an_upload_to_two_compared_networks(screen, server, blood_cells):
         screen.expect_confusion(evaluation.confusion)
         screen.expect_no_exception()
 
+    # a cell of the matrix leads to its images; one is corrected, and a new network learns from that
+    screen.go("Results")
+    run = finished[1]
+    screen.select("run", newest_first.index(run))
+    expect(screen.text(str(run.folder))).to_be_visible()
+    table = run.predictions()
+    cells = table.groupby(["true", "predicted"])["path"].apply(sorted)
+    (true, predicted), paths = cells.index[-1], cells.iloc[-1]
+    place = run.classes.index(true) * len(run.classes) + run.classes.index(predicted)
+    screen.widget("confusion").locator("g.heatmap-label text").nth(place).click(force=True)
+    expect(screen.tiles()).to_have_count(min(len(paths), 24))
+    assert sorted(screen.tiles().evaluate_all("tiles => tiles.map(tile => tile.dataset.id)")) == paths
+    screen.tiles().first.click()
+    expect(screen.text("The network says:")).to_be_visible()
+    chosen = screen.tiles().first.get_attribute("data-id")
+    screen.button("Change class").click()
+    other = next(name for name in run.classes if name != true)
+    screen.select("behind_label", other)
+    screen.widget("behind_label_why").get_by_role("textbox").fill("seen under the microscope")
+    screen.widget("behind_label_why").get_by_role("textbox").press("Enter")
+    screen.widget("behind_relabel").get_by_role("button").click()
+    screen.button("Train again with these edits").click()
+    screen.expect_page("Train")
+    expect(stop).to_have_count(1)
+    expect(stop).to_have_count(0, timeout=WORK_MS)
+    newest = runs_in(server.home)[-1]
+    assert Job(newest.folder).status().state is State.FINISHED
+    assert [(edit.kind, dict(edit.changes), edit.why) for edit in newest.edits()] == [
+        ("relabel", {chosen: other}, "seen under the microscope")
+    ]
+    screen.go("Results")
+    screen.select("run", 0)
+    screen.button("Trained after 1 edit by hand").click()
+    expect(
+        screen.page.get_by_text(f"class {other.replace('_', ' ')}").filter(has_text="seen under the")
+    ).to_be_visible()
+    screen.expect_no_exception()
+    screen.select("run", [newest, *newest_first].index(run))
+    expect(screen.text(str(run.folder))).to_be_visible()  # the address has changed by then
+
     # the address leads back
     chosen = screen.query()
     assert chosen["dataset"] == dataset

@@ -13,9 +13,11 @@ from cfu_core.dataset.splitting import (
     check_split,
     check_trainable,
     exact_counts,
+    make_folds,
     make_split,
     split_of,
 )
+from cfu_core.dataset.units import folds_of
 from cfu_core.errors import CfuError, DatasetError, StorageError, TrainingError
 
 
@@ -381,3 +383,53 @@ def test_a_kept_split_of_other_images_is_told(small_dataset):
 
 def small_dataset_folder(dataset):
     return dataset_folder(dataset.id)
+
+
+# --- cross-validation
+
+
+def test_folds_keep_units_together_and_classes_alike():
+    labels = np.repeat([0, 1], 50)
+    units = np.arange(100) // 2
+    folds = folds_of(labels, units, count=5, seed=0)
+    assert sorted(set(folds)) == [0, 1, 2, 3, 4]
+    assert all(len(set(folds[units == unit])) == 1 for unit in set(units))
+    for fold in range(5):
+        assert (folds == fold).sum() == 20
+        assert (labels[folds == fold] == 0).sum() == 10
+    assert not np.array_equal(folds, folds_of(labels, units, count=5, seed=1))
+    np.testing.assert_array_equal(folds, folds_of(labels, units, count=5, seed=0))
+
+
+def test_over_the_folds_every_image_is_tested_once_and_groups_stay_together():
+    images = alone(a=30, b=20, c=15)
+    images["group"] = [f"dish {i // 2}" for i in range(len(images))]
+    turns = [make_folds(images, seed=3, folds=5, fold=fold) for fold in range(5)]
+    tested = [path for turn in turns for path, part in turn.assignment.items() if part == "test"]
+    assert sorted(tested) == sorted(images["path"])
+    for turn, after in zip(turns, [*turns[1:], turns[0]], strict=True):
+        validated = {path for path, part in turn.assignment.items() if part == "validation"}
+        assert validated == {path for path, part in after.assignment.items() if part == "test"}
+        parts = images.assign(part=images["path"].map(turn.assignment)).groupby("group")["part"].nunique()
+        assert parts.max() == 1
+        assert "Images of one group stay together" in turn.nearness
+        assert f"Fold {turn.fold + 1} of 5" in turn.nearness
+    assert make_folds(images, seed=3, folds=5, fold=2) == turns[2]
+    assert make_folds(images, seed=4, folds=5, fold=2).assignment != turns[2].assignment
+
+
+def test_more_folds_than_groups_are_refused():
+    images = alone(a=10, b=10)
+    images["group"] = [f"dish {i % 4}" for i in range(len(images))]
+    with pytest.raises(DatasetError, match="Choose at most 4 folds"):
+        make_folds(images, seed=0, folds=5, fold=0)
+
+
+def test_folds_are_kept_with_the_dataset_and_edits_do_not_reshuffle_them(small_dataset):
+    turn = split_of(small_dataset, folds=4, fold=1)
+    path = small_dataset.images["path"].iat[0]
+    edited = edit_dataset(small_dataset.id, "exclude", {path: None})
+    again = split_of(edited, folds=4, fold=1)
+    assert again.assignment == {p: part for p, part in turn.assignment.items() if p != path}
+    assert (again.folds, again.fold) == (4, 1)
+    assert split_of(small_dataset) != turn

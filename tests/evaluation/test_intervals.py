@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
+from sklearn.metrics import confusion_matrix, f1_score
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.proportion import proportion_confint
 
-from cfu_core.evaluation.intervals import compare, wilson
+from cfu_core.evaluation.figures import figures
+from cfu_core.evaluation.intervals import bootstrapped, compare, wilson
 
 
 @pytest.mark.parametrize(
@@ -44,3 +49,50 @@ def test_six_one_sided_images_are_the_least_that_tells_two_ways_apart():
 def test_ways_that_agree_do_not_differ():
     found = compare(np.ones(9, bool), np.ones(9, bool))
     assert (found.difference, found.low, found.high, found.p) == (0, 0, 0, 1)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_bootstrap_intervals_are_scipys_of_scikit_learns_figures():
+    rng = np.random.default_rng(3)
+    for classes in (2, 3, 8):
+        true = rng.integers(0, classes - (classes > 2), 60)  # the last of three or more has no image
+        predicted = np.where(rng.random(60) < 0.7, true, rng.integers(0, classes, 60))
+        labels = np.arange(classes)
+        confusion = confusion_matrix(true, predicted, labels=labels)
+        ordered = np.argsort(true * classes + predicted, kind="stable")  # as a confusion matrix tells them
+
+        def macro_f1(true, predicted, labels=labels):
+            return f1_score(true, predicted, labels=labels, average="macro", zero_division=0)
+
+        theirs = bootstrap(
+            (true[ordered], predicted[ordered]),
+            macro_f1,
+            paired=True,
+            vectorized=False,
+            n_resamples=99,
+            method="percentile",
+            rng=0,
+            batch=999,
+        ).confidence_interval
+        ours = bootstrapped(confusion, ["f1_macro", "balanced_accuracy"], resamples=99)
+        assert ours["f1_macro"] == pytest.approx((theirs.low, theirs.high))
+        low, high = ours["balanced_accuracy"]
+        assert low < figures(confusion).balanced_accuracy < high
+
+
+def test_the_bootstrap_of_an_accuracy_agrees_with_the_normal_interval():
+    low, high = bootstrapped([[300, 100], [100, 300]], ["accuracy"])["accuracy"]
+    half = 1.96 * np.sqrt(0.75 * 0.25 / 800)
+    assert (low, high) == pytest.approx((0.75 - half, 0.75 + half), abs=0.003)
+
+
+def test_mcnemar_and_wilson_are_those_of_statsmodels():
+    rng = np.random.default_rng(4)
+    for _ in range(200):
+        images = int(rng.integers(1, 150))
+        first, second = rng.random((2, images)) < rng.uniform(0, 1, (2, 1))
+        table = [[(a & b).sum() for b in (second, ~second)] for a in (first, ~first)]
+        assert compare(first, second).p == pytest.approx(mcnemar(table, exact=True).pvalue)
+        correct = int(first.sum())
+        theirs = proportion_confint(correct, images, method="wilson")
+        assert wilson(correct, images) == pytest.approx(theirs)

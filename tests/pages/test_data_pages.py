@@ -1,7 +1,5 @@
 """Explore and Preprocess with a small dataset."""
 
-import json
-
 import pytest
 
 from cfu_core.dataset.catalog import delete_dataset, load_dataset
@@ -14,6 +12,7 @@ from cfu_core.imaging.recipe import Recipe
 from cfu_core.imaging.recipe_book import saved_recipes
 from cfu_core.jobs.job import all_jobs
 from cfu_core.jobs.tasks import execute
+from tests.pages.written import tiles
 
 DRAWN = "drawn, not photographed"
 EVERY_PAGE = ("start/overview", "data/explore", "data/preprocess", "model/train", "model/results")
@@ -21,15 +20,6 @@ EVERY_PAGE = ("start/overview", "data/explore", "data/preprocess", "model/train"
 
 def captions(app) -> list[str]:
     return [caption.value for caption in app.main.caption]
-
-
-def tiles(app) -> list[dict]:
-    """What the grid shows, as it was sent to the browser."""
-    for element in app.get("bidi_component"):
-        if element.proto.component_name.endswith("cfu_tiles"):
-            sent = element.proto.bytes
-            return json.loads(sent[4 : 4 + int.from_bytes(sent[:4], "little")])["items"]
-    return []
 
 
 def asked(app, name: str) -> list[str]:

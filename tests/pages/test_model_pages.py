@@ -2,13 +2,23 @@
 
 import os
 
+import numpy as np
 import pytest
 
-from cfu_core.dataset.catalog import delete_dataset
-from cfu_core.jobs.job import State, process_started
+from cfu_core.dataset.catalog import delete_dataset, load_dataset
+from cfu_core.dataset.edits import edit_dataset
+from cfu_core.evaluation.confidence import at_temperature, reliability, temperature
+from cfu_core.evaluation.intervals import wilson
+from cfu_core.evaluation.ranking import curves
+from cfu_core.evaluation.tables import figures_table
+from cfu_core.jobs.job import State, all_jobs, process_started
 from cfu_core.paper import RESULTS
+from cfu_core.runs.attention import Pointing, write_attention
+from cfu_core.runs.comparing import compare_runs
+from cfu_core.runs.store import list_runs
 from cfu_core.storage import read_json, write_json
-from tests.pages.written import EPOCHS, write_run
+from pages.components.tiles import _Choice
+from tests.pages.written import EPOCHS, tiles, write_run
 
 ENDS = [
     (State.FAILED, {"message": "The computer's memory did not suffice."}, "memory did not suffice"),
@@ -19,6 +29,10 @@ ENDS = [
 
 def reasons(app) -> str:
     return " ".join(element.value for element in (*app.main.error, *app.main.warning, *app.main.info))
+
+
+def compare_verdicts(runs) -> list[str]:
+    return [comparison.verdict for comparison in compare_runs(runs)]
 
 
 def stored(run) -> dict:
@@ -132,31 +146,192 @@ def test_results_are_the_numbers_on_disk(visit, small_dataset, figures):
     assert [m.value for m in app.metric][:3] == [
         f"{evaluation[name]:.1%}" for name in ("accuracy", "precision_macro", "precision_micro")
     ]
-    accuracies, losses, confusion, *curves = figures(app)
-    for figure, what in ((accuracies, "accuracy"), (losses, "loss")):  # both runs, one over the other
-        assert figure["layout"]["title"]["text"] == f"Validation {what}"
-        assert [len(line["y"]) for line in figure["data"]] == [EPOCHS, EPOCHS]
+    confusion, *learned = figures(app)
+    found = wrong.evaluation()
+    low, high = wilson(found.correct, found.images)
+    assert any(f"{low:.1%} to {high:.1%} (Wilson)" in caption.value for caption in app.caption)
     assert confusion["data"][0]["text"] == [[str(n) for n in row] for row in evaluation["confusion"]]
-    classes = app.dataframe[1].value.set_index("Class")
-    for entry in evaluation["per_class"]:
+    verdicts, classes = (table.value for table in app.dataframe[1:])
+    assert verdicts["Verdict on the second"].tolist() == compare_verdicts([wrong, right])
+    classes = classes.set_index("Class")
+    for place, entry in enumerate(evaluation["per_class"]):
         assert classes.loc[entry["name"], "Images"] == entry["support"]
+        low, high = wilson(evaluation["confusion"][place][place], entry["support"])
+        assert classes.loc[entry["name"], "Recall, 95 %"] == f"{low:.3f} to {high:.3f}"
         for name in ("precision", "recall", "f1"):
             figure = "undefined" if entry[name] is None else f"{entry[name]:.4f}"
             assert classes.loc[entry["name"], name.capitalize()] == figure
     history = wrong.history()
-    lines = {line["name"]: line["y"] for line in curves[1]["data"]}
+    lines = {line["name"]: line["y"] for line in learned[1]["data"]}
     assert lines["training"] == pytest.approx([100 * epoch["training_accuracy"] for epoch in history])
     assert lines["validation"] == pytest.approx([100 * epoch["validation_accuracy"] for epoch in history])
     assert len(history) == EPOCHS
+    app.session_state["overlay"] = True
+    accuracies, losses = figures(app.run())[:2]
+    for figure, what in ((accuracies, "accuracy"), (losses, "loss")):  # both runs, one over the other
+        assert figure["layout"]["title"]["text"] == f"Validation {what}"
+        assert [len(line["y"]) for line in figure["data"]] == [EPOCHS, EPOCHS]
+
+
+def test_results_compare_original_with_preprocessed_first(visit, small_dataset):
+    plain, treated = write_run(small_dataset), write_run(small_dataset, preprocessed=True, wrong=[0, 1])
+    write_run(small_dataset, key="googlenet")
+    app = visit("model/results", dataset=small_dataset.id)
+    shown = app.dataframe[1].value
+    assert shown[["First", "Second"]].to_numpy().tolist() == [["AlexNet, original", "AlexNet, preprocessed"]]
+    assert shown["Verdict on the second"].tolist() == compare_verdicts([plain, treated])
+    app.button_group(key="comparing").set_value("Each two").run()
+    assert len(app.dataframe[1].value) == 3
+
+
+def in_depth(visit, run, tab):
+    """The Results page of a run with one of the tabs below its confusion matrix open."""
+    app = visit("model/results", dataset=run.spec["dataset"]["id"], run=run.id)
+    app.session_state["depth"] = tab
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_results_give_every_figure_its_interval_or_say_undefined(visit, small_dataset):
+    run = write_run(small_dataset, wrong=[0, 1, 4])
+    shown = in_depth(visit, run, "All figures, with intervals").dataframe[-1].value.set_index("Figure")
+    expected = figures_table(run.evaluation()).set_index("Figure")
+    assert shown.index.tolist() == expected.index.tolist()
+    for name, row in expected.iterrows():
+        assert shown.loc[name, "Value"] == f"{row['Value']:.4f}"
+        assert shown.loc[name, "95 % interval"] == f"{row['Low']:.3f} to {row['High']:.3f}"
+
+    one_class_only(run, small_dataset)
+    shown = in_depth(visit, run, "All figures, with intervals").dataframe[-1].value.set_index("Figure")
+    assert shown.loc["Cohen's kappa", "Value"] == "undefined"
+    assert shown.loc["Matthews correlation", "95 % interval"] == ""
+
+
+def one_class_only(run, dataset) -> None:
+    """Four test images, all of the first class and called so."""
+    truth = [run.classes[0]] * 4
+    run.write_predictions("test", dataset.images["path"][:4].tolist(), truth, np.eye(len(run.classes))[[0] * 4])
+
+
+def test_results_draw_each_class_against_the_rest_or_say_undefined(visit, small_dataset, figures):
+    run = write_run(small_dataset, wrong=[0, 1, 4])
+    app = in_depth(visit, run, "Each class against the rest")
+    roc, precision_recall = figures(app)[-2:]
+    for place, name in enumerate(run.classes):
+        found = curves(*run.probabilities("test"), place)
+        assert roc["data"][place]["name"] == f"{name.replace('_', ' ')}, {found.roc_area:.3f}"
+        assert precision_recall["data"][place]["name"].endswith(f", {found.average_precision:.3f}")
+
+    one_class_only(run, small_dataset)
+    app = in_depth(visit, run, "Each class against the rest")
+    missing = ", ".join(name.replace("_", " ") for name in run.classes)
+    assert any(caption.value.endswith(f"no other: {missing}.") for caption in app.caption)
+
+
+def test_results_say_how_sure_a_run_is_and_cool_it_by_the_validation_images(visit, small_dataset, figures):
+    run = write_run(small_dataset, wrong=[0, 1, 4])
+    true, probabilities = run.probabilities("test")
+    app = in_depth(visit, run, "How sure it is")
+    assert len(figures(app)[-2]["data"]) == 2  # the diagonal, and as it is
+    error = reliability(true, probabilities).expected_error
+    assert any(c.value.startswith(f"Expected calibration error {error:.3f}.") for c in app.caption)
+
+    # ten validation images of which it is sure by 0.8, and right in five
+    called = np.arange(10) % 2
+    sure = np.full((10, len(run.classes)), 0.2 / (len(run.classes) - 1))
+    sure[np.arange(10), called] = 0.8
+    run.write_predictions("validation", [str(i) for i in range(10)], [run.classes[0]] * 10, sure)
+    app = in_depth(visit, run, "How sure it is")
+    divisor = temperature(*run.probabilities("validation"))
+    assert divisor > 1
+    cooled = reliability(true, at_temperature(probabilities, divisor)).expected_error
+    said = f"Expected calibration error {error:.3f}; {cooled:.3f} with its logits divided by {divisor:.2f}."
+    assert any(c.value.startswith(said) and "it was too sure" in c.value for c in app.caption)
 
 
 def test_results_show_per_cent_of_the_true_class(visit, small_dataset, figures):
     run = write_run(small_dataset, wrong=[0])
     app = visit("model/results", dataset=small_dataset.id)
-    app.button_group(key="unit").set_value("Per cent of the true class").run()
+    app.button_group(key="unit").set_value("% of the true class").run()
     assert not app.exception
     shown = figures(app)[0]["data"][0]["text"]
     assert shown == [[f"{100 * n / sum(row):.0f}%" for n in row] for row in stored(run)["confusion"]]
+
+
+@pytest.mark.parametrize(("cell", "true", "predicted"), [("0-1", "disc", "ring"), ("2-2", "square", "square")])
+def test_results_show_exactly_the_images_of_a_cell(visit, small_dataset, figures, cell, true, predicted):
+    run = write_run(small_dataset, wrong=[0, 1])
+    table = run.predictions()
+    inside = table[(table["true"] == true) & (table["predicted"] == predicted)]
+    app = visit("model/results", dataset=small_dataset.id, cell=cell)
+    assert [tile["id"] for tile in tiles(app)] == sorted(inside["path"])  # all equally sure
+    assert all((tile["title"], tile["badge"]) == (predicted, "0.80") for tile in tiles(app))
+    row, column = map(int, cell.split("-"))
+    (frame,) = figures(app)[0]["layout"]["shapes"]
+    assert (frame["x0"] + 0.49, frame["y0"] + 0.49) == pytest.approx((column, row))
+
+    app.selectbox(key="cell").set_value("every").run()
+    assert not app.exception
+    assert len(tiles(app)) == len(table)
+    assert "shapes" not in figures(app)[0]["layout"]
+
+
+def test_an_edit_is_offered_to_a_new_training_which_names_it(visit, small_dataset, no_workers):
+    run = write_run(small_dataset, wrong=[0, 1])
+    table = run.predictions()
+    wrong = table["path"][table["true"] != table["predicted"]].tolist()
+    app = visit("model/results", dataset=small_dataset.id)
+    assert [tile["id"] for tile in tiles(app)] == sorted(wrong)
+    assert "Train again with these edits" not in [button.label for button in app.button]
+
+    edit_dataset(small_dataset.id, "relabel", {wrong[0]: "ring"}, who="Ada", why="two cells")
+    edit_dataset(small_dataset.id, "exclude", {wrong[1]: None})
+    app = visit("model/results", dataset=small_dataset.id)
+    relabelled, excluded = sorted(tiles(app), key=lambda tile: wrong.index(tile["id"]))
+    assert (relabelled["warning"], relabelled["excluded"]) == ("Its class was changed to ring.", False)
+    assert excluded["excluded"]
+    assert any("2 edits that this run has not seen" in info.value for info in app.info)
+    app.button(key="train_edited").click().run()
+    assert not app.exception
+    assert "device" in no_workers
+    new = next(r for r in list_runs() if r.id != run.id)
+    assert [(edit.kind, edit.who, edit.why) for edit in new.edits()] == [
+        ("relabel", "Ada", "two cells"),
+        ("exclude", "", ""),
+    ]
+    assert new.config == run.config
+    assert run.edits() == []
+
+    finished = write_run(load_dataset(small_dataset.id))
+    app = visit("model/results", dataset=small_dataset.id, run=finished.id)
+    (told,) = [text.value for text in app.text if "two cells" in text.value]
+    assert told.startswith("1. 1 image: class ring (")
+    assert "Ada" in told
+
+
+def test_results_without_the_dataset_show_the_table_of_the_images(visit, small_dataset):
+    run = write_run(small_dataset, wrong=[0])
+    delete_dataset(small_dataset.id)
+    app = visit("model/results", run=run.id)
+    assert any("The pictures cannot be shown" in warning.value for warning in app.warning)
+    assert app.dataframe[-1].value["predicted"].tolist() == ["ring"]
+
+
+def test_matrices_stand_side_by_side_or_are_subtracted(visit, small_dataset, figures):
+    one, other = write_run(small_dataset), write_run(small_dataset, preprocessed=True, wrong=[0, 1])
+    app = visit("model/results", dataset=small_dataset.id)
+    app.session_state["matrices"] = True
+    app.session_state["matrices_unit"] = "Counts"
+    app.run()
+    assert not app.exception
+    shown = [figure["data"][0]["text"] for figure in figures(app)[:2]]
+    assert shown == [[[str(n) for n in row] for row in run.evaluation().confusion] for run in (one, other)]
+    app.button_group(key="matrices_what").set_value("Difference of two").run()
+    assert not app.exception
+    change = np.array(other.evaluation().confusion) - np.array(one.evaluation().confusion)
+    assert change.any()
+    assert figures(app)[0]["data"][0]["text"] == [[f"{n:+d}" for n in row] for row in change.tolist()]
 
 
 def test_results_show_where_the_time_went_and_the_split(visit, small_dataset):
@@ -277,3 +452,73 @@ def test_a_run_says_what_it_is_at(visit, small_dataset, details, phase, word):
     app = visit("model/train", dataset=small_dataset.id)
     assert not app.exception
     assert any(f"{word}]" in text.value for text in app.markdown)
+
+
+def test_a_run_is_repeated_by_one_click_and_the_spread_is_shown(visit, small_dataset, no_workers, figures):
+    run = write_run(small_dataset, wrong=[0])
+    app = visit("model/results", dataset=small_dataset.id)
+    app.button(key="repeat_folds").click().run()
+    assert not app.exception
+    assert "device" in no_workers
+    folds = [r for r in list_runs() if r.id != run.id]
+    assert sorted(r.fold for r in folds) == [f"{i} of 5" for i in range(1, 6)]
+    for place, each in enumerate(sorted(folds, key=lambda r: r.fold)):
+        test = small_dataset.images.set_index("path").loc[[p for p, part in each.split().items() if part == "test"]]
+        true = [each.classes.index(label) for label in test["label"]]
+        called = [(c + (i < place)) % 3 for i, c in enumerate(true)]
+        each.write_predictions("test", test.index.tolist(), test["label"].tolist(), np.eye(3)[called])
+    app = visit("model/results", dataset=small_dataset.id)
+    spread = next(table.value for table in app.dataframe if "Standard deviation" in table.value)
+    accuracies = [each.evaluation().accuracy for each in folds]
+    assert spread["Over"].tolist() == ["5 folds"]
+    assert spread["Accuracy, mean"].tolist() == pytest.approx([np.mean(accuracies)])
+    assert spread["Standard deviation"].tolist() == pytest.approx([np.std(accuracies, ddof=1)])
+    low, high = wilson(26, 36)  # of 36 images ten were called by another name
+    assert spread["All folds together"].tolist() == [f"26 of 36 ({low:.3f} to {high:.3f})"]
+    points = figures(app)[0]["data"][0]
+    assert sorted(points["x"]) == pytest.approx(sorted(100 * value for value in accuracies))
+
+
+def test_settings_stand_side_by_side(visit, small_dataset, figures):
+    write_run(small_dataset, wrong=[0])
+    write_run(small_dataset, preprocessed=True)
+    app = visit("model/results", dataset=small_dataset.id)
+    app.session_state["specs"] = True
+    app.run()
+    assert not app.exception
+    table = next(table.value for table in app.dataframe if "Macro F1" in table.value)
+    assert table["Images"].tolist() == ["original", "preprocessed"]
+    assert any("They differ in: images, preprocessing, clip limit, tiles." in caption.value for caption in app.caption)
+    axes = [axis["label"] for axis in figures(app)[0]["data"][0]["dimensions"]]
+    assert axes == ["Images", "Preprocessing", "Clip limit", "Tiles", "Accuracy"]
+
+
+def test_where_the_network_looked_is_asked_for_once_and_shown(visit, small_dataset, no_workers):
+    run = write_run(small_dataset, wrong=[0])
+    path = run.predictions()["path"].iat[0]
+    app = visit("model/results", dataset=small_dataset.id)
+    select([path], app, f"behind_{run.id}")
+    assert any("True class: **disc**" in text.value for text in app.markdown)
+    app.button(key="explain").click().run()
+    assert not app.exception
+    (job,) = [job for job in all_jobs() if job.kind == "explain"]
+    assert (job.spec["run"], "question" in no_workers) == (run.id, True)
+
+    maps = np.zeros((1, 3, 4, 4), np.float32)
+    maps[0, 1, 2, 2] = 1.0  # for the predicted class alone
+    write_attention(run, [path], maps, Pointing(images=4, trained=3, untrained=1, chance=1.2))
+    app = visit("model/results", dataset=small_dataset.id)
+    select([path], app, f"behind_{run.id}")
+    captions = [shown.caption for image in app.get("image") for shown in image.proto.imgs]
+    assert captions[1:] == [
+        "What spoke for ring (probability 0.80)",
+        "Nothing spoke for disc (probability 0.10)",
+    ]
+    assert any("In 3 of 4 test images" in caption.value for caption in app.caption)
+
+
+def select(paths, app, key) -> None:
+    """Choose tiles as a click in the browser would."""
+    app.session_state[f"{key}:choice"] = _Choice("v", tuple(paths), tuple(paths))
+    app.run()
+    assert not app.exception

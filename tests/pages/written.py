@@ -1,5 +1,6 @@
-"""Runs as a worker leaves them behind, written by hand with known numbers."""
+"""Runs as a worker leaves them behind, written by hand with known numbers; and grids of tiles read back."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ def write_run(
         called = [(c + (i in wrong)) % len(dataset.classes) for i, c in enumerate(true)]
         probabilities = np.full((len(true), len(dataset.classes)), 0.1)
         probabilities[np.arange(len(true)), called] = 0.8
-        run.write_predictions(test["path"].tolist(), test["label"].tolist(), probabilities)
+        run.write_predictions("test", test["path"].tolist(), test["label"].tolist(), probabilities)
         seconds = {"decode": 1.5, "preprocess": 2.5, "train": 30.0, "validate": 4.0, "test": 2.0, "total": 40.5}
         write_json(run.folder / "timing.json", {"seconds": seconds, "cache_reused": False})
     if state is not State.QUEUED:
@@ -74,3 +75,12 @@ def _write_epoch(run: Run, epoch: int) -> None:
             "best": True,
         },
     )
+
+
+def tiles(app) -> list[dict]:
+    """What the grid shows, as it was sent to the browser."""
+    for element in app.get("bidi_component"):
+        if element.proto.component_name.endswith("cfu_tiles"):
+            sent = element.proto.bytes
+            return json.loads(sent[4 : 4 + int.from_bytes(sent[:4], "little")])["items"]
+    return []

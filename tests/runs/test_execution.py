@@ -3,6 +3,7 @@ import math
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -50,6 +51,17 @@ def test_a_model_predicts_for_files_what_it_predicted_in_the_test(finished_run, 
     expected = table[[f"probability_{name}" for name in finished_run.classes]].to_numpy()
     np.testing.assert_allclose(predict(finished_run, images), expected, atol=1e-5)
     np.testing.assert_allclose(predict(finished_run, images[::-1]), expected[::-1], atol=1e-5)
+
+
+def test_what_the_model_makes_of_the_validation_images_is_kept_too(finished_run, drawn_shapes):
+    table = pd.read_csv(finished_run.folder / "validation.csv")
+    assert sorted(table["path"]) == sorted(p for p, part in finished_run.split().items() if part == "validation")
+    true, probabilities = finished_run.probabilities("validation")
+    assert [finished_run.classes[place] for place in true] == table["true"].tolist()
+    images = [read(drawn_shapes / path) for path in table["path"]]
+    np.testing.assert_allclose(predict(finished_run, images), probabilities, atol=1e-5)
+    best = max(finished_run.history(), key=lambda epoch: epoch["best"])
+    assert (probabilities.argmax(1) == true).mean() == pytest.approx(best["validation_accuracy"])
 
 
 def test_a_model_takes_images_of_any_size(finished_run):
@@ -177,6 +189,12 @@ def test_a_run_is_planned_again_on_the_dataset_as_it_was(small_dataset):
     assert again.config == run.config
     assert (again.spec["dataset"], again.spec["split"]) == (run.spec["dataset"], run.spec["split"])
     assert again.split() == run.split()
+    assert again.edits() == []
+    edited = plan_again(run, edited=True)
+    assert edited.config == run.config
+    assert edited.spec["dataset"]["version"] == 1
+    assert edited.spec["dataset"]["images"] == run.spec["dataset"]["images"] - 1
+    assert [edit.kind for edit in edited.edits()] == ["exclude"]
 
 
 def test_a_run_keeps_to_the_split_it_was_planned_with(finished_run):

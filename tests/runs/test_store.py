@@ -176,7 +176,7 @@ def test_a_run_without_results_has_none(run):
 def test_predictions_and_evaluation_are_written_from_probabilities(run):
     true = ["disc", "ring", "ring", "square"]
     probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.3, 0.2], [0.2, 0.5, 0.3]])
-    run.write_predictions(["a.png", "b, c.png", "NA", "ü.png"], true, probabilities)
+    run.write_predictions("test", ["a.png", "b, c.png", "NA", "ü.png"], true, probabilities)
     table = run.predictions()
     assert table["path"].tolist() == ["a.png", "b, c.png", "NA", "ü.png"]
     assert table["predicted"].tolist() == ["disc", "ring", "disc", "ring"]

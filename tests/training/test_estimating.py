@@ -107,7 +107,7 @@ def test_it_can_be_stopped_and_tells_what_it_does(small_dataset):
 
 
 def test_as_a_job_it_waits_for_no_training_and_leaves_its_answer(small_dataset):
-    assert list(LANES.values()).count(LANES["estimate"]) == 1
+    assert LANES["estimate"] not in {LANES[kind] for kind in ("train", "import", "demo", "survey", "prepare")}
     spec = {
         "dataset": small_dataset.id,
         "recipes": {"now": PLAIN.to_dict(), "other": COLOURLESS.to_dict()},

@@ -259,7 +259,7 @@ class Live {
 /** Both pictures, in one of the views. */
 class Stage {
   constructor() {
-    this.canvases = [0, 1].map(() => make("canvas", { role: "img" }))
+    this.canvases = [0, 1].map(() => make("canvas", { role: "img", "aria-label": "Picture" }))
     this.overlays = [0, 1].map((place) => make("div", { class: `over ${["before", "after"][place]}` }))
     this.captions = [0, 1].map(() => make("span", { class: "caption" }))
     this.grids = [0, 1].map(() => grid())

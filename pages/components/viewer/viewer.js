@@ -75,7 +75,7 @@ class Viewer {
     const bar = make("div", { class: "bar" }, this.steps, this.title, this.marks)
     bar.append(group("Zoom", less, this.percent, more, fit, full), this.close)
 
-    this.canvas = make("canvas", { role: "img" })
+    this.canvas = make("canvas", { role: "img", "aria-label": "Picture" })
     this.layer = make("div", { class: "boxes" })
     this.scale = make("div", { class: "scale", "aria-hidden": "true" }, make("span"), make("i"))
     this.note = make("p", { class: "note", role: "alert" })

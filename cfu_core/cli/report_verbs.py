@@ -1,0 +1,25 @@
+"""The verb that writes a report of runs."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from cfu_core.cli.terminal import OK
+
+
+def add_verbs(verbs: Any) -> None:
+    """Declare it."""
+    report = verbs.add_parser("report", help="everything of some runs in one file, to read or to print")
+    report.add_argument("runs", nargs="+", metavar="RUN")
+    report.add_argument("--out", required=True, type=Path, metavar="FILE", help="ends in .html or .pdf")
+    report.set_defaults(verb=_report)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from cfu_core.reporting.report import write_report
+    from cfu_core.runs.store import open_run
+
+    runs = list({run.id: run for run in map(open_run, arguments.runs)}.values())
+    write_report(runs, arguments.out)
+    print(arguments.out)
+    return OK

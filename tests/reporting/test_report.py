@@ -1,0 +1,105 @@
+"""The report of runs whose numbers are known."""
+
+import io
+import re
+import shlex
+import zipfile
+from dataclasses import replace
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from cfu_core.cli import main
+from cfu_core.errors import CfuError
+from cfu_core.evaluation.intervals import wilson
+from cfu_core.reporting import printing
+from cfu_core.reporting.repeating import again_command, train_command
+from cfu_core.reporting.report import report_html, write_report
+from cfu_core.reporting.run_figures import figures_zip
+from cfu_core.runs.planning import plan_runs
+from cfu_core.training.config import TrainingConfig
+from tests.pages.written import write_run
+
+HOSTILE = "<script>alert('x')</script> & <b>"
+
+
+class Loads(HTMLParser):
+    """What a page loads by itself, and its scripts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        self.found += [named[name] for name in ("src", "srcset", "data", "poster") if named.get(name)]
+        if tag in ("script", "link", "iframe", "object"):
+            self.found.append(tag)
+
+
+def test_the_report_holds_the_numbers_of_the_runs_and_loads_nothing(small_dataset):
+    runs = [write_run(small_dataset), write_run(small_dataset, preprocessed=True, wrong=[0, 1])]
+    runs[1].rename(HOSTILE)
+    html = report_html(runs)
+    evaluation = runs[1].evaluation()
+    low, high = wilson(evaluation.correct, evaluation.images)
+    assert f"{evaluation.accuracy:.4f}" in html
+    assert f"{low:.3f} to {high:.3f}" in html
+    assert HOSTILE not in html
+    assert "&lt;script&gt;" in html
+    page = Loads()
+    page.feed(html)
+    assert page.found == []
+    assert not re.search(r"url\(\s*['\"]?(?!#|data:)", html)
+    assert "@import" not in html
+    drawings = re.findall(r"<svg.*?</svg>", html, re.S)
+    assert len(drawings) > 5
+    for drawing in drawings:
+        ElementTree.fromstring(drawing)
+
+
+def test_a_report_is_written_whole_and_other_suffixes_are_refused(small_dataset, tmp_path):
+    run = write_run(small_dataset)
+    write_report([run], tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
+    with pytest.raises(CfuError):
+        write_report([run], tmp_path / "report.docx")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("report")] == ["report.html"]
+
+
+def test_without_a_browser_the_pdf_is_refused_with_a_way_out(small_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(printing, "find_browser", lambda: None)
+    with pytest.raises(CfuError, match="print"):
+        write_report([write_run(small_dataset)], tmp_path / "report.pdf")
+    assert not (tmp_path / "report.pdf").exists()
+
+
+def test_the_command_of_a_run_says_its_settings(small_dataset, monkeypatch):
+    run = write_run(small_dataset, preprocessed=True)
+    assert shlex.split(again_command(run))[3:] == ["again", run.id]
+    asked = []
+    monkeypatch.setattr("cfu_core.cli.training_verbs._run_all", lambda configs, data: asked.extend(configs) or _stop())
+    main(shlex.split(train_command(run))[3:])
+    assert replace(asked[0], dataset=small_dataset.id) == TrainingConfig.from_dict(run.config)
+    config = replace(TrainingConfig.from_dict(run.config), folds=5, fold=1)
+    assert train_command(plan_runs([config], small_dataset)[0]) is None
+
+
+def _stop():
+    raise KeyboardInterrupt
+
+
+def test_figures_come_as_png_and_svg(small_dataset):
+    with zipfile.ZipFile(io.BytesIO(figures_zip([write_run(small_dataset, wrong=[0])]))) as archive:
+        names = archive.namelist()
+        assert {name.rpartition(".")[0] for name in names if name.endswith(".png")} == {
+            name.rpartition(".")[0] for name in names if name.endswith(".svg")
+        }
+        assert any("confusion" in name for name in names)
+        for name in names:
+            content = archive.read(name)
+            if name.endswith(".svg"):
+                ElementTree.fromstring(content)
+            else:
+                assert content.startswith(b"\x89PNG")
