@@ -124,7 +124,7 @@ def table_2(counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
 
 
 def table_3(results: Sequence[RunResult]) -> pd.DataFrame:
-    """Seconds of each run, parted by what they were spent on, beside the published training time."""
+    """Seconds of each run, beside the published training time and less it, parted by what they were spent on."""
     rows = []
     for result in results:
         published = paper.RESULTS.get((result.architecture, result.images))
@@ -133,6 +133,7 @@ def table_3(results: Sequence[RunResult]) -> pd.DataFrame:
                 **_who(result),
                 "Total (s)": result.seconds.get("total"),
                 "Published total (s)": published.seconds if published else None,
+                "Difference (s)": _less(result.seconds.get("total"), published.seconds if published else None),
                 **{f"{name.capitalize()} (s)": result.seconds.get(name) for name in SECONDS},
                 "Other (s)": other_seconds(result.seconds),
                 "Prepared before": result.cache_reused,
@@ -142,19 +143,26 @@ def table_3(results: Sequence[RunResult]) -> pd.DataFrame:
 
 
 def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
-    """Precision, by each of its names, and accuracy on the test images, beside the published values."""
+    """Precision, by each of its names, and accuracy on the test images, beside the published values and less them."""
     rows = []
     for result in results:
         published = paper.RESULTS.get((result.architecture, result.images))
         evaluation = result.evaluation
+        accuracy, macro, micro = (
+            getattr(evaluation, name, None) for name in ("accuracy", "precision_macro", "precision_micro")
+        )
+        printed = published.precision if published else None
         rows.append(
             {
                 **_who(result),
-                "Accuracy": evaluation.accuracy if evaluation else None,
+                "Accuracy": accuracy,
                 "Published accuracy": published.accuracy if published else None,
-                "Precision, macro": evaluation.precision_macro if evaluation else None,
-                "Precision, micro": evaluation.precision_micro if evaluation else None,
-                "Published precision": published.precision if published else None,
+                "Difference of accuracy": _less(accuracy, published.accuracy if published else None),
+                "Precision, macro": macro,
+                "Precision, micro": micro,
+                "Published precision": printed,
+                "Difference of precision, macro": _less(macro, printed),
+                "Difference of precision, micro": _less(micro, printed),
                 "Correct": evaluation.correct if evaluation else None,
                 "Test images": evaluation.images if evaluation else None,
             }
@@ -241,6 +249,11 @@ def comparison_table(comparisons: Sequence[Comparison], names: Mapping[str, str]
 def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     return table.astype({"Epochs": "Int64"}) if len(table) else table  # whole numbers also where a probe has none
+
+
+def _less(measured: float | None, published: float | None) -> float | None:
+    """Measured minus published; None where either is missing."""
+    return None if measured is None or published is None else measured - published
 
 
 def other_seconds(seconds: Mapping[str, float]) -> float | None:

@@ -8,7 +8,7 @@ from cfu_core import paper
 from cfu_core.evaluation.comparing import Comparison
 from cfu_core.evaluation.intervals import wilson
 from cfu_core.evaluation.metrics import Evaluation
-from cfu_core.evaluation.tables import figures_table, per_class_table, table_3
+from cfu_core.evaluation.tables import SECONDS, figures_table, per_class_table, table_3
 from cfu_core.reporting.printed import NONE, Printed, between, chance, clock, share, signed
 from cfu_core.runs.comparing import compare_runs, preprocessing_pairs
 from cfu_core.runs.store import Run, result_of
@@ -69,9 +69,8 @@ def precision_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], 
 def time_table(runs: Sequence[Run], names: Mapping[str, str]) -> Printed:
     """Table 3: the time of each run, measured beside published, and what it went into."""
     table = table_3([result_of(run) for run in runs])
-    parts = [
-        name for name in table if name.endswith(" (s)") and "otal" not in name and (table[name].fillna(0) >= 0.05).any()
-    ]
+    possible = [f"{name.capitalize()} (s)" for name in (*SECONDS, "other")]
+    parts = [name for name in possible if (table[name].fillna(0) >= 0.05).any()]
     rows = []
     for run, (_, row) in zip(runs, table.iterrows(), strict=True):
         printed, total = published(run), row["Total (s)"]

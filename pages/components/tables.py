@@ -26,16 +26,22 @@ def show_tables(shown: Sequence[Run]) -> None:
     if tabs[0].open:
         with tabs[0]:
             table = table_4(results)
-            fractions = [c for c in table.columns if c.startswith(("Precision", "Accuracy", "Published"))]
+            formats = {"Precision": "%.4f", "Accuracy": "%.4f", "Published": "%.4f", "Difference": "%+.4f"}
             with_download(
                 table,
                 "table_4",
-                column_config={name: st.column_config.NumberColumn(format="%.4f") for name in fractions},
+                column_config={
+                    name: st.column_config.NumberColumn(format=form)
+                    for name in table.columns
+                    for start, form in formats.items()
+                    if name.startswith(start)
+                },
                 column_order=screen_columns(table),
             )
             datasets = ", ".join(dict.fromkeys(table["Dataset"]))
             st.caption(
-                f"Published: on the paper's own photographs. Measured: on {datasets}. Macro: the mean of the classes' "
+                f"Published: on the paper's own photographs. Measured: on {datasets}. Difference: measured minus "
+                "published. Macro: the mean of the classes' "
                 "precision, each class counting the same. Micro: all correct over all predictions, which equals the "
                 "accuracy. " + REMARKS[0]
             )

@@ -69,6 +69,18 @@ def test_table_3_parts_the_seconds_and_shows_the_published_total():
     assert not row["Prepared before"]
 
 
+def test_differences_are_measured_minus_published():
+    run = result(architecture="alexnet", images="original")  # three of four right, published 165:36, 0.8899 and 0.8716
+    assert table_3([run]).loc[0, "Difference (s)"] == pytest.approx(43.5 - 9936)
+    row = table_4([run]).iloc[0]
+    assert row["Difference of accuracy"] == pytest.approx(0.75 - 0.8716)
+    assert row["Difference of precision, macro"] == pytest.approx((1 + 2 / 3) / 2 - 0.8899)
+    assert row["Difference of precision, micro"] == pytest.approx(0.75 - 0.8899)
+    custom = table_4([result(images="custom")]).iloc[0]
+    assert custom.filter(like="Difference").isna().all()
+    assert pd.isna(table_3([result(images="custom")]).loc[0, "Difference (s)"])
+
+
 def test_table_3_leaves_unknown_times_empty():
     row = table_3([result(images="custom", seconds={})]).iloc[0]
     assert pd.isna(row["Published total (s)"])
