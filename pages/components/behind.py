@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.judging import ORDERS, in_order, judged
+from cfu_core.evaluation.label_errors import suspected
 from cfu_core.jobs.launch import run_again
 from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.store import PROBABILITY, Run
@@ -18,7 +20,7 @@ from pages.components.downloads import with_download
 from pages.components.state import in_url, keep
 from pages.components.tiles import Tile, select, selection, tiles
 
-CELL, ERRORS, EVERY = "cell", "errors", "every"  # the first in the URL: which images are shown
+CELL, ERRORS, EVERY, DOUBTFUL = "cell", "errors", "every", "doubtful"  # the first in the URL: which images are shown
 PER_PAGE = 24
 EDITS = 30  # that are told one by one
 SIDE = 168  # pixels
@@ -45,12 +47,18 @@ def show_images(run: Run) -> None:
     table = judged(tested["path"], *found, run.classes)
     st.subheader("The images behind the figures", anchor=False)
     editing.notice()
-    groups = _groups(table, run.classes)
+    groups = _groups(table, run.classes, suspected(*found))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with in_url(CELL, ERRORS, groups.__contains__):
             which = st.selectbox("Images", list(groups), key=CELL, format_func=lambda g: groups[g][0], width=420)
         with in_url("by", next(iter(ORDERS)), ORDERS.__contains__):
             order = st.selectbox("Sorted", list(ORDERS), key="by", width=200)
+    if which == DOUBTFUL:
+        st.caption(
+            "The network, which has not learned from these images, gives another class at least the probability that "
+            "images of that class usually have (confident learning, Northcutt et al. 2021). Look at each: the label "
+            "may be wrong, or the network is. *Repeat* with folds does the same for every image."
+        )
     rows = in_order(groups[which][1], order)
     try:
         data = planned_dataset(run)
@@ -62,10 +70,14 @@ def show_images(run: Run) -> None:
     _grid(run, data, now, rows)
 
 
-def _groups(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, tuple[str, pd.DataFrame]]:
-    """What can be chosen, in words, with its rows: errors, all, every cell that has images."""
-    wrong = table[~table["right"]]
-    groups = {ERRORS: (f"All errors ({len(wrong)})", wrong), EVERY: (f"All test images ({len(table)})", table)}
+def _groups(table: pd.DataFrame, classes: Sequence[str], seems: np.ndarray) -> dict[str, tuple[str, pd.DataFrame]]:
+    """What can be chosen, in words, with its rows: errors, all, doubtful classes, every cell."""
+    wrong, doubtful = table[~table["right"]], table[seems >= 0]
+    groups = {
+        ERRORS: (f"All errors ({len(wrong)})", wrong),
+        EVERY: (f"All test images ({len(table)})", table),
+        DOUBTFUL: (f"Suspected label errors ({len(doubtful)})", doubtful),
+    }
     cells = {(a, b): rows for (a, b), rows in table.groupby(["true", "predicted"])}
     for i, true in enumerate(classes):
         for j, predicted in enumerate(classes):

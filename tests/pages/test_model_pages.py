@@ -277,6 +277,17 @@ def test_results_show_exactly_the_images_of_a_cell(visit, small_dataset, figures
     assert "shapes" not in figures(app)[0]["layout"]
 
 
+def test_results_show_suspected_label_errors(visit, small_dataset):
+    run = write_run(small_dataset, wrong=[0, 1])
+    table = run.predictions()
+    suspects = table["path"][table["true"] != table["predicted"]]  # called by another name, as surely as any
+    app = visit("model/results", dataset=small_dataset.id, cell="doubtful")
+    assert not app.exception
+    assert [tile["id"] for tile in tiles(app)] == sorted(suspects)
+    assert len(suspects) == 2
+    assert any("confident learning" in caption.value for caption in app.caption)
+
+
 def test_an_edit_is_offered_to_a_new_training_which_names_it(visit, small_dataset, no_workers):
     run = write_run(small_dataset, wrong=[0, 1])
     table = run.predictions()
