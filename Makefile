@@ -21,7 +21,7 @@ lint: .venv/installed-dev
 unit: .venv/installed-dev
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser and not processes" -n 2
 
-# trainings that are really started, killed and resumed
+# trainings that are really started, killed and resumed; networks that leave the house
 processes: .venv/installed-dev
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m processes -n 2
 

@@ -81,5 +81,9 @@ class ReportError(CfuError):
     """A report cannot be made or printed."""
 
 
+class BundleError(CfuError):
+    """An exported model cannot be made, or is not what it was when it was made."""
+
+
 class StopRequested(Exception):
     """Someone asked the work to end. No error: what was done so far stays."""

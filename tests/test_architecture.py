@@ -16,19 +16,21 @@ LAYERS = (
     ("errors",),
     ("settings", "storage", "paper"),
     ("imaging",),
+    ("bundle",),
     ("evaluation",),
     ("models",),
     ("dataset",),
     ("training",),
     ("runs",),
     ("reporting",),
+    ("exporting",),
     ("jobs",),
     ("cli",),
     ("__main__",),
 )
 #: Neighbours that must not know each other although one lies lower.
 STRANGERS = (("models", "imaging"), ("models", "evaluation"), ("dataset", "evaluation"), ("dataset", "models"))
-TORCH_FREE = ("imaging", "dataset", "evaluation", "reporting")
+TORCH_FREE = ("imaging", "bundle", "dataset", "evaluation", "reporting")
 
 
 def module_name(path: Path) -> str:

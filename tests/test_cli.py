@@ -417,3 +417,41 @@ def test_the_cache_is_told_and_emptied(answer, shell, cfu_home, monkeypatch):
     assert shell("cache")[1] == f"0.03 GB of at most 2 GB (CFU_CACHE_GB) in {cfu_home / 'cache'}\n"
     assert shell("cache", "--clear")[1].startswith("Removed 0.03 GB.\n0.00 GB")
     assert not entry.exists()
+
+
+# --- a network that leaves the house
+
+
+@pytest.mark.processes
+def test_export_writes_a_bundle_that_verify_accepts_until_a_byte_changes(answer, refusal, finished_run, tmp_path):
+    out = tmp_path / "bundle"
+    exported = answer("export", finished_run.id, "--out", out)
+    seen = len(finished_run.predictions()) + len(finished_run.predicted("validation"))  # less than 20
+    assert {by: found["images"] for by, found in exported["self_test"].items()} == {"ONNX": seen, "PyTorch": seen}
+    assert answer("verify", out)["self_test"]["ONNX"]["largest"] < 1e-4
+    assert "there already" in refusal("export", finished_run.id, "--out", out)
+
+    shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "bundle")
+    assert answer("verify", tmp_path / "packed.zip")["self_test"]["PyTorch"]["largest"] < 1e-4
+
+    weights = out / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert "model.safetensors is damaged or was changed" in refusal("verify", out)
+
+
+def test_verify_refuses_what_is_no_bundle(refusal, tmp_path):
+    assert "cannot be read" in refusal("verify", tmp_path / "nothing")
+    (tmp_path / "text.zip").write_text("text")
+    assert "cannot be read" in refusal("verify", tmp_path / "text.zip")
+    assert "not a bundle" in refusal("verify", tmp_path)
+
+
+def test_a_run_without_results_is_not_exported(refusal, small_dataset, tmp_path):
+    config = TrainingConfig(
+        dataset=small_dataset.id, architecture="resnet18", recipe=Recipe.original(299), weights="none"
+    )
+    run = plan_runs([config], small_dataset)[0]
+    assert "has not finished" in refusal("export", run.id, "--out", tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()

@@ -100,6 +100,10 @@ class ProgressLine:
 
         return tell
 
+    def say(self, text: str) -> None:
+        """What goes on, in words."""
+        self._write(text)
+
     def _write(self, text: str) -> None:
         if self._shows:
             print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)

@@ -22,7 +22,7 @@ from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import LOCK, Job, State, Status, process_started
 from cfu_core.models.features import NetworkFeatures, local_imagenet_file
 from cfu_core.runs.observer import Observer
-from cfu_core.runs.store import Run, open_run
+from cfu_core.runs.store import BUNDLE, Run, open_run
 from cfu_core.storage import home, write_json
 from cfu_core.training.tensors import prepare
 
@@ -200,6 +200,14 @@ def _explain(job: Job, observer: JobObserver) -> dict[str, Any]:
     return {}
 
 
+def _export(job: Job, observer: JobObserver) -> dict[str, Any]:
+    from cfu_core.exporting.export import export_zip  # late: torch
+
+    run = open_run(job.spec["run"])
+    export_zip(run, run.folder / BUNDLE, observer)
+    return {}
+
+
 def _local_network() -> NetworkFeatures | None:
     """ResNet-18 where its ImageNet weights lie on this disk; torch is imported when the first image is seen."""
 
@@ -220,6 +228,7 @@ TASKS: dict[str, Callable[[Job, JobObserver], dict[str, Any]]] = {
     "prepare": _prepare,
     "estimate": _estimate,
     "explain": _explain,
+    "export": _export,
 }
 
 

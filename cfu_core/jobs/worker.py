@@ -22,6 +22,7 @@ from cfu_core.storage import home, storage_errors
 LANES = {
     **{"train": "device", "import": "data", "demo": "data"},
     **{"survey": "background", "prepare": "background", "estimate": "question", "explain": "question"},
+    "export": "question",
 }
 
 

@@ -1,6 +1,7 @@
 """A run's network: as it begins, and on disk with all that is needed to use it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,18 +69,43 @@ def load_model(run: Run) -> nn.Module:
     path = run.folder / MODEL
     if not path.exists():
         raise RunError(f"The run {run.id} has no trained model.", "It has not finished an epoch.", "Train it first.")
-    network = empty_network(run)
+    try:
+        return read_network(path, run.config["architecture"], len(run.classes))
+    except WeightsError as error:
+        raise WeightsError(error.found, error.expected, "Train the run again.") from error
+
+
+def read_network(path: Path, key: str, classes: int) -> nn.Module:
+    """A network with the weights that a ``.safetensors`` file holds, on the CPU, in evaluation mode.
+
+    Parameters
+    ----------
+    path : Path
+    key : str
+        Name of the architecture.
+    classes : int
+
+    Raises
+    ------
+    WeightsError
+        The file is damaged, or of another network.
+    """
+    network = _empty(key, classes)
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise WeightsError(f"{path} is damaged: {error}.", "", "Train the run again.") from error
+        raise WeightsError(f"{path} is damaged: {error}.") from error
     return network.eval()
 
 
 def empty_network(run: Run) -> nn.Module:
     """The run's network, to be filled with weights."""
-    network = build_network(run.config["architecture"], seed=0)
-    replace_head(network, run.config["architecture"], len(run.classes), seed=0)
+    return _empty(run.config["architecture"], len(run.classes))
+
+
+def _empty(key: str, classes: int) -> nn.Module:
+    network = build_network(key, seed=0)
+    replace_head(network, key, classes, seed=0)
     return network
 
 

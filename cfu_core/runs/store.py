@@ -15,6 +15,7 @@
 ``model.safetensors``  the weights of the best epoch, with ``model.json`` beside them
 ``probe.json``         of a probe: the strengths of the penalty that were tried, and the one that was taken
 ``gradcam.npz``        where the network looks in each test image, once somebody asked; ``gradcam.json`` beside it
+``bundle.zip``         the network to take along, once somebody asked (`cfu_core.exporting`)
 ``log.txt``            what the worker printed
 =====================  ==============================================================================================
 """
@@ -60,6 +61,7 @@ from cfu_core.storage import (
 PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy", "scikit-learn")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,96}")
 METRICS = "metrics.jsonl"
+BUNDLE = "bundle.zip"
 PROBABILITY = "probability_"
 #: Files of predictions; those of the validation images are for what is fitted to them, such as a temperature.
 PREDICTIONS = {"test": "predictions.csv", "validation": "validation.csv"}
@@ -158,7 +160,11 @@ class Run(SpecFolder):
 
     def predictions(self) -> pd.DataFrame | None:
         """The table of predictions on the test images, or None while there is none."""
-        return _read_predictions(self.folder / PREDICTIONS["test"])
+        return self.predicted("test")
+
+    def predicted(self, partition: str) -> pd.DataFrame | None:
+        """The table of predictions on the test or validation images, or None where that was not written down."""
+        return _read_predictions(self.folder / PREDICTIONS[partition])
 
     def probabilities(self, partition: str) -> tuple[np.ndarray, np.ndarray] | None:
         """What the network made of the test or validation images, or None where that was not written down.
@@ -169,7 +175,7 @@ class Run(SpecFolder):
             Places in `classes`.
         probabilities : ndarray of float64, shape (N, C)
         """
-        table = _read_predictions(self.folder / PREDICTIONS[partition])
+        table = self.predicted(partition)
         if table is None:
             return None
         true = table["true"].map(self.classes.index).to_numpy()

@@ -1,0 +1,193 @@
+"""A real, small run that leaves the house."""
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from cfu_core.bundle.contents import MANIFEST, SELFTEST, WEIGHTS, open_bundle, write_manifest
+from cfu_core.bundle.using import verify
+from cfu_core.errors import BundleError, StopRequested
+from cfu_core.exporting.code import needed
+from cfu_core.exporting.export import export_run, export_zip, verify_bundle
+from cfu_core.runs.model_files import load_model
+from cfu_core.runs.store import Run
+from tests.runs.test_execution import Silent
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture(scope="session")
+def exported(_trained_home, tmp_path_factory):
+    home, identifier = _trained_home
+    folder = tmp_path_factory.mktemp("exported") / "bundle"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CFU_HOME", str(home))
+        found = export_run(Run(home / "runs" / identifier), folder, Silent())
+    return folder, found
+
+
+@pytest.fixture
+def bundle(exported, tmp_path):
+    """A copy that a test may damage."""
+    return shutil.copytree(exported[0], tmp_path / "bundle")
+
+
+def test_the_bundle_gives_the_dashboards_probabilities(exported, finished_run):
+    folder, found = exported
+    told = json.loads((folder / SELFTEST).read_text())["images"]
+    assert len(told) == min(20, len(finished_run.predictions()) + len(finished_run.predicted("validation")))
+    assert {each["true"] for each in told} == set(finished_run.classes)
+    table = finished_run.predictions().set_index("path")
+    for each in told[: len(table)]:
+        row = table.loc[each["path"]]
+        assert each["probabilities"] == {name: row[f"probability_{name}"] for name in finished_run.classes}
+    for by in ("ONNX", "PyTorch"):
+        assert found[by].images == len(told)
+        assert found[by].largest < 1e-5
+    assert open_bundle(folder).recipe == finished_run.recipe
+
+
+def test_its_own_script_works_without_this_program(bundle, drawn_shapes, finished_run, tmp_path):
+    def use(*arguments):
+        # isolated: the working directory and PYTHONPATH lend it nothing
+        return subprocess.run(
+            [sys.executable, "-I", str(bundle / "use.py"), *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    done = use("verify")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Every file is as it was made" in done.stdout
+    row = finished_run.predictions().iloc[0]
+    done = use("predict", drawn_shapes / row["path"])
+    (line,) = done.stdout.splitlines()
+    told = json.loads(line)
+    assert told["predicted"] == row["predicted"]
+    for name, value in told["probabilities"].items():
+        assert value == pytest.approx(row[f"probability_{name}"], abs=1e-5)
+    assert use("predict", tmp_path / "none.png").returncode == 2
+    assert not list(bundle.rglob("__pycache__"))
+
+
+def test_the_code_that_travels_needs_no_torch_and_no_pages():
+    names = {path.relative_to(path.parents[-2]).as_posix().rpartition("cfu_core/")[2] for path in needed()}
+    assert {"bundle/shell.py", "imaging/recipe.py", "imaging/reading.py", "errors.py", "__init__.py"} <= names
+    assert {name.partition("/")[0] for name in names} == {
+        "bundle",
+        "imaging",
+        "errors.py",
+        "settings.py",
+        "__init__.py",
+    }
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "model.onnx", "selftest/01.png", "code/cfu_core/imaging/recipe.py"])
+def test_one_changed_byte_is_noticed(bundle, name):
+    path = bundle / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match=name):
+        verify(bundle)
+
+
+def test_a_missing_file_is_noticed(bundle):
+    (bundle / "selftest" / "02.png").unlink()
+    with pytest.raises(BundleError, match="missing"):
+        verify(bundle)
+
+
+@pytest.mark.parametrize(
+    ("entry", "change"),
+    [
+        ("recipe", lambda facts: facts["recipe"].update(clip_limit=2.5)),
+        ("recipe", lambda facts: facts["recipe"].update(gamma=1.1)),  # of a step that is off
+        ("classes", lambda facts: facts["classes"].reverse()),
+        ("normalisation", lambda facts: facts["normalisation"]["mean"].reverse()),
+        ("more", lambda facts: facts.update(more=1)),
+    ],
+)
+def test_one_changed_entry_is_named(bundle, entry, change):
+    facts = json.loads((bundle / MANIFEST).read_text())
+    change(facts)
+    (bundle / MANIFEST).write_text(json.dumps(facts))
+    with pytest.raises(BundleError, match=f"the entry '{entry}' differs from its seal"):
+        verify(bundle)
+
+
+def sealed_again(bundle, **changed):
+    """Whoever changes a bundle may seal it as well."""
+    facts = json.loads((bundle / MANIFEST).read_text())
+    (bundle / MANIFEST).unlink()
+    kept = {name: value for name, value in facts.items() if name not in ("seals", "files", "format", "recipe_version")}
+    write_manifest(bundle, kept | changed)
+
+
+def test_another_recipe_under_good_seals_gives_other_probabilities(bundle):
+    recipe = open_bundle(bundle).facts["recipe"]
+    sealed_again(bundle, recipe={**recipe, "crop": False, "contrast": "none"})
+    with pytest.raises(BundleError, match="other probabilities than the dashboard"):
+        verify(bundle)
+
+
+def test_a_file_outside_of_the_bundle_is_refused(bundle):
+    told = json.loads((bundle / SELFTEST).read_text())
+    told["images"][0]["file"] = "../outside.png"
+    (bundle / SELFTEST).write_text(json.dumps(told))
+    sealed_again(bundle)
+    with pytest.raises(BundleError, match="outside"):
+        verify(bundle)
+
+
+def test_what_is_no_bundle_is_refused(tmp_path):
+    with pytest.raises(BundleError, match="not a bundle"):
+        verify(tmp_path)
+    (tmp_path / MANIFEST).write_text("[]")
+    with pytest.raises(BundleError, match="not a bundle"):
+        verify(tmp_path)
+
+
+def test_the_lines_of_the_card_load_the_weights(bundle, finished_run, monkeypatch):
+    card = (bundle / "README.md").read_text(encoding="utf-8")
+    lines = card.partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(bundle)
+    space: dict = {}
+    exec(lines, space)
+    ours = load_model(finished_run).state_dict()
+    assert all(np.array_equal(tensor, ours[name]) for name, tensor in space["network"].state_dict().items())
+
+
+def test_the_card_says_how_well_it_did_and_with_what_it_began(bundle, finished_run):
+    card = (bundle / "README.md").read_text(encoding="utf-8")
+    evaluation = finished_run.evaluation()
+    assert f"{evaluation.correct} of {evaluation.images} test images right" in card
+    assert "random weights" in card
+    assert "disc, ring, square" in card
+
+
+def test_a_folder_that_is_taken_and_a_stop_leave_everything_as_it_was(bundle, finished_run, tmp_path):
+    before = sorted(bundle.rglob("*"))
+    with pytest.raises(BundleError, match="there already"):
+        export_run(finished_run, bundle, Silent())
+    assert sorted(bundle.rglob("*")) == before
+    with pytest.raises(StopRequested):
+        export_run(finished_run, tmp_path / "new", Silent(reports=1))
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_zip_holds_a_bundle_that_passes(finished_run, tmp_path):
+    export_zip(finished_run, tmp_path / "bundle.zip", Silent())
+    with zipfile.ZipFile(tmp_path / "bundle.zip") as archive:
+        archive.extractall(tmp_path / "unpacked")
+    (folder,) = (tmp_path / "unpacked").iterdir()
+    assert folder.name == f"bundle-{finished_run.id}"
+    assert verify_bundle(folder)["PyTorch"].largest < 1e-5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle.zip", "unpacked"]
