@@ -6,14 +6,11 @@ import cv2
 import numpy as np
 import streamlit as st
 
-from cfu_core.errors import CfuError
 from cfu_core.evaluation.attention import enlarged, region_of_interest
 from cfu_core.imaging.cropping import Box
-from cfu_core.jobs.job import State, all_jobs
-from cfu_core.jobs.launch import submit
 from cfu_core.runs.attention import read_maps, read_pointing
 from cfu_core.runs.store import Run
-from pages.components.background import poll
+from pages.components.background import ask_for
 
 SIDE = 480  # pixels of a picture
 STRENGTH = 0.55  # of the map's colours where it is highest
@@ -39,7 +36,14 @@ def show_attention(run: Run, path: str, seen: np.ndarray, called: Sequence[tuple
     with place.cell():
         st.image(picture, caption=f"As the network saw it: {run.recipe.summary}", width="stretch")
     if maps is None:
-        _ask(run)
+        ask_for(
+            "explain",
+            run.id,
+            label="Show where the network looked",
+            icon=":material/center_focus_strong:",
+            doing="Where the network looks, in every test image",
+            help="Grad-CAM for every test image of this run; it takes some seconds, once.",
+        )
         return
     for label, probability in called:
         heat = maps[run.classes.index(label)]
@@ -64,29 +68,6 @@ def show_pointing(run: Run) -> None:
         f"class is highest inside the colony's box; before the network learned, in {found.untrained}; a point at "
         f"random would be in {found.chance:.0f}."
     )
-
-
-def _ask(run: Run) -> None:
-    """A button, then progress until the maps are there."""
-    asked = [job for job in all_jobs() if job.kind == "explain" and job.spec["run"] == run.id]
-    status = asked[-1].status() if asked else None
-    if status and not status.state.ended:
-        poll(str(asked[-1].folder), "Where the network looks, in every test image")
-        return
-    if status and status.state in (State.FAILED, State.INTERRUPTED):
-        st.error(status.message, icon=":material/error:")
-    if st.button(
-        "Show where the network looked",
-        icon=":material/center_focus_strong:",
-        key="explain",
-        help="Grad-CAM for every test image of this run; it takes some seconds, once.",
-    ):
-        try:
-            submit("explain", {"run": run.id})
-        except CfuError as error:
-            st.error(str(error), icon=":material/error:")
-        else:
-            st.rerun()
 
 
 def _overlaid(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:

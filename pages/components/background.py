@@ -1,4 +1,4 @@
-"""Work on a whole dataset that goes on beside the pages: measuring its images, preparing them under a recipe."""
+"""Work that goes on beside the pages: measuring a dataset's images, preparing them; what is asked for of a run."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import streamlit as st
 
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.survey import Survey
+from cfu_core.errors import CfuError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import Job, State, all_jobs
 from cfu_core.jobs.launch import submit
@@ -64,6 +65,36 @@ def prepare_for_all(data: Dataset, recipe: Recipe) -> None:
         )
     else:
         st.warning(f"{words}: {status.message} Apply again to go on.", icon=":material/warning:")
+
+
+def ask_for(kind: str, run: str, *, label: str, icon: str, doing: str, help: str) -> None:
+    """A button that asks for a job on a run; then its progress until it has ended, or why it failed.
+
+    Parameters
+    ----------
+    kind : str
+        Of the job.
+    run : str
+        Its identifier.
+    label, icon, help : str
+        Of the button.
+    doing : str
+        What is told while it is being done.
+    """
+    asked = [job for job in all_jobs() if job.kind == kind and job.spec["run"] == run]
+    status = asked[-1].status() if asked else None
+    if status and not status.state.ended:
+        poll(str(asked[-1].folder), doing)
+        return
+    if status and status.state in (State.FAILED, State.INTERRUPTED):
+        st.error(status.message, icon=":material/error:")
+    if st.button(label, icon=icon, key=kind, help=help):
+        try:
+            submit(kind, {"run": run})
+        except CfuError as error:
+            st.error(str(error), icon=":material/error:")
+        else:
+            st.rerun()
 
 
 @st.fragment(run_every=0.7)

@@ -7,6 +7,7 @@ from cfu_core.runs.naming import names_among
 from cfu_core.runs.store import Run, list_runs
 from pages.components import jobs, runs
 from pages.components.behind import choose_cell, chosen_cell, edits_of, show_images
+from pages.components.bundles import show_bundle
 from pages.components.downloads import with_download
 from pages.components.evaluation import against_the_rest, all_figures, class_figures, confidence
 from pages.components.matrices import confusion_matrix, side_by_side
@@ -49,6 +50,7 @@ def show_run(run: Run) -> None:
             with_download(
                 run.predictions(), f"{run.id}-predictions", label="Predictions of every test image", show=False
             )
+            show_bundle(run)
         show_images(run)
         views = {
             "Learning": learning,

@@ -14,8 +14,10 @@ from cfu_core.bundle.using import verify
 from cfu_core.errors import BundleError, StopRequested
 from cfu_core.exporting.code import needed
 from cfu_core.exporting.export import export_run, export_zip, verify_bundle
+from cfu_core.jobs.job import State, create_job
+from cfu_core.jobs.worker import run_in_foreground
 from cfu_core.runs.model_files import load_model
-from cfu_core.runs.store import Run
+from cfu_core.runs.store import BUNDLE, Run
 from tests.runs.test_execution import Silent
 
 pytestmark = pytest.mark.processes
@@ -191,3 +193,11 @@ def test_a_zip_holds_a_bundle_that_passes(finished_run, tmp_path):
     assert folder.name == f"bundle-{finished_run.id}"
     assert verify_bundle(folder)["PyTorch"].largest < 1e-5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle.zip", "unpacked"]
+
+
+def test_the_job_leaves_the_zip_in_the_runs_folder(finished_run):
+    status = run_in_foreground(create_job("export", {"run": finished_run.id}))
+    assert status.state is State.FINISHED, status.message
+    zipped = finished_run.folder / BUNDLE
+    assert zipfile.is_zipfile(zipped)
+    zipped.unlink()

@@ -11,11 +11,11 @@ from cfu_core.evaluation.confidence import at_temperature, reliability, temperat
 from cfu_core.evaluation.intervals import wilson
 from cfu_core.evaluation.ranking import curves
 from cfu_core.evaluation.tables import figures_table
-from cfu_core.jobs.job import State, all_jobs, process_started
+from cfu_core.jobs.job import State, Status, all_jobs, create_job, process_started
 from cfu_core.paper import RESULTS
 from cfu_core.runs.attention import Pointing, write_attention
 from cfu_core.runs.comparing import compare_runs
-from cfu_core.runs.store import list_runs
+from cfu_core.runs.store import BUNDLE, list_runs
 from cfu_core.storage import read_json, write_json
 from pages.components.tiles import _Choice
 from tests.pages.written import EPOCHS, tiles, write_run
@@ -526,6 +526,30 @@ def test_where_the_network_looked_is_asked_for_once_and_shown(visit, small_datas
         "Nothing spoke for disc (probability 0.10)",
     ]
     assert any("In 3 of 4 test images" in caption.value for caption in app.caption)
+
+
+def test_a_network_is_exported_once_and_offered(visit, small_dataset, no_workers):
+    run = write_run(small_dataset)
+    app = visit("model/results", dataset=small_dataset.id)
+    app.button(key="export").click().run()
+    assert not app.exception
+    (job,) = [job for job in all_jobs() if job.kind == "export"]
+    assert (job.spec["run"], "question" in no_workers) == (run.id, True)
+
+    (run.folder / BUNDLE).write_bytes(b"12" * 10**6)
+    app = visit("model/results", dataset=small_dataset.id)
+    assert not app.exception
+    assert "export" not in [button.key for button in app.button]
+    assert any(button.label.endswith("(2 MB)") for button in app.get("download_button"))
+
+
+def test_why_a_network_was_not_exported_is_said(visit, small_dataset):
+    run = write_run(small_dataset)
+    job = create_job("export", {"run": run.id})
+    job.write_status(Status(state=State.FAILED, message="The disk is full."))
+    app = visit("model/results", dataset=small_dataset.id)
+    assert any(error.value == "The disk is full." for error in app.error)
+    assert app.button(key="export").label == "Export the network"
 
 
 def select(paths, app, key) -> None:
