@@ -57,7 +57,7 @@ def show_images(run: Run) -> None:
         st.caption(
             "The network, which has not learned from these images, gives another class at least the probability that "
             "images of that class usually have (confident learning, Northcutt et al. 2021). Look at each: the label "
-            "may be wrong, or the network is. *Repeat* with folds does the same for every image."
+            "may be wrong, or the network is. *Repeat* over folds asks the same of every image."
         )
     rows = in_order(groups[which][1], order)
     try:

@@ -1,6 +1,7 @@
 """The same training with other seeds and over folds: asked for by one click, shown with every point."""
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -9,6 +10,7 @@ import streamlit as st
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.intervals import wilson
 from cfu_core.jobs.launch import repeat
+from cfu_core.runs.doubting import doubted
 from cfu_core.runs.repeating import FOLDS, SEEDS, Family, families, in_folds, with_seeds
 from cfu_core.runs.store import Run
 from pages.components import charts
@@ -68,6 +70,52 @@ def show_spread(runs: Sequence[Run]) -> None:
         "test images, so they tell how much the training itself wavers, not how sure the accuracy is; folds test "
         "other images each time."
     )
+    for place, family in enumerate(found):
+        if family.varied == "folds":
+            _doubts(family, place)
+
+
+def _doubts(family: Family, place: int) -> None:
+    """Images whose label the networks doubt that have not learned from them; looked for when it is opened."""
+    opened = st.expander(
+        f"Suspected label errors: {family.name}", icon=":material/rule:", key=f"doubts-{place}", on_change="rerun"
+    )
+    if not opened.open:
+        return
+    with opened:
+        table = doubted(family.runs)
+        if table is None:
+            st.caption(f"{len(family.runs)} of {family.runs[0].config['folds']} folds are there; all are needed.")
+            return
+        dataset = family.runs[0].spec["dataset"]["id"]
+        shown = pd.DataFrame(
+            {
+                "Image": table["path"],
+                "Labelled": table["label"],
+                "Seems to be": table["seems"],
+                "Probability of that": table["probability"],
+                "Of its label": table["probability_label"],
+                "Look": [f"explore?{urlencode({'dataset': dataset, 'image': path})}" for path in table["path"]],
+            }
+        )
+        number = st.column_config.NumberColumn(format="%.3f")
+        with_download(
+            shown,
+            f"label_errors-{place}",
+            file=table,
+            column_config={
+                "Probability of that": number,
+                "Of its label": number,
+                "Look": st.column_config.LinkColumn(display_text="Open on Explore"),
+            },
+        )
+        images = "image" if len(table) == 1 else "images"
+        st.caption(
+            f"{len(table)} {images} of {family.images}, each judged by the fold that did not learn from it: another "
+            "class has at least the probability there that its own images usually have (confident learning, Northcutt "
+            "et al. 2021). The widest gap first. The label may be wrong, or the network is: look, and correct the "
+            "class on the Explore page."
+        )
 
 
 def _together(family: Family) -> str:

@@ -489,6 +489,14 @@ def test_a_run_is_repeated_by_one_click_and_the_spread_is_shown(visit, small_dat
     points = figures(app)[0]["data"][0]
     assert sorted(points["x"]) == pytest.approx(sorted(100 * value for value in accuracies))
 
+    app.session_state["doubts-0"] = True
+    app.run()
+    assert not app.exception
+    doubts = next(table.value for table in app.dataframe if "Seems to be" in table.value)
+    wrong = [p for r in folds for p, a, b in r.predictions()[["path", "true", "predicted"]].to_numpy() if a != b]
+    assert sorted(doubts["Image"]) == sorted(wrong)
+    assert doubts["Look"].iloc[0].startswith(f"explore?dataset={small_dataset.id}&image=")
+
 
 def test_settings_stand_side_by_side(visit, small_dataset, figures):
     write_run(small_dataset, wrong=[0])
