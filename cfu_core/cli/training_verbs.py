@@ -73,7 +73,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
-    from cfu_core.evaluation.tables import screen_columns, table_3, table_4
+    from cfu_core.evaluation.tables import in_common, screen_columns, table_3, table_4
     from cfu_core.models.registry import architecture
     from cfu_core.paper import REMARKS, TABLE_1
     from cfu_core.runs.store import result_of
@@ -90,7 +90,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         print_json({"runs": [run.id for run in runs], "status": status, **rows})
     else:
         for title, table in zip(("Table 3: seconds", "Table 4: precision and accuracy"), tables.values(), strict=True):
-            print(f"\n{title}\n{table[screen_columns(table)].to_string(index=False, na_rep='')}")
+            print(f"\n{title}; {in_common(table)}\n{table[screen_columns(table)].to_string(index=False, na_rep='')}")
         print("\n" + "\n".join(REMARKS))
     return OK if status == "finished" else INTERRUPTED
 

@@ -14,7 +14,8 @@ from cfu_core.evaluation.intervals import bootstrapped, wilson
 from cfu_core.evaluation.metrics import Evaluation
 
 WHO = (
-    *("Network", "Images", "Mode", "Began with", "Epochs"),  # always on the screen; what follows, where it differs
+    *("Network", "Images"),  # always on the screen; what follows, where it differs
+    *("Mode", "Began with", "Epochs"),
     *("Dataset", "Preprocessing", "Seed", "Fold", "Split seed", "Batch size", "Learning rate", "Optimizer"),
     *("Schedule", "Patience"),
 )
@@ -31,6 +32,8 @@ FIGURES = {
     "kappa": "Cohen's kappa",
     "matthews": "Matthews correlation",
 }
+#: Of `WHO`, what every screen tells: in a column where rows differ, else once, in these words.
+COMMON = {"Mode": "{}", "Began with": "began with {}", "Epochs": "{} epochs"}
 SECONDS = ("decode", "preprocess", "transfer", "train", "validate", "test")  # the rest is "other"
 
 
@@ -83,7 +86,9 @@ class RunResult:
 
 
 def table_1(sizes: Mapping[str, Any], labels: Mapping[str, str]) -> pd.DataFrame:
-    """Depth and size of the networks.
+    """Depth and size of the networks, beside what was published and less it.
+
+    The published parameters are rounded to millions, so a difference of less than half a million is none.
 
     Parameters
     ----------
@@ -95,13 +100,16 @@ def table_1(sizes: Mapping[str, Any], labels: Mapping[str, str]) -> pd.DataFrame
     rows = []
     for key, size in sizes.items():
         published = paper.TABLE_1.get(key)
+        millions = published.parameters_millions if published else None
         rows.append(
             {
                 "Network": labels[key],
                 "Layers": size.layers,
                 "Layers, published": published.layers if published else None,
+                "Layers, difference": _less(size.layers, published.layers if published else None),
                 "Parameters, 1000 classes": size.parameters_imagenet,
-                "Parameters, published (millions)": published.parameters_millions if published else None,
+                "Parameters, published (millions)": millions,
+                "Parameters, difference (millions)": _less(size.parameters_imagenet / 1e6, millions),
                 "Parameters, these classes": size.parameters,
                 "Multiply-adds per image": size.multiply_adds,
             }
@@ -110,17 +118,34 @@ def table_1(sizes: Mapping[str, Any], labels: Mapping[str, str]) -> pd.DataFrame
 
 
 def table_2(counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
-    """Images per class and partition, with totals; the published counts beside classes of the paper's names."""
+    """Images per class and partition, with totals.
+
+    Beside classes of the paper's names stand the published counts, and the counts less those, both in the order of
+    the partitions: training / validation / test. The totals have them where the classes are the paper's.
+    """
+    printed: dict[str, Mapping[str, int]] = {name: paper.TABLE_2[name] for name in counts if name in paper.TABLE_2}
+    if set(counts) == set(paper.TABLE_2):
+        printed["All"] = _summed(paper.TABLE_2)
     rows = []
-    for name, parts in counts.items():
-        published = paper.TABLE_2.get(name)
-        row: dict[str, Any] = {"Class": name, **{p.capitalize(): n for p, n in parts.items()}}
-        row["Total"] = sum(parts.values())
-        row["Published"] = " / ".join(str(n) for n in published.values()) if published else ""
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    totals = {column: int(table[column].sum()) for column in ("Training", "Validation", "Test", "Total")}
-    return pd.concat([table, pd.DataFrame([{"Class": "All", **totals, "Published": ""}])], ignore_index=True)
+    for name, parts in {**counts, "All": _summed(counts)}.items():
+        published = printed.get(name, {})
+        less = {part: parts[part] - number for part, number in published.items()}
+        rows.append(
+            {
+                "Class": name,
+                **{part.capitalize(): number for part, number in parts.items()},
+                "Total": sum(parts.values()),
+                "Published": " / ".join(str(number) for number in published.values()),
+                "Difference": " / ".join(f"{number:+d}" if number else "0" for number in less.values()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _summed(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Of all classes, by partition."""
+    parts = next(iter(counts.values()))
+    return {part: sum(row[part] for row in counts.values()) for part in parts}
 
 
 def table_3(results: Sequence[RunResult]) -> pd.DataFrame:
@@ -159,9 +184,9 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
                 "Published accuracy": published.accuracy if published else None,
                 "Difference of accuracy": _less(accuracy, published.accuracy if published else None),
                 "Precision, macro": macro,
-                "Precision, micro": micro,
                 "Published precision": printed,
                 "Difference of precision, macro": _less(macro, printed),
+                "Precision, micro": micro,
                 "Difference of precision, micro": _less(micro, printed),
                 "Correct": evaluation.correct if evaluation else None,
                 "Test images": evaluation.images if evaluation else None,
@@ -171,13 +196,23 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
 
 
 def screen_columns(table: pd.DataFrame) -> list[str]:
-    """Columns of `table_3` or `table_4` for a screen: what always names a row, the figures, what else tells rows apart.
+    """Columns of `table_3` or `table_4` for a screen: the network and its images, what tells rows apart, the figures.
 
-    A file has all columns.
+    The preprocessing, a long text, stands last, where the network and its images do not tell it. A file has all
+    columns; what `in_common` says, a screen says once.
     """
-    first = [name for name in WHO[:5] if name in table and table[name].notna().any()]
-    more = [name for name in WHO[5:] if name in table and table[name].nunique() > 1]
-    return [*first, *(name for name in table if name not in (*WHO, "Run")), *more]
+    apart = [name for name in WHO[2:] if name in table and table[name].nunique(dropna=False) > 1]
+    if "Preprocessing" in apart:
+        apart.remove("Preprocessing")
+    figures = [name for name in table if name not in (*WHO, "Run")]
+    last = "Preprocessing" in table and (table.groupby(list(WHO[:2]))["Preprocessing"].nunique() > 1).any()
+    return [*WHO[:2], *apart, *figures, *(["Preprocessing"] if last else [])]
+
+
+def in_common(table: pd.DataFrame) -> str:
+    """How every row of `table_3` or `table_4` was trained, as far as they share it: ``"probe, began with ..."``."""
+    shared = {name: table[name].iloc[0] for name in COMMON if table[name].nunique(dropna=False) == 1}
+    return ", ".join(COMMON[name].format(value) for name, value in shared.items() if not pd.isna(value))
 
 
 def per_class_table(evaluation: Evaluation) -> pd.DataFrame:

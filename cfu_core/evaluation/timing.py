@@ -42,7 +42,10 @@ def finding(results: Sequence[RunResult]) -> str:
         f"{treated / plain:.2f} times as long. "
     )
     prepared = sum(_preparing(b) - _preparing(a) for a, b in pairs)
-    said += f"Decoding and preprocessing made {prepared:+.1f} s of this difference of {more:+.1f} s."
+    said += (
+        f"The difference of {more:+.1f} s: {prepared:+.1f} s of decoding and preprocessing, "
+        f"{more - prepared:+.1f} s of everything else."
+    )
     reused = sum(result.cache_reused for pair in pairs for result in pair)
     if reused:
         said += f" In {reused} of the {2 * len(pairs)} runs the images had been prepared by an earlier run."

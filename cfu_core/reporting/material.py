@@ -79,13 +79,13 @@ def _material(runs: Sequence[Run]) -> Material:
 
 def _split(split: Mapping) -> Printed:
     table = table_2(split["counts"])
-    columns = ["Class", *(partition.capitalize() for partition in PARTITIONS), "Total", "Published"]
+    columns = ["Class", *(partition.capitalize() for partition in PARTITIONS), "Total", "Published", "Difference"]
     rows = [[str(value) or NONE for value in row] for row in table[columns].itertuples(index=False)]
     return Printed(
         caption=f"Table 2. Images by class and partition; split seed {split['seed']}",
-        columns=[*columns[:-1], "Published, training / validation / test"],
+        columns=columns,
         rows=rows,
-        note=split["nearness"],
+        note=f"{split['nearness']} Published and difference: training / validation / test.",
     )
 
 

@@ -79,7 +79,7 @@ def _settings(run: Run) -> dict[str, Any]:
         "Clip limit": recipe.clip_limit if recipe.contrast == "clahe" else None,
         "Tiles": recipe.tiles if recipe.contrast == "clahe" else None,
         **found,
-        "Fold": run.fold,
+        "Fold": run.fold or None,
         "Augmentation": _augmentation(config["augmentation"]),
         "Dataset": run.spec["dataset"]["name"],
         "Dataset version": run.spec["dataset"].get("version", 0),

@@ -45,7 +45,7 @@ def show_images(run: Run) -> None:
     if tested is None or found is None:
         return
     table = judged(tested["path"], *found, run.classes)
-    st.subheader("The images behind the figures", anchor=False)
+    st.header("The images behind the figures", anchor=False)
     editing.notice()
     groups = _groups(table, run.classes, suspected(*found))
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from plotly.colors import find_intermediate_color, hex_to_rgb, label_rgb
 
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.evaluation.confidence import Reliability
@@ -20,19 +21,27 @@ BADGE = {"training": "Train", "validation": "Val", "test": "Test"}  # where ther
 
 
 def show(
-    figure: go.Figure, *, key: str, alt: str, height: int = 320, on_select: Callable | None = None, **selection: Any
+    figure: go.Figure,
+    *,
+    key: str,
+    alt: str,
+    height: int = 320,
+    margin: Mapping[str, int] | None = None,
+    on_select: Callable | None = None,
+    **selection: Any,
 ) -> None:
-    """Put a figure on the page, as wide as its place; with `on_select`, what is drawn in it is told."""
+    """Put a figure on the page, as wide as its place; with `on_select`, what is drawn in it is told.
+
+    The margin, in pixels, is found from its title and its legend, unless it is given.
+    """
     legend = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "traceorder": "normal"}
     colors = theme()
     figure.update_layout(template="streamlit", colorway=colors.categories, height=height, legend=legend)
-    margin = (
-        MARGIN
-        if sum(getattr(trace, "showlegend", True) is not False for trace in figure.data) > 1
-        else MARGIN | {"b": 8}
-    )
-    figure.update_layout(margin=margin if figure.layout.title.text else margin | {"t": 8})
-    scale = [[0, colors.background], [1, colors.accent]]
+    if margin is None:
+        named = sum(getattr(trace, "showlegend", True) is not False for trace in figure.data) > 1
+        margin = MARGIN | ({} if named else {"b": 8}) | ({} if figure.layout.title.text else {"t": 8})
+    figure.update_layout(margin=margin)
+    scale = [[0, colors.background], [1, colors.full]]
     figure.for_each_trace(lambda t: t.update(colorscale=t.colorscale or scale), selector={"type": "heatmap"})
     st.plotly_chart(
         figure,
@@ -51,13 +60,18 @@ class Theme(NamedTuple):
     background: str
     ink: str
     categories: list[str]
+    full: str  # of what is filled the most; light text on it can be read
 
 
 def theme() -> Theme:
     """The light or the dark theme."""
     kind = "dark" if st.context.theme.type == "dark" else "light"
     names = ("primaryColor", "secondaryBackgroundColor", "textColor", "chartCategoricalColors")
-    return Theme(*(st.get_option(f"theme.{kind}.{name}") for name in names))
+    accent, background, ink, categories = (st.get_option(f"theme.{kind}.{name}") for name in names)
+    full = accent
+    if kind == "dark":  # the accent is pale there
+        full = label_rgb(find_intermediate_color(hex_to_rgb(background), hex_to_rgb(accent), 0.75))
+    return Theme(accent, background, ink, categories, full)
 
 
 def class_bars(counts: Mapping[str, int]) -> go.Figure:
@@ -193,7 +207,12 @@ def probe_trials(trials: Sequence[Mapping[str, float]], strength: float) -> go.F
         figure.add_scatter(name=partition, x=x, y=y, mode="lines+markers", line={"dash": dash, "width": 3})
     figure.add_vline(strength, line={"color": theme().ink, "dash": "dot", "width": 1})
     figure.update_layout(title="Accuracy by how freely the last layer may learn", yaxis_title="accuracy (%)")
-    figure.update_xaxes(type="log", title="C, the inverse of the penalty; dotted: the one that was kept")
+    figure.update_xaxes(
+        type="log",
+        dtick=1,
+        exponentformat="power",
+        title="C, the inverse of the penalty; dotted: the one that was kept",
+    )
     figure.update_yaxes(range=[0, 102])
     return figure
 

@@ -39,7 +39,7 @@ def with_download(
         Of `st.dataframe`.
     """
     if show:
-        st.dataframe(table, hide_index=True, **kwargs)
+        st.dataframe(table, hide_index=True, placeholder="–", **kwargs)
     kept = table if file is None else file
     caption = name.replace("_", " ").replace("-", " ").capitalize()
     # each is made when it is asked for

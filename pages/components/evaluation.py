@@ -28,14 +28,17 @@ def class_figures(evaluation: Evaluation) -> None:
     st.caption(f"{of}; the 95 % interval of the accuracy is {low:.1%} to {high:.1%} (Wilson)")
     table = per_class_table(evaluation)
     text = _in_words(table, SHARES)
-    text["Recall, 95 %"] = _intervals(table, "Recall, low", "Recall, high")
-    columns = ["Class", "Images", "Precision", "Recall", "Recall, 95 %", "Specificity", "F1"]
+    intervals = zip(text["Recall"], table["Recall, low"], table["Recall, high"], strict=True)
+    text["Recall (95 %)"] = [
+        said if pd.isna(low) else f"{said} ({low:.2f}–{high:.2f})" for said, low, high in intervals
+    ]
+    columns = ["Class", "Images", "Precision", "Recall (95 %)", "Specificity", "F1"]
     with_download(text[columns], "per_class", file=table)
     st.caption(
         "Precision: of the images called this class, the share that is. Recall (sensitivity): of the images of this "
-        "class, the share that was found. Specificity: of all other images, the share that was not called this class. "
-        "Undefined: nothing was called this class, or there is no image of it; the macro mean counts an undefined "
-        "precision as 0."
+        "class, the share that was found, with its 95 % interval (Wilson). Specificity: of all other images, the share "
+        "that was not called this class. Undefined: nothing was called this class, or there is no image of it; the "
+        "macro mean counts an undefined precision as 0."
     )
 
 
@@ -113,7 +116,7 @@ def _figures_table(key: str, _evaluation: Evaluation) -> pd.DataFrame:  # noqa: 
 
 def _in_words(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Shares as text, so that an undefined one says so."""
-    return table.assign(**{c: table[c].map(lambda v: "undefined" if pd.isna(v) else f"{v:.4f}") for c in columns})
+    return table.assign(**{c: table[c].map(lambda v: "undefined" if pd.isna(v) else f"{v:.3f}") for c in columns})
 
 
 def _intervals(table: pd.DataFrame, low: str, high: str) -> list[str]:

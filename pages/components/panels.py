@@ -50,7 +50,7 @@ def split_panel(data: Dataset, split: Split) -> None:
     )
     counts = table_2(split.counts)
     if not counts["Published"].any():
-        counts = counts.drop(columns="Published")
+        counts = counts.drop(columns=["Published", "Difference"])
     narrow = {"Training": "Train", "Validation": "Val", "Test": "Test", "Total": "Total"}
     widths = {name: st.column_config.NumberColumn(label, width=54) for name, label in narrow.items()}
     st.dataframe(counts, hide_index=True, column_config=widths)

@@ -44,7 +44,7 @@ def show_spread(runs: Sequence[Run]) -> None:
     found = families(runs)
     if not found:
         return
-    st.subheader("How far results spread", anchor=False)
+    st.header("How far results spread", anchor=False)
     table = pd.DataFrame(
         {
             "Runs": [family.name for family in found],

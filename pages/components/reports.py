@@ -14,7 +14,7 @@ MADE = "report_made"  # in the session: which runs under which names, and the fi
 
 def show_report(runs: Sequence[Run]) -> None:
     """A button that makes the report of these runs, all finished; then its files."""
-    st.subheader("Report", anchor=False)
+    st.header("Report", anchor=False)
     st.caption(
         "Everything of the runs above in one file: figures, tables beside the paper, intervals, comparisons, the "
         "images and their edits, settings, versions, and the commands that repeat them."

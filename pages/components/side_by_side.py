@@ -1,8 +1,9 @@
 """Any runs in one table: what they were asked for, what came out, and what tells them apart."""
 
 from collections.abc import Sequence
+from textwrap import shorten
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -13,6 +14,9 @@ from cfu_core.runs.store import Run
 from pages.components import charts
 from pages.components.downloads import with_download
 from pages.components.state import in_url
+
+OF_RECIPE = ("Clip limit", "Tiles", "Preprocessing")
+LONGEST = 22  # characters beside an axis
 
 
 def settings_and_results(runs: Sequence[Run]) -> None:
@@ -38,8 +42,16 @@ def settings_and_results(runs: Sequence[Run]) -> None:
             "table searches it."
         )
         if told:
-            figure = _parallel(table, [*told, "Accuracy"])
-            charts.show(figure, key="parallel", alt="Settings of every run against its accuracy", height=380)
+            st.html(
+                f"<style>.parcoords .axis :is(.domain, line) {{stroke: {charts.theme().ink}}}</style>"
+            )  # else black
+            charts.show(
+                _parallel(table, told),
+                key="parallel",
+                alt="Settings of every run against its accuracy",
+                height=380,
+                margin={"l": 110, "r": 60, "t": 56, "b": 24},  # for what is written over and beside the axes
+            )
             st.caption("Each line is a run. Drag along an axis to keep only the runs that pass through there.")
 
 
@@ -58,27 +70,53 @@ def _marked(table: pd.DataFrame, marked: Sequence[str], first: pd.Series) -> Sty
 
 
 def _parallel(table: pd.DataFrame, columns: Sequence[str]) -> go.Figure:
-    """Every run as a line over its settings, ending at its accuracy."""
-    dimensions = []
-    for name in columns:
-        values = pd.to_numeric(table[name], errors="coerce")
-        if values.notna().all():
-            levels = np.unique(values)
-            ticks = {"tickvals": levels, "ticktext": [f"{v:g}" for v in levels]} if len(levels) <= 6 else {}
-            dimensions.append({"label": name, "values": values, **ticks})
-        else:
-            codes, texts = pd.factorize(table[name].astype(str), sort=True)
-            dimensions.append({"label": name, "values": codes, "tickvals": list(range(len(texts))), "ticktext": texts})
+    """Every run as a line over its settings, ending at its accuracy.
+
+    The recipe has an axis only where the network and the images do not tell it already.
+    """
+    told = ["Network", "Images"]
+    for name in OF_RECIPE:
+        if (table.groupby(told, dropna=False)[name].nunique(dropna=False) > 1).any():
+            told.append(name)
+    axes = [name for name in columns if name in told or name not in OF_RECIPE]
+    dimensions = [_axis(table[name], name) for name in axes]
     theme = charts.theme()
-    accuracy = table["Accuracy"]
-    figure = go.Figure(
+    accuracy = 100 * table["Accuracy"]
+    dimensions.append({"label": "Accuracy (%)", "values": accuracy, "tickformat": ".0f"})
+    return go.Figure(
         go.Parcoords(
             dimensions=dimensions,
             line={"color": accuracy, "colorscale": [[0, theme.categories[1]], [1, theme.accent]]},
-            labelfont={"color": theme.ink},
-            tickfont={"color": theme.ink},
-            rangefont={"color": theme.ink},
+            labelfont={"color": theme.ink, "size": 14},
+            tickfont={"color": theme.ink, "size": 13},
+            rangefont={"color": "rgba(0, 0, 0, 0)"},  # the ticks say it already
         )
     )
-    figure.update_layout(margin={"l": 90, "r": 60, "t": 50, "b": 20})
-    return figure
+
+
+def _in_ink() -> None:
+    """Plotly draws the axes black, and an edge around letters, whatever the theme."""
+    ink = charts.theme().ink
+    st.html(
+        f"<style>.parcoords .axis :is(.domain, line) {{stroke: {ink}}}"
+        ".parcoords text {text-shadow: none !important}</style>"
+    )
+
+
+def _axis(values: pd.Series, name: str) -> dict[str, Any]:
+    """Where the runs lie on a setting's axis: each value a step, in the order of numbers or of letters."""
+    numbers = pd.to_numeric(values, errors="coerce")
+    ranked = numbers if numbers.isna().equals(values.isna()) else values.astype("string")
+    order = sorted(ranked.dropna().unique())
+    steps = {value: step for step, value in enumerate(order, int(ranked.isna().any()))}  # without a value: lowest
+    texts = [*(["none"] if ranked.isna().any() else []), *(_short(value) for value in order)]
+    return {
+        "label": name,
+        "values": [steps.get(value, 0) for value in ranked],
+        "tickvals": list(range(len(texts))),
+        "ticktext": texts,
+    }
+
+
+def _short(value: Any) -> str:
+    return shorten(value, LONGEST, placeholder="…") if isinstance(value, str) else f"{value:g}"

@@ -143,7 +143,8 @@ def header(title: str, caption: str) -> None:
     if st.context.theme.type == "dark":
         # Streamlit writes white on its primary colour, which is pale in the dark theme, as text in it has to be
         ink = st.get_option("theme.dark.backgroundColor")
-        st.html(f"<style>[data-testid=stBaseButton-primary]:not(:disabled) {{color: {ink}}}</style>")
+        on_primary = "[data-testid=stBaseButton-primary]:not(:disabled), [data-testid=stMultiSelect] [data-tag] *"
+        st.html(f"<style>{on_primary} {{color: {ink}}}</style>")
     st.title(title, anchor=False)
     st.caption(caption)
 
@@ -153,7 +154,7 @@ def chosen_dataset() -> Dataset:
     identifier = st.session_state.get("dataset")
     if not identifier:
         with st.container(border=True):
-            st.subheader("No dataset yet", anchor=False)
+            st.header("No dataset yet", anchor=False)
             st.write("Draw the demo dataset or import your own images first.")
             st.page_link("pages/start/overview.py", label="Go to the overview", icon=":material/home:")
         st.stop()

@@ -20,7 +20,7 @@ def show_verdicts(shown: Sequence[Run]) -> None:
     """Runs that differ by the preprocessing alone, or every two, where they were tested on the same images."""
     if len(shown) < 2:
         return
-    st.subheader("Do they differ?", anchor=False)
+    st.header("Do they differ?", anchor=False)
     pairs, which = preprocessing_pairs(shown), WAYS[1]
     if pairs:
         which = st.segmented_control(
@@ -34,21 +34,28 @@ def show_verdicts(shown: Sequence[Run]) -> None:
     if table.empty:
         st.info("No two of these runs were tested on the same images, so they cannot be compared.")
         return
-    with_download(
-        table.drop(columns=["Low", "High"]).assign(
-            Difference=[
+    shown = pd.DataFrame(
+        {
+            "First": table["First"],
+            "Second": table["Second"],
+            "Verdict on the second": table["Verdict on the second"],
+            "Only one right": [
+                f"{first} : {second}"
+                for first, second in zip(table["Only first right"], table["Only second right"], strict=True)
+            ],
+            "Difference": [
                 f"{d:+.3f} ({low:+.3f} to {high:+.3f})"
                 for d, low, high in zip(table["Difference"], table["Low"], table["High"], strict=True)
-            ]
-        ),
-        "comparisons",
-        file=table,
-        column_config={name: st.column_config.NumberColumn(format="%.3g") for name in ("p, exact McNemar", "p, Holm")},
+            ],
+            "p": table["p, exact McNemar"],
+        }
     )
-    together = f"; by Holm, it is raised for the {len(table)} comparisons shown together." if len(table) > 1 else "."
+    with_download(shown, "comparisons", file=table, column_config={"p": st.column_config.NumberColumn(format="%.3g")})
+    together = f", in the verdict raised for the {len(table)} comparisons shown together (Holm)"
     st.caption(
-        "Each two runs on the same test images, image by image. Difference: of the accuracies, with its 95 % interval "
-        f"(bootstrap). p: how often chance alone would part the two at least so much (exact McNemar test){together} "
+        "Each two runs on the same test images, image by image. Only one right: images that only the first, and "
+        "that only the second run got right. Difference: of the accuracies, with its 95 % interval (bootstrap). p: how "
+        f"often chance alone would part the two at least so much (exact McNemar test){together * (len(table) > 1)}. "
         "“Hardly chance” is said below 0.05."
     )
 

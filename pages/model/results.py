@@ -41,7 +41,7 @@ def show_run(run: Run) -> None:
         st.caption(f"{run.recipe.summary} · seed {run.config['seed']} · {length}", width="stretch")
     runs.ended_notice(run)
     if evaluation:
-        place = st.grid(2, min_column_width=430, gap="large")
+        place = st.grid(2, min_column_width=430)
         with place.cell():
             confusion_matrix(evaluation, chosen=chosen_cell(run), on_choose=choose_cell)
         with place.cell():
@@ -107,19 +107,17 @@ if not found:
     st.page_link("pages/model/train.py", label="Train a network", icon=":material/model_training:")
     st.stop()
 compare({i: run for i, run in found.items() if run.evaluation()})
-st.subheader("One run in depth", anchor=False)
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    chosen = url_choice(
-        "Run",
-        list(found),
-        key="run",
-        names=runs.labels(list(found.values())).__getitem__,
-        default=next(iter(found)),
-        width=560,
-    )
-    if chosen:
+st.header("One run in depth", anchor=False)
+chosen = url_choice(
+    "Run",
+    list(found),
+    key="run",
+    names=runs.labels(list(found.values())).__getitem__,
+    default=next(iter(found)),
+)
+if chosen:
+    with st.container(horizontal=True):
         runs.manage(found[chosen])
         if found[chosen].evaluation():
             repeat_button(found[chosen])
-if chosen:
     show_run(found[chosen])

@@ -39,7 +39,7 @@ summaries = list_datasets()
 place = st.grid(2, min_column_width=380, gap="large")
 left, right = place.cell(), place.cell()
 with left:
-    st.subheader("Start with the demo" if not summaries else "Your datasets", anchor=False)
+    st.header("Start with the demo" if not summaries else "Your datasets", anchor=False)
     if not summaries:
         st.write(
             "728 images of CFU-E, CFU-GM and CFU-PreB colonies in the numbers of the paper. "
@@ -83,7 +83,7 @@ with left:
     if not any(summary.drawn for summary in summaries):
         demo_button(primary=not summaries)
 with right:
-    st.subheader("Use your own images", anchor=False)
+    st.header("Use your own images", anchor=False)
     with st.container(border=True):
         import_form()
     with st.expander("How should the folder look?", icon=":material/folder:"):

@@ -5,7 +5,16 @@ import pytest
 
 from cfu_core import paper
 from cfu_core.evaluation.metrics import evaluate
-from cfu_core.evaluation.tables import RunResult, per_class_table, screen_columns, table_1, table_2, table_3, table_4
+from cfu_core.evaluation.tables import (
+    RunResult,
+    in_common,
+    per_class_table,
+    screen_columns,
+    table_1,
+    table_2,
+    table_3,
+    table_4,
+)
 
 
 def result(**changed) -> RunResult:
@@ -37,21 +46,31 @@ def test_table_1_shows_measured_and_published_sizes_side_by_side():
     assert table.loc[0, "Parameters, published (millions)"] == 12
     assert table.loc[0, "Parameters, 1000 classes"] == 11_689_512
     assert table.loc[0, "Parameters, these classes"] == 11_178_051
+    assert table.loc[0, "Layers, difference"] == 0
+    assert table.loc[0, "Parameters, difference (millions)"] == pytest.approx(-0.310488)
     assert pd.isna(table.loc[1, "Layers, published"])
+    assert pd.isna(table.loc[1, "Parameters, difference (millions)"])
     assert pd.isna(table.loc[1, "Parameters, published (millions)"])
 
 
 def test_table_2_has_totals_and_the_published_counts():
     table = table_2({name: dict(parts) for name, parts in paper.TABLE_2.items()})
     assert table["Class"].tolist() == ["CFU-E", "CFU-GM", "CFU-PreB", "All"]
-    assert table["Published"].tolist() == ["146 / 31 / 31", "277 / 60 / 59", "87 / 18 / 19", ""]
+    assert table["Published"].tolist() == ["146 / 31 / 31", "277 / 60 / 59", "87 / 18 / 19", "510 / 109 / 109"]
+    assert set(table["Difference"]) == {"0 / 0 / 0"}
     assert table["Total"].tolist() == [208, 396, 124, 728]
     assert table.loc[3, ["Training", "Validation", "Test"]].tolist() == [510, 109, 109]
 
 
+def test_table_2_tells_counts_less_the_published_ones():
+    other = {"training": 3, "validation": 1, "test": 2}
+    table = table_2({"CFU-E": {"training": 148, "validation": 30, "test": 31}, "monocyte": other})
+    assert table["Difference"].tolist() == ["+2 / -1 / 0", "", ""]
+
+
 def test_table_2_has_no_published_counts_for_other_classes():
     table = table_2({"monocyte": {"training": 3, "validation": 1, "test": 2}})
-    assert table["Published"].tolist() == ["", ""]
+    assert table["Published"].tolist() == table["Difference"].tolist() == ["", ""]
     assert table.loc[1, ["Training", "Validation", "Test", "Total"]].tolist() == [3, 1, 2, 6]
 
 
@@ -148,8 +167,17 @@ def test_what_tells_the_rows_apart_stays_on_the_screen():
     table = table_4([weaker, result(recipe="CLAHE 4", settings={"split_seed": 0, "batch_size": 15})])
     assert table["Preprocessing"].tolist() == ["CLAHE 2", "CLAHE 4"]
     shown = screen_columns(table)
-    assert {"Network", "Images", "Began with", "Epochs", "Preprocessing", "Accuracy"} <= set(shown)
-    assert not {"Dataset", "Seed", "Split seed", "Batch size", "Run"} & set(shown)
+    assert {"Network", "Images", "Preprocessing", "Accuracy"} <= set(shown)
+    assert not {"Mode", "Began with", "Epochs", "Dataset", "Seed", "Split seed", "Batch size", "Run"} & set(shown)
+
+
+def test_what_rows_have_in_common_is_said_once():
+    same = table_4([result(), result(images="original")])
+    assert in_common(same) == "fine-tune, began with random weights, 10 epochs"
+    other = table_4([result(), result(mode="probe", epochs=None)])
+    assert in_common(other) == "began with random weights"
+    assert screen_columns(other)[:5] == ["Network", "Images", "Mode", "Epochs", "Accuracy"]
+    assert in_common(table_3([result(mode="probe", epochs=None)])) == "probe, began with random weights"
 
 
 def test_rows_of_two_datasets_name_each_and_mark_the_drawn_one():

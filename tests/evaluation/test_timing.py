@@ -34,7 +34,7 @@ def test_phases_add_up_to_the_whole():
 def test_a_pair_says_what_preprocessing_cost():
     assert finding([PLAIN, TREATED]) == (
         "In the one pair of runs those on preprocessed images took 18.0 s and those on original ones 15.0 s, 1.20 "
-        "times as long. Decoding and preprocessing made +2.0 s of this difference of +3.0 s."
+        "times as long. The difference of +3.0 s: +2.0 s of decoding and preprocessing, +1.0 s of everything else."
     )
 
 

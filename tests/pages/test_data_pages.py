@@ -325,7 +325,7 @@ def test_an_unreadable_dataset_is_an_error_in_words(visit, small_dataset, cfu_ho
     elif path == "start/overview":
         assert "damaged" in app.error[0].value
     elif damage == "dataset.json":
-        assert [s.value for s in app.subheader] == ["No dataset yet"]
+        assert [s.value for s in app.header] == ["No dataset yet"]
     else:
         assert "damaged" in app.error[0].value
 

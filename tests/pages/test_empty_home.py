@@ -17,7 +17,7 @@ def test_the_overview_offers_the_demo_and_the_ways_in(visit, cfu_home):
 @pytest.mark.parametrize("path", PAGES)
 def test_other_pages_lead_to_the_overview(visit, path):
     app = visit(path)
-    assert [s.value for s in app.subheader] == ["No dataset yet"]
+    assert [s.value for s in app.header] == ["No dataset yet"]
     assert [link.proto.page for link in app.main.get("page_link")] == [""]  # the overview's address
     assert not app.error
 
@@ -27,7 +27,7 @@ def test_other_pages_lead_to_the_overview(visit, path):
 def test_a_hostile_address_is_an_unknown_dataset(visit, path, dataset):
     app = visit(path, dataset=dataset)
     assert not app.error
-    assert all(dataset not in element.value for element in (*app.markdown, *app.caption, *app.subheader))
+    assert all(dataset not in element.value for element in (*app.markdown, *app.caption, *app.header))
 
 
 def test_the_demo_button_queues_one_drawing_and_shows_it(visit, cfu_home, no_workers):

@@ -18,7 +18,7 @@ from cfu_core.runs.comparing import compare_runs
 from cfu_core.runs.store import BUNDLE, list_runs
 from cfu_core.storage import read_json, write_json
 from pages.components.tiles import _Choice
-from tests.pages.written import EPOCHS, tiles, write_run
+from tests.pages.written import EPOCHS, tiles, write_folds, write_run
 
 ENDS = [
     (State.FAILED, {"message": "The computer's memory did not suffice."}, "memory did not suffice"),
@@ -157,10 +157,13 @@ def test_results_are_the_numbers_on_disk(visit, small_dataset, figures):
     for place, entry in enumerate(evaluation["per_class"]):
         assert classes.loc[entry["name"], "Images"] == entry["support"]
         low, high = wilson(evaluation["confusion"][place][place], entry["support"])
-        assert classes.loc[entry["name"], "Recall, 95 %"] == f"{low:.3f} to {high:.3f}"
+        assert classes.loc[entry["name"], "Recall (95 %)"] == f"{entry['recall']:.3f} ({low:.2f}–{high:.2f})"
         for name in ("precision", "recall", "f1"):
-            figure = "undefined" if entry[name] is None else f"{entry[name]:.4f}"
-            assert classes.loc[entry["name"], name.capitalize()] == figure
+            figure = "undefined" if entry[name] is None else f"{entry[name]:.3f}"
+            assert (
+                classes.loc[entry["name"], {"recall": "Recall (95 %)"}.get(name, name.capitalize())].split(" (")[0]
+                == figure
+            )
     history = wrong.history()
     lines = {line["name"]: line["y"] for line in learned[1]["data"]}
     assert lines["training"] == pytest.approx([100 * epoch["training_accuracy"] for epoch in history])
@@ -199,7 +202,7 @@ def test_results_give_every_figure_its_interval_or_say_undefined(visit, small_da
     expected = figures_table(run.evaluation()).set_index("Figure")
     assert shown.index.tolist() == expected.index.tolist()
     for name, row in expected.iterrows():
-        assert shown.loc[name, "Value"] == f"{row['Value']:.4f}"
+        assert shown.loc[name, "Value"] == f"{row['Value']:.3f}"
         assert shown.loc[name, "95 % interval"] == f"{row['Low']:.3f} to {row['High']:.3f}"
 
     one_class_only(run, small_dataset)
@@ -473,11 +476,7 @@ def test_a_run_is_repeated_by_one_click_and_the_spread_is_shown(visit, small_dat
     assert "device" in no_workers
     folds = [r for r in list_runs() if r.id != run.id]
     assert sorted(r.fold for r in folds) == [f"{i} of 5" for i in range(1, 6)]
-    for place, each in enumerate(sorted(folds, key=lambda r: r.fold)):
-        test = small_dataset.images.set_index("path").loc[[p for p, part in each.split().items() if part == "test"]]
-        true = [each.classes.index(label) for label in test["label"]]
-        called = [(c + (i < place)) % 3 for i, c in enumerate(true)]
-        each.write_predictions("test", test.index.tolist(), test["label"].tolist(), np.eye(3)[called])
+    write_folds(folds, small_dataset)
     app = visit("model/results", dataset=small_dataset.id)
     spread = next(table.value for table in app.dataframe if "Standard deviation" in table.value)
     accuracies = [each.evaluation().accuracy for each in folds]
@@ -509,7 +508,20 @@ def test_settings_stand_side_by_side(visit, small_dataset, figures):
     assert table["Images"].tolist() == ["original", "preprocessed"]
     assert any("They differ in: images, preprocessing, clip limit, tiles." in caption.value for caption in app.caption)
     axes = [axis["label"] for axis in figures(app)[0]["data"][0]["dimensions"]]
-    assert axes == ["Images", "Preprocessing", "Clip limit", "Tiles", "Accuracy"]
+    assert axes == ["Images", "Accuracy (%)"]  # of which the clip limit and the tiles tell no more
+
+
+def test_axes_stand_for_what_tells_runs_apart(visit, small_dataset, figures):
+    write_run(small_dataset, wrong=[0])
+    write_run(small_dataset, preprocessed=True)
+    write_run(small_dataset, preprocessed=True, clip_limit=4.0)
+    app = visit("model/results", dataset=small_dataset.id)
+    app.session_state["specs"] = True
+    app.run()
+    axes = {axis["label"]: axis for axis in figures(app)[0]["data"][0]["dimensions"]}
+    assert list(axes) == ["Images", "Clip limit", "Accuracy (%)"]
+    assert axes["Clip limit"]["ticktext"] == ["none", "2", "4"]
+    assert axes["Clip limit"]["values"] == [0, 1, 2]
 
 
 def test_where_the_network_looked_is_asked_for_once_and_shown(visit, small_dataset, no_workers):

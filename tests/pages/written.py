@@ -24,13 +24,14 @@ def write_run(
     *,
     key: str = "alexnet",
     preprocessed: bool = False,
+    clip_limit: float = 2.0,
     message: str = "",
     wrong: Sequence[int] = (),
     **status: Any,
 ) -> Run:
     """A run of `EPOCHS` epochs; a finished one calls the test images at the places `wrong` by the next class's name."""
     size = architecture(key).input_size
-    recipe = Recipe.preprocessed(size) if preprocessed else Recipe.original(size)
+    recipe = Recipe.preprocessed(size, clip_limit=clip_limit) if preprocessed else Recipe.original(size)
     config = TrainingConfig(dataset=dataset.id, architecture=key, recipe=recipe, weights="none", epochs=EPOCHS)
     split = split_of(dataset, seed=config.split_seed)
     run = create_run(
@@ -54,6 +55,14 @@ def write_run(
     if state is not State.QUEUED:
         Job(run.folder).write_status(Status(state=state, message=message, **status))
     return run
+
+
+def write_folds(folds: Sequence[Run], dataset: Dataset) -> None:
+    """Predictions of a cross-validation: the first fold knows all its test images, each next one errs once more."""
+    for place, run in enumerate(sorted(folds, key=lambda run: run.fold)):
+        test = dataset.images.set_index("path").loc[[p for p, part in run.split().items() if part == "test"]]
+        called = [(run.classes.index(label) + (i < place)) % len(run.classes) for i, label in enumerate(test["label"])]
+        run.write_predictions("test", test.index.tolist(), test["label"].tolist(), np.eye(len(run.classes))[called])
 
 
 def _write_epoch(run: Run, epoch: int) -> None:

@@ -1,0 +1,46 @@
+"""The Results page with everything opened: nothing sticks out, and anybody can use it."""
+
+import pytest
+from playwright.sync_api import expect
+
+from cfu_core.runs.repeating import in_folds, plan_repeats
+from tests.browser.driving import WORK_MS
+from tests.pages.written import write_folds, write_run
+
+pytestmark = pytest.mark.browser
+PANELS = ("matrices", "specs", "overlay", "doubts-0")
+TABS = (
+    *("Table 3: time", "Table 2: images", "Table 1: networks"),
+    *("All figures, with intervals", "Each class against the rest", "How sure it is"),
+)
+
+
+@pytest.fixture
+def compared(server, dataset):
+    """A dataset with runs that differ in their network, their images and their fold."""
+    if not (server.home / "runs").is_dir():
+        run = write_run(dataset, wrong=[0, 3])
+        write_folds(plan_repeats(run, in_folds(run)), dataset)
+        write_run(dataset, key="googlenet")
+        write_run(dataset, preprocessed=True, wrong=[1])
+    return dataset
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 800)])
+def test_everybody_can_read_every_panel(server, new_screen, compared, scheme, width):
+    screen = new_screen(server, width=width, color_scheme=scheme)
+    screen.open("results", dataset=compared.id)
+    for panel in PANELS:
+        screen.widget(panel).locator("summary").click()
+        screen.settle()
+    screen.expect_drawn_figures()
+    screen.expect_accessible()
+    for tab in TABS:
+        screen.page.get_by_role("tab", name=tab).click()
+        screen.settle()
+    expect(screen.page.locator("[role=columnheader]", has_text="Parameters, 1000 classes")).to_be_attached(
+        timeout=WORK_MS
+    )
+    screen.expect_drawn_figures()
+    screen.expect_accessible()
+    screen.expect_no_exception()
