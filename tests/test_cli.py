@@ -326,14 +326,19 @@ def test_an_image_that_cannot_be_read_is_named(refusal, finished_run, tmp_path):
     assert "text.png" in refusal("predict", finished_run.id, tmp_path / "text.png")
 
 
-def test_networks_prints_table_1_and_the_device(answer, shell):
+def test_networks_prints_table_1(answer, shell):
     found = answer("networks")
     sizes = {row["Network"]: (row["Layers"], row["Parameters, 1000 classes"]) for row in found["table_1"]}
     assert len(sizes) == len(ARCHITECTURES)
     papers = {"AlexNet": (8, 61_100_840), "GoogLeNet": (22, 6_624_904), "ResNet-18": (18, 11_689_512)}
     assert dict(list(sizes.items())[:3]) == papers
-    assert found["device"]
-    assert f"Training would use: {found['device']}" in shell("networks")[1]
+    assert "61100840" in shell("networks")[1]
+
+
+def test_device_says_what_would_train(answer, shell):
+    said = answer("device")["device"]
+    assert said.startswith(("CPU, ", "GPU: "))
+    assert shell("device")[1] == f"{said}\n"
 
 
 # --- real processes
@@ -366,8 +371,8 @@ def test_a_verb_of_a_real_process_prints_one_json_document(tmp_path, nine_shapes
 @pytest.mark.usefixtures("cfu_home")
 def test_ctrl_c_stops_a_training_which_can_be_resumed(nine_shapes, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # three images a step: more threads would only wait for each other
-    command = [sys.executable, "-m", "cfu_core", *map(str, trained(nine_shapes))]
-    command += ["--epochs", "1000", "--batch-size", "3", "--json"]
+    command = [sys.executable, "-m", "cfu_core", "train", str(nine_shapes), "--model", "squeezenet1_1"]
+    command += ["--images", "original", "--weights", "none", "--epochs", "1000", "--batch-size", "3", "--json"]
     with subprocess.Popen(
         command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:

@@ -38,10 +38,14 @@ def add_verbs(verbs: Any) -> None:
     json_flag(repeat)
     repeat.set_defaults(verb=_repeat)
 
-    networks = verbs.add_parser("networks", help="Table 1 from the real modules, and the device that would train")
+    networks = verbs.add_parser("networks", help="Table 1 from the real modules")
     networks.add_argument("--classes", type=int, default=3)
     json_flag(networks)
     networks.set_defaults(verb=_networks)
+
+    device = verbs.add_parser("device", help="which device would train")
+    json_flag(device)
+    device.set_defaults(verb=_device)
 
 
 def _training_flags(parser: argparse.ArgumentParser) -> None:
@@ -134,15 +138,22 @@ def _networks(arguments: argparse.Namespace) -> int:
     from cfu_core.evaluation.tables import table_1
     from cfu_core.models.complexity import complexity
     from cfu_core.models.registry import ARCHITECTURES
-    from cfu_core.training.devices import best_device, describe
 
     sizes = {key: complexity(key, arguments.classes) for key in ARCHITECTURES}
     table = table_1(sizes, {key: a.label for key, a in ARCHITECTURES.items()})
+    if arguments.json:
+        return print_json({"table_1": json.loads(table.to_json(orient="records"))})
+    print(table.to_string(index=False))
+    return OK
+
+
+def _device(arguments: argparse.Namespace) -> int:
+    from cfu_core.training.devices import best_device, describe
+
     device = describe(best_device())
     if arguments.json:
-        return print_json({"device": device, "table_1": json.loads(table.to_json(orient="records"))})
-    print(table.to_string(index=False))
-    print(f"Training would use: {device}")
+        return print_json({"device": device})
+    print(device)
     return OK
 
 

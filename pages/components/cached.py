@@ -149,16 +149,27 @@ def contrasted(data: Dataset, row: int, recipe: Recipe) -> np.ndarray:
     return with_contrast(enhanced(data, row, replace(recipe, contrast="none")).image, recipe)
 
 
-@st.cache_resource(show_spinner="Measuring the networks…", max_entries=16)
-def networks(classes: int) -> dict[str, Any]:
-    """Table 1 and this computer's device. In a process of its own: this one stays free of torch."""
+@st.cache_data(show_spinner="Measuring the networks…", max_entries=16)
+def networks(classes: int) -> pd.DataFrame:
+    """Table 1, for networks that tell so many classes apart."""
+    return pd.DataFrame(_answer("networks", "--classes", str(classes))["table_1"])
+
+
+@st.cache_data(show_spinner=False)
+def device() -> str:
+    """What would train on this computer, in words."""
+    return _answer("device")["device"]
+
+
+def _answer(*verb: str) -> dict[str, Any]:
+    """What a verb of the shell says. In a process of its own: this one stays free of torch."""
     done = subprocess.run(
-        [sys.executable, "-m", "cfu_core", "networks", "--classes", str(classes), "--json"],
+        [sys.executable, "-m", "cfu_core", *verb, "--json"],
         cwd=project_folder(),
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        raise CfuError(f"The networks could not be measured: {done.stderr.strip()[-300:] or 'the process ended'}")
+        raise CfuError(f"“{' '.join(verb)}” failed: {done.stderr.strip()[-300:] or 'the process ended'}")
     return json.loads(done.stdout)

@@ -102,7 +102,7 @@ def _images(shown: Sequence[Run]) -> None:
 
 def _networks(shown: Sequence[Run]) -> None:
     try:
-        table = pd.DataFrame(cached.networks(len(shown[0].classes))["table_1"])
+        table = cached.networks(len(shown[0].classes))
     except CfuError as error:
         st.error(str(error), icon=":material/error:")
     else:

@@ -113,6 +113,6 @@ with place.cell():
                 runs.summary(run)
         runs.put_down(ended[1:])
 try:  # last, since the first time it takes some seconds
-    last_line.caption(f"Trains on: {cached.networks(len(data.classes))['device']}")
+    last_line.caption(f"Trains on: {cached.device()}")
 except CfuError as error:
     last_line.caption(str(error))

@@ -14,7 +14,8 @@ from tests.browser.driving import WORK_MS, runs_in
 
 pytestmark = pytest.mark.browser
 
-LONG = 500  # epochs: nobody waits for their end
+SMALL = "SqueezeNet 1.1"  # at work the soonest
+LONG = 1000  # epochs: nobody waits for their end
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def stop_everything(screen) -> None:
 
 def test_a_run_survives_its_server_and_the_next_server_shows_it(new_server, new_screen, server, screen, shapes):
     screen.open("train", dataset=shapes.id)
-    screen.start_training("AlexNet", epochs=LONG)
+    screen.start_training(SMALL, epochs=LONG)
     expect(screen.text(re.compile(rf"Epoch \d+ of {LONG}"))).to_be_visible(timeout=WORK_MS)
     run = the_run(server)
 
@@ -97,7 +98,7 @@ def test_a_run_is_paused_resumed_killed_and_resumed(fresh, new_screen):
     server, shapes = fresh
     screen = new_screen(server)
     screen.open("train", dataset=shapes.id)
-    screen.start_training("ResNet-18", epochs=LONG)
+    screen.start_training(SMALL, epochs=LONG)
     expect(screen.text(re.compile(rf"Epoch [2-9] of {LONG}"))).to_be_visible(timeout=WORK_MS)
     run = the_run(server)
 
@@ -129,7 +130,7 @@ def test_waiting_runs_are_moved(fresh, new_screen):
     server, shapes = fresh
     screen = new_screen(server)
     screen.open("train", dataset=shapes.id)
-    for number, network in enumerate(("ResNet-18", "GoogLeNet", "AlexNet", "ResNet-18"), 1):
+    for number, network in enumerate((SMALL, "GoogLeNet", "AlexNet", "ResNet-18"), 1):
         screen.start_training(network, epochs=LONG)
         expect(screen.widget("stop-*")).to_have_count(number)
     expect(screen.text(re.compile(rf"Epoch \d+ of {LONG}"))).to_be_visible(timeout=WORK_MS)  # the first has begun

@@ -88,7 +88,7 @@ def test_from_an_upload_to_two_compared_networks(screen, server, blood_cells):
     assert [Job(run.folder).status().state for run in finished] == [State.FINISHED] * 2
 
     # a third is stopped
-    screen.start_training("AlexNet", epochs=500)
+    screen.start_training("SqueezeNet 1.1", epochs=500)
     expect(screen.text(re.compile(r"Epoch \d+ of 500"))).to_be_visible(timeout=WORK_MS)
     stop.get_by_role("button").click()
     expect(screen.text("Stopped on request.")).to_be_visible(timeout=WORK_MS)

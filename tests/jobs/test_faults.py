@@ -66,39 +66,22 @@ def finish(run: Run) -> Status:
     return status
 
 
-def test_the_cache_deleted_and_a_process_killed_while_it_trains_change_nothing(cfu_home, started):
+def test_a_deleted_cache_a_kill_and_a_checkpoint_that_was_cut_off_change_nothing(cfu_home, started):
     whole, hurt = started(count=2, epochs=40)
     finish(whole)
     assert not wait(hurt, at_epoch(2)).state.ended
-    shutil.rmtree(cache_folder())
-    status = wait(hurt, at_epoch(5))
-    assert not status.state.ended  # what is mapped is still there
-    os.kill(status.pid, signal.SIGKILL)
-    status = wait(hurt, lambda status: status.state.ended)
-    assert status.state is State.INTERRUPTED
-    assert "killed" in status.message
-    resume(Job(hurt.folder))  # the images are prepared once more
-    finish(hurt)
-    for name in ("model.safetensors", "predictions.csv"):
-        assert (whole.folder / name).read_bytes() == (hurt.folder / name).read_bytes(), name
-    assert hurt.timing()["sittings"] == 2
-    # never two at once on one device: the second began when the first had ended
-    assert (hurt.folder / "metrics.jsonl").stat().st_ctime > (whole.folder / "evaluation.json").stat().st_mtime
-    assert cfu_home.exists()
-
-
-def test_a_newest_checkpoint_that_was_cut_off_is_passed_over_and_told(cfu_home, started):
-    whole, hurt = started(count=2, epochs=40)
-    finish(whole)
+    shutil.rmtree(cache_folder())  # what is mapped is still there
     kept = hurt.folder / "checkpoints"
     status = wait(hurt, lambda status: status.state.ended or len(list(kept.glob("*.json"))) > 1)
     assert not status.state.ended
     os.kill(status.pid, signal.SIGKILL)
-    assert wait(hurt, lambda status: status.state.ended).state is State.INTERRUPTED
+    status = wait(hurt, lambda status: status.state.ended)
+    assert status.state is State.INTERRUPTED
+    assert "killed" in status.message
     *_, before, newest = sorted(kept.glob("*.json"))
     weights = newest.with_suffix(".pt")
     os.truncate(weights, weights.stat().st_size // 2)
-    resume(Job(hurt.folder))
+    resume(Job(hurt.folder))  # the images are prepared once more
     finish(hurt)
     (remark,) = hurt.timing()["remarks"]
     assert f"The checkpoint {newest.stem} is damaged and was passed over" in remark
@@ -106,6 +89,9 @@ def test_a_newest_checkpoint_that_was_cut_off_is_passed_over_and_told(cfu_home, 
     assert int(before.stem) < int(newest.stem)
     for name in ("model.safetensors", "predictions.csv"):
         assert (whole.folder / name).read_bytes() == (hurt.folder / name).read_bytes(), name
+    assert hurt.timing()["sittings"] == 2
+    # never two at once on one device: the second began when the first had ended
+    assert (hurt.folder / "metrics.jsonl").stat().st_ctime > (whole.folder / "evaluation.json").stat().st_mtime
     assert cfu_home.exists()
 
 

@@ -60,8 +60,8 @@ def endless(nine_images) -> TrainingConfig:
     """A run that ends only when it is made to."""
     return TrainingConfig(
         dataset=nine_images.id,
-        architecture="resnet18",
-        recipe=Recipe.original(299),
+        architecture="squeezenet1_1",
+        recipe=Recipe.original(224),
         weights="none",
         epochs=1000,
         batch_size=3,
@@ -106,7 +106,7 @@ def test_killed_and_stopped_runs_and_the_queue_behind_them(nine_images, endless,
     until(lambda: two.status().state.ended, "the stop")
     assert two.status().state is State.STOPPED
     until(lambda: not process_alive(pid, started), "the process to end")
-    assert load_model(second).fc.out_features == 3
+    assert load_model(second).classifier[1].out_channels == 3
     assert second.evaluation() is None  # nobody has seen the test images
     until(lambda: lane_is_free("device"), "the worker to end")
     assert one.status().state is State.INTERRUPTED
