@@ -26,7 +26,7 @@ processes: .venv/installed-dev
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m processes -n 2
 
 browser: .venv/installed-dev
-	$(BIN)/python -m pytest -m browser -n 2
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m browser -n 2
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -46,13 +46,15 @@ def live(queue: Sequence[Job]) -> None:
                 jobs.state_badge(status)
             drawn = f" ({DRAWN})" if run.spec["dataset"]["drawn"] else ""
             st.caption(f"{run.spec['dataset']['name']}{drawn} · {run.recipe.summary}")
-            if status.state is not State.QUEUED:
-                jobs.progress(status)
-                curves(run, key=f"live-{run.id}", at_once=True)
+            shown = st.container()  # filled last: the buttons stay in their place when curves appear
             with st.container(horizontal=True, vertical_alignment="center"):
                 _steering(job, status.state)
                 if job in waiting and len(waiting) > 1:
                     _place(job, waiting.index(job) + 1, len(waiting))
+            if status.state is not State.QUEUED:
+                with shown:
+                    jobs.progress(status)
+                    curves(run, key=f"live-{run.id}", at_once=True)
 
 
 def _place(job: Job, place: int, of: int) -> None:
