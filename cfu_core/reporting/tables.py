@@ -16,6 +16,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 WIDEST = 60  # characters of a column in Excel
 LONGEST_CELL = 32_767  # characters that Excel takes
 LONG = 40  # rows; a longer table runs over pages
+WIDE_TEXT = 90  # characters of a row; a longer one of a table over pages is set in the smallest type
 WIDE = 6  # columns; a wider table is shrunk to the width of the text
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -92,8 +93,10 @@ def latex(table: pd.DataFrame, *, caption: str, label: str) -> str:
     named = rf"\caption{{{_escaped(caption)}}}\label{{tab:{safe}}}"
     if len(rows) > LONG:
         head = [r"\toprule", header, r"\midrule"]
+        longest = sum(max(map(len, (str(name), *cells))) for name, cells in zip(table.columns, columns, strict=True))
+        size = r"\tiny\setlength{\tabcolsep}{3pt}" if longest > WIDE_TEXT else r"\footnotesize"
         return _lines(
-            [r"\begingroup\footnotesize", rf"\begin{{longtable}}{{{layout}}}", named + r" \\", *head, r"\endfirsthead"],
+            [rf"\begingroup{size}", rf"\begin{{longtable}}{{{layout}}}", named + r" \\", *head, r"\endfirsthead"],
             [*head, r"\endhead", r"\bottomrule", r"\endlastfoot", *rows, r"\end{longtable}", r"\endgroup"],
         )
     wide = len(layout) > WIDE

@@ -30,3 +30,13 @@ def test_latex_is_escaped_and_balanced():
     begun, ended = (re.findall(rf"\\{word}\{{(\w+)\}}", text) for word in ("begin", "end"))
     assert begun == ended[::-1]
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
+
+
+def test_a_long_table_runs_over_pages_and_a_wide_one_in_small_type():
+    narrow = pd.DataFrame({"path": [f"{place}.png" for place in range(50)], "share": 0.5})
+    source = latex(narrow, caption="c", label="l")
+    assert r"\begingroup\footnotesize" in source
+    assert r"\begin{longtable}{lr}" in source
+    assert source.count(r" \\") == 50 + 2 + 1  # its head on the first and on the next pages, and the caption
+    wide = narrow.assign(path="immature granulocytes/" * 5)
+    assert r"\begingroup\tiny" in latex(wide, caption="c", label="l")
