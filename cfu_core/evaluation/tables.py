@@ -142,6 +142,11 @@ def table_2(counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def filled_columns(table: pd.DataFrame) -> list[str]:
+    """Those in which anything stands: `table_2` has nothing published for classes that are not the paper's."""
+    return [name for name in table if (table[name] != "").any()]
+
+
 def _summed(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     """Of all classes, by partition."""
     parts = next(iter(counts.values()))
@@ -201,12 +206,15 @@ def screen_columns(table: pd.DataFrame) -> list[str]:
     The preprocessing, a long text, stands last, where the network and its images do not tell it. A file has all
     columns; what `in_common` says, a screen says once.
     """
-    apart = [name for name in WHO[2:] if name in table and table[name].nunique(dropna=False) > 1]
-    if "Preprocessing" in apart:
-        apart.remove("Preprocessing")
+    first, last = list(WHO[:2]), "Preprocessing"
+    apart = [name for name in WHO[2:] if name in table and name != last and table[name].nunique(dropna=False) > 1]
     figures = [name for name in table if name not in (*WHO, "Run")]
-    last = "Preprocessing" in table and (table.groupby(list(WHO[:2]))["Preprocessing"].nunique() > 1).any()
-    return [*WHO[:2], *apart, *figures, *(["Preprocessing"] if last else [])]
+    return [*first, *apart, *figures, *([last] if tells_more(table, last, first) else [])]
+
+
+def tells_more(table: pd.DataFrame, name: str, known: Sequence[str]) -> bool:
+    """Whether a column parts rows that are alike in the columns `known`; a missing value is one like any other."""
+    return bool((table.groupby(list(known), dropna=False)[name].nunique(dropna=False) > 1).any())
 
 
 def in_common(table: pd.DataFrame) -> str:

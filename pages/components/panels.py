@@ -12,7 +12,7 @@ from cfu_core.dataset.filtering import Filter, lasso_of
 from cfu_core.dataset.splitting import PARTITIONS, Split, check_split, check_trainable
 from cfu_core.dataset.survey import Survey
 from cfu_core.errors import CfuError
-from cfu_core.evaluation.tables import table_2
+from cfu_core.evaluation.tables import filled_columns, table_2
 from cfu_core.imaging.measures import MEASURES
 from pages.components import charts
 from pages.components.filters import FILTER, SIZES, change, widget_key
@@ -49,11 +49,9 @@ def split_panel(data: Dataset, split: Split) -> None:
         selection_mode="points",
     )
     counts = table_2(split.counts)
-    if not counts["Published"].any():
-        counts = counts.drop(columns=["Published", "Difference"])
     narrow = {"Training": "Train", "Validation": "Val", "Test": "Test", "Total": "Total"}
     widths = {name: st.column_config.NumberColumn(label, width=54) for name, label in narrow.items()}
-    st.dataframe(counts, hide_index=True, column_config=widths)
+    st.dataframe(counts, hide_index=True, column_config=widths, column_order=filled_columns(counts))
     split_seed_input()
     st.caption(split.nearness)
     try:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from pandas.io.formats.style import Styler
 
+from cfu_core.evaluation.tables import tells_more
 from cfu_core.runs.specs import RESULTS, differing, specs_table
 from cfu_core.runs.store import Run
 from pages.components import charts
@@ -42,9 +43,7 @@ def settings_and_results(runs: Sequence[Run]) -> None:
             "table searches it."
         )
         if told:
-            st.html(
-                f"<style>.parcoords .axis :is(.domain, line) {{stroke: {charts.theme().ink}}}</style>"
-            )  # else black
+            _in_ink()
             charts.show(
                 _parallel(table, told),
                 key="parallel",
@@ -76,7 +75,7 @@ def _parallel(table: pd.DataFrame, columns: Sequence[str]) -> go.Figure:
     """
     told = ["Network", "Images"]
     for name in OF_RECIPE:
-        if (table.groupby(told, dropna=False)[name].nunique(dropna=False) > 1).any():
+        if tells_more(table, name, told):
             told.append(name)
     axes = [name for name in columns if name in told or name not in OF_RECIPE]
     dimensions = [_axis(table[name], name) for name in axes]

@@ -1,6 +1,6 @@
 """What this browser session has chosen, mirrored in the URL so that a reload or a sent link shows the same."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -111,6 +111,14 @@ def panel(key: str, names: Sequence[str]) -> str:
     with in_url(key, names[0], names.__contains__):
         open_now = st.segmented_control("Panel", names, key=key, required=True, label_visibility="collapsed")
     return open_now or names[0]
+
+
+def in_tabs(views: Mapping[str, Callable[[Any], None]], shown: Any, *, key: str) -> None:
+    """Several views of one thing, each under a tab with its name; only the open one is computed."""
+    for tab, view in zip(st.tabs(list(views), key=key, on_change="rerun"), views.values(), strict=True):
+        if tab.open:
+            with tab:
+                view(shown)
 
 
 def dataset_sidebar(page: str) -> None:

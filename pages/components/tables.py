@@ -6,13 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from cfu_core.errors import CfuError
-from cfu_core.evaluation.tables import in_common, screen_columns, table_2, table_3, table_4
+from cfu_core.evaluation.tables import filled_columns, in_common, screen_columns, table_2, table_3, table_4
 from cfu_core.evaluation.timing import finding, phases
 from cfu_core.paper import REMARKS
 from cfu_core.runs.naming import names_among
 from cfu_core.runs.store import Run, result_of
 from pages.components import cached, charts
 from pages.components.downloads import with_download
+from pages.components.state import in_tabs
 
 # headings that leave room for each other; a file has the whole names
 TABLE_4 = {
@@ -45,10 +46,7 @@ def show_tables(shown: Sequence[Run]) -> None:
         "Table 2: images": _images,
         "Table 1: networks": _networks,
     }
-    for tab, view in zip(st.tabs(list(views), key="table", on_change="rerun"), views.values(), strict=True):
-        if tab.open:
-            with tab:
-                view(shown)
+    in_tabs(views, shown, key="table")
 
 
 def _precision_and_accuracy(shown: Sequence[Run]) -> None:
@@ -90,14 +88,10 @@ def _images(shown: Sequence[Run]) -> None:
     for run in {(r.spec["dataset"]["digest"], r.spec["split"]["seed"]): r for r in shown}.values():
         st.caption(f"{run.spec['dataset']['name']}, split seed {run.spec['split']['seed']}")
         table = table_2(run.spec["split"]["counts"])
-        published = table["Published"].any()
-        with_download(
-            table,
-            f"table_2-{run.id}",
-            column_order=[name for name in table if published or name not in ("Published", "Difference")],
-        )
+        filled = filled_columns(table)
+        with_download(table, f"table_2-{run.id}", column_order=filled)
         order = " Published and difference: training / validation / test."
-        st.caption(run.spec["split"]["nearness"] + order * published)
+        st.caption(run.spec["split"]["nearness"] + order * ("Published" in filled))
 
 
 def _networks(shown: Sequence[Run]) -> None:
@@ -116,4 +110,6 @@ def _networks(shown: Sequence[Run]) -> None:
 def _shared(table: pd.DataFrame) -> str:
     """A sentence on what no column tells, as it is the same for every run."""
     said = in_common(table)
-    return f"Every run: {said}. " if said and len(table) > 1 else f"{said[:1].upper()}{said[1:]}. " if said else ""
+    if not said:
+        return ""
+    return f"Every run: {said}. " if len(table) > 1 else f"{said[0].upper()}{said[1:]}. "

@@ -34,7 +34,7 @@ def show_verdicts(shown: Sequence[Run]) -> None:
     if table.empty:
         st.info("No two of these runs were tested on the same images, so they cannot be compared.")
         return
-    shown = pd.DataFrame(
+    in_words = pd.DataFrame(
         {
             "First": table["First"],
             "Second": table["Second"],
@@ -50,7 +50,9 @@ def show_verdicts(shown: Sequence[Run]) -> None:
             "p": table["p, exact McNemar"],
         }
     )
-    with_download(shown, "comparisons", file=table, column_config={"p": st.column_config.NumberColumn(format="%.3g")})
+    with_download(
+        in_words, "comparisons", file=table, column_config={"p": st.column_config.NumberColumn(format="%.3g")}
+    )
     together = f", in the verdict raised for the {len(table)} comparisons shown together (Holm)"
     st.caption(
         "Each two runs on the same test images, image by image. Only one right: images that only the first, and "

@@ -14,7 +14,7 @@ from pages.components.matrices import confusion_matrix, side_by_side
 from pages.components.repeats import repeat_button, show_spread
 from pages.components.reports import figure_downloads, show_report
 from pages.components.side_by_side import settings_and_results
-from pages.components.state import DRAWN, chosen_dataset, header, in_url, url_choice
+from pages.components.state import DRAWN, chosen_dataset, header, in_tabs, in_url, url_choice
 from pages.components.tables import show_tables
 from pages.components.verdicts import show_verdicts
 
@@ -58,10 +58,7 @@ def show_run(run: Run) -> None:
             "Each class against the rest": against_the_rest,
             "How sure it is": confidence,
         }
-        for tab, view in zip(st.tabs(list(views), key="depth", on_change="rerun"), views.values(), strict=True):
-            if tab.open:
-                with tab:
-                    view(run)
+        in_tabs(views, run, key="depth")
     else:
         learning(run)
     runs.how_it_was_computed(run)

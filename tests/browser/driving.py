@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parents[2]
 MENU = ("Overview", "Explore", "Preprocess", "Train", "Results")
 SETTLED = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
 PATIENCE_MS = 30_000  # for what takes a moment
-WORK_MS = 200_000  # for what the computer has to work for
+WORK_MS = 200_000  # for what the computer has to work for; less than pytest waits, which would not say for what
 
 expect.set_options(timeout=PATIENCE_MS)
 

@@ -7,6 +7,7 @@ from cfu_core import paper
 from cfu_core.evaluation.metrics import evaluate
 from cfu_core.evaluation.tables import (
     RunResult,
+    filled_columns,
     in_common,
     per_class_table,
     screen_columns,
@@ -71,6 +72,7 @@ def test_table_2_tells_counts_less_the_published_ones():
 def test_table_2_has_no_published_counts_for_other_classes():
     table = table_2({"monocyte": {"training": 3, "validation": 1, "test": 2}})
     assert table["Published"].tolist() == table["Difference"].tolist() == ["", ""]
+    assert filled_columns(table) == ["Class", "Training", "Validation", "Test", "Total"]
     assert table.loc[1, ["Training", "Validation", "Test", "Total"]].tolist() == [3, 1, 2, 6]
 
 

@@ -70,7 +70,8 @@ def test_a_deleted_cache_a_kill_and_a_checkpoint_that_was_cut_off_change_nothing
     whole, hurt = started(count=2, epochs=40)
     finish(whole)
     assert not wait(hurt, at_epoch(2)).state.ended
-    shutil.rmtree(cache_folder())  # what is mapped is still there
+    shutil.rmtree(cache_folder())
+    assert not wait(hurt, at_epoch(5)).state.ended  # what is mapped is still there
     kept = hurt.folder / "checkpoints"
     status = wait(hurt, lambda status: status.state.ended or len(list(kept.glob("*.json"))) > 1)
     assert not status.state.ended

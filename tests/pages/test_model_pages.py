@@ -158,12 +158,9 @@ def test_results_are_the_numbers_on_disk(visit, small_dataset, figures):
         assert classes.loc[entry["name"], "Images"] == entry["support"]
         low, high = wilson(evaluation["confusion"][place][place], entry["support"])
         assert classes.loc[entry["name"], "Recall (95 %)"] == f"{entry['recall']:.3f} ({low:.2f}–{high:.2f})"
-        for name in ("precision", "recall", "f1"):
+        for name, column in (("precision", "Precision"), ("recall", "Recall (95 %)"), ("f1", "F1")):
             figure = "undefined" if entry[name] is None else f"{entry[name]:.3f}"
-            assert (
-                classes.loc[entry["name"], {"recall": "Recall (95 %)"}.get(name, name.capitalize())].split(" (")[0]
-                == figure
-            )
+            assert classes.loc[entry["name"], column].split(" (")[0] == figure
     history = wrong.history()
     lines = {line["name"]: line["y"] for line in learned[1]["data"]}
     assert lines["training"] == pytest.approx([100 * epoch["training_accuracy"] for epoch in history])
