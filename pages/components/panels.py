@@ -51,7 +51,8 @@ def split_panel(data: Dataset, split: Split) -> None:
     counts = table_2(split.counts)
     narrow = {"Training": "Train", "Validation": "Val", "Test": "Test", "Total": "Total"}
     widths = {name: st.column_config.NumberColumn(label, width=54) for name, label in narrow.items()}
-    st.dataframe(counts, hide_index=True, column_config=widths, column_order=filled_columns(counts))
+    shown = [name for name in filled_columns(counts) if name != "Difference"]  # there is room for it on Results
+    st.dataframe(counts, hide_index=True, column_config=widths, column_order=shown)
     split_seed_input()
     st.caption(split.nearness)
     try:

@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -193,12 +194,24 @@ class Screen:
         self.expect_fits()
         self.page.mouse.move(0, 0)  # Streamlit's tooltips lie outside its landmarks while they are shown
         expect(self.page.get_by_role("tooltip")).to_have_count(0)
-        found = Axe().run(self.page)
+        with self._whole():
+            found = Axe().run(self.page)
         wrong = [
             f"{each['id']}: {each['help']} {[node['target'] for node in each['nodes']]}"
             for each in found.response["violations"]
         ]
         assert not wrong, "\n".join(wrong)
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """The window as high as the page: of what is scrolled away axe cannot tell the colours."""
+        before = self.page.viewport_size
+        assert before is not None
+        height = self.page.get_by_test_id("stMain").evaluate("e => e.scrollHeight")
+        self.page.set_viewport_size({**before, "height": max(height, before["height"])})
+        self.settle()
+        yield
+        self.page.set_viewport_size(before)
 
     def slider(self, name: str) -> Locator:
         """A slider of the live view."""
