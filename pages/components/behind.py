@@ -105,13 +105,7 @@ def _grid(run: Run, data: Dataset, now: Dataset, rows: pd.DataFrame) -> None:
     """The images with the tools to correct them, and the one that is chosen in full."""
     key = f"behind_{run.id}"
     chosen = [path for path in selection(key) if path in set(rows["path"])]
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        many = f"**{len(chosen)} chosen** of {len(rows)}" if chosen else f"{len(rows)} images"
-        st.markdown(many, width="content")
-        editing.actions(now, chosen, key="behind", done=lambda: select([], key=key))
-        if chosen:
-            st.button("Let go", on_click=select, args=([],), kwargs={"key": key}, type="tertiary", key="behind_go")
-        editing.undo_buttons(now)
+    editing.toolbar(now, chosen, f"{len(rows)} image{'' if len(rows) == 1 else 's'}", key="behind", tiles_key=key)
     _train_again(run, data, now)
     pages = max(1, -(-len(rows) // PER_PAGE))
     page = min(st.session_state.get("behind_page", 1), pages)

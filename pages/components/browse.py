@@ -13,7 +13,7 @@ from pages.components import cached, charts, editing
 from pages.components.cached import View
 from pages.components.filters import SIZES
 from pages.components.state import in_url
-from pages.components.tiles import Tile, select, selection, tiles
+from pages.components.tiles import Tile, selection, tiles
 
 PER_PAGE = 60
 HEIGHT, FEW = 760, 8  # pixels; the tiles scroll within, so that the figures beside them stay in sight
@@ -56,14 +56,9 @@ def grid(view: View, passes: np.ndarray) -> None:
             size = st.slider("Tile size", 72, 320, step=4, key="tile", width=130)
     rows = order_of(view, passes)
     key = tiles_key(view.data)
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        chosen = view.table["path"][view.table["path"].isin(selection(key))].tolist()
-        many = f"**{len(chosen)} chosen** · " if chosen else ""
-        st.markdown(f"{many}{len(rows):,} of {len(view.table):,} images", width="content")
-        editing.actions(view.data, chosen, key="chosen", done=lambda: select([], key=key))
-        if chosen:
-            st.button("Let go", on_click=select, args=([],), kwargs={"key": key}, type="tertiary")
-        editing.undo_buttons(view.data)
+    chosen = view.table["path"][view.table["path"].isin(selection(key))].tolist()
+    words = f"{len(rows):,} of {len(view.table):,} images"
+    editing.toolbar(view.data, chosen, words, key="chosen", tiles_key=key)
     pages = max(1, -(-len(rows) // PER_PAGE))
     with in_url("page", 1, lambda value: 1 <= value <= pages):
         page = st.session_state["page"]

@@ -71,14 +71,14 @@ def crop_editor(view: View, row: int) -> None:
         on_box=lambda box: editing.set_box(data, path, box),
     )
     with st.container(horizontal=True):
-        if given is not None:
-            st.button(
-                "Back to the automatic box",
-                icon=":material/auto_fix_high:",
-                key="box_automatic",
-                on_click=editing.set_box,
-                args=(data, path, None),
-            )
+        st.button(
+            "Back to the automatic box",
+            icon=":material/auto_fix_high:",
+            key="box_automatic",
+            disabled=given is None,
+            on_click=editing.set_box,
+            args=(data, path, None),
+        )
         editing.undo_buttons(data)
 
 

@@ -13,6 +13,7 @@ from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError
 from cfu_core.imaging.cropping import Box
 from pages.components import charts
+from pages.components.tiles import select
 
 WHO, NOTICE = "edit_who", "edit_notice"
 WORDS = {
@@ -60,6 +61,21 @@ def notice() -> None:
         st.toast(text, icon=":material/check_circle:")
 
 
+def toolbar(data: Dataset, chosen: Sequence[str], words: str, *, key: str, tiles_key: str) -> None:
+    """What can be done to the images chosen in a grid; `words` say how many it holds.
+
+    What comes and goes with the choice stands last, so that no button moves away from under the mouse.
+    """
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        actions(data, chosen, key=key, done=lambda: select([], key=tiles_key))
+        undo_buttons(data)
+        st.markdown(f"**{len(chosen)} chosen** · {words}" if chosen else words, width="content")
+        if chosen:
+            st.button(
+                "Let go", on_click=select, args=([],), kwargs={"key": tiles_key}, type="tertiary", key=f"{key}_go"
+            )
+
+
 def undo_buttons(data: Dataset) -> None:
     """Undo and redo, each saying what it would do."""
     log = data.edits
@@ -67,15 +83,15 @@ def undo_buttons(data: Dataset) -> None:
         ("Undo", ":material/undo:", can_undo(log), undo_edit),
         ("Redo", ":material/redo:", can_redo(log), redo_edit),
     ):
-        if edit:
-            st.button(
-                label,
-                icon=icon,
-                key=f"edit_{label.lower()}",
-                help=f"{label}: {describe(edit.kind, edit.changes)}",
-                on_click=_stepped,
-                args=(data.id, act, label, edit),
-            )
+        st.button(
+            label,
+            icon=icon,
+            key=f"edit_{label.lower()}",
+            help=f"{label}: {describe(edit.kind, edit.changes)}" if edit else f"Nothing to {label.lower()}",
+            disabled=not edit,
+            on_click=_stepped,
+            args=(data.id, act, label, edit),
+        )
 
 
 def _stepped(dataset: str, act: Any, label: str, edit: Edit) -> None:

@@ -41,16 +41,19 @@ def choose_weights() -> str:
         key="train_weights",
         persist_state="session",
         help="Weights learned on ImageNet's photographs let a network learn from few images (transfer learning), as in "
-        "the paper. They are downloaded once from PyTorch's server and checked. Without them the network begins at "
-        "random and learns much less from a few hundred images.",
+        "the paper. They are downloaded once from PyTorch's server and checked.",
     )
     more = st.container()  # always there, so that what follows keeps its place and stays unfolded
-    if kind == IMAGENET:
-        more.caption(f"Without internet: put torchvision's file into {weights_folder()}.")
-    if kind != "file":
-        return kind
-    label = "Path of the file (.pth or .safetensors) on the computer that runs the dashboard"
-    return str(Path(more.text_input(label, key="train_weights_file", persist_state="session")).expanduser().absolute())
+    if kind == "file":
+        label = "Path of the file (.pth or .safetensors) on the computer that runs the dashboard"
+        path = more.text_input(label, key="train_weights_file", persist_state="session")
+        return str(Path(path).expanduser().absolute())
+    more.caption(
+        f"Without internet: put torchvision's file into {weights_folder()}."
+        if kind == IMAGENET
+        else "The network begins at random, and learns much less from a few hundred images."
+    )
+    return kind
 
 
 def choose_mode() -> str:

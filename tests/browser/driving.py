@@ -21,6 +21,16 @@ from pages.components.warmup import warm_up
 PROJECT = Path(__file__).parents[2]
 MENU = ("Overview", "Explore", "Preprocess", "Train", "Results")
 SETTLED = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
+# Until the server's first word the page takes itself for at rest, though it has asked for something.
+NOTE_TALK = """
+const send = WebSocket.prototype.send
+WebSocket.prototype.send = function (...message) {
+    window.said = performance.now()
+    if (!this.noted) this.addEventListener("message", () => { window.heard = performance.now() })
+    this.noted = true
+    return send.apply(this, message)
+}"""
+ANSWERED = "settled => document.querySelector(settled) && window.heard >= window.said"
 PATIENCE_MS = 30_000  # for what takes a moment
 WORK_MS = 200_000  # for what the computer has to work for; less than pytest waits, which would not say for what
 
@@ -93,6 +103,7 @@ class Screen:
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.url = url
+        page.add_init_script(NOTE_TALK)
 
     def open(self, page: str = "", **query: str) -> None:
         """Visit an address: ``open("explore", dataset="cells-0f1de16f")``."""
@@ -104,8 +115,8 @@ class Screen:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the script has run to its end."""
-        expect(self.page.locator(SETTLED)).to_be_visible()
+        """Wait until the script has run to its end, and shows what was asked for."""
+        self.page.wait_for_function(ANSWERED, arg=SETTLED)
 
     def go(self, title: str) -> None:
         """Open a page by the menu."""

@@ -80,22 +80,25 @@ def test_relabel_undo_exclude(explore, dataset):
     explore.page.get_by_label("Reason").last.fill("hollow")
     explore.page.get_by_label("Reason").last.press("Enter")
     explore.page.get_by_test_id("stPopoverBody").get_by_role("button", name="Change class").click()
-    expect(explore.button("Undo")).to_be_visible()
+    expect(explore.button("Undo")).to_be_enabled()
     explore.settle()
     assert load_dataset(dataset.id).counts == {"disc": 9, "ring": 16, "square": 11}
     edit = edit_log(dataset.id)[-1]
     assert (edit.who, edit.why, len(edit.changes)) == ("Ada", "hollow", 3)
 
     explore.button("Undo").click()
-    expect(explore.button("Redo")).to_be_visible()
+    expect(explore.button("Redo")).to_be_enabled()
     explore.settle()
     assert load_dataset(dataset.id).counts == dataset.counts
 
+    place = explore.button("Undo").bounding_box()
     explore.tiles().nth(5).click()
     expect(explore.text("1 chosen")).to_be_visible()
+    assert explore.button("Undo").bounding_box() == place  # nothing moves away from under the mouse
     explore.button("Exclude").click()
     explore.page.get_by_test_id("stPopoverBody").get_by_role("button", name="Exclude").click()
     expect(explore.tiles()).to_have_count(35)
+    assert explore.button("Undo").bounding_box() == place
     explore.button("Undo").click()
     expect(explore.tiles()).to_have_count(36)
 
