@@ -4,6 +4,9 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
+# else each of the many processes would compile all modules anew
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test lint unit processes browser clean
 
 run: .venv/installed

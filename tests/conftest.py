@@ -85,8 +85,8 @@ def _trained_home(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path) 
         dataset = import_source(drawn_shapes, name="shapes")
         config = TrainingConfig(
             dataset=dataset.id,
-            architecture="resnet18",
-            recipe=Recipe.preprocessed(299, tiles=2),
+            architecture="squeezenet1_1",
+            recipe=Recipe.preprocessed(224, tiles=2),
             weights="none",
             epochs=1,
             seed=1,

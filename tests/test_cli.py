@@ -275,7 +275,7 @@ def test_runs_lists_what_was_trained(answer, shell, finished_run):
     (row,) = answer("runs")
     assert row["run"] == finished_run.id
     assert row["status"] == "finished"
-    assert (row["model"], row["images"], row["weights"]) == ("resnet18", "preprocessed", "random weights")
+    assert (row["model"], row["images"], row["weights"]) == ("squeezenet1_1", "preprocessed", "random weights")
     assert row["accuracy"] == finished_run.evaluation().accuracy
     assert finished_run.id in shell("runs")[1]
 

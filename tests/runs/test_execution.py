@@ -91,7 +91,7 @@ def test_a_damaged_model_is_told(copied):
 
 
 def test_a_full_disk_is_told_and_the_last_model_stays(copied, mounted):
-    disk = mounted("size=4m")
+    disk = mounted("size=1m")
     shutil.copy(copied.folder / "spec.json", disk)
     (disk / "model.safetensors").write_bytes(b"the last one")
     with pytest.raises(StorageError, match="The disk is full"):
@@ -129,8 +129,8 @@ def test_a_run_trains_on_the_dataset_as_it_was_when_planned(small_dataset):
     planned = edit_dataset(small_dataset.id, "relabel", {tested[0]: "square"})
     config = TrainingConfig(
         dataset=small_dataset.id,
-        architecture="resnet18",
-        recipe=Recipe.original(299),
+        architecture="squeezenet1_1",
+        recipe=Recipe.original(224),
         weights="none",
         epochs=1,
         batch_size=5,

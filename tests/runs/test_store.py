@@ -225,7 +225,7 @@ def test_a_real_run_tells_its_history_and_where_the_time_went(finished_run):
 
 def test_what_is_needed_to_use_a_model_lies_beside_it(finished_run):
     facts = json.loads((finished_run.folder / "model.json").read_text())
-    assert facts["architecture"] == "resnet18"
+    assert facts["architecture"] == "squeezenet1_1"
     assert facts["classes"] == finished_run.classes
     assert Recipe.from_dict(facts["recipe"]) == finished_run.recipe
     assert facts["normalisation"] == {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
