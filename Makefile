@@ -28,8 +28,10 @@ unit: .venv/installed-dev
 processes: .venv/installed-dev
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m processes -n 2
 
+# a file's tests share a server: they stay together
 browser: .venv/installed-dev
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m browser -n 2
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	$(BIN)/python -m pytest -m browser -n 2 --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -88,3 +88,13 @@ def dataset(server: Server, drawn_shapes: Path, monkeypatch: pytest.MonkeyPatch)
     data = import_source(drawn_shapes, name="shapes")
     survey(data)
     return load_dataset(data.id)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take longest begins first, so that no process waits for it in the end."""
+
+    def patience(item: pytest.Item) -> float:
+        mark = item.get_closest_marker("timeout")
+        return mark.args[0] if mark else 0
+
+    items.sort(key=patience, reverse=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import psutil
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
@@ -31,6 +32,8 @@ WebSocket.prototype.send = function (...message) {
     return send.apply(this, message)
 }"""
 ANSWERED = "settled => document.querySelector(settled) && window.heard >= window.said"
+#: Colours do not hang on the width, nor what fits on the colours.
+in_two_forms = pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 800)])
 PATIENCE_MS = 30_000  # for what takes a moment
 WORK_MS = 200_000  # for what the computer has to work for; less than pytest waits, which would not say for what
 

@@ -9,6 +9,7 @@ from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_log
 from cfu_core.dataset.filtering import Filter
 from cfu_core.dataset.survey import load_survey
+from tests.browser.driving import in_two_forms
 
 pytestmark = pytest.mark.browser
 TABS = ("Classes", "Measures", "Map", "Audit", "History")
@@ -130,8 +131,7 @@ def test_one_image_large_and_on_by_the_keyboard(explore, dataset):
     expect(explore.tiles()).to_have_count(36)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 800])
+@in_two_forms
 def test_every_panel_is_accessible_and_fits(dataset, new_screen, server, scheme, width):
     screen = new_screen(server, width=width, color_scheme=scheme)
     screen.open("explore", dataset=dataset.id)

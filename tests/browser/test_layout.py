@@ -4,7 +4,7 @@ import pytest
 
 from cfu_core.dataset.importing import import_source
 from cfu_core.jobs.job import State
-from tests.browser.driving import MENU
+from tests.browser.driving import MENU, in_two_forms
 from tests.pages.written import write_run
 
 pytestmark = pytest.mark.browser
@@ -22,8 +22,7 @@ def lived_in(server, drawn_shapes, monkeypatch):
     return dataset
 
 
-@pytest.mark.parametrize("width", [1440, 800])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@in_two_forms
 def test_no_page_is_wider_than_the_window(server, new_screen, lived_in, scheme, width):
     screen = new_screen(server, width=width, color_scheme=scheme)
     screen.open(dataset=lived_in.id)

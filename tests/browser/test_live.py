@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
-from tests.browser.driving import Screen, Server
+from tests.browser.driving import Screen, Server, in_two_forms
 
 pytestmark = pytest.mark.browser
 
@@ -422,7 +422,7 @@ def test_the_grid_shows_the_tiles_as_they_are(screen):
     assert re.findall(r"M0 (\d+)H128", lines) == [str(y) for y in places]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 800)])
+@in_two_forms
 def test_every_view_is_accessible_and_fits(app, new_screen, scheme, width):
     screen = new_screen(app, width=width, color_scheme=scheme)
     screen.open()

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_log
 from cfu_core.jobs.job import State, all_jobs
-from tests.browser.driving import WORK_MS
+from tests.browser.driving import WORK_MS, in_two_forms
 
 pytestmark = pytest.mark.browser
 TABS = ("Numbers", "What if", "Rivals", "The crop", "Augmentation", "Accuracy", "Whole dataset")
@@ -89,8 +89,7 @@ def test_the_accuracy_of_the_current_settings_is_estimated_and_can_be_stopped(pr
     preprocess.expect_no_exception()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 800])
+@in_two_forms
 def test_every_panel_is_accessible_and_fits(dataset, new_screen, server, scheme, width):
     screen = new_screen(server, width=width, color_scheme=scheme)
     screen.open("preprocess", dataset=dataset.id, tiles="4")

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from cfu_core.runs.repeating import in_folds, plan_repeats
-from tests.browser.driving import WORK_MS
+from tests.browser.driving import WORK_MS, in_two_forms
 from tests.pages.written import write_folds, write_run
 
 pytestmark = pytest.mark.browser
@@ -29,7 +29,7 @@ def compared(server, dataset):
     return dataset
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 800)])
+@in_two_forms
 def test_everybody_can_read_every_panel(server, new_screen, compared, scheme, width):
     screen = new_screen(server, width=width, color_scheme=scheme)
     screen.open("results", dataset=compared.id)

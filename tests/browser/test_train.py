@@ -7,6 +7,7 @@ from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import Job, State, Status
 from cfu_core.runs.planning import plan_runs
 from cfu_core.training.config import TrainingConfig
+from tests.browser.driving import in_two_forms
 
 pytestmark = pytest.mark.browser
 
@@ -17,8 +18,7 @@ PUT_DOWN = {
 }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 800])
+@in_two_forms
 def test_every_state_is_accessible_and_fits(dataset, new_screen, server, scheme, width):
     config = TrainingConfig(
         dataset=dataset.id, architecture="googlenet", recipe=Recipe.preprocessed(299), weights="none"

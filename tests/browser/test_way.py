@@ -9,13 +9,14 @@ from playwright.sync_api import expect
 
 from cfu_core.jobs.job import Job, State
 from cfu_core.paper import RESULTS
+from cfu_core.runs.store import result_of
 from tests.browser.driving import WORK_MS, runs_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
 CLASSES = ("erythroblast", "immature_granulocyte", "lymphocyte")
 PER_CLASS = 24
-NETWORKS = {"alexnet": "AlexNet", "resnet18": "ResNet-18"}  # in the order in which they are trained
+IMAGES = ("preprocessed", "original")  # in the order in which AlexNet is trained on them
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def blood_cells(tmp_path, real_images) -> Path:
 
 
 @pytest.mark.timeout(900)
-def test_from_an_upload_to_two_compared_networks(screen, server, blood_cells):
+def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
     screen.open()
 
     # the images
@@ -79,12 +80,13 @@ def test_from_an_upload_to_two_compared_networks(screen, server, blood_cells):
     expect(screen.progress()).to_be_visible()
 
     # the second waits for the first
-    screen.start_training("ResNet-18", epochs=1)
-    expect(screen.text("ResNet-18, preprocessed, random weights").first).to_be_visible()
+    screen.choose("train_images", "original")
+    screen.start_training("AlexNet", epochs=1)
+    expect(screen.text("AlexNet, original, random weights").first).to_be_visible()
     expect(stop).to_have_count(0, timeout=WORK_MS)
     expect(screen.text("Accuracy on the test images")).to_be_visible()
     finished = runs_in(server.home)
-    assert [run.config["architecture"] for run in finished] == list(NETWORKS)
+    assert [result_of(run).images for run in finished] == list(IMAGES)
     assert [Job(run.folder).status().state for run in finished] == [State.FINISHED] * 2
 
     # a third is stopped
@@ -97,12 +99,12 @@ def test_from_an_upload_to_two_compared_networks(screen, server, blood_cells):
 
     # the results are those on disk
     screen.go("Results")
-    measured = {row["Network"]: row for row in screen.table("Published precision")}
-    assert list(measured) == ["ResNet-18", "AlexNet"]
+    measured = {row["Images"]: row for row in screen.table("Published precision")}
+    assert list(measured) == list(reversed(IMAGES))
     newest_first = [stopped, *reversed(finished)]
-    for run, (key, network) in zip(finished, NETWORKS.items(), strict=True):
+    for run, images in zip(finished, IMAGES, strict=True):
         evaluation = run.evaluation()
-        row, published = measured[network], RESULTS[key, "preprocessed"]
+        row, published = measured[images], RESULTS["alexnet", images]
         assert float(row["Accuracy"]) == pytest.approx(evaluation.accuracy, abs=5e-5)
         assert float(row["Precision, macro"]) == pytest.approx(evaluation.precision_macro, abs=5e-5)
         assert float(row["Precision, micro"]) == pytest.approx(evaluation.precision_micro, abs=5e-5)
