@@ -51,7 +51,7 @@ def choose_weights() -> str:
     more.caption(
         f"Without internet: put torchvision's file into {weights_folder()}."
         if kind == IMAGENET
-        else "The network begins at random, and learns much less from a few hundred images."
+        else "Begins at random, and learns much less from a few hundred images."
     )
     return kind
 
