@@ -146,7 +146,8 @@ def test_what_waits_runs_or_has_finished_is_not_resumed(job, state):
         job.requeue()
 
 
-def test_what_a_process_works_on_is_not_resumed(job):
+def test_what_a_process_works_on_is_not_resumed(job, monkeypatch):
+    monkeypatch.setattr("cfu_core.jobs.job.RELEASED_S", 0.1)
     job.write_status(Status(state=State.STOPPED))
     with FileLock(job.folder / "lock"), pytest.raises(RunError, match="still works on"):
         job.requeue()
