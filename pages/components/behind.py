@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.findings import counted
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.judging import ORDERS, in_order, judged
 from cfu_core.evaluation.label_errors import suspected
@@ -105,7 +106,7 @@ def _grid(run: Run, data: Dataset, now: Dataset, rows: pd.DataFrame) -> None:
     """The images with the tools to correct them, and the one that is chosen in full."""
     key = f"behind_{run.id}"
     chosen = [path for path in selection(key) if path in set(rows["path"])]
-    editing.toolbar(now, chosen, f"{len(rows)} image{'' if len(rows) == 1 else 's'}", key="behind", tiles_key=key)
+    editing.toolbar(now, chosen, counted(len(rows)), key="behind", tiles_key=key)
     _train_again(run, data, now)
     pages = max(1, -(-len(rows) // PER_PAGE))
     page = min(st.session_state.get("behind_page", 1), pages)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.edits import Edit, can_redo, can_undo, edit_dataset, redo_edit, undo_edit
+from cfu_core.dataset.findings import counted
 from cfu_core.dataset.grouping import group_edit, groups_from_pattern, suggest_patterns
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError
@@ -44,7 +45,7 @@ def set_box(data: Dataset, path: str, box: Box | None) -> None:
 
 def describe(kind: str, changes: Mapping[str, Any]) -> str:
     """An edit in a few words."""
-    count = f"{len(changes)} image{'' if len(changes) == 1 else 's'}"
+    count = counted(len(changes))
     values = {str(value) for value in changes.values() if value is not None}
     if kind in ("relabel", "partition") and len(values) == 1:
         value = next(iter(values))

@@ -12,7 +12,7 @@ from cfu_core.jobs.worker import waiting as queue_of
 from cfu_core.runs.store import Run
 from tests.browser.driving import WORK_MS, runs_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]  # trainings: among the first
 
 SMALL = "SqueezeNet 1.1"  # at work the soonest
 LONG = 1000  # epochs: nobody waits for their end
