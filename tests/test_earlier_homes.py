@@ -1,0 +1,117 @@
+"""Datasets, runs, recipes and caches that an earlier version wrote still open."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.edits import can_redo, edit_log, redo_edit, undo_edit
+from cfu_core.dataset.filtering import Filter, saved_filters
+from cfu_core.dataset.survey import load_survey, survey
+from cfu_core.imaging.reading import read
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.imaging.recipe_book import saved_recipes
+from cfu_core.jobs.job import State, all_jobs
+from cfu_core.jobs.worker import run_in_foreground
+from cfu_core.reporting.report import report_html
+from cfu_core.runs.attention import read_maps
+from cfu_core.runs.store import list_runs, open_run
+from cfu_core.training.tensors import prepare
+
+HOMES = Path(__file__).parent / "homes"
+DATASET = "two-shapes-e9bc8ac7"
+RECIPE = Recipe(
+    background="flatten",
+    colour="neutral",
+    crop=True,
+    margin=0.65,
+    contrast="clahe",
+    clip_limit=2.4,
+    tiles=2,
+)
+
+
+@pytest.fixture(params=sorted(HOMES.glob("*.zip")), ids=lambda path: path.stem)
+def earlier_home(request: pytest.FixtureRequest, cfu_home: Path) -> Path:
+    with zipfile.ZipFile(request.param) as archive:
+        archive.extractall(cfu_home)
+    return cfu_home
+
+
+@pytest.mark.usefixtures("earlier_home")
+def test_the_dataset_opens_with_its_edits_survey_and_filter():
+    dataset = load_dataset(DATASET)
+    assert dataset.counts == {"disc": 7, "square": 9}
+    assert dataset.version == 4
+    marked = dataset.images[dataset.images["path"] == "disc/00.png"].iloc[0]
+    assert [marked[f"box_{edge}"] for edge in ("left", "top", "right", "bottom")] == [10, 8, 40, 38]
+    assert [(edit.kind, edit.who, edit.why) for edit in edit_log(DATASET)] == [
+        ("relabel", "Ada", "a square"),
+        ("exclude", "Ada", "blurred"),
+        ("undo", "Ada", ""),
+        ("box", "Ada", ""),
+    ]
+    assert load_survey(dataset).complete
+    assert saved_filters(DATASET) == {"discs": Filter(classes=("disc",))}
+
+
+@pytest.mark.usefixtures("earlier_home")
+def test_the_dataset_can_be_edited_further():
+    assert can_redo(load_dataset(DATASET).edits) is None  # the box that came after ended it
+    assert undo_edit(DATASET).version == 5
+    assert redo_edit(DATASET).version == 6
+
+
+@pytest.mark.usefixtures("earlier_home")
+def test_the_finished_run_has_its_results():
+    run = open_run("The run before")
+    assert run.recipe == RECIPE.at(224)
+    evaluation = run.evaluation()
+    assert evaluation is not None
+    assert evaluation.confusion == [[0, 1], [0, 1]]
+    assert [epoch["epoch"] for epoch in run.metrics().epochs] == [1, 2]
+    assert "The run before" in report_html([run])
+    maps = read_maps(run, "square/07.png")
+    assert maps is not None
+    assert len(maps) == 2
+
+
+@pytest.mark.usefixtures("earlier_home")
+def test_the_network_of_the_finished_run_still_gives_its_predictions():
+    from cfu_core.runs.model_files import predict
+
+    run = open_run("The run before")
+    dataset = load_dataset(DATASET)
+    table = run.predictions()
+    assert table is not None
+    path = "square/07.png"  # without a box of its own
+    row = int(np.flatnonzero(dataset.images["path"] == path)[0])
+    given = predict(run, [read(dataset.image_file(row))])[0]
+    written = table[table["path"] == path][["probability_disc", "probability_square"]].to_numpy()[0]
+    np.testing.assert_allclose(given, written, atol=2e-3)
+
+
+def test_prepared_images_are_found_again_and_nothing_is_measured_twice(earlier_home):
+    dataset = load_dataset(DATASET)
+    assert prepare(dataset, RECIPE.at(224)).computed == 0
+    parts = {path: path.read_bytes() for path in earlier_home.glob("datasets/*/survey/*/part-*")}
+    survey(dataset)
+    assert {path: path.read_bytes() for path in earlier_home.glob("datasets/*/survey/*/part-*")} == parts
+
+
+@pytest.mark.usefixtures("earlier_home")
+def test_the_saved_recipe_is_whole():
+    assert saved_recipes() == {"Even and neutral": RECIPE}
+
+
+@pytest.mark.usefixtures("earlier_home")
+def test_jobs_are_listed_and_a_paused_run_can_be_removed():
+    states = {job.kind: job.status().state for job in all_jobs()}
+    assert states == {"train": State.PAUSED, "explain": State.FINISHED}
+    paused = next(job for job in all_jobs() if job.status().state is State.PAUSED)
+    paused.request_stop()
+    assert paused.status().state is State.STOPPED
+    assert len(list_runs()) == 2
+    assert run_in_foreground(paused).state is State.STOPPED
