@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run test lint unit processes browser clean
 
 run: .venv/installed
-	@$(BIN)/python -m pages.components.warmup $(PORT) &
+	@$(BIN)/python -m pages.components.server.warmup $(PORT) &
 	@exec $(BIN)/streamlit run streamlit_app.py --server.port $(PORT)
 
 test: lint unit processes browser

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from cfu_core.dataset.drawing import draw_frame
-from cfu_core.dataset.names import is_image
-from cfu_core.dataset.synthetic import plan_demo
+from cfu_core.dataset.demo.demo_dataset import plan_demo
+from cfu_core.dataset.demo.frame import draw_frame
+from cfu_core.dataset.importing.file_names import is_image
 from cfu_core.imaging.cropping import Box, locate_colony, square_around
 from cfu_core.imaging.reading import read
 

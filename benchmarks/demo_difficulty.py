@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cfu_core.dataset.importing import scan_source
+from cfu_core.dataset.importing.source import scan_source
 from cfu_core.imaging.reading import read
 
 

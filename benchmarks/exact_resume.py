@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import Job, State
 from cfu_core.jobs.launch import resume, submit_runs

@@ -35,12 +35,12 @@ from playwright.sync_api import Locator, Page, sync_playwright
 from skimage.exposure import equalize_adapthist
 
 from benchmarks.relay import Relay
-from cfu_core.dataset.drawing import draw_frame
-from cfu_core.dataset.importing import import_source
+from cfu_core import PROJECT
+from cfu_core.dataset.demo.frame import draw_frame
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.imaging.contrast import as_scikit_image, clahe
-from pages.components.warmup import warm_up
+from pages.components.server.warmup import warm_up
 
-PROJECT = Path(__file__).parents[1]
 CORES = 2
 SIDE = 1024
 CHANGES = 50

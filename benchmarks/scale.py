@@ -117,7 +117,7 @@ def import_images(images: Path, home: Path) -> tuple[str, float]:
     """The new dataset's id, and seconds."""
     import pyarrow.parquet  # noqa: F401 - the last library that an import needs; loading them is not measured
 
-    from cfu_core.dataset.importing import import_source
+    from cfu_core.dataset.importing.source import import_source
 
     os.environ["CFU_HOME"] = str(home)
     started = time.perf_counter()
@@ -126,10 +126,10 @@ def import_images(images: Path, home: Path) -> tuple[str, float]:
 
 def survey_dataset(_images: Path, home: Path, identity: str) -> dict[str, str]:
     """Everything that follows an import, by the heading of its column."""
-    from cfu_core.dataset.audit import audit
+    from cfu_core.dataset.audit.audit import audit
     from cfu_core.dataset.catalog import load_dataset
     from cfu_core.dataset.splitting import split_of
-    from cfu_core.dataset.survey import load_survey, survey
+    from cfu_core.dataset.survey.survey import load_survey, survey
 
     os.environ["CFU_HOME"] = str(home)
     dataset, loading = timed(lambda: load_dataset(identity))

@@ -106,7 +106,7 @@ def enlarged(folder: Path, target: Path) -> Path:
 
 def planned(network: str, folder: Path) -> Any:
     """A run of six epochs on the images, resized only; long enough for a measurement of how to compute."""
-    from cfu_core.dataset.importing import import_source
+    from cfu_core.dataset.importing.source import import_source
     from cfu_core.imaging.recipe import Recipe
     from cfu_core.models.registry import architecture
     from cfu_core.runs.planning import plan_runs
@@ -139,7 +139,7 @@ def limit(network: str, folder: Path, *, plainly: bool) -> Iterator[float]:
     from torch.nn import functional
 
     from cfu_core.models.weights import initial_network
-    from cfu_core.training.arithmetic import plain
+    from cfu_core.training.compute_options import plain
     from cfu_core.training.config import TrainingConfig
     from cfu_core.training.devices import best_device
     from cfu_core.training.loop import make_optimizer

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cfu_core.dataset.catalog import Dataset
-from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.runs.store import Run
 
 

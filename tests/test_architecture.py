@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[1]
+from cfu_core import PROJECT
+
 CORE = PROJECT / "cfu_core"
 PAGES = PROJECT / "pages"
 
 #: From the ground up. A module may import from its own layer and from those below it.
 LAYERS = (
     ("errors",),
-    ("settings", "storage", "paper"),
+    ("settings", "storage", "published", "observer", "worker_process"),
     ("imaging",),
+    ("saved_recipes",),
     ("bundle",),
     ("evaluation",),
     ("models",),
@@ -111,9 +113,10 @@ def test_every_part_of_the_core_has_its_layer():
 
 def test_light_modules_do_not_wait_for_heavy_libraries():
     program = (
-        "import sys, cfu_core.jobs.launch, cfu_core.runs.store, cfu_core.training.config, cfu_core.evaluation.tables\n"
-        "import cfu_core.cli, cfu_core.models.registry, cfu_core.models.weight_files, cfu_core.reporting.tables\n"
-        "import cfu_core.reporting.printing\n"
+        "import sys, cfu_core.jobs.launch, cfu_core.runs.store, cfu_core.training.config\n"
+        "import cfu_core.evaluation.paper_tables\n"
+        "import cfu_core.cli, cfu_core.models.registry, cfu_core.models.weight_files, cfu_core.reporting.table_files\n"
+        "import cfu_core.reporting.pdf\n"
         "print(*sorted({'torch', 'torchvision', 'sklearn', 'skimage', 'streamlit', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)

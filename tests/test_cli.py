@@ -10,21 +10,20 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from cfu_core import paper
+from cfu_core import PROJECT
 from cfu_core.cli import main
 from cfu_core.cli.terminal import import_data as imported
 from cfu_core.dataset.catalog import list_datasets
 from cfu_core.dataset.edits import edit_dataset
-from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import Job, State
 from cfu_core.jobs.worker import lane_lock
 from cfu_core.models.registry import ARCHITECTURES
+from cfu_core.published import zamani_2023
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.store import list_runs
 from cfu_core.training.config import TrainingConfig
-
-PROJECT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -123,7 +122,7 @@ def test_split_tells_people_a_line_a_class(shell, nine_shapes):
 def test_real_images_in_the_papers_numbers_are_split_as_in_table_2(answer, real_images):
     found = answer("split", real_images / "blood_lineages")["counts"]
     assert [list(parts.values()) for parts in found.values()] == [
-        list(parts.values()) for parts in paper.TABLE_2.values()
+        list(parts.values()) for parts in zamani_2023.TABLE_2.values()
     ]
 
 

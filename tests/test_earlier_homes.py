@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cfu_core.dataset.audit.filtering import Filter, saved_filters
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import can_redo, edit_log, redo_edit, undo_edit
-from cfu_core.dataset.filtering import Filter, saved_filters
-from cfu_core.dataset.survey import load_survey, survey
+from cfu_core.dataset.survey.survey import load_survey, survey
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.imaging.recipe_book import saved_recipes
 from cfu_core.jobs.job import State, all_jobs
 from cfu_core.jobs.worker import run_in_foreground
 from cfu_core.reporting.report import report_html
-from cfu_core.runs.attention import read_maps
+from cfu_core.runs.class_activation_store import read_maps
 from cfu_core.runs.store import list_runs, open_run
-from cfu_core.training.tensors import prepare
+from cfu_core.saved_recipes import saved_recipes
+from cfu_core.training.prepared_images import prepare
 
 HOMES = Path(__file__).parent / "homes"
 DATASET = "two-shapes-e9bc8ac7"

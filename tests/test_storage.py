@@ -4,14 +4,12 @@ import math
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from cfu_core import PROJECT
 from cfu_core.errors import StorageError
 from cfu_core.storage import home, read_json, replacing, storage_errors, write_bytes, write_json
-
-PROJECT = Path(__file__).parents[1]
 
 
 def test_the_home_folder_is_where_cfu_home_says(cfu_home):

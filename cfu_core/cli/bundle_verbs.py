@@ -9,7 +9,7 @@ from typing import Any
 
 from cfu_core.cli.terminal import OK, ProgressLine, json_flag, print_json
 from cfu_core.errors import BundleError
-from cfu_core.runs.observer import Observer
+from cfu_core.observer import Observer
 
 
 def add_verbs(verbs: Any) -> None:

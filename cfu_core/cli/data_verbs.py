@@ -75,7 +75,7 @@ def _edit_verbs(verbs: Any) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from cfu_core.dataset.synthetic import write_demo
+    from cfu_core.dataset.demo.demo_dataset import write_demo
 
     with ProgressLine() as line:
         folder = write_demo(arguments.folder, seed=arguments.seed, progress=line.count("Drawing"))
@@ -120,7 +120,7 @@ def _split(arguments: argparse.Namespace) -> int:
 
 
 def _survey(arguments: argparse.Namespace) -> int:
-    from cfu_core.dataset.survey import load_survey
+    from cfu_core.dataset.survey.survey import load_survey
     from cfu_core.jobs.job import create_job
 
     dataset = import_data(arguments.data)
@@ -189,7 +189,7 @@ def _paths(paths: list[str]) -> str:
 
 def _cache(arguments: argparse.Namespace) -> int:
     from cfu_core.training.cache import cache_folder
-    from cfu_core.training.cache_room import VARIABLE, clear, contents, limit_bytes
+    from cfu_core.training.cache_limit import VARIABLE, clear, contents, limit_bytes
 
     removed = clear() if arguments.clear else 0
     size, limit, folder = sum(cached.size for cached in contents()), limit_bytes(), str(cache_folder())

@@ -105,9 +105,9 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     """All figures of each run with their intervals, and every two runs on the same images."""
-    from cfu_core.evaluation.tables import comparison_table, figures_table
-    from cfu_core.runs.comparing import compare_runs
-    from cfu_core.runs.naming import names_among
+    from cfu_core.evaluation.paper_tables import comparison_table, figures_table
+    from cfu_core.runs.comparison import compare_runs
+    from cfu_core.runs.short_names import names_among
 
     runs = list({run.id: run for run in map(open_run, arguments.runs)}.values())
     comparisons = compare_runs(runs)
@@ -127,7 +127,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 def _explain(arguments: argparse.Namespace) -> int:
     """Write the maps into the run's folder, and say how often they point at the colony."""
-    from cfu_core.runs.attention import MAPS, read_pointing
+    from cfu_core.runs.class_activation_store import MAPS, read_pointing
 
     run = open_run(arguments.run)
     spec = {"run": run.id, "boxes": _boxes(arguments.boxes) if arguments.boxes else None}

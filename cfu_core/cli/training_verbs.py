@@ -77,9 +77,9 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
-    from cfu_core.evaluation.tables import in_common, screen_columns, table_3, table_4
+    from cfu_core.evaluation.paper_tables import in_common, screen_columns, table_3, table_4
     from cfu_core.models.registry import architecture
-    from cfu_core.paper import REMARKS, TABLE_1
+    from cfu_core.published.zamani_2023 import REMARKS, TABLE_1
     from cfu_core.runs.store import result_of
 
     models = arguments.models.split(",") if arguments.models else list(TABLE_1)
@@ -101,7 +101,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
 
 def _repeat(arguments: argparse.Namespace) -> int:
     from cfu_core.jobs.job import Job, State
-    from cfu_core.runs.repeating import families, in_folds, plan_repeats, still_to_do, with_seeds
+    from cfu_core.runs.repeats import families, in_folds, plan_repeats, still_to_do, with_seeds
     from cfu_core.runs.store import list_runs, open_run
 
     run = open_run(arguments.run)
@@ -135,7 +135,7 @@ def _repeat(arguments: argparse.Namespace) -> int:
 
 
 def _networks(arguments: argparse.Namespace) -> int:
-    from cfu_core.evaluation.tables import table_1
+    from cfu_core.evaluation.paper_tables import table_1
     from cfu_core.models.complexity import complexity
     from cfu_core.models.registry import ARCHITECTURES
 

@@ -1,0 +1,1 @@
+"""Datasets: import, edit, split, measure and audit labelled images."""

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from cfu_core.dataset.catalog import Dataset, dataset_folder
-from cfu_core.dataset.units import distribute, folds_of, units_of
+from cfu_core.dataset.group_allocation import distribute, folds_of, units_of
 from cfu_core.errors import DatasetError, TrainingError
 from cfu_core.storage import read_json, write_json
 

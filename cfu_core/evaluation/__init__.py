@@ -1,0 +1,1 @@
+"""Evaluate predictions: metrics, intervals, comparisons and the tables of the paper."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cfu_core.evaluation.figures import confusions_of, figures_of
+from cfu_core.evaluation.summary_metrics import confusions_of, figures_of
 
 LEVEL = 0.95
 RESAMPLES = 9999
@@ -61,7 +61,8 @@ def bootstrapped(
     ----------
     confusion : array of int, shape (C, C)
     names : sequence of str
-        Fields of `cfu_core.evaluation.figures.Figures`. A resample in which a figure is undefined does not count.
+        Fields of `cfu_core.evaluation.summary_metrics.Figures`. A resample in which a figure is undefined does not
+        count.
     resamples : int
 
     Returns

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cfu_core.evaluation.tables import SECONDS, RunResult, other_seconds
+from cfu_core.evaluation.paper_tables import SECONDS, RunResult, other_seconds
 
 
 def phases(result: RunResult) -> dict[str, float]:

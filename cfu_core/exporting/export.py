@@ -10,17 +10,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cfu_core.bundle.classification import SelfTest, self_test, verify
 from cfu_core.bundle.contents import CODE, ONNX, SELFTEST, WEIGHTS, write_manifest
-from cfu_core.bundle.using import SelfTest, self_test, verify
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import BundleError
 from cfu_core.evaluation.metrics import Evaluation
-from cfu_core.exporting.card import model_card
-from cfu_core.exporting.code import copy_code
-from cfu_core.exporting.networks import torch_network, write_onnx
+from cfu_core.exporting.bundled_code import copy_code
+from cfu_core.exporting.model_card import model_card
+from cfu_core.exporting.onnx_network import torch_network, write_onnx
 from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
+from cfu_core.observer import Observer
 from cfu_core.runs.model_files import MODEL, load_model
-from cfu_core.runs.observer import Observer
 from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.store import PROBABILITY, Run
 from cfu_core.storage import replacing, storage_errors
@@ -38,7 +38,7 @@ sys.dont_write_bytecode = True
 folder = Path(__file__).resolve().parent
 sys.path.insert(0, str(folder / "code"))
 
-from cfu_core.bundle.shell import main  # noqa: E402
+from cfu_core.bundle.command_line import main  # noqa: E402
 
 if __name__ == "__main__":
     raise SystemExit(main(folder, sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Read and process images: functions from arrays to arrays."""

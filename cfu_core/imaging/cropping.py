@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from cfu_core.imaging.outlying import whole_colony
+from cfu_core.imaging.colony_extent import whole_colony
 from cfu_core.imaging.regions import Region, best_region
 from cfu_core.imaging.saliency import saliency
 

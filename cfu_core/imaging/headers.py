@@ -7,7 +7,7 @@ import struct
 from typing import NamedTuple
 
 from cfu_core.errors import ImageError
-from cfu_core.imaging import formats
+from cfu_core.imaging import file_formats
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 FORMAT_EXTENSIONS = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "TIFF": ".tif"}
@@ -125,9 +125,14 @@ def _truncated(name: str) -> ImageError:
 
 
 _READERS = {
-    "JPEG": formats.read_jpeg,
-    "PNG": formats.read_png,
-    "BMP": formats.read_bmp,
-    "TIFF": formats.read_tiff,
+    "JPEG": file_formats.read_jpeg,
+    "PNG": file_formats.read_png,
+    "BMP": file_formats.read_bmp,
+    "TIFF": file_formats.read_tiff,
 }
-_ENDS = {"JPEG": formats.jpeg_ends, "PNG": formats.png_ends, "BMP": formats.bmp_ends, "TIFF": formats.tiff_ends}
+_ENDS = {
+    "JPEG": file_formats.jpeg_ends,
+    "PNG": file_formats.png_ends,
+    "BMP": file_formats.bmp_ends,
+    "TIFF": file_formats.tiff_ends,
+}

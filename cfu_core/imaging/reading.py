@@ -8,7 +8,7 @@ import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
 from cfu_core.errors import ImageError
-from cfu_core.imaging.formats import (
+from cfu_core.imaging.file_formats import (
     bmp_has_alpha,
     png_depth,
     png_has_alpha,

@@ -1,0 +1,1 @@
+"""Queue jobs, and run each in a process of its own."""

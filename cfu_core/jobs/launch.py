@@ -13,12 +13,13 @@ from typing import Any
 import psutil
 from filelock import Timeout
 
+from cfu_core import PROJECT
 from cfu_core.dataset.catalog import Dataset, delete_dataset
 from cfu_core.errors import DatasetError, StorageError
 from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive, process_started
-from cfu_core.jobs.worker import LANES, lane_lock, project_folder, waiting
+from cfu_core.jobs.worker import LANES, lane_lock, waiting
 from cfu_core.runs.planning import plan_again, plan_runs
-from cfu_core.runs.repeating import plan_repeats, still_to_do
+from cfu_core.runs.repeats import plan_repeats, still_to_do
 from cfu_core.runs.store import Run, list_runs
 from cfu_core.storage import home, read_json, storage_errors, write_json
 from cfu_core.training.config import TrainingConfig
@@ -114,7 +115,7 @@ def ensure_worker(lane: str) -> None:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=project_folder(),
+                cwd=PROJECT,
                 env=os.environ | {"CFU_HOME": str(home())},  # a relative one means another folder there
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same, on Windows

@@ -14,20 +14,20 @@ from typing import Any
 from filelock import FileLock
 
 from cfu_core.dataset.catalog import load_dataset
-from cfu_core.dataset.importing import discard_upload, import_source
-from cfu_core.dataset.synthetic import write_demo
+from cfu_core.dataset.demo.demo_dataset import write_demo
+from cfu_core.dataset.importing.source import discard_upload, import_source
 from cfu_core.errors import CfuError, StopRequested
 from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import LOCK, Job, State, Status, process_started
-from cfu_core.models.features import NetworkFeatures, local_imagenet_file
-from cfu_core.runs.observer import Observer
+from cfu_core.models.network_features import NetworkFeatures, local_imagenet_file
+from cfu_core.observer import Observer
 from cfu_core.runs.store import BUNDLE, Run, open_run
 from cfu_core.storage import home, write_json
-from cfu_core.training.tensors import prepare
+from cfu_core.training.prepared_images import prepare
 
 REPORT_SECONDS = 0.5  # how often a status file is written at most
-ESTIMATE = "estimate.json"  # in the job's folder: a `cfu_core.training.estimating.Comparison`
+ESTIMATE = "estimate.json"  # in the job's folder: a `cfu_core.training.accuracy_estimate.Comparison`
 DEMO_NAME = "Demo colonies (drawn)"
 
 
@@ -152,7 +152,7 @@ def _demo(job: Job, observer: JobObserver) -> dict[str, Any]:
 
 
 def _survey(job: Job, observer: JobObserver) -> dict[str, Any]:
-    from cfu_core.dataset.survey import survey  # late: all that it needs is needed here only
+    from cfu_core.dataset.survey.survey import survey  # late: all that it needs is needed here only
 
     dataset = load_dataset(job.spec["dataset"])
     if hasattr(os, "nice"):
@@ -176,7 +176,7 @@ def _prepare(job: Job, observer: JobObserver) -> dict[str, Any]:
 
 
 def _estimate(job: Job, observer: JobObserver) -> dict[str, Any]:
-    from cfu_core.training.estimating import estimate  # late: torch
+    from cfu_core.training.accuracy_estimate import estimate  # late: torch
 
     spec = job.spec
     found = estimate(
@@ -192,7 +192,7 @@ def _estimate(job: Job, observer: JobObserver) -> dict[str, Any]:
 
 
 def _explain(job: Job, observer: JobObserver) -> dict[str, Any]:
-    from cfu_core.runs.explaining import explain  # late: torch
+    from cfu_core.runs.class_activation import explain  # late: torch
 
     boxes = job.spec.get("boxes")
     known = None if boxes is None else {path: Box(*edges) for path, edges in boxes.items()}

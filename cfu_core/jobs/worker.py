@@ -9,10 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from cfu_core import PROJECT
 from cfu_core.jobs.job import Job, State, Status, all_jobs, process_alive
 from cfu_core.jobs.tasks import execute
 from cfu_core.storage import home, storage_errors
@@ -128,13 +128,8 @@ def _run_in_child(job: Job) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            cwd=project_folder(),
+            cwd=PROJECT,
             check=False,
         )
     if job.status() == before:  # it could not even start (a job that was resumed meanwhile is another): not forever
         job.write_status(Status(state=State.FAILED, message="The process could not start. The log has the details."))
-
-
-def project_folder() -> Path:
-    """The folder from which ``python -m cfu_core`` finds this package."""
-    return Path(__file__).parents[2]

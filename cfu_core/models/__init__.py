@@ -1,0 +1,1 @@
+"""Networks: their registry, weights, features and class activation maps."""

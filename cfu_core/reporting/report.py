@@ -12,15 +12,15 @@ from markupsafe import Markup
 
 from cfu_core.errors import ReportError
 from cfu_core.evaluation.metrics import Evaluation
-from cfu_core.paper import REMARKS
-from cfu_core.reporting import findings, material
-from cfu_core.reporting.drawing import inline_svg
-from cfu_core.reporting.figures import accuracies, confusion_matrices, learning_curves, times
-from cfu_core.reporting.printed import Printed
-from cfu_core.reporting.printing import print_pdf
-from cfu_core.reporting.repeating import again_command, train_command
-from cfu_core.reporting.run_figures import evaluation_of, probability_figures
-from cfu_core.runs.naming import names_among
+from cfu_core.published.zamani_2023 import REMARKS
+from cfu_core.reporting import inputs_section, results_section
+from cfu_core.reporting.comparison_plots import accuracies, confusion_matrices, learning_curves, times
+from cfu_core.reporting.pdf import print_pdf
+from cfu_core.reporting.plot_style import inline_svg
+from cfu_core.reporting.replay_commands import again_command, train_command
+from cfu_core.reporting.run_plots import evaluation_of, probability_figures
+from cfu_core.reporting.table_format import Printed
+from cfu_core.runs.short_names import names_among
 from cfu_core.runs.store import Run
 from cfu_core.storage import read_json, write_bytes
 
@@ -63,23 +63,25 @@ def report_html(runs: Sequence[Run], *, now: datetime | None = None) -> str:
     evaluations = {run.id: evaluation_of(run) for run in runs}
     names = names_among(runs)
     by_name = {names[run.id]: evaluations[run.id] for run in runs}
-    printed = {names[run.id]: found.accuracy if (found := findings.published(run)) else None for run in runs}
+    printed = {names[run.id]: found.accuracy if (found := results_section.published(run)) else None for run in runs}
     page = _templates().get_template("report.html.j2")
     return page.render(
         title=_title(runs, names),
         created=f"{now or datetime.now(UTC):%Y-%m-%d %H:%M %Z}",
         drawn=sorted({run.spec["dataset"]["name"] for run in runs if run.spec["dataset"]["drawn"]}),
-        materials=material.materials(runs),
-        preparations=material.preparations(runs, names),
-        protocol=material.protocol(runs, names),
-        beginnings=material.beginnings(runs),
-        table_4=[of(runs, evaluations, names) for of in (findings.accuracy_table, findings.precision_table)],
+        materials=inputs_section.materials(runs),
+        preparations=inputs_section.preparations(runs, names),
+        protocol=inputs_section.protocol(runs, names),
+        beginnings=inputs_section.beginnings(runs),
+        table_4=[
+            of(runs, evaluations, names) for of in (results_section.accuracy_table, results_section.precision_table)
+        ],
         accuracies=_picture(
             "accuracies", accuracies(by_name, printed), "The accuracy of every run, with its interval."
         ),
         confusions=_picture("confusions", confusion_matrices(by_name), "Counts, and per cent of the true class."),
-        verdicts=findings.verdict_tables(runs, names),
-        table_3=findings.time_table(runs, names),
+        verdicts=results_section.verdict_tables(runs, names),
+        table_3=results_section.time_table(runs, names),
         times=_times(runs, names),
         remark=REMARKS[1],
         each=[_one(number, run, names[run.id], evaluations[run.id]) for number, run in enumerate(runs, 1)],
@@ -147,7 +149,7 @@ def _one(number: int, run: Run, name: str, evaluation: Evaluation) -> dict[str, 
     return {
         "name": name,
         "id": run.id,
-        "tables": [findings.class_table(evaluation), findings.all_figures_table(evaluation)],
+        "tables": [results_section.class_table(evaluation), results_section.all_figures_table(evaluation)],
         "figures": [
             _picture(f"{kind.replace('_', '')}{number}", figure, CAPTIONS[kind])
             for kind, figure in probability_figures(run).items()

@@ -1,0 +1,1 @@
+"""Training runs: plan, carry out, store and compare them."""

@@ -1,7 +1,7 @@
 """Carry out a run, from what was planned to its results."""
 
+from cfu_core.observer import Observer
 from cfu_core.runs.fine_tuning import fine_tune
-from cfu_core.runs.observer import Observer
 from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.probing import probe
 from cfu_core.runs.store import Run

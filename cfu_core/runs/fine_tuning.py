@@ -10,19 +10,19 @@ from torch import nn
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import StopRequested
 from cfu_core.models.registry import architecture
+from cfu_core.observer import Observer
+from cfu_core.runs.checkpoint_schedule import Keeper
 from cfu_core.runs.checkpoints import Checkpoint, discard_checkpoints, forget_after, newest_checkpoint
-from cfu_core.runs.clock import Clock
-from cfu_core.runs.keeping import Keeper
-from cfu_core.runs.material import part, prepared_images, write_predictions
 from cfu_core.runs.model_files import empty_network, load_model, network_to_train, probabilities_of
-from cfu_core.runs.observer import Observer
+from cfu_core.runs.phase_timer import Clock
 from cfu_core.runs.store import Run
-from cfu_core.runs.watching import BatchWatch
+from cfu_core.runs.training_data import part, prepared_images, write_predictions
+from cfu_core.runs.training_progress import BatchWatch
 from cfu_core.storage import write_json
-from cfu_core.training.arithmetic import Arithmetic
+from cfu_core.training.compute_options import Arithmetic
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import best_device, describe
-from cfu_core.training.feed import Feed
+from cfu_core.training.loading import Feed
 from cfu_core.training.loop import BatchResult, Training, TrainingImages, predict_logits
 from cfu_core.training.tuning import fastest
 

@@ -15,13 +15,13 @@ from cfu_core.imaging import recipe as recipes
 from cfu_core.models.networks import build_network, replace_head
 from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
 from cfu_core.models.weights import WeightsRecord, initial_network
-from cfu_core.runs.observer import Observer
+from cfu_core.observer import Observer
 from cfu_core.runs.store import Run
 from cfu_core.storage import write_bytes, write_json
-from cfu_core.training.arithmetic import plain
+from cfu_core.training.compute_options import plain
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import best_device
-from cfu_core.training.feed import Feed
+from cfu_core.training.loading import Feed
 from cfu_core.training.loop import predict_logits
 
 MODEL = "model.safetensors"

@@ -8,16 +8,16 @@ from torch import nn
 
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.models.networks import set_head
-from cfu_core.runs.clock import Clock
-from cfu_core.runs.material import part, write_predictions
+from cfu_core.observer import Observer
 from cfu_core.runs.model_files import network_to_train, probabilities_of, save_model
-from cfu_core.runs.observer import Observer
+from cfu_core.runs.phase_timer import Clock
 from cfu_core.runs.store import Run
+from cfu_core.runs.training_data import part, write_predictions
 from cfu_core.storage import write_json
-from cfu_core.training.arithmetic import Arithmetic
+from cfu_core.training.compute_options import Arithmetic
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import best_device, describe
-from cfu_core.training.frozen import frozen_features, how_to_compute, weights_name
+from cfu_core.training.frozen_features import frozen_features, how_to_compute, weights_name
 from cfu_core.training.probe import fit_head
 
 

@@ -37,15 +37,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import cfu_core
+from cfu_core import PROJECT, __version__
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.history import LOG, Edit, counting, log_line, read_log
 from cfu_core.dataset.splitting import Split
 from cfu_core.errors import RunError
 from cfu_core.evaluation.metrics import Evaluation, evaluate
-from cfu_core.evaluation.tables import RunResult
+from cfu_core.evaluation.paper_tables import RunResult
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.runs.metrics import Metrics, MetricsReader
+from cfu_core.runs.training_log import Metrics, MetricsReader
 from cfu_core.storage import (
     SpecFolder,
     finite,
@@ -194,7 +194,7 @@ class Run(SpecFolder):
 
     @property
     def arithmetic(self) -> dict[str, Any] | None:
-        """How it is computed (`cfu_core.training.arithmetic.Arithmetic`); None while nobody has decided."""
+        """How it is computed (`cfu_core.training.compute_options.Arithmetic`); None while nobody has decided."""
         path = self.folder / "arithmetic.json"
         return read_json(path) if path.exists() else self.spec.get("arithmetic")
 
@@ -303,8 +303,8 @@ def create_run(
 def environment() -> dict[str, str]:
     """Versions that decide whether a run can be repeated; ``commit`` is empty where this is no checkout."""
     return {
-        "cfu_core": cfu_core.__version__,
-        "commit": _commit(Path(__file__).parents[2]),
+        "cfu_core": __version__,
+        "commit": _commit(PROJECT),
         "python": platform.python_version(),
         "platform": platform.platform(),
         **{name: version(name) for name in PACKAGES},

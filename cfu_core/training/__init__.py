@@ -1,0 +1,1 @@
+"""Train a network: prepared images, batches, the training loop and probes."""

@@ -4,11 +4,11 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cfu_core import paper
 from cfu_core.errors import TrainingError
 from cfu_core.imaging.augmentation import Augmentation
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.models.registry import architecture
+from cfu_core.published import zamani_2023
 from cfu_core.settings import check, declare
 
 
@@ -47,7 +47,7 @@ class TrainingConfig:
         choices=("fine-tune", "probe"),
     )
     epochs: int = declare(
-        paper.EPOCHS,
+        zamani_2023.EPOCHS,
         "Epochs",
         "How often the network sees every training image. The paper trains for 10.",
         minimum=1,
@@ -55,7 +55,7 @@ class TrainingConfig:
         step=1,
     )
     batch_size: int = declare(
-        paper.BATCH_SIZE,
+        zamani_2023.BATCH_SIZE,
         "Batch size",
         "Images per step of the optimizer. The paper uses 15.",
         minimum=1,
@@ -63,7 +63,7 @@ class TrainingConfig:
         step=1,
     )
     learning_rate: float = declare(
-        paper.LEARNING_RATE,
+        zamani_2023.LEARNING_RATE,
         "Learning rate",
         "Size of a step of the optimizer. The paper uses 0.0001.",
         minimum=1e-8,

@@ -14,11 +14,11 @@ from torch.nn import functional
 
 from cfu_core.errors import TrainingError
 from cfu_core.imaging.augmentation import sample_matrices
-from cfu_core.training.arithmetic import Arithmetic
 from cfu_core.training.batches import normalise, to_floats, warp_batch
+from cfu_core.training.compute_options import Arithmetic
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import random_state, set_random_state
-from cfu_core.training.feed import Feed
+from cfu_core.training.loading import Feed
 
 
 @dataclass(frozen=True, kw_only=True)

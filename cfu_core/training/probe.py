@@ -106,7 +106,7 @@ def cross_validate(
     features : ndarray of float32, shape (N, F)
     labels : ndarray of int64, shape (N,)
     folds : ndarray of int64, shape (N,)
-        The fold of each image, from `cfu_core.dataset.units.folds_of`.
+        The fold of each image, from `cfu_core.dataset.group_allocation.folds_of`.
     classes : int
     progress : callable
         Called with folds done and in all; may raise `StopRequested`.

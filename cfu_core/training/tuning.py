@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from cfu_core.errors import StorageError
 from cfu_core.storage import home, read_json, storage_errors, write_json
-from cfu_core.training.arithmetic import Arithmetic, plain
+from cfu_core.training.compute_options import Arithmetic, plain
 from cfu_core.training.devices import THREADS, model_name, multiplies_bfloat16
 
 WORTH_STEPS = 100  # fewer gain less than the measurement costs,

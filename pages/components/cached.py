@@ -11,19 +11,19 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfu_core.dataset.audit import Finding, audit
-from cfu_core.dataset.browsing import browse_table
+from cfu_core import PROJECT
+from cfu_core.dataset.audit.audit import Finding, audit
+from cfu_core.dataset.audit.image_table import browse_table
 from cfu_core.dataset.catalog import Dataset, dataset_folder, load_dataset
 from cfu_core.dataset.splitting import Split, split_of
-from cfu_core.dataset.survey import Survey, load_survey, survey_version
-from cfu_core.dataset.survey import thumbnail as survey_thumbnail
+from cfu_core.dataset.survey.survey import Survey, load_survey, survey_version
+from cfu_core.dataset.survey.survey import thumbnail as survey_thumbnail
 from cfu_core.errors import CfuError
+from cfu_core.imaging.contrast_effect import Effect, effect
 from cfu_core.imaging.cropping import Box
-from cfu_core.imaging.effects import Effect, effect
 from cfu_core.imaging.encoding import jpeg
 from cfu_core.imaging.measures import reduced
 from cfu_core.imaging.recipe import Enhanced, Recipe, enhance, resize, with_contrast
-from cfu_core.jobs.worker import project_folder
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -165,7 +165,7 @@ def _answer(*verb: str) -> dict[str, Any]:
     """What a verb of the shell says. In a process of its own: this one stays free of torch."""
     done = subprocess.run(
         [sys.executable, "-m", "cfu_core", *verb, "--json"],
-        cwd=project_folder(),
+        cwd=PROJECT,
         capture_output=True,
         text=True,
         check=False,

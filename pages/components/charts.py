@@ -11,8 +11,8 @@ import streamlit as st
 from plotly.colors import find_intermediate_color, hex_to_rgb, label_rgb
 
 from cfu_core.dataset.splitting import PARTITIONS
-from cfu_core.evaluation.confidence import Reliability
-from cfu_core.evaluation.ranking import Curves
+from cfu_core.evaluation.calibration import Reliability
+from cfu_core.evaluation.roc import Curves
 
 MARGIN = {"l": 8, "r": 8, "t": 36, "b": 84}  # pixels; the legend lies in the bottom margin
 SHORT = {"training": "Training", "validation": "Validation", "test": "Test"}

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from pandas.io.formats.style import Styler
 
-from cfu_core.reporting.tables import csv_bytes, excel_bytes, latex
+from cfu_core.reporting.table_files import csv_bytes, excel_bytes, latex
 
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 

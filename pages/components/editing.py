@@ -6,15 +6,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from cfu_core.dataset.audit.findings import counted
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.edits import Edit, can_redo, can_undo, edit_dataset, redo_edit, undo_edit
-from cfu_core.dataset.findings import counted
 from cfu_core.dataset.grouping import group_edit, groups_from_pattern, suggest_patterns
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError
 from cfu_core.imaging.cropping import Box
 from pages.components import charts
-from pages.components.tiles import select
+from pages.components.browser.tiles import select
 
 WHO, NOTICE = "edit_who", "edit_notice"
 WORDS = {

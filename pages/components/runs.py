@@ -12,11 +12,11 @@ from cfu_core.errors import CfuError
 from cfu_core.jobs.job import Job, State
 from cfu_core.jobs.launch import resume, run_again
 from cfu_core.jobs.worker import move
-from cfu_core.runs.metrics import MetricsReader
-from cfu_core.runs.naming import names_among
+from cfu_core.runs.short_names import names_among
 from cfu_core.runs.store import METRICS, Run, delete_run, list_runs
+from cfu_core.runs.training_log import MetricsReader
 from cfu_core.storage import read_json
-from pages.components import charts, jobs
+from pages.components import charts, job_progress
 from pages.components.state import DRAWN
 
 
@@ -43,7 +43,7 @@ def live(queue: Sequence[Job]) -> None:
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{run.name}**", width="stretch")
-                jobs.state_badge(status)
+                job_progress.state_badge(status)
             drawn = f" ({DRAWN})" if run.spec["dataset"]["drawn"] else ""
             st.caption(f"{run.spec['dataset']['name']}{drawn} · {run.recipe.summary}")
             shown = st.container()  # filled last: the buttons stay in their place when curves appear
@@ -53,7 +53,7 @@ def live(queue: Sequence[Job]) -> None:
                     _place(job, waiting.index(job) + 1, len(waiting))
             if status.state is not State.QUEUED:
                 with shown:
-                    jobs.progress(status)
+                    job_progress.progress(status)
                     curves(run, key=f"live-{run.id}", at_once=True)
 
 
@@ -104,17 +104,17 @@ def put_down(runs: Sequence[Run]) -> None:
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{run.name}**", width="stretch")
-                jobs.state_badge(status)
+                job_progress.state_badge(status)
                 resume_button(job)
             st.caption(status.message)
             if status.details:
-                jobs.progress(status)
+                job_progress.progress(status)
             if status.state is not State.PAUSED:
                 _log(job)
 
 
 def _log(job: Job) -> None:
-    log = jobs.log_tail(job.log)
+    log = job_progress.log_tail(job.log)
     if log:
         with st.expander("Log", icon=":material/description:"):
             st.code(log, language=None)
@@ -185,7 +185,7 @@ def how_it_was_computed(run: Run) -> None:
         parts.append(f"{median(epoch['images_per_second'] for epoch in epochs):.0f} images/s")
         memory = max(epoch.get("memory_bytes", 0) for epoch in epochs)
         parts.append(f"{memory / 1e9:.1f} GB of memory" if memory else None)
-    parts.append(jobs.duration(timing["seconds"]["total"]))
+    parts.append(job_progress.duration(timing["seconds"]["total"]))
     if timing.get("sittings", 1) > 1:
         parts.append(f"in {timing['sittings']} sittings")
     st.caption(":material/memory: " + " · ".join(part for part in parts if part))
@@ -251,7 +251,7 @@ def summary(run: Run) -> None:
     """A run that has ended in a few lines, with its curves and the way to its results."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"Latest run: **{run.name}**", width="stretch")
-        jobs.state_badge(Job(run.folder).status())
+        job_progress.state_badge(Job(run.folder).status())
     ended_notice(run)
     evaluation = run.evaluation()
     if evaluation:

@@ -6,30 +6,31 @@ from cfu_core.errors import CfuError
 from cfu_core.imaging.encoding import jpeg
 from cfu_core.imaging.recipe import resize
 from cfu_core.models.registry import ARCHITECTURES
-from pages.components import cached, editing, recipes
-from pages.components.augment import augmentation_sheet
-from pages.components.background import prepare_for_all, survey_progress
-from pages.components.crop import contact_sheet, crop_editor
-from pages.components.estimates import estimate_panel
-from pages.components.pictures import choose_image
+from pages.components import cached, editing
+from pages.components.image_choice import choose_image
+from pages.components.job_requests import prepare_for_all, survey_progress
+from pages.components.preprocess import recipe_form
+from pages.components.preprocess.accuracy import estimate_panel
+from pages.components.preprocess.augmentation import augmentation_sheet
+from pages.components.preprocess.crop import contact_sheet, crop_editor
+from pages.components.preprocess.live_view import effects, studio
+from pages.components.preprocess.what_if import rivals, sheet
 from pages.components.state import chosen_dataset, header, in_url, panel, split_seed
-from pages.components.studio import effects, studio
-from pages.components.whatif import rivals, sheet
 
 SIZES = sorted({architecture.input_size for architecture in ARCHITECTURES.values()})
 
 header("Preprocess", "Crop to the colony and enhance the contrast: drag a slider, and the picture follows.")
 data = chosen_dataset()
 editing.notice()
-recipes.take_loaded()
-recipes.arrive()
+recipe_form.take_loaded()
+recipe_form.arrive()
 
 row = choose_image(data)
 with st.grid(5, min_column_width=150, gap="small") as screen:
     with screen.cell(column_span=2):
-        recipe = recipes.steps()
-        recipes.presets()
-        recipes.book(recipe)
+        recipe = recipe_form.steps()
+        recipe_form.presets()
+        recipe_form.book(recipe)
     with screen.cell(column_span=3):
         studio(data, row, recipe)
 

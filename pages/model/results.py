@@ -3,20 +3,20 @@
 import streamlit as st
 
 from cfu_core.jobs.job import Job
-from cfu_core.runs.naming import names_among
+from cfu_core.runs.short_names import names_among
 from cfu_core.runs.store import Run, list_runs
-from pages.components import jobs, runs
-from pages.components.behind import choose_cell, chosen_cell, edits_of, show_images
-from pages.components.bundles import show_bundle
+from pages.components import job_progress, runs
 from pages.components.downloads import with_download
-from pages.components.evaluation import against_the_rest, all_figures, class_figures, confidence
-from pages.components.matrices import confusion_matrix, side_by_side
-from pages.components.repeats import repeat_button, show_spread
-from pages.components.reports import figure_downloads, show_report
-from pages.components.side_by_side import settings_and_results
+from pages.components.results.bundles import show_bundle
+from pages.components.results.confusion_matrices import confusion_matrix, side_by_side
+from pages.components.results.images_of_a_cell import choose_cell, chosen_cell, edits_of, show_images
+from pages.components.results.metrics import against_the_rest, all_figures, class_figures, confidence
+from pages.components.results.repeats import repeat_button, show_spread
+from pages.components.results.reports import figure_downloads, show_report
+from pages.components.results.run_comparisons import show_verdicts
+from pages.components.results.settings_table import settings_and_results
+from pages.components.results.tables import show_tables
 from pages.components.state import DRAWN, chosen_dataset, header, in_tabs, in_url, url_choice
-from pages.components.tables import show_tables
-from pages.components.verdicts import show_verdicts
 
 AT_FIRST = 12  # runs in the tables, the newest, until others are chosen
 
@@ -31,7 +31,7 @@ def show_run(run: Run) -> None:
     """One run in depth."""
     evaluation = run.evaluation()
     with st.container(horizontal=True, vertical_alignment="center"):
-        jobs.state_badge(Job(run.folder).status())
+        job_progress.state_badge(Job(run.folder).status())
         st.badge(f"began with {run.spec['weights_label']}", icon=":material/flag:", color="blue")
         st.badge(run.spec["dataset"]["name"], icon=":material/database:", color="gray")
         if run.spec["dataset"]["drawn"]:

@@ -8,15 +8,15 @@ from streamlit.delta_generator import DeltaGenerator
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.imaging.recipe_book import saved_recipes
 from cfu_core.jobs.launch import submit_runs
 from cfu_core.models.registry import ARCHITECTURES, architecture
-from cfu_core.paper import TABLE_1
+from cfu_core.published.zamani_2023 import TABLE_1
+from cfu_core.saved_recipes import saved_recipes
 from cfu_core.training.config import TrainingConfig
-from pages.components import cached, jobs, runs
-from pages.components.augment import chosen_augmentation, words
-from pages.components.settings import advanced, choose_mode, choose_weights
+from pages.components import cached, job_progress, runs
+from pages.components.preprocess.augmentation import chosen_augmentation, words
 from pages.components.state import chosen_dataset, clahe_sliders, header, in_url
+from pages.components.train.settings import advanced, choose_mode, choose_weights
 
 KINDS = ("original", "preprocessed")  # the paper's
 
@@ -89,7 +89,7 @@ def settings_form(data: Dataset) -> DeltaGenerator:
 @st.fragment(run_every=1.0)
 def watch() -> None:
     """Runs again every second, only while something runs or waits."""
-    queue = jobs.active("device")
+    queue = job_progress.active("device")
     if not queue:
         st.rerun()
     runs.live(queue)
@@ -101,8 +101,8 @@ place = st.grid(2, min_column_width=420, gap="large")
 with place.cell():
     last_line = settings_form(data)
 with place.cell():
-    ended = [run for run in runs.of_dataset(data.id) if jobs.has_ended(run.folder)]
-    if jobs.active("device"):
+    ended = [run for run in runs.of_dataset(data.id) if job_progress.has_ended(run.folder)]
+    if job_progress.active("device"):
         watch()
         runs.put_down(ended)
     else:

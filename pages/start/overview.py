@@ -9,10 +9,10 @@ from cfu_core.errors import CfuError
 from cfu_core.jobs.launch import remove_dataset
 from cfu_core.runs.store import list_runs
 from cfu_core.storage import home
-from pages.components import cached, charts, jobs
-from pages.components.importer import data_progress, demo_button, import_form
+from pages.components import cached, charts, job_progress
+from pages.components.start.importer import data_progress, demo_button, import_form
+from pages.components.start.workflow import workflow
 from pages.components.state import DRAWN, header
-from pages.components.workflow import workflow
 
 
 @st.dialog("Delete this dataset?")
@@ -94,7 +94,7 @@ with right:
         )
 
 runs = list_runs()
-training = jobs.active("device")
+training = job_progress.active("device")
 with st.container(border=True, horizontal=True, gap="large"):
     st.metric("Datasets", len(summaries))
     st.metric("Runs", len(runs))

@@ -16,10 +16,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
+from cfu_core import PROJECT
 from cfu_core.runs.store import Run
-from pages.components.warmup import warm_up
+from pages.components.server.warmup import warm_up
 
-PROJECT = Path(__file__).parents[2]
 MENU = ("Overview", "Explore", "Preprocess", "Train", "Results")
 SETTLED = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
 # Until the server's first word the page takes itself for at rest, though it has asked for something.

@@ -5,10 +5,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from cfu_core.dataset.audit.filtering import Filter
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_log
-from cfu_core.dataset.filtering import Filter
-from cfu_core.dataset.survey import load_survey
+from cfu_core.dataset.survey.survey import load_survey
 from tests.browser.driving import in_two_forms
 
 pytestmark = pytest.mark.browser

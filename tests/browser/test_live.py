@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 import streamlit as st
 
-from pages.components.live import Control, dragging, live, live_values
+from pages.components.browser.live import Control, dragging, live, live_values
 
 LEVEL = Control(key="level", label="Level", help="Grey added.", minimum=0, maximum=100, step=1, default=10)
 GAIN = Control(key="gain", label="Gain", minimum=0.1, maximum=40.0, step=0.1, default=2.0)

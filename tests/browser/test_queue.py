@@ -6,7 +6,7 @@ import psutil
 import pytest
 from playwright.sync_api import expect
 
-from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.jobs.job import Job, State
 from cfu_core.jobs.worker import waiting as queue_of
 from cfu_core.runs.store import Run

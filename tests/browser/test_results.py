@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from cfu_core.runs.repeating import in_folds, plan_repeats
+from cfu_core.runs.repeats import in_folds, plan_repeats
 from tests.browser.driving import WORK_MS, in_two_forms
 from tests.pages.written import write_folds, write_run
 

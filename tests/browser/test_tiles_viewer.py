@@ -17,9 +17,9 @@ import numpy as np
 import streamlit as st
 
 from cfu_core.imaging.cropping import Box
-from pages.components.boxes import MarkedBox
-from pages.components.tiles import Tile, select, selection, tiles
-from pages.components.viewer import viewer
+from pages.components.browser.boxes import MarkedBox
+from pages.components.browser.tiles import Tile, select, selection, tiles
+from pages.components.browser.viewer import viewer
 
 state = st.session_state
 state.runs = state.get("runs", 0) + 1

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.importing.source import import_source
 
 pytestmark = pytest.mark.browser
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from cfu_core.jobs.job import Job, State
-from cfu_core.paper import RESULTS
+from cfu_core.published.zamani_2023 import RESULTS
 from cfu_core.runs.store import result_of
 from tests.browser.driving import WORK_MS, runs_in
 

@@ -17,7 +17,7 @@ from cfu_core.dataset.catalog import (
     save_dataset,
 )
 from cfu_core.dataset.edits import can_redo, can_undo, edit_dataset, edit_log, redo_edit, undo_edit
-from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.errors import DatasetError, StorageError
 from cfu_core.imaging.cropping import Box
 

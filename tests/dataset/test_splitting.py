@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfu_core import paper
 from cfu_core.dataset.catalog import dataset_folder, load_dataset
 from cfu_core.dataset.edits import edit_dataset
+from cfu_core.dataset.group_allocation import folds_of
 from cfu_core.dataset.splitting import (
     PARTITIONS,
     Split,
@@ -17,8 +17,8 @@ from cfu_core.dataset.splitting import (
     make_split,
     split_of,
 )
-from cfu_core.dataset.units import folds_of
 from cfu_core.errors import CfuError, DatasetError, StorageError, TrainingError
+from cfu_core.published import zamani_2023
 
 
 def table(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def partitions(images: pd.DataFrame, split: Split, key: str, value: str) -> set[
 def test_table_2_comes_out_exactly_whatever_the_seed(seed):
     images = alone(CFU_GM=396, CFU_PreB=124, CFU_E=208).sample(frac=1, random_state=seed)
     split = make_split(images, seed=seed)
-    assert split.counts == {name: dict(parts) for name, parts in paper.TABLE_2.items()}
+    assert split.counts == {name: dict(parts) for name, parts in zamani_2023.TABLE_2.items()}
     assert list(split.counts) == ["CFU-E", "CFU-GM", "CFU-PreB"]
     assert split.misplaced == 0
 

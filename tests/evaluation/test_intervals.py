@@ -5,8 +5,8 @@ from sklearn.metrics import confusion_matrix, f1_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from cfu_core.evaluation.figures import figures
 from cfu_core.evaluation.intervals import bootstrapped, compare, wilson
+from cfu_core.evaluation.summary_metrics import figures
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cfu_core.evaluation.tables import RunResult
+from cfu_core.evaluation.paper_tables import RunResult
 from cfu_core.evaluation.timing import finding, phases
 
 SECONDS = {"decode": 1.0, "preprocess": 0.5, "train": 10.0, "validate": 2.0, "test": 0.5, "total": 15.0}

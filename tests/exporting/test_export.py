@@ -9,10 +9,10 @@ import zipfile
 import numpy as np
 import pytest
 
+from cfu_core.bundle.classification import verify
 from cfu_core.bundle.contents import MANIFEST, SELFTEST, WEIGHTS, open_bundle, write_manifest
-from cfu_core.bundle.using import verify
 from cfu_core.errors import BundleError, StopRequested
-from cfu_core.exporting.code import needed
+from cfu_core.exporting.bundled_code import needed
 from cfu_core.exporting.export import export_run, export_zip, verify_bundle
 from cfu_core.jobs.job import State, create_job
 from cfu_core.jobs.worker import run_in_foreground

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cfu_core.dataset.drawing import draw_frame
+from cfu_core.dataset.demo.frame import draw_frame
 from cfu_core.imaging.cropping import Box, Colony, cut, locate_colony, square_around
 from cfu_core.imaging.reading import read
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import Job, State, Status
 from cfu_core.jobs.launch import resume, submit_runs

@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from cfu_core.dataset.catalog import Dataset, list_datasets, load_dataset
-from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.errors import DatasetError, RunError, TrainingError, WeightsError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from cfu_core.dataset.importing import import_source
-from cfu_core.dataset.survey import load_survey, survey
+from cfu_core.dataset.importing.source import import_source
+from cfu_core.dataset.survey.survey import load_survey, survey
 from cfu_core.jobs.job import Job, State, Status, create_job
 from cfu_core.jobs.tasks import execute
 from cfu_core.jobs.worker import LANES
-from cfu_core.models.features import FILES, NetworkFeatures
+from cfu_core.models.network_features import FILES, NetworkFeatures
 from cfu_core.models.networks import build_network
 from cfu_core.models.weight_files import weights_folder
 

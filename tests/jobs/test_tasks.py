@@ -4,10 +4,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
+from cfu_core import PROJECT
 from cfu_core.dataset.catalog import Dataset, load_dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.errors import DatasetError, StopRequested
@@ -169,7 +169,7 @@ import sys, time
 from pathlib import Path
 from cfu_core.jobs.job import Job
 from cfu_core.jobs.tasks import JobObserver, execute
-from cfu_core.training import tensors
+from cfu_core.training import prepared_images
 
 def report(self, phase, _report=JobObserver.report, **details):
     _report(self, phase, **details)
@@ -178,7 +178,7 @@ def report(self, phase, _report=JobObserver.report, **details):
         time.sleep(300)
 
 JobObserver.report = report
-tensors.SAVE_SECONDS = 0.0
+prepared_images.SAVE_SECONDS = 0.0
 execute(Job(Path(sys.argv[1])))
 """
 
@@ -186,7 +186,7 @@ execute(Job(Path(sys.argv[1])))
 def test_a_preparation_that_was_killed_is_interrupted_and_a_new_job_goes_on(small_dataset):
     job = prepare_job(small_dataset)
     command = [sys.executable, "-c", _KILLED, str(job.folder)]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "reached\n"
         assert job.status().state is State.RUNNING
         process.kill()

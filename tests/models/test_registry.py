@@ -2,17 +2,17 @@ import pytest
 import torch
 from torch import nn
 
-from cfu_core import paper
 from cfu_core.errors import TrainingError
 from cfu_core.models.networks import build_network
 from cfu_core.models.registry import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, architecture
+from cfu_core.published import zamani_2023
 
 
 def test_the_papers_networks_are_registered_with_its_input_sizes():
-    assert {key: ARCHITECTURES[key].input_size for key in paper.TABLE_1} == {
-        key: published.input_size for key, published in paper.TABLE_1.items()
+    assert {key: ARCHITECTURES[key].input_size for key in zamani_2023.TABLE_1} == {
+        key: published.input_size for key, published in zamani_2023.TABLE_1.items()
     }
-    assert list(ARCHITECTURES)[:3] == list(paper.TABLE_1)  # first on screens
+    assert list(ARCHITECTURES)[:3] == list(zamani_2023.TABLE_1)  # first on screens
 
 
 def test_an_unknown_model_is_told_with_those_there_are():

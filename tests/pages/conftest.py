@@ -14,11 +14,10 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from cfu_core import PROJECT
 from cfu_core.dataset.catalog import Dataset, load_dataset
-from cfu_core.dataset.importing import import_source
-from cfu_core.dataset.survey import survey
-
-PROJECT = Path(__file__).parents[2]
+from cfu_core.dataset.importing.source import import_source
+from cfu_core.dataset.survey.survey import survey
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,7 +38,7 @@ def own_main(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The lanes that were asked for a worker; none is started."""
     asked: list[str] = []
-    monkeypatch.setattr("pages.components.jobs.ensure_worker", asked.append)
+    monkeypatch.setattr("pages.components.job_progress.ensure_worker", asked.append)
     monkeypatch.setattr("cfu_core.jobs.launch.ensure_worker", asked.append)
     return asked
 

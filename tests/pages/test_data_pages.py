@@ -2,16 +2,16 @@
 
 import pytest
 
+from cfu_core.dataset.audit.filtering import saved_filters
 from cfu_core.dataset.catalog import delete_dataset, load_dataset
 from cfu_core.dataset.edits import edit_dataset, edit_log, undo_edit
-from cfu_core.dataset.filtering import saved_filters
-from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.splitting import PARTITIONS, split_of
-from cfu_core.dataset.survey import load_survey
+from cfu_core.dataset.survey.survey import load_survey
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.imaging.recipe_book import saved_recipes
 from cfu_core.jobs.job import all_jobs
 from cfu_core.jobs.tasks import execute
+from cfu_core.saved_recipes import saved_recipes
 from tests.pages.written import tiles
 
 DRAWN = "drawn, not photographed"

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.settings import Setting, setting
-from pages.components.live import Control
+from pages.components.browser.live import Control
 
 LEVEL = {"key": "level", "label": "Level", "minimum": 0, "maximum": 100, "step": 1, "default": 10}
 GAIN = {"key": "gain", "label": "Gain", "minimum": 0.1, "maximum": 40.0, "step": 0.1, "default": 2.0}
@@ -20,7 +20,7 @@ def script(controls):
     import numpy as np
     import streamlit as st
 
-    from pages.components.live import Control, dragging, live, live_jpeg, live_values
+    from pages.components.browser.live import Control, dragging, live, live_jpeg, live_values
 
     made = [Control(**declared) for declared in controls]
     st.session_state["values"] = values = live_values("view", made)
@@ -147,7 +147,7 @@ def test_the_view_needs_values_first():
     def wrong():
         import streamlit as st
 
-        from pages.components.live import live
+        from pages.components.browser.live import live
 
         try:
             live((), {}, before=b"", after=b"", size=(1, 1), key="view")

@@ -7,17 +7,17 @@ import pytest
 
 from cfu_core.dataset.catalog import delete_dataset, load_dataset
 from cfu_core.dataset.edits import edit_dataset
-from cfu_core.evaluation.confidence import at_temperature, reliability, temperature
+from cfu_core.evaluation.calibration import at_temperature, reliability, temperature
 from cfu_core.evaluation.intervals import wilson
-from cfu_core.evaluation.ranking import curves
-from cfu_core.evaluation.tables import figures_table
+from cfu_core.evaluation.paper_tables import figures_table
+from cfu_core.evaluation.roc import curves
 from cfu_core.jobs.job import State, Status, all_jobs, create_job, process_started
-from cfu_core.paper import RESULTS
-from cfu_core.runs.attention import Pointing, write_attention
-from cfu_core.runs.comparing import compare_runs
+from cfu_core.published.zamani_2023 import RESULTS
+from cfu_core.runs.class_activation_store import Pointing, write_attention
+from cfu_core.runs.comparison import compare_runs
 from cfu_core.runs.store import BUNDLE, list_runs
 from cfu_core.storage import read_json, write_json
-from pages.components.tiles import _Choice
+from pages.components.browser.tiles import _Choice
 from tests.pages.written import EPOCHS, tiles, write_folds, write_run
 
 ENDS = [

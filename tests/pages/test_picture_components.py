@@ -8,16 +8,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cfu_core.imaging.cropping import Box
-from pages.components.boxes import MarkedBox, read_box
-from pages.components.parcel import pack
-from pages.components.tiles import Tile, tiles
+from pages.components.browser.boxes import MarkedBox, read_box
+from pages.components.browser.messages import pack
+from pages.components.browser.tiles import Tile, tiles
 
 
-def test_a_parcel_holds_header_and_pictures():
-    parcel = pack({"label": "Colony £"}, [b"first", b"", b"third one"])
-    length = int.from_bytes(parcel[:4], "little")
-    assert json.loads(parcel[4 : 4 + length]) == {"label": "Colony £", "lengths": [5, 0, 9]}
-    assert parcel[4 + length :] == b"firstthird one"
+def test_a_message_holds_header_and_pictures():
+    message = pack({"label": "Colony £"}, [b"first", b"", b"third one"])
+    length = int.from_bytes(message[:4], "little")
+    assert json.loads(message[4 : 4 + length]) == {"label": "Colony £", "lengths": [5, 0, 9]}
+    assert message[4 + length :] == b"firstthird one"
 
 
 def test_a_box_is_read_as_it_was_written():
@@ -54,7 +54,7 @@ def test_tiles_need_names_of_their_own():
 def _page():
     import streamlit as st
 
-    from pages.components.tiles import Tile, select, selection, tiles
+    from pages.components.browser.tiles import Tile, select, selection, tiles
 
     if "started" not in st.session_state:
         st.session_state.started = True

@@ -13,10 +13,10 @@ import pytest
 from cfu_core.cli import main
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.intervals import wilson
-from cfu_core.reporting import printing
-from cfu_core.reporting.repeating import again_command, train_command
+from cfu_core.reporting import pdf
+from cfu_core.reporting.replay_commands import again_command, train_command
 from cfu_core.reporting.report import report_html, write_report
-from cfu_core.reporting.run_figures import figures_zip
+from cfu_core.reporting.run_plots import figures_zip
 from cfu_core.runs.planning import plan_runs
 from cfu_core.training.config import TrainingConfig
 from tests.pages.written import write_run
@@ -69,7 +69,7 @@ def test_a_report_is_written_whole_and_other_suffixes_are_refused(small_dataset,
 
 
 def test_without_a_browser_the_pdf_is_refused_with_a_way_out(small_dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(printing, "find_browser", lambda: None)
+    monkeypatch.setattr(pdf, "find_browser", lambda: None)
     with pytest.raises(CfuError, match="print"):
         write_report([write_run(small_dataset)], tmp_path / "report.pdf")
     assert not (tmp_path / "report.pdf").exists()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cfu_core.dataset.importing import import_source
+from cfu_core import PROJECT
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.errors import StorageError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.runs import checkpoints
@@ -26,8 +27,6 @@ from cfu_core.runs.checkpoints import (
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.store import Run
 from cfu_core.training.config import TrainingConfig
-
-PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -171,7 +170,7 @@ from pathlib import Path
 
 from cfu_core.runs import checkpoints
 from cfu_core.runs.execution import execute_run
-from cfu_core.runs.observer import Observer
+from cfu_core.observer import Observer
 from cfu_core.runs.store import Run
 
 checkpoints.EVERY_S = 0.0

@@ -9,15 +9,15 @@ import torch
 
 from cfu_core.dataset.catalog import delete_dataset
 from cfu_core.dataset.edits import edit_dataset
-from cfu_core.dataset.importing import import_source
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import CfuError, RunError, StopRequested, StorageError, WeightsError
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.models.weights import initial_network
+from cfu_core.observer import Observer
 from cfu_core.runs.execution import execute_run
 from cfu_core.runs.model_files import load_model, predict, save_model
-from cfu_core.runs.observer import Observer
 from cfu_core.runs.planning import plan_again, plan_runs
 from cfu_core.runs.store import Run, result_of
 from cfu_core.training.config import TrainingConfig
@@ -241,7 +241,7 @@ def test_a_probe_learns_the_last_layer_alone(probed, small_dataset):
 
 def test_a_second_probe_needs_no_image_and_gives_the_same(probed, monkeypatch):
     again = plan_again(probed)
-    monkeypatch.setattr("cfu_core.training.frozen.prepare", None)
+    monkeypatch.setattr("cfu_core.training.frozen_features.prepare", None)
     observer = Silent()
     execute_run(again, observer)
     for name in ("model.safetensors", "predictions.csv", "probe.json"):

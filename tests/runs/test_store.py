@@ -11,7 +11,7 @@ from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import RunError, TrainingError, WeightsError
 from cfu_core.evaluation.metrics import evaluate
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.runs.clock import PARTS
+from cfu_core.runs.phase_timer import PARTS
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.store import Run, delete_run, list_runs, open_run, result_of, runs_folder
 from cfu_core.training.config import TrainingConfig

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from cfu_core import paper
 from cfu_core.errors import CfuError, TrainingError
 from cfu_core.imaging.augmentation import Augmentation
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.models.registry import ARCHITECTURES
+from cfu_core.published import zamani_2023
 from cfu_core.training.config import TrainingConfig
 
 
@@ -20,9 +20,9 @@ def config() -> TrainingConfig:
 def test_the_defaults_are_the_papers(config):
     assert (config.epochs, config.batch_size, config.learning_rate) == (10, 15, 0.0001)
     assert (config.epochs, config.batch_size, config.learning_rate) == (
-        paper.EPOCHS,
-        paper.BATCH_SIZE,
-        paper.LEARNING_RATE,
+        zamani_2023.EPOCHS,
+        zamani_2023.BATCH_SIZE,
+        zamani_2023.LEARNING_RATE,
     )
     assert config.weights == "imagenet"
 

@@ -12,10 +12,10 @@ from cfu_core.errors import StopRequested, TrainingError
 from cfu_core.imaging.augmentation import Augmentation
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.training import loop
-from cfu_core.training.arithmetic import plain
 from cfu_core.training.batches import normalise, to_floats
+from cfu_core.training.compute_options import plain
 from cfu_core.training.config import TrainingConfig
-from cfu_core.training.feed import Feed
+from cfu_core.training.loading import Feed
 from cfu_core.training.loop import EpochResult, Training, TrainingImages, make_optimizer, predict_logits
 
 CPU = plain(torch.device("cpu"))

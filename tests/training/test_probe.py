@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cfu_core.dataset.units import folds_of
+from cfu_core.dataset.group_allocation import folds_of
 from cfu_core.errors import StopRequested
 from cfu_core.training.probe import FOLDS, STRENGTHS, cross_validate, fit_head
 

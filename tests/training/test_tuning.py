@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cfu_core.training import tuning
-from cfu_core.training.arithmetic import Arithmetic, plain
+from cfu_core.training.compute_options import Arithmetic, plain
 from cfu_core.training.tuning import fastest
 
 CPU = torch.device("cpu")
@@ -35,7 +35,7 @@ def scripted(monkeypatch):
 
         monkeypatch.setattr(tuning, "multiplies_bfloat16", lambda device: True)
         monkeypatch.setattr(tuning, "THREADS", 2)
-        monkeypatch.setattr("cfu_core.training.arithmetic.THREADS", 2)
+        monkeypatch.setattr("cfu_core.training.compute_options.THREADS", 2)
         monkeypatch.setattr(tuning, "_step_seconds", step)
         return asked
 
@@ -85,7 +85,7 @@ def test_a_short_training_is_not_measured(cfu_home, network, scripted):
 
 
 def test_large_processors_are_tried_with_half_their_threads(monkeypatch):
-    monkeypatch.setattr("cfu_core.training.arithmetic.THREADS", 16)
+    monkeypatch.setattr("cfu_core.training.compute_options.THREADS", 16)
     assert {way.threads for way in tuning._ways(CPU, True)} == {16, 8}
 
 

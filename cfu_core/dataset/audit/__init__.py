@@ -1,0 +1,1 @@
+"""Find what may be wrong with a dataset, and filter its images."""

@@ -1,0 +1,1 @@
+"""Import images from a folder, a zip archive, an upload or a manifest."""

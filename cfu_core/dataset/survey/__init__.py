@@ -1,0 +1,1 @@
+"""Measure every image of a dataset, find copies, and map similar images."""

@@ -1,0 +1,148 @@
+"""Copies among the images of a dataset: re-encoded, resized, turned, mirrored or cropped.
+
+Each image asks for the few images whose signatures are nearest in some part; only these are compared as pictures. So
+the work grows about in proportion to the number of images, however alike they are.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from cfu_core.imaging.copy_check import Picture, compare, prepare
+from cfu_core.imaging.signature import DESCRIPTION_LENGTH, SIGNATURE_LENGTH, signature
+
+__all__ = ["COLUMNS", "SIGNATURE_LENGTH", "find_copies", "signature"]
+
+COLUMNS = ["a", "b", "kind", "score"]
+_AXES = 8  # principal axes along which neighbours are looked for; they hold 95 % of the variance of real images
+_SAMPLE = 5000  # descriptions from which the axes are found
+_NEIGHBOURS = 8  # of each description
+_SLACK = 0.5  # neighbours may be up to this share farther than the nearest: bounds the search among very many alike
+_FARTHEST = 18.0  # grey levels; descriptions of one blob in an image and its 20 % crop are nearer
+_NEAR = 8.0  # grey levels; one common blob is enough when it is this near, otherwise it takes two
+_CANDIDATES = 8  # pictures with which an image is compared
+_CHUNK = 256  # images between two reports of progress
+_PICTURES = 300  # kept in memory
+
+
+def find_copies(
+    signatures: np.ndarray,
+    read: Callable[[int], np.ndarray],
+    *,
+    new: np.ndarray | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Pairs of images of which one is a copy of the other.
+
+    Parameters
+    ----------
+    signatures : ndarray of float32, shape (N, SIGNATURE_LENGTH)
+        As from `signature`; a row with NaN (an unreadable image) is passed over.
+    read : callable
+        The picture of a row, RGB uint8 (H, W, 3); may be reduced, to no less than about 200 pixels a side: then
+        resized images of one reduced size are called re-encoded. Called for candidates only. What it raises ends the
+        search.
+    new : ndarray of bool, shape (N,), optional
+        Only pairs with at least one new row are looked at. By default all rows are new.
+    progress : callable, optional
+        Called with (new images done, new images in all). What it raises ends the search.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `COLUMNS`, sorted: row numbers ``a`` < ``b``; ``kind`` and ``score`` (0 to 1) as in
+        `cfu_core.imaging.copy_check.Likeness`. Of many copies of one image not every pair is listed, but they hang
+        together. Blank images are copies only where they are identical.
+
+    Raises
+    ------
+    ValueError
+        The arrays have other shapes.
+    """
+    signatures = np.asarray(signatures, np.float32)
+    count = len(signatures)
+    new = np.ones(count, bool) if new is None else np.asarray(new, bool)
+    if signatures.shape != (count, SIGNATURE_LENGTH) or new.shape != (count,):
+        raise ValueError(f"signatures have the shape {signatures.shape}, new {new.shape}")
+
+    @lru_cache(maxsize=_PICTURES)
+    def picture(row: int) -> Picture:
+        return prepare(read(row))
+
+    seen: set[tuple[int, int]] = set()
+    found = []
+    total, done = int(new.sum()), 0
+    for rows, pairs in _candidates(signatures, new):
+        for a, b in sorted(pairs - seen):
+            likeness = compare(picture(a), picture(b))
+            if likeness is not None:
+                found.append((a, b, *likeness))
+        seen |= pairs
+        done += rows
+        if progress is not None:
+            progress(done, total)
+    return pd.DataFrame(sorted(found), columns=COLUMNS).astype({"a": "int64", "b": "int64", "score": "float64"})
+
+
+def _candidates(signatures: np.ndarray, new: np.ndarray) -> Iterator[tuple[int, set[tuple[int, int]]]]:
+    """Bit by bit: how many new rows are dealt with, and the pairs (a < b) to look at for them."""
+    readable = np.isfinite(signatures).all(axis=1)
+    yield int((new & ~readable).sum()), set()
+    firsts: dict[bytes, int] = {}
+    first_of = np.arange(len(signatures))
+    for row in np.flatnonzero(readable):
+        first_of[row] = firsts.setdefault(hashlib.blake2b(signatures[row], digest_size=16).digest(), int(row))
+    # rows with the same signature are only compared with the first of them, which speaks for all
+    again = np.flatnonzero(readable & (first_of != np.arange(len(signatures))) & (new | new[first_of]))
+    for rows in np.split(again, range(_CHUNK, len(again), _CHUNK)):
+        yield int(new[rows].sum()), set(zip(first_of[rows].tolist(), rows.tolist(), strict=True))
+    yield from _neighbours(signatures, np.array(list(firsts.values()), int), new)
+
+
+def _neighbours(
+    signatures: np.ndarray, rows: np.ndarray, new: np.ndarray
+) -> Iterator[tuple[int, set[tuple[int, int]]]]:
+    """As `_candidates`, for rows with signatures of their own."""
+    descriptions = signatures[rows].reshape(-1, DESCRIPTION_LENGTH)
+    described = descriptions.any(axis=1)
+    descriptions, owner = descriptions[described], np.repeat(rows, SIGNATURE_LENGTH // DESCRIPTION_LENGTH)[described]
+    asking = np.flatnonzero(new[owner])
+    yield len(set(rows[new[rows]]) - set(owner[asking])), set()
+    if not len(asking):
+        return
+    places = descriptions @ _principal_axes(descriptions)
+    tree = cKDTree(places)
+    starts = np.flatnonzero(np.diff(owner[asking], prepend=-1))
+    for points in np.split(asking, starts[_CHUNK::_CHUNK]):
+        _, near = tree.query(places[points], _NEIGHBOURS + 1, eps=_SLACK, distance_upper_bound=_FARTHEST)
+        point, near = np.repeat(points, _NEIGHBOURS + 1), near.ravel()
+        point, near = point[near < len(owner)], near[near < len(owner)]
+        distance = np.linalg.norm(descriptions[point] - descriptions[near], axis=1)
+        table = pd.DataFrame({"row": owner[point], "other": owner[near], "point": point, "distance": distance})
+        yield len(np.unique(owner[points])), _promising(table)
+
+
+def _principal_axes(descriptions: np.ndarray) -> np.ndarray:
+    """The directions (DESCRIPTION_LENGTH, _AXES) in which the descriptions differ most."""
+    sample = descriptions[:: max(1, len(descriptions) // _SAMPLE)]
+    centred = sample - sample.mean(axis=0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    return axes[:, -_AXES:]
+
+
+def _promising(table: pd.DataFrame) -> set[tuple[int, int]]:
+    """For each row the others with which it has most in common; from the distances between points of two rows."""
+    table = table[(table["row"] != table["other"]) & (table["distance"] < _FARTHEST)]
+    nearest = table.groupby(["row", "other", "point"], as_index=False)["distance"].min()
+    nearest["closeness"] = _FARTHEST - nearest["distance"]
+    pairs = nearest.groupby(["row", "other"], as_index=False).agg(
+        votes=("distance", "size"), distance=("distance", "min"), closeness=("closeness", "sum")
+    )
+    pairs = pairs[(pairs["votes"] >= 2) | (pairs["distance"] < _NEAR)]
+    best = pairs.sort_values("closeness", ascending=False).groupby("row").head(_CANDIDATES)
+    low, high = np.minimum(best["row"], best["other"]), np.maximum(best["row"], best["other"])
+    return set(zip(low.tolist(), high.tolist(), strict=True))

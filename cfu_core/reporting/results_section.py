@@ -1,0 +1,177 @@
+"""What runs gave, for a report: the paper's Tables 3 and 4, every figure with its interval, and whether runs differ."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from cfu_core.evaluation.intervals import wilson
+from cfu_core.evaluation.metrics import Evaluation
+from cfu_core.evaluation.paper_tables import SECONDS, figures_table, per_class_table, table_3
+from cfu_core.evaluation.significance import Comparison
+from cfu_core.published import zamani_2023
+from cfu_core.reporting.table_format import NONE, Printed, between, chance, clock, share, signed
+from cfu_core.runs.comparison import compare_runs, preprocessing_pairs
+from cfu_core.runs.store import Run, result_of
+
+
+def published(run: Run) -> zamani_2023.PublishedResult | None:
+    """What the paper gives for a run's network and images."""
+    return zamani_2023.RESULTS.get((run.config["architecture"], run.recipe.images))
+
+
+def accuracy_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], names: Mapping[str, str]) -> Printed:
+    """Table 4, accuracy: measured beside published; `evaluations` and `names` by identifier."""
+    rows = []
+    for run in runs:
+        found, printed = evaluations[run.id], published(run)
+        rows.append(
+            [
+                names[run.id],
+                f"{found.correct} of {found.images}",
+                share(found.accuracy),
+                between(*wilson(found.correct, found.images)),
+                share(printed.accuracy) if printed else NONE,
+                signed(found.accuracy - printed.accuracy if printed else None),
+            ]
+        )
+    return Printed(
+        caption="Table 4, accuracy on the test images",
+        columns=["Run", "Correct", "Measured", "95 % interval", "Published", "Difference"],
+        rows=rows,
+        note="Interval: Wilson. Published: on the paper's own photographs; the difference is measured minus published.",
+    )
+
+
+def precision_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], names: Mapping[str, str]) -> Printed:
+    """Table 4, precision by each of its names: measured beside published."""
+    rows = []
+    for run in runs:
+        found, printed = evaluations[run.id], published(run)
+        rows.append(
+            [
+                names[run.id],
+                share(found.precision_macro),
+                share(found.precision_micro),
+                share(printed.precision) if printed else NONE,
+                signed(found.precision_macro - printed.precision if printed else None),
+                signed(found.precision_micro - printed.precision if printed else None),
+            ]
+        )
+    return Printed(
+        caption="Table 4, precision on the test images",
+        columns=["Run", "Macro", "Micro", "Published", "Difference, macro", "Difference, micro"],
+        rows=rows,
+        note="Macro: the mean of the classes' precision; a class that was never predicted counts as 0. Micro: all "
+        "correct over all predictions, which equals the accuracy. " + zamani_2023.REMARKS[0],
+    )
+
+
+def time_table(runs: Sequence[Run], names: Mapping[str, str]) -> Printed:
+    """Table 3: the time of each run, measured beside published, and what it went into."""
+    table = table_3([result_of(run) for run in runs])
+    possible = [f"{name.capitalize()} (s)" for name in (*SECONDS, "other")]
+    parts = [name for name in possible if (table[name].fillna(0) >= 0.05).any()]
+    rows = []
+    for run, (_, row) in zip(runs, table.iterrows(), strict=True):
+        printed, total = published(run), row["Total (s)"]
+        total = None if pd.isna(total) else float(total)
+        seconds = float(printed.seconds) if printed else None
+        rows.append(
+            [
+                names[run.id],
+                *("undefined" if pd.isna(row[part]) else f"{row[part]:.1f}" for part in parts),
+                "undefined" if total is None else f"{total:.1f}",
+                "undefined" if total is None else clock(total),
+                clock(seconds),
+                NONE if total is None or seconds is None else clock(total - seconds, sign=True),
+            ]
+        )
+    reused = [names[run.id] for run in runs if (run.timing() or {}).get("cache_reused")]
+    before = f" The images of {', '.join(reused)} had been prepared by an earlier run." if reused else ""
+    return Printed(
+        caption="Table 3, time in seconds, and in minutes:seconds beside the published one",
+        columns=["Run", *(part.removesuffix(" (s)") for part in parts), "Total", "Min:s", "Published", "Difference"],
+        rows=rows,
+        note=f"Published: training on the paper's own computer.{before} " + zamani_2023.REMARKS[2],
+    )
+
+
+def verdict_tables(runs: Sequence[Run], names: Mapping[str, str]) -> list[Printed]:
+    """Whether runs differ: original against preprocessed where there are such pairs, and every two."""
+    pairs = preprocessing_pairs(runs)
+    asked: list[tuple[str, Sequence[tuple[Run, Run]] | None]] = (
+        [("Original against preprocessed, nothing else changed", pairs)] if pairs else []
+    )
+    if len(runs) > 2 or not pairs:
+        asked.append(("Each two runs", None))
+    found = [(caption, compare_runs(runs, which)) for caption, which in asked]
+    return [_verdicts(caption, comparisons, names) for caption, comparisons in found if comparisons]
+
+
+def _verdicts(caption: str, comparisons: Sequence[Comparison], names: Mapping[str, str]) -> Printed:
+    rows = [
+        [
+            names[c.first],
+            names[c.second],
+            c.verdict,
+            signed(c.paired.difference),
+            f"{c.paired.low:+.3f} to {c.paired.high:+.3f}".replace("-", "−"),
+            f"{c.paired.only_first} / {c.paired.only_second}",
+            chance(c.paired.p),
+            chance(c.p_holm),
+        ]
+        for c in comparisons
+    ]
+    return Printed(
+        caption=caption,
+        columns=[
+            *("First", "Second", "The second against the first", "Difference", "95 % interval"),
+            *("Right: only first / second", "p", "p, Holm"),
+        ],
+        rows=rows,
+        words=3,
+        note="On the same test images, image by image. Difference: of the accuracies, with its interval by a bootstrap "
+        f"over the images. p: exact McNemar test; by Holm it is raised for the {len(rows)} comparisons of this table. "
+        "“Hardly chance” is said below 0.05.",
+    )
+
+
+def class_table(evaluation: Evaluation) -> Printed:
+    """Every class of one run."""
+    rows = [
+        [
+            row["Class"],
+            f"{row['Images']:,}",
+            f"{row['Predicted']:,}",
+            f"{row['Correct']:,}",
+            share(row["Precision"]),
+            share(row["Recall"]),
+            between(row["Recall, low"], row["Recall, high"]),
+            share(row["Specificity"]),
+            share(row["F1"]),
+        ]
+        for _, row in per_class_table(evaluation).iterrows()
+    ]
+    return Printed(
+        caption="Each class",
+        columns=[
+            *("Class", "Images", "Predicted", "Correct", "Precision", "Recall", "Recall, 95 %", "Specificity", "F1"),
+        ],
+        rows=rows,
+        note="Interval: Wilson. Undefined: nothing was called this class, or there is no image of it.",
+    )
+
+
+def all_figures_table(evaluation: Evaluation) -> Printed:
+    """All classes of one run in one number, by each of its names."""
+    rows = [
+        [row["Figure"], share(row["Value"]), between(row["Low"], row["High"])]
+        for _, row in figures_table(evaluation).iterrows()
+    ]
+    return Printed(
+        caption="All classes in one number",
+        columns=["Figure", "Value", "95 % interval"],
+        rows=rows,
+        note=f"Intervals: Wilson's for the accuracy, for the others a percentile bootstrap over the "
+        f"{evaluation.images} test images.",
+    )

@@ -1,0 +1,109 @@
+"""One image large: to zoom into, measure, compare with its neighbours, correct, and go on to the next."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cfu_core.dataset.audit.image_table import neighbours, percentile
+from cfu_core.errors import CfuError
+from cfu_core.imaging.measures import MEASURES
+from pages.components import charts, editing
+from pages.components.browser.tiles import tiles
+from pages.components.browser.viewer import viewer
+from pages.components.cached import View
+from pages.components.explore.grid import OPEN, open_large, tile_of
+from pages.components.image_choice import displayable
+from pages.components.preprocess.crop import boxes_of
+from pages.components.state import keep
+
+NEIGHBOURS = 7
+
+
+def opened(view: View) -> int | None:
+    """The row of the image that is to be shown large."""
+    rows = np.flatnonzero(view.table["path"] == st.query_params.get(OPEN, ""))
+    return int(rows[0]) if len(rows) else None
+
+
+def _close() -> None:
+    st.query_params.pop(OPEN, None)
+
+
+def large(view: View, row: int, order: np.ndarray) -> None:
+    """Image `row`; `order` are the rows of the grid, for the way to the next."""
+    data, table = view.data, view.table
+    path = table["path"].iat[row]
+    found = np.flatnonzero(order == row)
+    place = int(found[0]) if len(found) else -1
+
+    def step(by: int) -> None:
+        there = place + by if place >= 0 else 0
+        if 0 <= there < len(order):
+            open_large(table["path"].iat[int(order[there])])
+
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.button("Back to all images", icon=":material/arrow_back:", on_click=_close, key="large_close")
+        editing.actions(data, [path], key="large")
+        editing.undo_buttons(data)
+        if st.button("Open in Preprocess", icon=":material/tune:", key="large_preprocess"):
+            keep("image", path, "")
+            st.switch_page("pages/data/preprocess.py")
+    with st.grid(3, min_column_width=280, gap="medium") as parts:
+        with parts.cell(column_span=2):
+            try:
+                picture, mime = displayable(data, row)
+            except CfuError as error:
+                st.error(str(error), icon=":material/broken_image:")
+            else:
+                viewer(
+                    picture,
+                    path=path,
+                    mime=mime,
+                    key=f"viewer_{data.id}",
+                    boxes=boxes_of(view, row),
+                    editable=True,
+                    place=f"{place + 1} of {len(order)}" if place >= 0 else "",
+                    has_previous=place > 0,
+                    has_next=0 <= place < len(order) - 1,
+                    on_step=step,
+                    on_close=_close,
+                    on_box=lambda box: editing.set_box(data, path, box),
+                )
+        with parts.cell():
+            _facts(view, row)
+    near = neighbours(table, row, count=NEIGHBOURS)
+    if near:
+        st.markdown("**Its neighbours on the map**", help=f"{view.survey.map_source}.")
+        tiles(
+            [tile_of(view, other) for other in near],
+            key=f"neighbours_{data.id}",
+            size=120,
+            label="Neighbours",
+            on_open=open_large,
+        )
+
+
+def _facts(view: View, row: int) -> None:
+    record = view.table.iloc[row]
+    st.markdown(f"**{record['label']}**")
+    st.caption(record["path"])
+    group = f" · group {record['group']}" if record["group"] else ""
+    st.write(
+        f"{charts.SHORT.get(record['partition'], 'no partition')}{group}  \n"
+        f"{record['width']} × {record['height']} pixels · {record['size_bytes'] / 1000:,.0f} kB"
+    )
+    for kind in dict.fromkeys(record["problems"].split()):
+        st.warning(view.kinds.get(kind, kind), icon=":material/warning:")
+    rows = []
+    for name, facts in MEASURES.items():
+        share = percentile(view.table, name, row)
+        if share is not None:
+            scale, unit = (100, "%") if facts.unit == "share" else (1, facts.unit)
+            rows.append({"Measure": facts.label, "Value": f"{record[name] * scale:.3g} {unit}", "Higher than": share})
+    if rows:
+        bar = st.column_config.ProgressColumn(
+            format="%.0f%%", min_value=0, max_value=100, help="The share of this dataset's images with a lower value."
+        )
+        st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"Higher than": bar})
+    else:
+        st.caption("Not measured yet.")

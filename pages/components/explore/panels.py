@@ -1,0 +1,157 @@
+"""What stands beside the grid of Explore: figures that count the images, and filter them when one draws in them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cfu_core.dataset.audit.filtering import Filter, lasso_of
+from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.splitting import PARTITIONS, Split, check_split, check_trainable
+from cfu_core.dataset.survey.survey import Survey
+from cfu_core.errors import CfuError
+from cfu_core.evaluation.paper_tables import filled_columns, table_2
+from cfu_core.imaging.measures import MEASURES
+from pages.components import charts
+from pages.components.explore.filters import FILTER, SIZES, change, widget_key
+from pages.components.state import in_url, split_seed_input, url_choice
+
+DOTS = 20_000  # on the map; more are slow to draw, and cannot be told apart
+
+
+def _on_selection(key: str, read: Callable[[Any], Filter | None]) -> None:
+    """Turn what was drawn in a figure into the filter; a click beside everything changes nothing."""
+    found = read(st.session_state[key].selection)
+    if found is not None:
+        change(found)
+
+
+def split_panel(data: Dataset, split: Split) -> None:
+    """Classes and partitions, with Table 2."""
+    key = widget_key("class_counts")
+
+    def of_bars(selection: Any) -> Filter | None:
+        bars = [(p["x"], PARTITIONS[p["curve_number"]]) for p in selection.points]
+        if not bars:
+            return None
+        classes, partitions = zip(*bars, strict=True)
+        return st.session_state[FILTER].changed(
+            classes=tuple(dict.fromkeys(classes)), partitions=tuple(dict.fromkeys(partitions))
+        )
+
+    charts.show(
+        charts.class_counts(split.counts),
+        key=key,
+        alt="Images per class and partition",
+        on_select=lambda: _on_selection(key, of_bars),
+        selection_mode="points",
+    )
+    counts = table_2(split.counts)
+    narrow = {"Training": "Train", "Validation": "Val", "Test": "Test", "Total": "Total"}
+    widths = {name: st.column_config.NumberColumn(label, width=54) for name, label in narrow.items()}
+    shown = [name for name in filled_columns(counts) if name != "Difference"]  # there is room for it on Results
+    st.dataframe(counts, hide_index=True, column_config=widths, column_order=shown)
+    split_seed_input()
+    st.caption(split.nearness)
+    try:
+        check_trainable(data.counts)
+        check_split(split)
+    except CfuError as error:
+        st.warning(f"This dataset can be explored, but not trained on. {error}", icon=":material/warning:")
+
+
+def measures_panel(table: pd.DataFrame, chosen: Filter) -> None:
+    """One measure as a histogram and as a range."""
+    names = {name: facts.label for name, facts in MEASURES.items()} | SIZES
+    measure = url_choice("Measure", list(names), key="measure", names=lambda n: names[n], default="sharpness")
+    values = table[measure].to_numpy(float) if measure in table else np.empty(0)
+    finite = values[np.isfinite(values)]
+    if not measure or not len(finite):
+        st.info("Not measured yet.", icon=":material/hourglass:")
+        return
+    facts = MEASURES.get(measure)
+    unit = facts.unit if facts else {"pixels": "pixels", "size_bytes": "bytes"}[measure]
+    if facts:
+        st.caption(facts.help)
+    key = widget_key(f"histogram_{measure}")
+
+    def of_box(selection: Any) -> Filter | None:
+        if not selection.box:
+            return None
+        low, high = sorted(selection.box[0]["x"])
+        return st.session_state[FILTER].with_range(measure, (low, high))
+
+    by_class = {label: values[(table["label"] == label).to_numpy()] for label in sorted(table["label"].unique())}
+    limits = chosen.ranges.get(measure)
+    charts.show(
+        charts.measure_histogram(by_class, name=names[measure], unit=unit, limits=limits),
+        key=key,
+        alt=f"Histogram of {names[measure].lower()} by class",
+        on_select=lambda: _on_selection(key, of_box),
+        selection_mode="box",
+    )
+    _range_slider(measure, names[measure], (float(finite.min()), float(finite.max())), limits)
+
+
+def _range_slider(measure: str, label: str, whole: tuple[float, float], limits: tuple[float, float] | None) -> None:
+    """The same range without a mouse."""
+    if whole[0] == whole[1]:
+        st.caption(f"Every image has the same value, {whole[0]:.4g}.")
+        return
+    key = widget_key(f"range_{measure}")
+    low, high = limits or whole
+    held = (min(max(low, whole[0]), whole[1]), max(min(high, whole[1]), whole[0]))
+
+    def taken() -> None:
+        new = st.session_state[key]
+        now = None if new == whole else new
+        st.session_state[FILTER] = st.session_state[FILTER].with_range(measure, now)
+
+    step = (whole[1] - whole[0]) / 200
+    st.slider(f"{label}: from, to", *whole, held, step=step, format="%.4g", key=key, on_change=taken)
+
+
+def map_panel(table: pd.DataFrame, survey: Survey, chosen: Filter, passes: np.ndarray) -> None:
+    """The embedding: images that look alike lie near each other."""
+    points = table[["map_x", "map_y"]].to_numpy(float)
+    placed = np.flatnonzero(np.isfinite(points).all(axis=1))
+    if len(placed) < 3:
+        st.info("The map is drawn after the images have been measured.", icon=":material/hourglass:")
+        return
+    if len(placed) > DOTS:
+        placed = np.sort(np.random.default_rng(0).choice(placed, DOTS, replace=False))
+    with in_url("map_color", "label", lambda value: value in ("label", "partition")):
+        by = st.segmented_control(
+            "Colour of the dots",
+            ["label", "partition"],
+            key="map_color",
+            required=True,
+            format_func=lambda c: {"label": "Class", "partition": "Partition"}[c],
+        )
+    of = table[by].to_numpy(str)[placed]
+    order = list(PARTITIONS) if by == "partition" else sorted(set(of))
+    groups = {charts.SHORT.get(name, name): placed[of == name] for name in order if (of == name).any()}
+    key = widget_key("map")
+
+    def of_lasso(selection: Any) -> Filter | None:
+        if selection.lasso:
+            drawn = selection.lasso[0]
+            return st.session_state[FILTER].changed(lasso=lasso_of(drawn["x"], drawn["y"]))
+        if selection.box:
+            (x0, x1), (y0, y1) = selection.box[0]["x"], selection.box[0]["y"]
+            return st.session_state[FILTER].changed(lasso=lasso_of([x0, x1, x1, x0], [y0, y0, y1, y1]))
+        return None
+
+    texts = table["path"].to_numpy(str)
+    charts.show(
+        charts.image_map(points, groups, texts, passes, chosen.lasso),
+        key=key,
+        alt="Map of the images; alike ones lie near each other",
+        height=460,
+        on_select=lambda: _on_selection(key, of_lasso),
+        selection_mode=("lasso", "box"),
+    )
+    more = f" {DOTS:,} of the images are drawn; an outline takes all within." if len(placed) == DOTS else ""
+    st.caption(f"{survey.map_source}.{more} Near means alike; directions and large distances mean nothing.")

@@ -1,0 +1,170 @@
+"""What the current settings would do to the accuracy, answered by probes in the background."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from cfu_core.dataset.catalog import Dataset
+from cfu_core.errors import CfuError
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.jobs.job import Job, State, all_jobs
+from cfu_core.jobs.launch import submit
+from cfu_core.jobs.tasks import ESTIMATE
+from cfu_core.models.registry import ARCHITECTURES, architecture
+from cfu_core.models.weight_files import IMAGENET, NONE, check_offered
+from cfu_core.saved_recipes import saved_recipes
+from cfu_core.storage import read_json
+from pages.components import charts
+from pages.components.job_requests import poll
+from pages.components.state import in_url, split_seed
+from pages.components.train.settings import choose_weights
+
+NOW = "These settings"
+SHOWN = 20  # earlier estimates
+
+
+def estimate_panel(data: Dataset, recipe: Recipe) -> None:
+    """Ask, wait, and see: accuracy with its interval, for the current recipe against another one."""
+    st.caption(
+        "A network that does not learn looks at the images, and only a last layer is fitted: on four fifths of the "
+        "training and validation images, five times, each time asked about the other fifth. The test images stay "
+        "unseen. It says which preprocessing helps, not how good a fully trained network gets."
+    )
+    jobs = [job for job in all_jobs() if job.kind == "estimate" and job.spec["dataset"] == data.id]
+    with st.grid(3, min_column_width=240, gap="medium") as columns:
+        with columns.cell():
+            key = _network()
+        with columns.cell():
+            weights = choose_weights()
+        with columns.cell():
+            name, other = _other()
+    asked = _asked(data, recipe, key, weights, name, other)
+    if jobs and not jobs[-1].status().state.ended:
+        poll(str(jobs[-1].folder), f"{NOW} against {_against(jobs[-1])}: {_summary(jobs[-1])}")
+    elif st.button("Estimate accuracy with these settings", icon=":material/query_stats:"):
+        try:
+            if weights == IMAGENET:
+                check_offered(key)
+            submit("estimate", asked)
+        except CfuError as error:
+            st.error(str(error), icon=":material/error:")
+        else:
+            st.rerun()
+    done = [job for job in reversed(jobs) if job.status().state is State.FINISHED]
+    if jobs and jobs[-1].status().state in (State.FAILED, State.INTERRUPTED):
+        st.error(jobs[-1].status().message, icon=":material/error:")
+    if done:
+        _answer(done[0], asked)
+        _earlier(done[:SHOWN])
+
+
+def _network() -> str:
+    with in_url("probe_network", "alexnet", ARCHITECTURES.__contains__):
+        return st.selectbox(
+            "Network",
+            list(ARCHITECTURES),
+            key="probe_network",
+            format_func=lambda k: ARCHITECTURES[k].label,
+            help="AlexNet looks at over a hundred images a second on a processor; the others are slower.",
+        )
+
+
+def _other() -> tuple[str, Recipe]:
+    """What the current settings are compared with."""
+    options = {"Original": Recipe.original(), "Preprocessed, as in the paper": Recipe.preprocessed()} | saved_recipes()
+    with in_url("against", "Original", options.__contains__):
+        name = st.selectbox(
+            "Compare with",
+            list(options),
+            key="against",
+            help="Recipes that you save stand here as well. Both are judged on the same images.",
+        )
+    st.caption(options[name].summary)
+    return name, options[name]
+
+
+def _asked(data: Dataset, recipe: Recipe, key: str, weights: str, name: str, other: Recipe) -> dict[str, Any]:
+    size = architecture(key).input_size
+    return {
+        "dataset": data.id,
+        "version": data.version,
+        "recipes": {NOW: recipe.at(size).to_dict(), name: other.at(size).to_dict()},
+        "architecture": key,
+        "weights": weights,
+        "split_seed": split_seed(),
+    }
+
+
+def _answer(job: Job, asked: Mapping[str, Any]) -> None:
+    """The newest result, in a figure and in a sentence."""
+    found = read_json(job.folder / ESTIMATE)
+    first, second = found["estimates"]
+    paired = found["against"][0]
+    with st.container(border=True):
+        if any(job.spec[part] != asked[part] for part in asked):
+            st.caption(f":material/history: The last answer, of other settings: {_summary(job)}")
+        names = [NOW, _against(job)]
+        bounds = [[estimate[bound] for estimate in (first, second)] for bound in ("accuracy", "low", "high")]
+        charts.show(charts.intervals(names, *bounds), key="estimate_figure", alt="Estimated accuracies", height=230)
+        st.markdown(f"**{_verdict(paired)}**")
+        st.caption(
+            f"{points(paired['difference'])} (95 % interval {points(paired['low'])} to {points(paired['high'])}). Of "
+            f"{first['images']} images, {paired['only_second']} were right only with these settings and "
+            f"{paired['only_first']} only with {_against(job)} (exact McNemar test: {_chance(paired['p'])}). "
+            f"{architecture(job.spec['architecture']).label}, {found['weights']}."
+        )
+        if job.spec["weights"] == NONE:
+            st.warning(
+                "The network's weights are random, so that it sees little more than colours and edges. With ImageNet's "
+                "weights the estimate comes nearer to what training gives.",
+                icon=":material/casino:",
+            )
+        if not found["all_images"]:
+            st.caption(f"{first['images']} images were chosen by chance; more hardly narrow the interval.")
+
+
+def _verdict(paired: Mapping[str, float]) -> str:
+    if paired["low"] > 0:
+        return "These settings are better for this network."
+    if paired["high"] < 0:
+        return "These settings are worse for this network."
+    return "No clear difference: it may be chance."
+
+
+def _chance(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def points(difference: float) -> str:
+    """A difference of shares, in percentage points with its sign."""
+    return f"{100 * difference:+.1f} points"
+
+
+def _earlier(jobs: list[Job]) -> None:
+    """All that was asked of this dataset, newest first."""
+    rows = []
+    for job in jobs:
+        found = read_json(job.folder / ESTIMATE)
+        first, paired = found["estimates"][0], found["against"][0]
+        rows.append(
+            {
+                "Settings": _summary(job),
+                "Network": f"{architecture(job.spec['architecture']).label}, {found['weights']}",
+                "Accuracy": f"{first['accuracy']:.1%} ({first['low']:.1%} to {first['high']:.1%})",
+                "Against": _against(job),
+                "Difference": points(paired["difference"]),
+            }
+        )
+    if len(rows) > 1:
+        with st.expander(f"Earlier estimates ({len(rows)})", icon=":material/history:"):
+            st.dataframe(pd.DataFrame(rows), hide_index=True)
+
+
+def _against(job: Job) -> str:
+    return list(job.spec["recipes"])[1]
+
+
+def _summary(job: Job) -> str:
+    return Recipe.from_dict(job.spec["recipes"][NOW]).summary

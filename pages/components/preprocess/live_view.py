@@ -1,0 +1,99 @@
+"""The live view of one image: sliders that can be dragged, before and after, the histogram, the numbers."""
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from cfu_core.dataset.catalog import Dataset
+from cfu_core.errors import CfuError
+from cfu_core.imaging.contrast import (
+    BINS,
+    as_matlab,
+    as_scikit_image,
+    clip_in_pixels,
+)
+from cfu_core.imaging.contrast_effect import above_clip, effect, histogram, tile_size
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.settings import setting
+from pages.components import cached, charts
+from pages.components.browser.live import Control, dragging, live, live_jpeg, live_values
+from pages.components.preprocess.recipe_form import KEYS, START
+from pages.components.preprocess.what_if import numbers_table
+from pages.components.state import link
+
+LIVE = "live"
+SIDE = 1024  # pixels of the longer side at which pictures are sent
+SLIDERS = {"clahe": ("clip_limit", "tiles"), "gamma": ("gamma",)}
+LOGARITHMIC = ("clip_limit", "gamma")  # their lowest tenth does most
+
+
+@st.fragment
+def studio(data: Dataset, row: int, recipe: Recipe) -> None:
+    """Only this runs again while a slider is dragged; when the hand lets go, the page follows."""
+    names = SLIDERS.get(recipe.contrast, ())
+    controls = [
+        Control.of(KEYS[name], setting(Recipe, name), getattr(START, name), logarithmic=name in LOGARITHMIC)
+        for name in names
+    ]
+    values = live_values(LIVE, controls)
+    now = replace(recipe, **{name: values[KEYS[name]] for name in names})
+    try:
+        after = cached.contrasted(data, row, now)
+    except CfuError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    height, width = after.shape[:2]
+    live(
+        controls,
+        values,
+        before=_picture(data, row, recipe),
+        after=live_jpeg(LIVE, after, most=SIDE),
+        size=(width, height),
+        tiles=now.tiles if now.contrast == "clahe" else None,
+        caption_before="Before",
+        caption_after="After",
+        key=LIVE,
+    )
+    if not dragging(LIVE):
+        for name in names:
+            link(KEYS[name], values[KEYS[name]], getattr(START, name))
+        if now != recipe:
+            st.rerun()
+
+
+def _picture(data: Dataset, row: int, recipe: Recipe) -> bytes:
+    """The image before the contrast step, encoded once."""
+    return cached.small(data, row, replace(recipe, contrast="none"), SIDE).picture
+
+
+def effects(data: Dataset, row: int, recipe: Recipe) -> None:
+    """Histogram with the clip level, and what the step did, in numbers."""
+    try:
+        before = cached.enhanced(data, row, replace(recipe, contrast="none"))
+        after = cached.enhanced(data, row, recipe)
+    except CfuError:
+        return  # the live view above says so
+    if recipe.crop and after.colony is None:
+        st.warning("No colony stands out in this image, so the whole image is used.", icon=":material/crop_free:")
+    clip = recipe.clip_limit / BINS if recipe.contrast == "clahe" else None
+    charts.show(
+        charts.lightness(histogram(before.image), histogram(after.image), clip),
+        key="histogram",
+        alt="Histogram and cumulative curve of lightness before and after",
+        height=340,
+    )
+    numbers_table({"Before": effect(before.image), "After": effect(after.image)})
+    if recipe.contrast == "clahe":
+        _clipping(before.image, recipe)
+
+
+def _clipping(image: np.ndarray, recipe: Recipe) -> None:
+    share = above_clip(image, clip_limit=recipe.clip_limit, tiles=recipe.tiles)
+    height, width = tile_size(image.shape, recipe.tiles)
+    cut = clip_in_pixels(recipe.clip_limit, width * height)
+    st.caption(
+        f"Tiles of {width} × {height} pixels; each tile's histogram is cut at {cut} of {width * height} pixels. "
+        f"{share:.1%} of the pixels lie above the cut and are spread over all grey levels. The same clip limit in "
+        f"scikit-image: {as_scikit_image(recipe.clip_limit):.4f}; in MATLAB: {as_matlab(recipe.clip_limit):.4f}."
+    )

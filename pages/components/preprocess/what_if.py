@@ -1,0 +1,133 @@
+"""What if: the same image under many settings, side by side; a click takes one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cfu_core.dataset.catalog import Dataset
+from cfu_core.errors import CfuError
+from cfu_core.imaging.contrast_effect import Effect
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.saved_recipes import saved_recipes
+from pages.components import cached
+from pages.components.preprocess.recipe_form import use, use_settings
+
+CLIPS = (1.0, 2.0, 4.0, 8.0, 16.0)
+TILES = (2, 4, 8, 16)
+SMALL = 300  # pixels of the longer side at which a cell is sent
+RIVALS: Mapping[str, Mapping[str, Any]] = {
+    "No contrast step": {"contrast": "none"},
+    "CLAHE": {"contrast": "clahe"},
+    "Equalise (global)": {"contrast": "equalise"},
+    "Stretch": {"contrast": "stretch"},
+    "Gamma": {"contrast": "gamma"},
+    "Even out light, then CLAHE": {"contrast": "clahe", "background": "flatten"},
+    "Neutral background": {"contrast": "none", "colour": "neutral"},
+    "Stain normalised": {"contrast": "none", "colour": "stain"},
+}
+
+
+def sheet(data: Dataset, row: int, recipe: Recipe) -> None:
+    """Clip limits by numbers of tiles, for one image or one of each class."""
+    which = st.segmented_control(
+        "Show", ["This image", "One image of each class"], default="This image", required=True, key="sheet_of"
+    )
+    rows = [row] if which == "This image" else first_of_each(data, row)
+    st.caption("Clip limit grows to the right, the number of tiles downwards. The button takes a setting.")
+    with st.grid(len(CLIPS), min_column_width=84, gap="small", wrap=False):
+        for tiles in TILES:
+            for clip in CLIPS:
+                _cell(data, rows, replace(recipe, contrast="clahe", clip_limit=clip, tiles=tiles), recipe)
+
+
+def _cell(data: Dataset, rows: Sequence[int], setting: Recipe, current: Recipe) -> None:
+    with st.container(gap="xxsmall"):
+        try:
+            st.image(_strip(data, rows, setting), width="stretch", alt=setting.summary)
+        except CfuError as error:
+            st.caption(str(error))
+            return
+        taken = current.contrast == "clahe" and (current.clip_limit, current.tiles) == (
+            setting.clip_limit,
+            setting.tiles,
+        )
+        st.button(
+            f"{setting.clip_limit:g} · {setting.tiles}×{setting.tiles}",
+            key=f"take_{setting.clip_limit:g}_{setting.tiles}",
+            help="Take this clip limit and these tiles",
+            type="primary" if taken else "secondary",
+            on_click=use_settings,
+            kwargs={"clip_limit": setting.clip_limit, "tiles": setting.tiles},
+            width="stretch",
+        )
+
+
+def _strip(data: Dataset, rows: Sequence[int], recipe: Recipe) -> bytes:
+    """One picture, or several beside each other; CLAHE was done at full size before."""
+    if len(rows) == 1:
+        return cached.small(data, rows[0], recipe, SMALL).picture
+    return cached.strip(data, rows, recipe, SMALL // 2)
+
+
+def first_of_each(data: Dataset, row: int) -> list[int]:
+    """The chosen image, and the first one of every other class."""
+    labels = data.images["label"]
+    first = {label: int(np.flatnonzero(labels == label)[0]) for label in data.classes}
+    first[labels.iat[row]] = row
+    return list(first.values())[:4]
+
+
+def rivals(data: Dataset, row: int, recipe: Recipe) -> None:
+    """CLAHE against other methods, and against saved recipes, on this image, with numbers."""
+    options = {name: replace(recipe, **change) for name, change in RIVALS.items()} | saved_recipes()
+    chosen = st.pills(
+        "Compare",
+        list(options),
+        selection_mode="multi",
+        default=list(RIVALS),
+        key="rivals",
+        help="Saved recipes stand here as well.",
+    )
+    figures = {}
+    with st.grid(4, min_column_width=150, gap="small"):
+        for name in chosen:
+            with st.container(gap="xxsmall"):
+                try:
+                    found = cached.small(data, row, options[name], SMALL)
+                except CfuError as error:
+                    st.caption(f"{name}: {error}")
+                    continue
+                st.image(found.picture, width="stretch", alt=options[name].summary)
+                st.button(
+                    name,
+                    key=f"rival_{name}",
+                    help=f"Take it: {options[name].summary}",
+                    on_click=use,
+                    args=(options[name],),
+                    width="stretch",
+                )
+                figures[name] = found.effect
+    if figures:
+        numbers_table(figures)
+
+
+def numbers_table(figures: Mapping[str, Effect]) -> None:
+    """Pictures in numbers, a row each."""
+    table = pd.DataFrame(
+        [
+            {
+                "Picture": name,
+                "RMS contrast (L*)": f.rms_contrast,
+                "Local contrast (L*)": f.local_contrast,
+                "Entropy (bits)": f.entropy,
+                "Black or white (%)": 100 * f.clipped,
+            }
+            for name, f in figures.items()
+        ]
+    )
+    columns = {name: st.column_config.NumberColumn(format="%.2f") for name in table.columns[1:]}
+    st.dataframe(table, hide_index=True, column_config=columns)

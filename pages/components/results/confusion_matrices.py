@@ -1,0 +1,217 @@
+"""Confusion matrices: one that leads to its images, several with the same colours, and how two differ."""
+
+from collections.abc import Callable, Sequence
+from textwrap import wrap
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from cfu_core.evaluation.metrics import Evaluation
+from cfu_core.runs.short_names import names_among
+from cfu_core.runs.store import Run
+from pages.components import charts
+from pages.components.charts import theme
+
+CROWDED = 40  # characters; more do not stand side by side above a matrix
+MANY = 6  # matrices side by side at most
+
+#: What a cell of a confusion matrix tells, and over which axis a hundred per cent are reached.
+UNITS = {"Counts": 1, "% of the true class": 1, "% of the predicted class": 0}
+
+
+def shares(matrix: Sequence[Sequence[int]], unit: str) -> np.ndarray:
+    """Per cent of the row or of the column, as one of `UNITS` has it; 0 where there is no image."""
+    counts = np.array(matrix)
+    whole = counts.sum(axis=UNITS[unit], keepdims=True)
+    return np.divide(100 * counts, whole, out=np.zeros(counts.shape), where=whole > 0)
+
+
+def confusion(
+    matrix: Sequence[Sequence[int]],
+    classes: Sequence[str],
+    *,
+    unit: str,
+    chosen: tuple[int, int] | None = None,
+    compact: bool = False,
+) -> go.Figure:
+    """Rows true, columns predicted, one of `UNITS`; the same colours for the same per cent in every matrix.
+
+    Large enough for the back of a lecture room unless `compact`. A dot that nobody sees lies in each cell, its place
+    in `customdata`: what is clicked in a heat map is not told. The `chosen` cell has a frame.
+    """
+    counts, share = np.array(matrix), shares(matrix, unit)
+    texts = [[f"{v:.0f}%" for v in row] for row in share] if unit != "Counts" else [[str(v) for v in r] for r in counts]
+    figure = _matrix(share, texts, classes, compact=compact)
+    of = "predicted" if UNITS[unit] == 0 else "true"
+    places = [(i, j) for i in range(len(classes)) for j in range(len(classes))]
+    figure.update_traces(hoverinfo="skip", zmin=0, zmax=100)
+    figure.add_scatter(
+        x=[j for _, j in places],
+        y=[i for i, _ in places],
+        xaxis="x2",
+        yaxis="y2",
+        mode="markers",
+        marker={"size": 60, "opacity": 0, "symbol": "square"},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        customdata=[f"{i}-{j}" for i, j in places],
+        text=[
+            f"true {classes[i]}<br>predicted {classes[j]}<br>{counts[i, j]} images, "
+            f"{share[i, j]:.1f}% of this {of} class"
+            for i, j in places
+        ],
+        hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
+    )
+    ends = [-0.5, len(classes) - 0.5]
+    figure.update_layout(
+        xaxis2={"overlaying": "x", "range": ends, "visible": False, "fixedrange": True},
+        yaxis2={"overlaying": "y", "range": ends[::-1], "visible": False, "fixedrange": True},
+        hovermode="closest",
+        hoverdistance=-1,
+        dragmode=False,
+    )
+    if chosen:
+        row, column = chosen
+        figure.add_shape(
+            xref="x2",
+            yref="y2",
+            x0=column - 0.49,
+            x1=column + 0.49,
+            y0=row - 0.49,
+            y1=row + 0.49,
+            line={"color": theme().ink, "width": 3},
+        )
+    return figure
+
+
+def confusion_difference(
+    first: Sequence[Sequence[int]], second: Sequence[Sequence[int]], classes: Sequence[str], *, unit: str
+) -> go.Figure:
+    """What the second matrix has more than the first in each cell: images, or points of per cent."""
+    if unit == "Counts":
+        change = np.array(second, float) - np.array(first)
+        texts = [[f"{v:+.0f}" for v in row] for row in change]
+        limit = max(1.0, float(np.abs(change).max()))
+    else:
+        change, limit = shares(second, unit) - shares(first, unit), 100.0
+        texts = [[f"{v:+.0f}" for v in row] for row in change]
+    figure = _matrix(change, texts, classes, compact=True)
+    less, more = theme().categories[:2]
+    scale = [[0, less], [0.5, theme().background], [1, more]]
+    figure.update_traces(zmin=-limit, zmax=limit, colorscale=scale, hoverinfo="skip")
+    return figure
+
+
+def confusion_matrix(
+    evaluation: Evaluation, *, chosen: tuple[int, int] | None, on_choose: Callable[[str], None]
+) -> None:
+    """One matrix, in counts or per cent; a click on a cell calls `on_choose` with its row and column, "0-2"."""
+    unit = st.segmented_control("Confusion matrix", list(UNITS), default="Counts", required=True, key="unit")
+    figure = confusion(evaluation.confusion, evaluation.classes, unit=unit or "Counts", chosen=chosen)
+    charts.show(
+        figure,
+        key="confusion",
+        alt="Confusion matrix, rows true, columns predicted",
+        height=160 + 110 * len(evaluation.classes),
+        on_select=lambda: _clicked(on_choose),
+        selection_mode="points",
+    )
+
+
+def _clicked(on_choose: Callable[[str], None]) -> None:
+    """A second click on a cell lets it go; but where another was chosen by other means, it was meant."""
+    points = st.session_state["confusion"].selection.points
+    if points:
+        st.session_state["confusion_clicked"] = points[0]["customdata"]
+    if "confusion_clicked" in st.session_state:
+        on_choose(st.session_state["confusion_clicked"])
+
+
+def side_by_side(runs: Sequence[Run]) -> None:
+    """The matrices of several runs, or how two of them differ; drawn when it is opened."""
+    if len(runs) < 2:
+        return
+    names = names_among(runs)
+    opened = st.expander(
+        "Confusion matrices, side by side", icon=":material/grid_on:", key="matrices", on_change="rerun"
+    )
+    if not opened.open:
+        return
+    found = {run.id: evaluation for run in runs if (evaluation := run.evaluation())}
+    with opened:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            unit = st.segmented_control(
+                "A cell tells", list(UNITS), default="% of the true class", required=True, key="matrices_unit"
+            )
+            what = st.segmented_control(
+                "Show", ("Each", "Difference of two"), default="Each", required=True, key="matrices_what"
+            )
+        unit = unit or "Counts"
+        if what == "Each":
+            _each(list(found), found, names, unit)
+        else:
+            _two(list(found), found, names, unit)
+
+
+def _each(ids: Sequence[str], found: dict[str, Evaluation], names: dict[str, str], unit: str) -> None:
+    place = st.grid(3, min_column_width=300)
+    for identifier in ids[:MANY]:
+        with place.cell():
+            one = found[identifier]
+            st.markdown(f"**{names[identifier]}**  \n{one.correct} of {one.images} right")
+            figure = confusion(one.confusion, one.classes, unit=unit, compact=True)
+            alt = f"Confusion matrix of {names[identifier]}"
+            charts.show(figure, key=f"matrix-{identifier}", alt=alt, height=_height(one))
+    left = f" The first {MANY} of {len(ids)} runs are shown; choose others above." if len(ids) > MANY else ""
+    of = "predicted" if UNITS[unit] == 0 else "true"
+    st.caption(f"Rows true, columns predicted. The same colour stands for the same share of the {of} class.{left}")
+
+
+def _two(ids: Sequence[str], found: dict[str, Evaluation], names: dict[str, str], unit: str) -> None:
+    with st.container(horizontal=True):
+        first = st.selectbox("From", ids, key="matrices_from", format_func=names.__getitem__)
+        second = st.selectbox("To", ids, index=1, key="matrices_to", format_func=names.__getitem__)
+    one, other = found[first], found[second]
+    if one.classes != other.classes:
+        st.info("These two runs know different classes, so that their matrices cannot be subtracted.")
+        return
+    figure = confusion_difference(one.confusion, other.confusion, one.classes, unit=unit)
+    alt = f"Confusion matrix of {names[second]} less that of {names[first]}"
+    charts.show(figure, key="matrix-difference", alt=alt, height=_height(other))
+    what = "images" if unit == "Counts" else "points of per cent"
+    st.caption(
+        f"{what.capitalize()} that “{names[second]}” has more (+) or less (−) than “{names[first]}” in each cell. On "
+        "the diagonal more is better, elsewhere less."
+    )
+
+
+def _height(evaluation: Evaluation) -> int:
+    return 150 + 55 * len(evaluation.classes)
+
+
+def _matrix(values: np.ndarray, texts: Sequence[Sequence[str]], classes: Sequence[str], *, compact: bool) -> go.Figure:
+    """A square of cells with their texts, rows true, columns predicted."""
+    size = max(12 if compact else 14, (24 if compact else 38) - 3 * len(classes))
+    names = ["<br>".join(wrap(name.replace("_", " "), 14)) for name in classes]
+    figure = go.Figure(
+        go.Heatmap(
+            z=values,
+            x=names,
+            y=names,
+            text=texts,
+            texttemplate="%{text}",
+            textfont={"size": size},
+            showscale=False,
+            xgap=2,
+            ygap=2,
+        )
+    )
+    crowded = sum(max(map(len, name.split("<br>"))) for name in names) > (CROWDED // 2 if compact else CROWDED)
+    ticks, titles = (12, 13) if compact else (15, 16)
+    figure.update_xaxes(title="predicted class", side="top", tickangle=-45 if crowded else 0, fixedrange=True)
+    figure.update_xaxes(tickfont_size=ticks, title_font_size=titles)
+    figure.update_yaxes(title="true class", autorange="reversed", tickfont_size=ticks, title_font_size=titles)
+    figure.update_yaxes(fixedrange=True)
+    return figure

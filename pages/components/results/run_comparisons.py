@@ -1,0 +1,72 @@
+"""Whether runs differ, on the page: two by two, on the same test images."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import pandas as pd
+import streamlit as st
+
+from cfu_core.evaluation.paper_tables import comparison_table
+from cfu_core.runs.comparison import compare_runs, preprocessing_pairs
+from cfu_core.runs.short_names import names_among
+from cfu_core.runs.store import Run
+from pages.components.downloads import with_download
+
+MOST = 66  # comparisons; by Holm's correction more of them would hardly ever tell two runs apart
+WAYS = ("Original against preprocessed", "Each two")
+
+
+def show_verdicts(shown: Sequence[Run]) -> None:
+    """Runs that differ by the preprocessing alone, or every two, where they were tested on the same images."""
+    if len(shown) < 2:
+        return
+    st.header("Do they differ?", anchor=False)
+    pairs, which = preprocessing_pairs(shown), WAYS[1]
+    if pairs:
+        which = st.segmented_control(
+            "Compare", WAYS, default=WAYS[0], required=True, key="comparing", label_visibility="collapsed"
+        )
+    pairs = pairs if which == WAYS[0] else list(combinations(shown, 2))
+    if len(pairs) > MOST:
+        st.info(f"That would be {len(pairs):,} comparisons. Choose fewer runs above: every two of 12 make {MOST}.")
+        return
+    table = _verdicts(tuple(names_among(shown).items()), which, shown, pairs)
+    if table.empty:
+        st.info("No two of these runs were tested on the same images, so they cannot be compared.")
+        return
+    in_words = pd.DataFrame(
+        {
+            "First": table["First"],
+            "Second": table["Second"],
+            "Verdict on the second": table["Verdict on the second"],
+            "Only one right": [
+                f"{first} : {second}"
+                for first, second in zip(table["Only first right"], table["Only second right"], strict=True)
+            ],
+            "Difference": [
+                f"{d:+.3f} ({low:+.3f} to {high:+.3f})"
+                for d, low, high in zip(table["Difference"], table["Low"], table["High"], strict=True)
+            ],
+            "p": table["p, exact McNemar"],
+        }
+    )
+    with_download(
+        in_words, "comparisons", file=table, column_config={"p": st.column_config.NumberColumn(format="%.3g")}
+    )
+    together = f", in the verdict raised for the {len(table)} comparisons shown together (Holm)"
+    st.caption(
+        "Each two runs on the same test images, image by image. Only one right: images that only the first, and "
+        "that only the second run got right. Difference: of the accuracies, with its 95 % interval (bootstrap). p: how "
+        f"often chance alone would part the two at least so much (exact McNemar test){together * (len(table) > 1)}. "
+        "“Hardly chance” is said below 0.05."
+    )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _verdicts(
+    names: tuple[tuple[str, str], ...],  # with the identifiers: the predictions of a finished run never change
+    which: str,  # noqa: ARG001 - tells pairs apart
+    _runs: Sequence[Run],
+    _pairs: Sequence[tuple[Run, Run]],
+) -> pd.DataFrame:
+    return comparison_table(compare_runs(_runs, _pairs), dict(names))

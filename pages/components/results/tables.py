@@ -1,0 +1,115 @@
+"""Tables 1 to 4 of the paper on the page: measured here, beside what was published."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from cfu_core.errors import CfuError
+from cfu_core.evaluation.paper_tables import filled_columns, in_common, screen_columns, table_2, table_3, table_4
+from cfu_core.evaluation.timing import finding, phases
+from cfu_core.published.zamani_2023 import REMARKS
+from cfu_core.runs.short_names import names_among
+from cfu_core.runs.store import Run, result_of
+from pages.components import cached, charts
+from pages.components.downloads import with_download
+from pages.components.state import in_tabs
+
+# headings that leave room for each other; a file has the whole names
+TABLE_4 = {
+    "Accuracy": st.column_config.NumberColumn(format="%.4f"),
+    "Published accuracy": st.column_config.NumberColumn(format="%.4f"),
+    "Difference of accuracy": st.column_config.NumberColumn("Δ accuracy", format="%+.4f"),
+    "Precision, macro": st.column_config.NumberColumn(format="%.4f"),
+    "Published precision": st.column_config.NumberColumn(format="%.4f"),
+    "Difference of precision, macro": st.column_config.NumberColumn("Δ macro", format="%+.4f"),
+    "Precision, micro": st.column_config.NumberColumn(format="%.4f"),
+    "Difference of precision, micro": st.column_config.NumberColumn("Δ micro", format="%+.4f"),
+}
+TABLE_1 = {
+    "Layers, published": st.column_config.NumberColumn("published"),
+    "Layers, difference": st.column_config.NumberColumn("Δ", format="%+d"),
+    "Parameters, 1000 classes": st.column_config.NumberColumn(format="localized"),
+    "Parameters, published (millions)": st.column_config.NumberColumn("published, millions"),
+    "Parameters, difference (millions)": st.column_config.NumberColumn("Δ, millions", format="%+.2f"),
+    "Parameters, these classes": st.column_config.NumberColumn(format="localized"),
+    "Multiply-adds per image": st.column_config.NumberColumn(format="compact"),
+}
+TABLE_3 = {"Total (s)": "Total", "Published total (s)": "Published", "Difference (s)": "Δ"}
+
+
+def show_tables(shown: Sequence[Run]) -> None:
+    """Tables 1 to 4 of the paper: measured here, and as published."""
+    views = {
+        "Table 4: precision, accuracy": _precision_and_accuracy,
+        "Table 3: time": _time,
+        "Table 2: images": _images,
+        "Table 1: networks": _networks,
+    }
+    in_tabs(views, shown, key="table")
+
+
+def _precision_and_accuracy(shown: Sequence[Run]) -> None:
+    table = table_4([result_of(run) for run in shown])
+    told = [name for name in screen_columns(table) if name not in ("Correct", "Test images")]
+    with_download(table, "table_4", column_config=TABLE_4, column_order=told)
+    images = " to ".join(str(number) for number in sorted({table["Test images"].min(), table["Test images"].max()}))
+    datasets = ", ".join(table["Dataset"].unique())
+    st.caption(
+        f"{_shared(table)}Published: on the paper's own photographs. Measured: on {images} test images of {datasets}. "
+        "Δ: measured minus published. Precision, macro: the mean of the classes' precision, each class counting the "
+        "same. Micro: all correct over all predictions, which equals the accuracy. " + REMARKS[0]
+    )
+
+
+def _time(shown: Sequence[Run]) -> None:
+    results = [result_of(run) for run in shown]
+    table = table_3(results)
+    seconds = {name: TABLE_3.get(name, name.removesuffix(" (s)")) for name in table if name.endswith("(s)")}
+    with_download(
+        table,
+        "table_3",
+        column_config={name: st.column_config.NumberColumn(head, format="%.1f") for name, head in seconds.items()},
+        column_order=screen_columns(table),
+    )
+    timed = [result for result in results if result.seconds]
+    if timed:
+        figure = charts.time_spent({result.run: phases(result) for result in timed}, names_among(shown))
+        charts.show(figure, key="time", alt="Seconds of each run by phase", height=120 + 34 * len(timed))
+    if said := finding(results):
+        st.markdown(said)
+    st.caption(
+        f"{_shared(table)}Seconds on this computer. Δ: measured minus published. “Prepared before”: an earlier run had "
+        "decoded and preprocessed the images already, so this run spent no time on it. " + REMARKS[2]
+    )
+
+
+def _images(shown: Sequence[Run]) -> None:
+    for run in {(r.spec["dataset"]["digest"], r.spec["split"]["seed"]): r for r in shown}.values():
+        st.caption(f"{run.spec['dataset']['name']}, split seed {run.spec['split']['seed']}")
+        table = table_2(run.spec["split"]["counts"])
+        filled = filled_columns(table)
+        with_download(table, f"table_2-{run.id}", column_order=filled)
+        order = " Published and difference: training / validation / test."
+        st.caption(run.spec["split"]["nearness"] + order * ("Published" in filled))
+
+
+def _networks(shown: Sequence[Run]) -> None:
+    try:
+        table = cached.networks(len(shown[0].classes))
+    except CfuError as error:
+        st.error(str(error), icon=":material/error:")
+    else:
+        with_download(table, "table_1", column_config=TABLE_1)
+    st.caption(
+        "Counted in the real modules. The paper's parameters are those of the original 1000-class networks, in whole "
+        "millions; Δ: counted minus published. " + REMARKS[1]
+    )
+
+
+def _shared(table: pd.DataFrame) -> str:
+    """A sentence on what no column tells, as it is the same for every run."""
+    said = in_common(table)
+    if not said:
+        return ""
+    return f"Every run: {said}. " if len(table) > 1 else f"{said[0].upper()}{said[1:]}. "

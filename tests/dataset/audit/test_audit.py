@@ -1,0 +1,198 @@
+"""Findings on a small table whose flaws are known."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cfu_core.dataset.audit.audit import Finding, audit
+from cfu_core.dataset.edits import edit_dataset
+from cfu_core.dataset.splitting import split_of
+from cfu_core.dataset.survey.survey import load_survey
+
+N = 40
+
+
+def a_dataset(**columns) -> SimpleNamespace:
+    """Forty images of two classes, 100 x 80 pixels, all different."""
+    images = pd.DataFrame(
+        {
+            "path": [f"{'a' if i < 20 else 'b'}/{i:02d}.jpg" for i in range(N)],
+            "label": ["a"] * 20 + ["b"] * 20,
+            "digest": [f"d{i:02d}" for i in range(N)],
+            "width": 100,
+            "height": 80,
+        }
+    )
+    for name, changes in columns.items():
+        for row, value in changes.items():
+            images.loc[row, name] = value
+    counts = images["label"].value_counts().to_dict()
+    return SimpleNamespace(images=images, counts=counts)
+
+
+def a_survey(pairs=(), **columns) -> SimpleNamespace:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "unreadable": [""] * N,
+            "sharpness": rng.normal(10, 1, N),
+            "underexposed": [0.0] * N,
+            "overexposed": [0.01] * N,
+        }
+    )
+    for name, changes in columns.items():
+        for row, value in changes.items():
+            table.loc[row, name] = value
+    copies = pd.DataFrame(list(pairs), columns=["path_a", "path_b"], dtype="str").assign(kind="cropped")
+    return SimpleNamespace(table=table, copies=copies)
+
+
+def a_split(data, tested: int = 10, **partitions) -> SimpleNamespace:
+    assignment = dict.fromkeys(data.images["path"], "training") | {
+        path.replace("_", "/") + ".jpg": partition for path, partition in partitions.items()
+    }
+    return SimpleNamespace(assignment=assignment, counts={label: {"test": tested} for label in data.counts})
+
+
+def found(data, survey, split=None) -> dict[str, Finding]:
+    return {finding.kind: finding for finding in audit(data, survey, split or a_split(data))}
+
+
+def test_nothing_is_found_where_nothing_is_wrong():
+    assert found(a_dataset(), a_survey()) == {}
+
+
+def test_identical_files_are_one_group_and_the_first_is_kept():
+    finding = found(a_dataset(digest={3: "same", 7: "same", 9: "same"}), a_survey())["byte-duplicate"]
+    assert finding.paths == (("a/03.jpg", "a/07.jpg", "a/09.jpg"),)
+    assert [(r.kind, list(r.changes)) for r in finding.remedies] == [("exclude", ["a/07.jpg", "a/09.jpg"])]
+
+
+def test_near_duplicates_hang_together_and_the_largest_is_kept():
+    data = a_dataset(width={5: 400}, height={5: 300})
+    findings = found(data, a_survey([("a/01.jpg", "a/05.jpg"), ("a/05.jpg", "a/08.jpg")]))
+    assert findings["near-duplicate"].paths == (("a/01.jpg", "a/05.jpg", "a/08.jpg"),)
+    assert list(findings["near-duplicate"].remedies[0].changes) == ["a/01.jpg", "a/08.jpg"]
+    assert "byte-duplicate" not in findings
+    assert "2 pairs cropped" in findings["near-duplicate"].detail
+
+
+def test_a_copy_of_one_of_several_identical_files_belongs_to_them_all():
+    data = a_dataset(digest={3: "same", 7: "same"})
+    findings = found(data, a_survey([("a/00.jpg", "a/03.jpg"), ("a/10.jpg", "b/31.jpg")]))
+    assert findings["byte-duplicate"].paths == (("a/03.jpg", "a/07.jpg"),)
+    assert findings["near-duplicate"].paths == (("a/00.jpg", "a/03.jpg", "a/07.jpg"), ("a/10.jpg", "b/31.jpg"))
+    assert list(findings["near-duplicate"].remedies[0].changes) == ["a/03.jpg", "a/07.jpg", "b/31.jpg"]
+    assert findings["two-labels"].paths == (("a/10.jpg", "b/31.jpg"),)
+
+
+def test_of_equally_large_copies_the_one_in_training_is_kept():
+    data = a_dataset()
+    finding = found(data, a_survey([("a/01.jpg", "a/02.jpg")]), a_split(data, a_01="test"))["near-duplicate"]
+    assert list(finding.remedies[0].changes) == ["a/01.jpg"]
+
+
+def test_a_copy_under_another_class_is_an_error():
+    finding = found(a_dataset(), a_survey([("a/04.jpg", "b/30.jpg")]))["two-labels"]
+    assert (finding.severity, finding.paths) == ("error", (("a/04.jpg", "b/30.jpg"),))
+    assert list(finding.remedies[0].changes) == ["a/04.jpg", "b/30.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("partitions", "moves"),
+    [
+        ({"a_02": "test"}, {"a/02.jpg": "training"}),
+        (
+            {"a_01": "test", "a_02": "validation", "a_03": "test"},
+            {"a/02.jpg": "test"},
+        ),
+        (
+            {"a_01": "validation", "a_02": "validation", "a_03": "test"},
+            {"a/03.jpg": "validation"},
+        ),
+    ],
+)
+def test_copies_in_two_partitions_are_a_leak_and_are_moved_together(partitions, moves):
+    data = a_dataset()
+    survey = a_survey([("a/01.jpg", "a/02.jpg"), ("a/02.jpg", "a/03.jpg")])
+    finding = found(data, survey, a_split(data, **partitions))["leak"]
+    assert finding.severity == "error"
+    assert (finding.remedies[0].kind, finding.remedies[0].changes) == ("partition", moves)
+    assert finding.remedies[1].kind == "exclude"
+    assert len(finding.remedies[1].changes) == 2
+
+
+def test_copies_in_one_partition_are_no_leak():
+    assert "leak" not in found(a_dataset(), a_survey([("a/01.jpg", "a/02.jpg")]))
+
+
+def test_a_copy_of_an_excluded_image_is_none():
+    assert found(a_dataset(), a_survey([("a/01.jpg", "excluded.jpg")])) == {}
+
+
+def test_a_dataset_of_which_everything_is_excluded_has_no_findings():
+    data, survey = a_dataset(), a_survey()
+    survey.table = survey.table.iloc[:0]
+    assert audit(SimpleNamespace(images=data.images.iloc[:0], counts={}), survey, a_split(data)) == []
+
+
+def test_blur_is_told_from_the_datasets_own_sharpness():
+    finding = found(a_dataset(), a_survey(sharpness={6: 1.0, 7: np.nan}))["blurred"]
+    assert finding.paths == (("a/06.jpg",),)
+    assert "below" in finding.detail
+    assert "3.5 robust standard deviations" in finding.detail
+
+
+def test_images_that_are_all_alike_do_not_make_outliers_of_each_other():
+    survey = a_survey(sharpness=dict.fromkeys(range(N), 10.0) | {4: 9.5})
+    assert found(a_dataset(), survey) == {}
+
+
+def test_exposure():
+    findings = found(a_dataset(), a_survey(underexposed={0: 0.3, 1: 0.25}, overexposed={2: 0.9}))
+    assert findings["underexposed"].paths == (("a/00.jpg",),)
+    assert findings["overexposed"].paths == (("a/02.jpg",),)
+
+
+def test_unusual_sizes():
+    data = a_dataset(width={0: 210, 1: 199, 2: 40, 3: 100}, height={0: 168, 1: 159, 2: 32, 3: 40})
+    assert [group[0] for group in found(data, a_survey())["off-size"].paths] == ["a/00.jpg", "a/02.jpg", "a/03.jpg"]
+
+
+def test_an_unreadable_image_is_an_error_with_its_reason():
+    finding = found(a_dataset(), a_survey(unreadable={9: "It is cut off."}))["unreadable"]
+    assert (finding.severity, finding.paths) == ("error", (("a/09.jpg",),))
+    assert "It is cut off." in finding.detail
+
+
+@pytest.mark.parametrize(("count", "tested", "severity"), [(2, 0, "error"), (20, 9, "warning"), (20, 10, None)])
+def test_small_classes(count, tested, severity):
+    data = a_dataset()
+    data.counts = {"a": count}
+    findings = found(data, a_survey(), a_split(data, tested=tested))
+    assert [f.severity for f in findings.values()] == ([severity] if severity else [])
+    assert set(findings) <= {"small-class", "small-test"}
+
+
+def test_the_gravest_come_first():
+    data = a_dataset(digest={1: "x", 2: "x"}, width={0: 900}, height={0: 700})
+    severities = [f.severity for f in audit(data, a_survey([("a/01.jpg", "b/30.jpg")]), a_split(data))]
+    assert severities == sorted(severities, key=["error", "warning", "info"].index)
+    assert set(severities) == {"error", "warning", "info"}
+
+
+def test_remedies_are_edits_that_mend_the_finding(small_dataset):
+    """With a real dataset that has not been surveyed: what needs no survey is found, and its remedy can be applied."""
+    data, split = small_dataset, split_of(small_dataset, seed=0)
+    findings = {f.kind: f for f in audit(data, load_survey(data), split)}
+    assert set(findings) == {"small-test"}
+    one_in_test = next(path for path, part in split.assignment.items() if part == "test")
+    one_in_training = next(path for path, part in split.assignment.items() if part == "training")
+    survey = load_survey(data)
+    copies = pd.DataFrame({"path_a": [one_in_test], "path_b": [one_in_training], "kind": "mirrored"}, dtype="str")
+    leaky = SimpleNamespace(table=survey.table, copies=copies)
+    remedy = next(f for f in audit(data, leaky, split) if f.kind == "leak").remedies[0]
+    mended = edit_dataset(data.id, remedy.kind, remedy.changes, why=remedy.why)
+    assert "leak" not in {f.kind for f in audit(mended, leaky, split_of(mended, seed=0))}

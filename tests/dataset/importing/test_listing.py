@@ -1,0 +1,318 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from cfu_core.dataset.catalog import BOX_COLUMNS, Dataset
+from cfu_core.dataset.importing.folders import FolderTree
+from cfu_core.dataset.importing.source import ImportLimits, import_source, scan_source
+from cfu_core.errors import ArchiveError, DatasetError, ImageError
+
+pytestmark = pytest.mark.usefixtures("cfu_home")
+
+
+def labels(found: Dataset) -> dict[str, str]:
+    return dict(zip(found.images["path"], found.images["label"], strict=True))
+
+
+def kinds(found: Dataset) -> list[tuple[str, str]]:
+    return [(problem.path, problem.kind) for problem in found.problems]
+
+
+@pytest.fixture(params=["folder", "zip"])
+def make(request, write_tree, write_zip):
+    """Writes the same files as a folder or as a zip."""
+    return write_tree if request.param == "folder" else write_zip
+
+
+def test_a_folder_for_each_class(make, picture):
+    found = import_source(
+        make(
+            {
+                "CFU-E/b.png": picture(1),
+                "CFU-E/a é 🧫.PNG": picture(2),
+                "CFU-GM/day 7/left/c.jpg": picture(3, ".jpg"),
+                "CFU-GM/d.BMP": picture(4, ".bmp"),
+                "CFU-PreB/e.tif": picture(5, ".tiff"),
+            }
+        )
+    )
+    assert labels(found) == {
+        "CFU-E/a é 🧫.PNG": "CFU-E",
+        "CFU-E/b.png": "CFU-E",
+        "CFU-GM/d.BMP": "CFU-GM",
+        "CFU-GM/day 7/left/c.jpg": "CFU-GM",
+        "CFU-PreB/e.tif": "CFU-PreB",
+    }
+    assert found.images["extension"].tolist() == [".png", ".png", ".bmp", ".jpg", ".tif"]
+    assert found.problems == ()
+    assert found.name == "plates"
+
+
+def test_one_folder_around_the_classes(make, picture):
+    found = import_source(make({"2024 plates/A/1.png": picture(1), "2024 plates/B/1.png": picture(2)}))
+    assert labels(found) == {"A/1.png": "A", "B/1.png": "B"}
+
+
+def test_one_class_is_not_taken_for_a_wrapping(make, picture):
+    assert labels(import_source(make({"A/1.png": picture(1), "A/2.png": picture(2)}))) == {
+        "A/1.png": "A",
+        "A/2.png": "A",
+    }
+
+
+def test_a_class_with_images_on_two_levels_is_no_wrapping(make, picture):
+    found = import_source(make({"A/1.png": picture(1), "A/more/2.png": picture(2)}))
+    assert labels(found) == {"A/1.png": "A", "A/more/2.png": "A"}
+
+
+def test_empty_class_folders_and_images_without_a_class(make, picture):
+    found = import_source(make({"A/1.png": picture(1), "B/": b"", "stray.png": picture(2)}))
+    assert labels(found) == {"A/1.png": "A"}
+    assert kinds(found) == [("B", "empty-class"), ("stray.png", "no-class")]
+
+
+def test_bad_images_are_listed_and_left_out(make, picture):
+    found = import_source(
+        make(
+            {
+                "A/good.png": picture(1),
+                "A/empty.png": b"",
+                "A/text.jpg": b"hello",
+                "B/cut.jpg": picture(2, ".jpg")[:-40],
+                "B/damaged.png": picture(3).replace(b"IDAT", b"IDOT"),
+            }
+        )
+    )
+    assert labels(found) == {"A/good.png": "A"}
+    assert kinds(found) == [
+        ("A/empty.png", "empty"),
+        ("A/text.jpg", "not-an-image"),
+        ("B/cut.jpg", "truncated"),
+        ("B/damaged.png", "unreadable"),
+    ]
+    assert all(problem.path in problem.detail for problem in found.problems)
+
+
+def test_other_files_in_a_folder_are_listed(write_tree, picture):
+    found = import_source(write_tree({"A/1.png": picture(1), "A/notes.txt": b"", "B/more.zip": b"PK", "x.md": b""}))
+    assert kinds(found) == [
+        ("A/notes.txt", "not-an-image"),
+        ("B", "empty-class"),
+        ("B/more.zip", "not-an-image"),
+        ("x.md", "not-an-image"),
+    ]
+
+
+def test_what_operating_systems_leave_in_a_folder_is_skipped(write_tree, picture):
+    leftovers = [".DS_Store", "A/Thumbs.db", "A/desktop.ini", "A/._1.png", "__MACOSX/A/1.png", ".git/x.png"]
+    found = import_source(write_tree({"A/1.png": picture(1)} | dict.fromkeys(leftovers, b"junk")))
+    assert labels(found) == {"A/1.png": "A"}
+    assert found.problems == ()
+
+
+def test_images_without_any_class(make, picture):
+    with pytest.raises(DatasetError, match=r"holds 2 images that lie in no class folder") as caught:
+        import_source(make({"1.png": picture(1), "2.png": picture(2)}))
+    assert "CFU-E/01.jpg" in str(caught.value)
+
+
+def test_nothing_at_all(make):
+    with pytest.raises(DatasetError, match="is empty") as caught:
+        import_source(make({}))
+    assert "CFU-E/01.jpg" in str(caught.value)
+
+
+def test_only_empty_class_folders(make):
+    with pytest.raises(DatasetError, match="holds no image"):
+        import_source(make({"A/": b"", "B/": b""}))
+
+
+def test_no_usable_image(make, left_behind):
+    with pytest.raises(DatasetError, match=r"no usable image.*A/1\.png is empty.*And 2 more\.") as caught:
+        import_source(make({f"A/{number}.png": b"" for number in range(1, 6)}))
+    assert "A/4.png" not in str(caught.value)
+    assert left_behind() == []
+
+
+def test_links(write_tree, picture, tmp_path: Path):
+    root = write_tree({"A/1.png": picture(1), "B/2.png": picture(2)})
+    outside = tmp_path / "secret.png"
+    outside.write_bytes(picture(3))
+    (tmp_path / "plates too").mkdir()
+    (tmp_path / "plates too" / "4.png").write_bytes(picture(4))
+    (root / "A" / "inside.png").symlink_to("../B/2.png")
+    (root / "A" / "outside.png").symlink_to(outside)
+    (root / "A" / "beside.png").symlink_to("../../plates too/4.png")
+    (root / "A" / "nowhere.png").symlink_to("none.png")
+    (root / "A" / "loop.png").symlink_to("loop.png")
+    (root / "C").symlink_to(tmp_path / "plates too")
+    (root / "B" / "up").symlink_to("..")
+    found = import_source(root)
+    assert sorted(labels(found)) == ["A/1.png", "A/inside.png", "B/2.png"]
+    told = dict(kinds(found))
+    assert told.pop("A/loop.png") in ("link", "unreadable")
+    assert told == dict.fromkeys(["A/beside.png", "A/nowhere.png", "A/outside.png", "B/up", "C"], "link")
+
+
+def test_what_becomes_a_link_or_a_pipe_after_the_look_around(write_tree, picture, tmp_path: Path):
+    outside = tmp_path / "secret.png"
+    outside.write_bytes(picture(3))
+    root = write_tree({f"A/{name}.png": picture(1) for name in ("link", "pipe", "folder", "gone", "same")})
+    tree = FolderTree(root, limits=ImportLimits())
+    for name in ("link", "pipe", "folder", "gone"):
+        (root / "A" / f"{name}.png").unlink()
+    (root / "A" / "link.png").symlink_to(outside)
+    os.mkfifo(root / "A" / "pipe.png")
+    (root / "A" / "folder.png").mkdir()
+    found = {}
+    for file in tree.files:
+        try:
+            found[file] = tree.read(file)
+        except ImageError as error:
+            found[file] = error.kind
+    assert found == {
+        "A/folder.png": "not-an-image",
+        "A/gone.png": "missing",
+        "A/link.png": "link",
+        "A/pipe.png": "not-an-image",
+        "A/same.png": picture(1),
+    }
+
+
+def test_nobody_waits_at_a_pipe(write_tree, picture):
+    root = write_tree({"A/1.png": picture(1)})
+    os.mkfifo(root / "A" / "pipe.png")
+    assert kinds(import_source(root)) == [("A/pipe.png", "not-an-image")]
+
+
+def test_names_that_are_no_text(write_tree, picture):
+    root = write_tree({"A/1.png": picture(1)})
+    Path(os.fsdecode(bytes(root / "A") + b"/caf\xe9.png")).write_bytes(picture(2))
+    found = import_source(root)
+    assert kinds(found) == [("A/caf?.png", "name")]
+
+
+MANIFEST = """Path , LABEL,group,box_left,box_top,box_right,box_bottom
+plate 1/a é.png,CFU-E,dish 1,0,1,5,6
+plate 1/b.png,CFU-GM,dish 1,,,,
+plate 2/c.png, CFU-E ,dish 2,,,,
+"""
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("top", ["", "wrapped/"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_manifest(make, picture, coding, separator, top, ending):
+    text = MANIFEST.replace(",", separator).replace("\n", ending)
+    found = import_source(
+        make(
+            {
+                f"{top}manifest.csv": text.encode(coding),
+                f"{top}plate 1/a é.png": picture(1),
+                f"{top}plate 1/b.png": picture(2),
+                f"{top}plate 2/c.png": picture(3),
+            }
+        )
+    )
+    assert labels(found) == {"plate 1/a é.png": "CFU-E", "plate 1/b.png": "CFU-GM", "plate 2/c.png": "CFU-E"}
+    assert found.images["group"].tolist() == ["dish 1", "dish 1", "dish 2"]
+    assert found.has_groups
+    assert found.images[BOX_COLUMNS].iloc[0].tolist() == [0, 1, 5, 6]
+    assert found.images[BOX_COLUMNS].iloc[1:].isna().all(axis=None)
+    assert found.problems == ()
+    assert not found.drawn
+
+
+def test_rows_that_cannot_be_used(make, picture):
+    rows = [
+        "path,label,box_left,box_top,box_right,box_bottom",
+        "1.png,A,,,,",
+        "none.png,A,,,,",
+        "2.png,,,,,",
+        ",A,,,,",
+        "3.png,A,0,0,6,6",
+        "4.png,A,0,0,x,6",
+        "5.png,A,3,0,3,6",
+        "6.png,A,0,,3,6",
+        "1.png,B,,,,",
+        "notes.txt,A,,,,",
+    ]
+    images = {f"{number}.png": picture(number) for number in range(1, 8)}
+    found = import_source(make({"manifest.csv": "\n".join(rows).encode()} | images))
+    assert labels(found) == {f"{number}.png": "A" for number in (1, 3, 4, 5, 6)}  # a wrong box costs no image
+    assert found.images[BOX_COLUMNS].isna().all(axis=None)
+    assert kinds(found) == [
+        ("1.png", "listed-twice"),
+        ("2.png", "no-label"),
+        ("3.png", "box"),
+        ("4.png", "box"),
+        ("5.png", "box"),
+        ("6.png", "box"),
+        ("7.png", "not-listed"),
+        ("manifest.csv:5", "no-path"),
+        ("none.png", "missing"),
+        ("notes.txt", "not-an-image"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"path,class\n1.png,A\n", "has no column label; it has path, class"),
+        (b"", "has no column path and no column label"),
+        (b"path,label\n", "has a header but no row"),
+        (b"path,label,label\n1.png,A,B\n", "has the column label twice"),
+        ("path,label\né.png,A\n".encode("latin-1"), "is no UTF-8 text"),
+        (b'path,label\n"' + b"x" * 200_000 + b'",A\n', "is no table"),
+        (b"path,label\nx.txt,A\n", "names no usable image"),
+    ],
+)
+def test_manifests_that_cannot_be_used(make, picture, content, reason):
+    with pytest.raises(DatasetError, match=reason):
+        import_source(make({"manifest.csv": content, "1.png": picture(1)}))
+
+
+@pytest.mark.parametrize("path", ["../1.png", "A/../../1.png", "/etc/1.png", "..\\1.png", "C:\\1.png"])
+def test_a_manifest_must_not_lead_out(write_tree, write_zip, picture, left_behind, path):
+    contents = {"manifest.csv": f"path,label\n{path},A\n1.png,A\n".encode(), "1.png": picture(1)}
+    with pytest.raises(DatasetError, match="line 2: the path"):
+        import_source(write_tree(contents))
+    with pytest.raises(ArchiveError, match="line 2: the path"):
+        import_source(write_zip(contents))
+    assert left_behind() == []
+
+
+def test_a_manifest_may_spell_a_path_in_another_way(make, picture):
+    rows = "path,label\n./A/1.png,x\nA\\2.png,x\nA/\u00e9.png,y\n"
+    files = {"A/1.png": picture(1), "A/2.png": picture(2), "A/e\u0301.png": picture(3)}
+    found = import_source(make({"manifest.csv": rows.encode()} | files))
+    assert labels(found) == {"A/1.png": "x", "A/2.png": "x", "A/e\u0301.png": "y"}
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("origins", "drawn"), [(("drawn", "Drawn"), True), (("drawn", ""), False), (("x", "x"), False)]
+)
+def test_drawn(make, picture, origins, drawn):
+    rows = f"path,label,origin\n1.png,A,{origins[0]}\n2.png,B,{origins[1]}\n"
+    found = import_source(make({"manifest.csv": rows.encode(), "1.png": picture(1), "2.png": picture(2)}))
+    assert found.drawn is drawn
+
+
+def test_a_csv_given_directly_may_lead_anywhere(write_tree, picture, tmp_path: Path):
+    (tmp_path / "elsewhere.png").write_bytes(picture(9))
+    far = tmp_path / "far.png"
+    far.write_bytes(picture(8))
+    rows = f"path,label\nA/1.png,A\n../elsewhere.png,B\n{far},B\nnone.png,B\n"
+    root = write_tree({"labels.csv": rows.encode(), "A/1.png": picture(1), "A/unlisted.png": picture(2)})
+    found = import_source(root / "labels.csv")
+    assert labels(found) == {"A/1.png": "A", "../elsewhere.png": "B", far.as_posix(): "B"}
+    assert kinds(found) == [("none.png", "missing")]
+    assert found.name == "labels"
+
+
+def test_a_manifest_given_directly_is_called_after_its_folder(write_tree, picture):
+    root = write_tree({"manifest.csv": b"path,label\n1.png,A\n", "1.png": picture(1)}, name="dish 12")
+    assert scan_source(root / "manifest.csv").name == "dish 12"

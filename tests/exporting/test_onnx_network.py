@@ -1,0 +1,62 @@
+"""Every registered network as ONNX, and its weights under the lines of its card."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from cfu_core.evaluation.metrics import evaluate
+from cfu_core.exporting.model_card import model_card
+from cfu_core.exporting.onnx_network import Whole, write_onnx
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.models.networks import OWN, build_network, replace_head
+from cfu_core.models.registry import ARCHITECTURES
+
+pytestmark = pytest.mark.processes
+CLASSES = ["CFU-E", "CFU_GM", "4 *pure* cells", "PreB"]
+
+
+@pytest.mark.parametrize("key", ARCHITECTURES)
+def test_a_network_gives_the_same_as_onnx_and_its_card_loads_it(key, tmp_path, monkeypatch):
+    network = build_network(key, seed=3)
+    replace_head(network, key, len(CLASSES), seed=3)
+    network.eval()
+    write_onnx(network, key, tmp_path / "model.onnx")
+    side = ARCHITECTURES[key].input_size
+    images = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), dtype=np.uint8)  # not as many as exported
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    (found,) = session.run(["probabilities"], {"images": images})
+    with torch.inference_mode():
+        expected = Whole(network)(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.ptp(expected, axis=1).max() > 1e-3  # not the same for every class
+
+    card = model_card(facts(key), evaluate(CLASSES, CLASSES[::-1], CLASSES))
+    assert r"4 \*pure\* cells" in card
+    if key in OWN:
+        return
+    save_file(network.state_dict(), tmp_path / "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    space: dict = {}
+    exec(card.partition("```python\n")[2].partition("```")[0], space)
+    assert all(torch.equal(t, network.state_dict()[name]) for name, t in space["network"].state_dict().items())
+
+
+def facts(key: str) -> dict:
+    recipe = Recipe.preprocessed(ARCHITECTURES[key].input_size)
+    return {
+        "name": "mine",
+        "created": "today",
+        "run": "r1",
+        "architecture": key,
+        "architecture_label": ARCHITECTURES[key].label,
+        "classes": CLASSES,
+        "recipe": recipe.to_dict(),
+        "recipe_words": recipe.summary,
+        "weights_label": "random weights",
+        "mode": "probe",
+        "training": {"Seed": 0},
+        "dataset": {"name": "colonies", "images": 4, "digest": "0" * 64, "version": 0, "drawn": True},
+        "selftest_images": 4,
+    }

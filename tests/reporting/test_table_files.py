@@ -1,0 +1,42 @@
+"""Tables on their way out: read back, or told apart from what a program would take for its own."""
+
+import io
+import re
+
+import pandas as pd
+
+from cfu_core.reporting.table_files import csv_bytes, excel_bytes, latex
+
+TABLE = pd.DataFrame({"Run": ["=1+1", "50 % & more_#1", "plain"], "Accuracy": [0.5, None, 1.0], "Images": [10, 20, 30]})
+
+
+def test_excel_keeps_numbers_as_numbers_and_text_as_text():
+    back = pd.read_excel(io.BytesIO(excel_bytes(TABLE, "a/b: table")), engine="openpyxl")
+    assert back["Run"].tolist() == TABLE["Run"].tolist()
+    assert back["Images"].tolist() == [10, 20, 30]
+    assert back["Accuracy"].isna().tolist() == [False, True, False]
+
+
+def test_csv_does_not_hand_formulas_to_a_spreadsheet():
+    back = pd.read_csv(io.BytesIO(csv_bytes(TABLE)))
+    assert back["Run"].tolist() == ["'=1+1", "50 % & more_#1", "plain"]
+    assert back["Accuracy"].dropna().tolist() == [0.5, 1.0]
+
+
+def test_latex_is_escaped_and_balanced():
+    text = latex(TABLE, caption="5 % of_it", label="a b")
+    assert r"50 \% \& more\_\#1" in text
+    assert r"5 \% of\_it" in text
+    begun, ended = (re.findall(rf"\\{word}\{{(\w+)\}}", text) for word in ("begin", "end"))
+    assert begun == ended[::-1]
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
+
+
+def test_a_long_table_runs_over_pages_and_a_wide_one_in_small_type():
+    narrow = pd.DataFrame({"path": [f"{place}.png" for place in range(50)], "share": 0.5})
+    source = latex(narrow, caption="c", label="l")
+    assert r"\begingroup\footnotesize" in source
+    assert r"\begin{longtable}{lr}" in source
+    assert source.count(r" \\") == 50 + 2 + 1  # its head on the first and on the next pages, and the caption
+    wide = narrow.assign(path="immature granulocytes/" * 5)
+    assert r"\begingroup\tiny" in latex(wide, caption="c", label="l")

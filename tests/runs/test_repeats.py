@@ -1,0 +1,75 @@
+"""Seeds and folds of a run."""
+
+import json
+from dataclasses import replace
+from statistics import stdev
+
+import pytest
+
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.edits import edit_dataset
+from cfu_core.runs.planning import plan_runs
+from cfu_core.runs.repeats import families, in_folds, plan_repeats, still_to_do, with_seeds
+from cfu_core.storage import write_json
+from tests.pages.written import write_run
+
+
+def test_seeds_and_folds_change_nothing_else(small_dataset):
+    run = write_run(small_dataset)
+    seeds, folds = with_seeds(run), in_folds(run, 4)
+    assert [config.seed for config in seeds] == [0, 1, 2, 3, 4]
+    assert [(config.folds, config.fold) for config in folds] == [(4, 0), (4, 1), (4, 2), (4, 3)]
+    assert {replace(config, seed=0) for config in seeds} == {replace(config, folds=0, fold=0) for config in folds}
+
+
+def test_what_is_there_is_not_trained_again(small_dataset):
+    run = write_run(small_dataset)
+    write_run(small_dataset, preprocessed=True)
+    configs = with_seeds(run)
+    left = still_to_do(run, configs, [run])
+    assert [config.seed for config in left] == [1, 2, 3, 4]
+    new = plan_repeats(run, left)
+    assert [each.config["seed"] for each in new] == [1, 2, 3, 4]
+    assert still_to_do(run, configs, [run, *new]) == []
+    assert plan_repeats(run, []) == []
+    path = small_dataset.images["path"].iat[0]
+    edit_dataset(small_dataset.id, "exclude", {path: None})
+    later = plan_runs([configs[0]], load_dataset(small_dataset.id))
+    assert len(still_to_do(run, configs, later)) == 5, "on other images"
+
+
+def test_repeats_are_on_the_dataset_as_it_was(small_dataset):
+    run = write_run(small_dataset)
+    edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
+    new = plan_repeats(run, in_folds(run, 5))
+    assert all(each.spec["dataset"] == run.spec["dataset"] for each in new)
+    tested = [path for each in new for path, part in each.split().items() if part == "test"]
+    assert sorted(tested) == sorted(small_dataset.images["path"])
+
+
+def seeded(dataset, seed, wrong):
+    run = write_run(dataset, wrong=wrong)
+    spec = json.loads((run.folder / "spec.json").read_text())
+    spec["config"]["seed"] = seed
+    write_json(run.folder / "spec.json", spec)
+    return type(run)(run.folder)
+
+
+def test_families_tell_mean_and_deviation(small_dataset):
+    members = [seeded(small_dataset, seed, range(wrong)) for seed, wrong in ((2, 1), (0, 0), (1, 3))]
+    alone = write_run(small_dataset, key="googlenet")
+    (family,) = families([*members, alone])
+    assert family.varied == "seeds"
+    assert [run.config["seed"] for run in family.runs] == [0, 1, 2]
+    of = family.images // 3
+    shares = [1.0, (of - 3) / of, (of - 1) / of]
+    assert family.accuracies == pytest.approx(shares)
+    assert family.mean == pytest.approx(sum(shares) / 3)
+    assert family.deviation == pytest.approx(stdev(shares))
+    assert family.correct == family.images - 4
+    assert family.name == "AlexNet, original"
+
+
+def test_runs_that_differ_by_more_are_no_family(small_dataset):
+    assert families([write_run(small_dataset), write_run(small_dataset, preprocessed=True)]) == []
+    assert families([write_run(small_dataset), write_run(small_dataset)]) == [], "the same seed twice"

@@ -1,0 +1,318 @@
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cfu_core.dataset.catalog import Dataset, load_dataset
+from cfu_core.dataset.edits import edit_dataset
+from cfu_core.dataset.importing.source import import_source
+from cfu_core.errors import ImageError, RecipeError, StopRequested
+from cfu_core.imaging.cropping import Box
+from cfu_core.imaging.reading import read
+from cfu_core.imaging.recipe import Recipe, apply
+from cfu_core.training import cache, prepared_images
+from cfu_core.training.cache import entry_lock
+from cfu_core.training.prepared_images import cache_folder, prepare
+
+RECIPE = Recipe.preprocessed(32, tiles=2)
+
+
+def arrays() -> list[Path]:
+    return list(cache_folder().glob("*/pixels.npy"))
+
+
+def leftovers() -> list[str]:
+    return [path.name for path in cache_folder().iterdir() if path.suffix != ".lock"]
+
+
+def expected_pixels(dataset: Dataset) -> np.ndarray:
+    """`RECIPE` applied to each image that counts."""
+    images = range(len(dataset.images))
+    return np.stack([apply(RECIPE, dataset.read_image(i), box=dataset.box(i)) for i in images])
+
+
+def test_each_image_is_the_recipe_applied_to_it(small_dataset, drawn_shapes):
+    prepared = prepare(small_dataset, RECIPE)
+    assert prepared.pixels.shape == (36, 32, 32, 3)
+    assert prepared.pixels.dtype == np.uint8
+    assert len({sha256(image.tobytes()).hexdigest() for image in prepared.pixels}) == 36  # a wrong order would show
+    for row, path in enumerate(small_dataset.images["path"]):
+        np.testing.assert_array_equal(prepared.pixels[row], apply(RECIPE, read(drawn_shapes / path)))
+
+
+def test_the_pixels_cannot_be_written_to(small_dataset):
+    with pytest.raises(ValueError, match="read-only"):
+        prepare(small_dataset, RECIPE).pixels[0] = 0
+
+
+def test_a_second_preparation_reuses_the_first(small_dataset):
+    first = prepare(small_dataset, RECIPE)
+    for path in small_dataset.images.index:
+        small_dataset.image_file(path).unlink()
+    second = prepare(small_dataset, RECIPE)
+    assert (first.reused, second.reused) == (False, True)
+    np.testing.assert_array_equal(second.pixels, first.pixels)
+    assert second.decode_seconds == second.preprocess_seconds == 0
+    assert second.built_decode_seconds == first.decode_seconds > 0
+    assert second.built_preprocess_seconds == first.preprocess_seconds > 0
+
+
+def test_other_recipes_have_other_caches(small_dataset):
+    prepare(small_dataset, RECIPE)
+    other = prepare(small_dataset, Recipe.original(32))
+    assert not other.reused
+    assert len(arrays()) == 2
+    assert prepare(small_dataset, Recipe(size=32, clip_limit=7.0)).reused  # CLAHE is off
+
+
+def test_progress_counts_up_to_all_images(small_dataset):
+    seen = []
+    prepare(small_dataset, RECIPE, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(n, 36) for n in range(1, 37)]
+
+
+def stop_at(number: int) -> Callable[[int, int], None]:
+    def stop(done: int, _total: int) -> None:
+        if done == number:
+            raise StopRequested
+
+    return stop
+
+
+def test_a_preparation_that_was_stopped_goes_on_where_it_was(small_dataset):
+    expected = expected_pixels(small_dataset)
+    with pytest.raises(StopRequested):
+        prepare(small_dataset, RECIPE, progress=stop_at(20))
+    seen = []
+    prepared = prepare(small_dataset, RECIPE, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(n, 36) for n in range(21, 37)]
+    assert (prepared.computed, prepared.reused) == (16, True)
+    np.testing.assert_array_equal(prepared.pixels, expected)
+    assert prepared.built_decode_seconds > prepared.decode_seconds > 0
+    assert prepare(small_dataset, RECIPE).computed == 0
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "empty", "other", "nonsense", "short"])
+@pytest.mark.parametrize("name", ["pixels.npy", "keys.txt", "progress.json"])
+def test_a_damaged_entry_is_made_again(small_dataset, name, damage):
+    expected = np.array(prepare(small_dataset, RECIPE).pixels)
+    file = arrays()[0].with_name(name)
+    content = file.read_bytes()
+    file.unlink()  # it may be mapped
+    damaged = {"cut": content[:-9], "empty": b"", "other": b'{"a": 1}', "nonsense": b"\xff\x00", "short": content[:40]}
+    if damage != "gone":
+        file.write_bytes(damaged[damage])
+    again = prepare(small_dataset, RECIPE)
+    assert not again.reused
+    np.testing.assert_array_equal(again.pixels, expected)
+    assert len(leftovers()) == 1
+
+
+def test_an_array_of_the_former_layout_is_not_read(small_dataset):
+    cache_folder().mkdir(parents=True)
+    name = f"{small_dataset.digest[:16]}-{RECIPE.digest}"
+    np.save(cache_folder() / f"{name}.npy", np.zeros((36, 32, 32, 3), np.uint8))
+    (cache_folder() / f"{name}.json").write_text('{"decode_seconds": 1, "preprocess_seconds": 1}')
+    prepared = prepare(small_dataset, RECIPE)
+    assert prepared.computed == 36
+    np.testing.assert_array_equal(prepared.pixels, expected_pixels(small_dataset))
+
+
+def _prepare_until(home: str, dataset: str, number: int, reached) -> None:
+    os.environ["CFU_HOME"] = home
+    prepared_images.SAVE_SECONDS = 0.0
+
+    def wait(done: int, _total: int) -> None:
+        if done == number:
+            reached.set()
+            time.sleep(300)
+
+    prepare(load_dataset(dataset), RECIPE, progress=wait)
+
+
+def test_what_a_killed_process_did_stays_and_who_waits_for_it_sees_its_progress(small_dataset, cfu_home, monkeypatch):
+    monkeypatch.setattr(cache, "WAIT_SECONDS", 0.05)
+    context = multiprocessing.get_context("forkserver")
+    reached = context.Event()
+    process = context.Process(target=_prepare_until, args=(str(cfu_home), small_dataset.id, 20, reached))
+    process.start()
+    try:
+        assert reached.wait(120)
+        with pytest.raises(StopRequested):
+            prepare(small_dataset, RECIPE, progress=stop_at(20))
+    finally:
+        process.kill()
+        process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    prepared = prepare(small_dataset, RECIPE)
+    assert prepared.computed == 16
+    np.testing.assert_array_equal(prepared.pixels, expected_pixels(small_dataset))
+
+
+# --- after edits
+
+
+def test_the_rows_are_those_of_the_images_that_count(small_dataset):
+    before = prepare(small_dataset, RECIPE)
+    assert before.rows.tolist() == list(range(36))
+    paths = small_dataset.images["path"].tolist()
+    edit_dataset(small_dataset.id, "relabel", {paths[4]: "ring"})
+    edit_dataset(small_dataset.id, "group", {paths[5]: "dish"})
+    edited = edit_dataset(small_dataset.id, "exclude", {paths[0]: None, paths[7]: None})
+    after = prepare(edited, RECIPE)
+    assert after.computed == 0
+    assert after.rows.dtype == np.int64
+    assert after.rows.tolist() == [row for row in range(36) if row not in (0, 7)]
+    np.testing.assert_array_equal(after.pixels[after.rows], expected_pixels(edited))
+    assert len(arrays()) == 1
+
+
+def test_an_excluded_image_is_prepared_when_it_comes_back(small_dataset):
+    paths = small_dataset.images["path"].tolist()
+    edited = edit_dataset(small_dataset.id, "exclude", {paths[3]: None})
+    prepared = prepare(edited, RECIPE)
+    assert prepared.computed == 35
+    still_mapped = prepared.pixels
+    before = np.array(still_mapped[prepared.rows])
+    back = prepare(edit_dataset(small_dataset.id, "include", {paths[3]: None}), RECIPE)
+    assert back.computed == 1
+    np.testing.assert_array_equal(back.pixels, expected_pixels(small_dataset))
+    np.testing.assert_array_equal(still_mapped[prepared.rows], before)
+    assert len(arrays()) == 1
+
+
+def test_an_excluded_image_may_be_unreadable(small_dataset):
+    paths = small_dataset.images["path"].tolist()
+    small_dataset.image_file(5).unlink()
+    with pytest.raises(ImageError):
+        prepare(small_dataset, RECIPE)
+    edited = edit_dataset(small_dataset.id, "exclude", {paths[5]: None})
+    prepared = prepare(edited, RECIPE)
+    np.testing.assert_array_equal(prepared.pixels[prepared.rows], expected_pixels(edited))
+    back = edit_dataset(small_dataset.id, "include", {paths[5]: None})
+    with pytest.raises(ImageError, match=paths[5]):
+        prepare(back, RECIPE)
+    assert prepare(edited, RECIPE).computed == 0  # nothing of it is lost
+
+
+def test_a_box_costs_one_image_and_replaces_the_older_array(small_dataset):
+    first = prepare(small_dataset, RECIPE)
+    built = first.built_decode_seconds
+    for row in (1, 2, 4):
+        small_dataset.image_file(row).unlink()  # copied, not computed
+    paths = small_dataset.images["path"].tolist()
+    edited = edit_dataset(small_dataset.id, "box", {paths[3]: [5, 6, 25, 26]})
+    prepared = prepare(edited, RECIPE)
+    assert (prepared.computed, prepared.reused) == (1, True)
+    image = small_dataset.read_image(3)
+    np.testing.assert_array_equal(prepared.pixels[3], apply(RECIPE, image, box=Box(5, 6, 25, 26)))
+    assert (prepared.pixels[3] != first.pixels[3]).any()
+    others = [row for row in range(36) if row != 3]
+    np.testing.assert_array_equal(prepared.pixels[others], first.pixels[others])  # still mapped, although removed
+    assert prepared.built_decode_seconds == pytest.approx(built * 35 / 36 + prepared.decode_seconds)
+    assert len(arrays()) == 1
+
+
+def test_boxes_do_not_count_where_the_recipe_does_not_crop(small_dataset):
+    recipe = Recipe.original(32)
+    prepare(small_dataset, recipe)
+    edited = edit_dataset(small_dataset.id, "box", {small_dataset.images["path"].iat[3]: [5, 6, 25, 26]})
+    assert prepare(edited, recipe).computed == 0
+
+
+def test_a_dataset_that_has_grown_costs_its_new_images(nine_shapes, drawn_shapes, cfu_home):  # noqa: ARG001
+    small = import_source(nine_shapes, name="shapes")
+    prepare(small, RECIPE)
+    prepare(small, Recipe.original(32))
+    grown = import_source(drawn_shapes, name="shapes")
+    prepared = prepare(grown, RECIPE)
+    assert (len(prepared.rows), prepared.computed) == (36, 27)
+    np.testing.assert_array_equal(prepared.pixels, expected_pixels(grown))
+    assert prepare(small, RECIPE).computed == 0  # that of another dataset stays
+    assert len(arrays()) == 3
+
+
+def test_what_another_recipe_made_is_not_taken(small_dataset):
+    prepare(small_dataset, RECIPE)
+    other = Recipe.preprocessed(32, tiles=2, clip_limit=3.0)
+    prepared = prepare(small_dataset, other)
+    assert prepared.computed == 36
+    np.testing.assert_array_equal(prepared.pixels[0], apply(other, small_dataset.read_image(0)))
+
+
+def test_an_array_that_someone_fills_is_not_removed(small_dataset):
+    prepare(small_dataset, RECIPE)
+    edited = edit_dataset(small_dataset.id, "box", {small_dataset.images["path"].iat[3]: [5, 6, 25, 26]})
+    (older,) = arrays()
+    with entry_lock(older.parent):
+        prepare(edited, RECIPE)
+        assert older.exists()
+    assert len(arrays()) == 2
+
+
+def test_a_copy_that_is_stopped_goes_on(small_dataset, monkeypatch):
+    prepare(small_dataset, RECIPE)
+    monkeypatch.setattr(prepared_images, "COPIED", 32 * 32 * 3 * 4)  # four images at once
+    edited = edit_dataset(small_dataset.id, "box", {small_dataset.images["path"].iat[3]: [5, 6, 25, 26]})
+    with pytest.raises(StopRequested):
+        prepare(edited, RECIPE, progress=stop_at(8))
+    assert len(arrays()) == 2
+    prepared = prepare(edited, RECIPE)
+    assert prepared.computed == 1
+    np.testing.assert_array_equal(prepared.pixels, expected_pixels(edited))
+
+
+def _prepare_in_a_process(home: str, dataset: str, ready, results) -> None:
+    os.environ["CFU_HOME"] = home
+    loaded = load_dataset(dataset)
+    ready.wait(60)
+    prepared = prepare(loaded, RECIPE)
+    results.put((prepared.reused, sha256(prepared.pixels.tobytes()).hexdigest()))
+
+
+def test_two_processes_at_once_make_one_cache(small_dataset, cfu_home):
+    context = multiprocessing.get_context("forkserver")
+    ready, results = context.Barrier(2), context.Queue()
+    processes = [
+        context.Process(target=_prepare_in_a_process, args=(str(cfu_home), small_dataset.id, ready, results))
+        for _ in range(2)
+    ]
+    for process in processes:
+        process.start()
+    found = [results.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join(60)
+    assert sorted(reused for reused, _ in found) == [False, True]
+    assert found[0][1] == found[1][1]
+    assert len(arrays()) == 1
+
+
+def test_a_recipe_that_does_not_suit_an_image_names_it(small_dataset):
+    with pytest.raises(RecipeError, match=r"(disc|ring|square)/\d\d\.png: 64 x 64 tiles do not fit"):
+        prepare(small_dataset, Recipe(contrast="clahe", tiles=64, size=32))
+    assert leftovers() == []
+
+
+def test_an_image_that_is_gone_is_named_once(small_dataset):
+    small_dataset.image_file(5).unlink()
+    name = small_dataset.images["path"].iat[5]
+    with pytest.raises(ImageError) as refused:
+        prepare(small_dataset, RECIPE)
+    assert refused.value.kind == "missing"
+    assert str(refused.value).count(name) == 1
+
+
+def test_an_image_that_is_damaged_is_named_once(small_dataset):
+    file = small_dataset.image_file(5)
+    file.write_bytes(file.read_bytes()[:100])
+    name = small_dataset.images["path"].iat[5]
+    with pytest.raises(ImageError) as refused:
+        prepare(small_dataset, RECIPE)
+    assert refused.value.kind != "missing"
+    assert str(refused.value).count(name) == 1
