@@ -18,6 +18,7 @@ test: lint unit processes browser
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/numpydoc lint $$(find cfu_core -name '*.py')
 	$(BIN)/mypy
 
 # two processes, and threads within them would only wait for each other
