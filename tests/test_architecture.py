@@ -15,7 +15,7 @@ PAGES = PROJECT / "pages"
 #: From the ground up. A module may import from its own layer and from those below it.
 LAYERS = (
     ("errors",),
-    ("settings", "storage", "published", "observer", "worker_process"),
+    ("settings", "storage", "wording", "published", "observer", "worker_process"),
     ("imaging",),
     ("saved_recipes",),
     ("bundle",),

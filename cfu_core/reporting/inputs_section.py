@@ -9,10 +9,11 @@ from cfu_core.dataset.history import Edit, counting
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.paper_tables import table_2
-from cfu_core.reporting.table_format import NONE, Printed, many
+from cfu_core.reporting.table_format import NONE, Printed
 from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.store import Run
 from cfu_core.training.config import TrainingConfig
+from cfu_core.wording import plural
 
 SHOWN_PATHS = 3
 
@@ -54,7 +55,7 @@ def _material(runs: Sequence[Run]) -> Material:
         dataset = planned_dataset(runs[0])
     except CfuError:
         edits = Printed(
-            caption="Edits since the import", columns=[], rows=[], note=f"{many(version, 'edit')}, {grouped}."
+            caption="Edits since the import", columns=[], rows=[], note=f"{plural(version, 'edit')}, {grouped}."
         )
     else:
         edits = _edits(dataset)
@@ -68,7 +69,7 @@ def _material(runs: Sequence[Run]) -> Material:
         "Identifier": planned["id"],
         "Images": f"{planned['images']:,}, in {len(planned['classes'])} classes",
         "Origin": "drawn by a program, not photographed" if planned["drawn"] else "imported",
-        "Version": f"{version}: " + ("as imported" if version == 0 else f"{many(version, 'edit')} since the import"),
+        "Version": f"{version}: " + ("as imported" if version == 0 else f"{plural(version, 'edit')} since the import"),
         "Digest": planned["digest"],
         "Groups": grouped,
     }

@@ -58,8 +58,3 @@ def clock(seconds: float | None, *, sign: bool = False) -> str:
     minutes, rest = divmod(round(abs(seconds)), 60)
     before = ("−" if seconds < 0 else "+") if sign else ""
     return f"{before}{minutes}:{rest:02d}"
-
-
-def many(number: int, noun: str) -> str:
-    """A number of things."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

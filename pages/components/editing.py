@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from cfu_core.dataset.audit.findings import counted
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.edits import Edit, can_redo, can_undo, edit_dataset, redo_edit, undo_edit
 from cfu_core.dataset.grouping import group_edit, groups_from_pattern, suggest_patterns
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError
 from cfu_core.imaging.cropping import Box
+from cfu_core.wording import plural
 from pages.components import charts
 from pages.components.browser.tiles import select
 
@@ -45,7 +45,7 @@ def set_box(data: Dataset, path: str, box: Box | None) -> None:
 
 def describe(kind: str, changes: Mapping[str, Any]) -> str:
     """An edit in a few words."""
-    count = counted(len(changes))
+    count = plural(len(changes), "image")
     values = {str(value) for value in changes.values() if value is not None}
     if kind in ("relabel", "partition") and len(values) == 1:
         value = next(iter(values))

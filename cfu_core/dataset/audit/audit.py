@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from cfu_core.dataset.audit.copies_and_leaks import copies
-from cfu_core.dataset.audit.findings import Finding, Groups, Remedy, counted, exclude
+from cfu_core.dataset.audit.findings import Finding, Groups, Remedy, exclude
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.dataset.splitting import MINIMUM_IMAGES, Split
 from cfu_core.dataset.survey.survey import Survey
+from cfu_core.wording import plural
 
 __all__ = ["Finding", "Groups", "Remedy", "audit"]
 
@@ -63,7 +64,7 @@ def _unreadable(images: pd.DataFrame, survey: Survey) -> Iterator[Finding]:
         yield Finding(
             kind="unreadable",
             title="Cannot be read",
-            detail=f"{counted(len(paths))} cannot be decoded, for example: {reasons[reasons != ''][0]} A run stops at "
+            detail=f"{plural(len(paths), 'image')} cannot be decoded, for example: {reasons[reasons != ''][0]} A run stops at "
             "such an image. Exclude it, or mend the file and import again.",
             paths=tuple((path,) for path in paths),
             severity="error",
@@ -85,7 +86,7 @@ def _blurred(images: pd.DataFrame, survey: Survey) -> Iterator[Finding]:
         yield _outliers(
             "blurred",
             "Blurred",
-            f"{counted(len(paths))} are far less sharp than the others: below {limit:.3g}, where the middle image has "
+            f"{plural(len(paths), 'image')} are far less sharp than the others: below {limit:.3g}, where the middle image has "
             f"{np.exp(middle):.3g}; the limit lies {FAR:g} robust standard deviations (of the logarithm) below that. "
             "They may be out of focus or empty, and teach the network little.",
             paths,
@@ -103,7 +104,7 @@ def _exposed(images: pd.DataFrame, survey: Survey) -> Iterator[Finding]:
             yield _outliers(
                 kind,
                 title,
-                f"In {counted(len(paths))} more than {TOO_MANY_CLIPPED:.0%} of the pixels are {end} or nearly so. What "
+                f"In {plural(len(paths), 'image')} more than {TOO_MANY_CLIPPED:.0%} of the pixels are {end} or nearly so. What "
                 "was there is lost; no preprocessing brings it back.",
                 paths,
             )
@@ -120,7 +121,7 @@ def _off_size(images: pd.DataFrame) -> Iterator[Finding]:
         yield _outliers(
             "off-size",
             "Unusual size",
-            f"{counted(len(paths))} are more than {OFF_SIZE:g} times larger or smaller than the middle image (longer "
+            f"{plural(len(paths), 'image')} are more than {OFF_SIZE:g} times larger or smaller than the middle image (longer "
             f"side {usual:.0f} pixels), or much wider or narrower. They may come from another camera, or be cut-outs. "
             "Every image is brought to the network's size, so cells appear larger or smaller in them.",
             paths,
@@ -154,7 +155,7 @@ def _small_classes(counts: Mapping[str, int], split: Split) -> Iterator[Finding]
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{label} {counted(count)}" for label, count in counts.items())
+    return ", ".join(f"{label} {plural(count, 'image')}" for label, count in counts.items())
 
 
 def _outliers(kind: str, title: str, detail: str, paths: list[str], severity: str = "warning") -> Finding:

@@ -8,8 +8,9 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from cfu_core.dataset.audit.findings import Finding, Groups, Remedy, counted, exclude
+from cfu_core.dataset.audit.findings import Finding, Groups, Remedy, exclude
 from cfu_core.dataset.splitting import PARTITIONS
+from cfu_core.wording import plural
 
 
 class _Copies(NamedTuple):
@@ -103,7 +104,7 @@ def copies(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
 
 def _in_groups(groups: _Copies) -> str:
     count = len(groups.starts)
-    return f"{counted(len(groups.rows))} in {count:,} group{'' if count == 1 else 's'}"
+    return f"{plural(len(groups.rows), 'image')} in {count:,} group{'' if count == 1 else 's'}"
 
 
 def _kinds(kinds: pd.Series) -> str:

@@ -46,8 +46,3 @@ class Finding:
 def exclude(paths: Iterable[str], why: str, label: str = "Exclude") -> Remedy:
     """The remedy to leave images out."""
     return Remedy(label=label, kind="exclude", changes=dict.fromkeys(paths), why=why)
-
-
-def counted(count: int) -> str:
-    """``1 image``, ``1,200 images``."""
-    return f"{count:,} image{'' if count == 1 else 's'}"

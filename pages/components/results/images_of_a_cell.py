@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfu_core.dataset.audit.findings import counted
 from cfu_core.dataset.catalog import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.label_errors import suspected
@@ -15,6 +14,7 @@ from cfu_core.evaluation.predictions import ORDERS, in_order, judged
 from cfu_core.jobs.launch import run_again
 from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.store import PROBABILITY, Run
+from cfu_core.wording import plural
 from pages.components import cached, editing
 from pages.components.browser.tiles import Tile, select, selection, tiles
 from pages.components.downloads import with_download
@@ -106,7 +106,7 @@ def _grid(run: Run, data: Dataset, now: Dataset, rows: pd.DataFrame) -> None:
     """The images with the tools to correct them, and the one that is chosen in full."""
     key = f"behind_{run.id}"
     chosen = [path for path in selection(key) if path in set(rows["path"])]
-    editing.toolbar(now, chosen, counted(len(rows)), key="behind", tiles_key=key)
+    editing.toolbar(now, chosen, plural(len(rows), "image"), key="behind", tiles_key=key)
     _train_again(run, data, now)
     pages = max(1, -(-len(rows) // PER_PAGE))
     page = min(st.session_state.get("behind_page", 1), pages)
