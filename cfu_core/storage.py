@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,6 +82,39 @@ def replacing(path: Path) -> Iterator[Path]:
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path` that takes its place only when the block ends without an error.
+
+    Parameters
+    ----------
+    path : Path
+        The folder to be made. It must not exist, or be empty. Its parent is made if missing.
+
+    Yields
+    ------
+    Path
+        Where to write. It is removed on any error.
+
+    Raises
+    ------
+    StorageError
+        There is something at `path` already, the disk is full, or the parent folder may not be written.
+    """
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        with storage_errors(path):
+            draft.mkdir(parents=True)
+            yield draft
+            if path.exists():
+                if not path.is_dir() or any(path.iterdir()):
+                    raise StorageError(f"{path} exists already.", "A new or empty folder is needed.", "Name another.")
+                path.rmdir()
+            draft.rename(path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

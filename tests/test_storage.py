@@ -9,7 +9,7 @@ import pytest
 
 from cfu_core import PROJECT
 from cfu_core.errors import StorageError
-from cfu_core.storage import home, read_json, replacing, storage_errors, write_bytes, write_json
+from cfu_core.storage import home, new_folder, read_json, replacing, storage_errors, write_bytes, write_json
 
 
 def test_the_home_folder_is_where_cfu_home_says(cfu_home):
@@ -176,3 +176,26 @@ def test_a_folder_of_someone_else_is_told(tmp_path):
     assert len(lines) == 3, done.stderr
     assert all(line.startswith("No permission for ") for line in lines)
     assert [path.name for path in locked.iterdir()] == ["secret.json"]
+
+
+def test_a_new_folder_appears_whole_or_not_at_all(tmp_path):
+    with new_folder(tmp_path / "made" / "here") as draft:
+        (draft / "file").write_text("text")
+        assert not (tmp_path / "made" / "here").exists()
+    assert (tmp_path / "made" / "here" / "file").read_text() == "text"
+    with pytest.raises(KeyError), new_folder(tmp_path / "broken") as draft:
+        (draft / "file").write_text("text")
+        raise KeyError
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made"]
+
+
+def test_a_new_folder_takes_an_empty_place_and_leaves_a_full_one_alone(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("kept")
+    with new_folder(tmp_path / "empty") as draft:
+        (draft / "file").touch()
+    assert (tmp_path / "empty" / "file").exists()
+    with pytest.raises(StorageError, match="exists already"), new_folder(tmp_path / "full"):
+        pass
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
