@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cfu_core.dataset.catalog import Dataset, load_dataset
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.importing.source import import_source, scan_source
 from cfu_core.errors import CfuError
 from cfu_core.storage import finite

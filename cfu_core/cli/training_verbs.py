@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cfu_core.cli.terminal import DATA_HELP, INTERRUPTED, OK, ProgressLine, import_data, json_flag, print_json
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 
 #: Settings of a training that have a flag of the same name.

@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from cfu_core.dataset.catalog import Dataset, load_dataset, save_edit
+from cfu_core.dataset.catalog import load_dataset, save_edit
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.history import KINDS, Edit, counting
 from cfu_core.dataset.image_store import store_lock
 from cfu_core.dataset.splitting import PARTITIONS

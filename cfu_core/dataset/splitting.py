@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cfu_core.dataset.catalog import Dataset, dataset_folder
+from cfu_core.dataset.catalog import dataset_folder
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.group_allocation import distribute, folds_of, units_of
 from cfu_core.errors import DatasetError, TrainingError
 from cfu_core.storage import read_json, write_json

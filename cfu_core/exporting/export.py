@@ -12,7 +12,7 @@ from typing import Any
 
 from cfu_core.bundle.classification import SelfTest, self_test, verify
 from cfu_core.bundle.contents import CODE, ONNX, SELFTEST, WEIGHTS, write_manifest
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import BundleError
 from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.exporting.bundled_code import copy_code

@@ -14,7 +14,8 @@ import psutil
 from filelock import Timeout
 
 from cfu_core import PROJECT
-from cfu_core.dataset.catalog import Dataset, delete_dataset
+from cfu_core.dataset.catalog import delete_dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import DatasetError, StorageError
 from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive, process_started
 from cfu_core.jobs.worker import LANES, lane_lock, waiting

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.history import Edit, counting
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.evaluation.activation_regions import in_frame, inside, peak, share_of_frame
 from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.recipe import enhance

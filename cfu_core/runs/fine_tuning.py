@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import StopRequested
 from cfu_core.models.registry import architecture
 from cfu_core.observer import Observer

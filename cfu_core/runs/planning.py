@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cfu_core.dataset.catalog import Dataset, load_dataset
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import Split, check_split, check_trainable, split_of
 from cfu_core.errors import RunError, WeightsError
 from cfu_core.models.registry import architecture

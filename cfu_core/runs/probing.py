@@ -6,7 +6,7 @@ from dataclasses import asdict
 import torch
 from torch import nn
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.models.networks import set_head
 from cfu_core.observer import Observer
 from cfu_core.runs.model_files import network_to_train, probabilities_of, save_model

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.group_allocation import folds_of, units_of
 from cfu_core.dataset.splitting import check_trainable, split_of
 from cfu_core.errors import TrainingError

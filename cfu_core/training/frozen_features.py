@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock
 from torch import nn
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.models.networks import penultimate
 from cfu_core.models.registry import architecture

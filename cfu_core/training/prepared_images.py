@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.table import boxes
 from cfu_core.errors import RecipeError
 from cfu_core.imaging import recipe as recipes

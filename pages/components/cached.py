@@ -14,7 +14,8 @@ import streamlit as st
 from cfu_core import PROJECT
 from cfu_core.dataset.audit.audit import Finding, audit
 from cfu_core.dataset.audit.image_table import browse_table
-from cfu_core.dataset.catalog import Dataset, dataset_folder, load_dataset
+from cfu_core.dataset.catalog import dataset_folder, load_dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import Split, split_of
 from cfu_core.dataset.survey.survey import Survey, load_survey, survey_version
 from cfu_core.dataset.survey.survey import thumbnail as survey_thumbnail

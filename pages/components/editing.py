@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import Edit, can_redo, can_undo, edit_dataset, redo_edit, undo_edit
 from cfu_core.dataset.grouping import group_edit, groups_from_pattern, suggest_patterns
 from cfu_core.dataset.splitting import PARTITIONS

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.imaging.encoding import jpeg
 from pages.components import cached
 from pages.components.state import keep, url_choice

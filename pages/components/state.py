@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from cfu_core.dataset.catalog import Dataset, list_datasets
+from cfu_core.dataset.catalog import list_datasets
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.settings import Setting, setting

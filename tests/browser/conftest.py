@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from cfu_core.dataset.catalog import Dataset, load_dataset
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.survey.survey import survey
 from tests.browser.driving import PATIENCE_MS, Screen, Server

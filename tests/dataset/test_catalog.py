@@ -9,20 +9,10 @@ import pandas as pd
 import pytest
 
 from cfu_core.dataset import catalog, image_store
-from cfu_core.dataset.catalog import (
-    COLUMNS,
-    Dataset,
-    Problem,
-    delete_dataset,
-    images_table,
-    list_datasets,
-    load_dataset,
-    new_dataset,
-    rename_dataset,
-    save_dataset,
-    slug,
-)
+from cfu_core.dataset.catalog import delete_dataset, list_datasets, load_dataset, rename_dataset, save_dataset
+from cfu_core.dataset.dataset import Dataset, Problem, new_dataset, slug
 from cfu_core.dataset.image_store import image_file
+from cfu_core.dataset.table import BOX_COLUMNS, COLUMNS, content_digest, images_table
 from cfu_core.errors import DatasetError, ImageError
 
 pytestmark = pytest.mark.usefixtures("cfu_home")
@@ -79,7 +69,7 @@ def test_what_is_saved_is_what_is_loaded(cfu_home: Path):
 def test_boxes_survive():
     saved = dataset([1, 2], box=True)
     save_dataset(saved)
-    assert load_dataset(saved.id).images[catalog.BOX_COLUMNS].to_numpy().tolist() == [[0, 1, 5, 6]] * 2
+    assert load_dataset(saved.id).images[BOX_COLUMNS].to_numpy().tolist() == [[0, 1, 5, 6]] * 2
 
 
 def test_digest_follows_the_formula():
@@ -96,7 +86,7 @@ def test_digest_changes_with_the_content(column):
     made = dataset([1, 2, 3])
     other = made.images.copy()
     other.loc[1, column] = "other"
-    assert catalog.content_digest(other) != made.digest
+    assert content_digest(other) != made.digest
 
 
 def test_read_image():

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from cfu_core.dataset.catalog import (
-    Dataset,
-    content_digest,
     dataset_folder,
     delete_dataset,
     list_datasets,
@@ -16,8 +14,10 @@ from cfu_core.dataset.catalog import (
     rename_dataset,
     save_dataset,
 )
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import can_redo, can_undo, edit_dataset, edit_log, redo_edit, undo_edit
 from cfu_core.dataset.importing.source import import_source
+from cfu_core.dataset.table import content_digest
 from cfu_core.errors import DatasetError, StorageError
 from cfu_core.imaging.cropping import Box
 

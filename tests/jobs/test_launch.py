@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
+from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive
+from cfu_core.runs.store import Run, list_runs
 from filelock import FileLock, Timeout
 
-from cfu_core.dataset.catalog import Dataset, list_datasets, load_dataset
+from cfu_core.dataset.catalog import list_datasets, load_dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.errors import DatasetError, RunError, TrainingError, WeightsError
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive
 from cfu_core.jobs.launch import ensure_worker, remove_dataset, resume, submit, submit_runs
 from cfu_core.jobs.worker import lane_lock, waiting, work
 from cfu_core.runs.model_files import load_model
-from cfu_core.runs.store import Run, list_runs
 from cfu_core.storage import home
 from cfu_core.training.config import TrainingConfig
 

@@ -6,14 +6,15 @@ import sys
 import time
 
 import pytest
+from cfu_core.jobs.job import Job, State, Status, create_job
 
 from cfu_core import PROJECT
-from cfu_core.dataset.catalog import Dataset, load_dataset
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.errors import DatasetError, StopRequested
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs import tasks
-from cfu_core.jobs.job import Job, State, Status, create_job
 from cfu_core.jobs.tasks import TASKS, JobObserver, execute
 
 pytestmark = pytest.mark.usefixtures("cfu_home")

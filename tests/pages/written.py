@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from cfu_core.jobs.job import Job, State, Status
+from cfu_core.runs.store import Run, create_run
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import split_of
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import Job, State, Status
 from cfu_core.models.registry import architecture
-from cfu_core.runs.store import Run, create_run
 from cfu_core.storage import write_json
 from cfu_core.training.config import TrainingConfig
 

@@ -2,13 +2,13 @@ import json
 from collections import Counter
 
 import pytest
+from cfu_core.jobs.job import State, create_job
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import StopRequested, TrainingError
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import State, create_job
 from cfu_core.jobs.tasks import ESTIMATE, execute
 from cfu_core.jobs.worker import LANES
 from cfu_core.training import accuracy_estimate

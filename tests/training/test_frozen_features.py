@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.errors import StopRequested
 from cfu_core.imaging import recipe as recipes

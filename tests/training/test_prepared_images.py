@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cfu_core.dataset.catalog import Dataset, load_dataset
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.errors import ImageError, RecipeError, StopRequested

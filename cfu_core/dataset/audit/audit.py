@@ -10,7 +10,7 @@ import pandas as pd
 
 from cfu_core.dataset.audit.copies_and_leaks import copies
 from cfu_core.dataset.audit.findings import Finding, Groups, Remedy, exclude
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import MINIMUM_IMAGES, Split
 from cfu_core.dataset.survey.survey import Survey
 from cfu_core.wording import plural

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from cfu_core.dataset.audit.audit import Finding
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import Split
 from cfu_core.dataset.survey.survey import Survey
 

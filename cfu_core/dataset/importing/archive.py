@@ -14,7 +14,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from cfu_core.dataset.catalog import Problem
+from cfu_core.dataset.dataset import Problem
 from cfu_core.dataset.importing.file_names import (
     escape,
     holds_archive,

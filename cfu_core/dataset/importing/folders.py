@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import Self
 
-from cfu_core.dataset.catalog import Problem
+from cfu_core.dataset.dataset import Problem
 from cfu_core.dataset.importing.archive import ImportLimits
 from cfu_core.dataset.importing.copying import CAN_TELL_LINKS
 from cfu_core.dataset.importing.file_names import is_leftover

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cfu_core.dataset.catalog import Problem
+from cfu_core.dataset.dataset import Problem
 from cfu_core.dataset.importing.archive import ZipTree
 from cfu_core.dataset.importing.file_names import MANIFEST, escape, is_image, is_manifest, tidy
 from cfu_core.dataset.importing.folders import FolderTree, ListedFiles

@@ -4,7 +4,8 @@ import csv
 import io
 from dataclasses import dataclass
 
-from cfu_core.dataset.catalog import BOX_COLUMNS, Problem
+from cfu_core.dataset.dataset import Problem
+from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import DatasetError
 
 Box = tuple[int, int, int, int]

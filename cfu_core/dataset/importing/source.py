@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from cfu_core.dataset.catalog import BOX_COLUMNS, Dataset, Problem, checked_name, images_table, new_dataset
+from cfu_core.dataset.dataset import Dataset, Problem, checked_name, new_dataset
 from cfu_core.dataset.importing.archive import ImportLimits, ZipTree
 from cfu_core.dataset.importing.copying import Carried, Shelf, carry, put
 from cfu_core.dataset.importing.folders import FolderTree, ListedFiles
@@ -23,6 +23,7 @@ from cfu_core.dataset.importing.listing import Entry, Listing, list_manifest, li
 from cfu_core.dataset.importing.staging import Staging
 from cfu_core.dataset.importing.uploads import discard_upload, incoming, stage_upload
 from cfu_core.dataset.importing.workers import Crew, in_batches, one_by_one
+from cfu_core.dataset.table import BOX_COLUMNS, images_table
 from cfu_core.errors import DatasetError, ImageError
 from cfu_core.imaging.reading import check
 from cfu_core.storage import storage_errors

@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from cfu_core.dataset.catalog import Dataset, save_dataset
+from cfu_core.dataset.catalog import save_dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.image_store import image_store, store_lock
 from cfu_core.dataset.importing.copying import Shelf, is_whole
 from cfu_core.dataset.importing.uploads import incoming

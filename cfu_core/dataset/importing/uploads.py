@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from cfu_core.dataset.catalog import slug
+from cfu_core.dataset.dataset import slug
 from cfu_core.dataset.importing.archive import ImportLimits, refused
 from cfu_core.dataset.importing.file_names import escape, is_image, is_leftover, is_manifest, tidy
 from cfu_core.errors import ArchiveError

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.image_store import stored_bytes
 from cfu_core.dataset.survey.near_duplicates import signature
 from cfu_core.dataset.survey.survey_store import Parts, lists, stored_thumbnail

@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 from filelock import FileLock
 
-from cfu_core.dataset.catalog import Dataset, dataset_folder
+from cfu_core.dataset.catalog import dataset_folder
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.summary import SUMMARY
 from cfu_core.dataset.survey.copies import copies_by_path, find_new_copies
 from cfu_core.dataset.survey.measuring import (

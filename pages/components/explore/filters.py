@@ -13,7 +13,7 @@ from cfu_core.dataset.audit.filtering import (
     save_filter,
     saved_filters,
 )
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.imaging.measures import MEASURES
 from pages.components import charts

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from cfu_core.dataset.audit.image_table import sorted_rows
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.measures import MEASURES
 from pages.components import cached, charts, editing

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from cfu_core.dataset.audit.filtering import Filter, lasso_of
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import PARTITIONS, Split, check_split, check_trainable
 from cfu_core.dataset.survey.survey import Survey
 from cfu_core.errors import CfuError

@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from cfu_core.jobs.job import Job, State, all_jobs
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import Job, State, all_jobs
 from cfu_core.jobs.launch import submit
 from cfu_core.jobs.tasks import ESTIMATE
 from cfu_core.models.registry import ARCHITECTURES, architecture

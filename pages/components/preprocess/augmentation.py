@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.augmentation import Augmentation, sample_matrices, warp
 from cfu_core.imaging.encoding import jpeg

@@ -5,7 +5,7 @@ import numpy as np
 import streamlit as st
 
 from cfu_core.dataset.audit.image_table import sorted_rows
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.cropping import Box, square_around
 from cfu_core.imaging.encoding import jpeg

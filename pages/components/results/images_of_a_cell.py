@@ -6,14 +6,14 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 import streamlit as st
+from cfu_core.runs.store import PROBABILITY, Run
 
-from cfu_core.dataset.catalog import Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.label_errors import suspected
 from cfu_core.evaluation.predictions import ORDERS, in_order, judged
 from cfu_core.jobs.launch import run_again
 from cfu_core.runs.planning import planned_dataset
-from cfu_core.runs.store import PROBABILITY, Run
 from cfu_core.wording import plural
 from pages.components import cached, editing
 from pages.components.browser.tiles import Tile, select, selection, tiles

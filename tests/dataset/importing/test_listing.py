@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from cfu_core.dataset.catalog import BOX_COLUMNS, Dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.importing.folders import FolderTree
 from cfu_core.dataset.importing.source import ImportLimits, import_source, scan_source
+from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import ArchiveError, DatasetError, ImageError
 
 pytestmark = pytest.mark.usefixtures("cfu_home")

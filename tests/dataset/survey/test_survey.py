@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from cfu_core import PROJECT
-from cfu_core.dataset.catalog import Dataset, delete_dataset, load_dataset
+from cfu_core.dataset.catalog import delete_dataset, load_dataset
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.image_store import image_file
 from cfu_core.dataset.importing.source import import_source
