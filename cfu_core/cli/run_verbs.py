@@ -67,7 +67,7 @@ def _runs(arguments: argparse.Namespace) -> int:
             "status": Job(run.folder).status().state.value,
             "dataset": run.spec["dataset"]["name"],
             "model": run.config["architecture"],
-            "images": run.recipe.images,
+            "images": run.recipe.kind,
             "weights": run.spec["weights_label"],
             "accuracy": evaluation.accuracy if (evaluation := run.evaluation()) else None,
         }

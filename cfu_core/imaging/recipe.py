@@ -126,8 +126,8 @@ class Recipe:
         return cls(crop=True, contrast="clahe", clip_limit=clip_limit, tiles=tiles, size=size)
 
     @property
-    def images(self) -> str:
-        """The paper's word for this kind of images, or ``custom``."""
+    def kind(self) -> str:
+        """The paper's name for such images, ``original`` or ``preprocessed``; ``custom`` for any other steps."""
         if self.background == self.colour == "none":
             if not self.crop and self.contrast == "none":
                 return "original"

@@ -29,13 +29,13 @@ def train_command(run: Run) -> str | None:
     recipe = config.recipe
     said = Recipe.original(recipe.size)
     clahe: list[str] = []
-    if recipe.images == "preprocessed":
+    if recipe.kind == "preprocessed":
         said = Recipe.preprocessed(recipe.size, clip_limit=recipe.clip_limit, tiles=recipe.tiles)
         clahe = ["--clip-limit", repr(recipe.clip_limit), "--tiles", str(recipe.tiles)]
     unsaid = recipe.digest != said.digest or config.augmentation != plain.augmentation
     if unsaid or config.folds or config.seed != config.split_seed or run.spec["dataset"].get("version", 0):
         return None
-    words = ["train", config.dataset, "--model", config.architecture, "--images", recipe.images, *clahe]
+    words = ["train", config.dataset, "--model", config.architecture, "--images", recipe.kind, *clahe]
     words += ["--weights", config.weights]
     for name in _FLAGS:
         value = getattr(config, name)

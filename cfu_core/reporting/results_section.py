@@ -16,7 +16,7 @@ from cfu_core.runs.store import Run, result_of
 
 def published(run: Run) -> zamani_2023.PublishedResult | None:
     """What the paper gives for a run's network and images."""
-    return zamani_2023.RESULTS.get((run.config["architecture"], run.recipe.images))
+    return zamani_2023.RESULTS.get((run.config["architecture"], run.recipe.kind))
 
 
 def accuracy_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], names: Mapping[str, str]) -> Printed:

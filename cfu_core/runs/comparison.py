@@ -20,8 +20,8 @@ def preprocessing_pairs(runs: Sequence[Run]) -> list[tuple[Run, Run]]:
     list of (Run, Run)
         The run on original images first.
     """
-    plain = [run for run in runs if run.recipe.images == "original"]
-    treated = [run for run in runs if run.recipe.images != "original"]
+    plain = [run for run in runs if run.recipe.kind == "original"]
+    treated = [run for run in runs if run.recipe.kind != "original"]
     return [(one, other) for one in plain for other in treated if _protocol(one) == _protocol(other)]
 
 

@@ -74,7 +74,7 @@ def _settings(run: Run) -> dict[str, Any]:
     return {
         "Network": run.spec["architecture_label"],
         "Began with": run.spec["weights_label"],
-        "Images": recipe.images,
+        "Images": recipe.kind,
         "Preprocessing": recipe.summary,
         "Clip limit": recipe.clip_limit if recipe.contrast == "clahe" else None,
         "Tiles": recipe.tiles if recipe.contrast == "clahe" else None,

@@ -23,7 +23,7 @@ def names_among(runs: Sequence[Run], *, ignoring: Collection[str] = ()) -> dict[
     told = {key for key in _FACTS if key not in ignoring and len({each[key] for each in facts.values()}) > 1}
     names = {}
     for run in runs:
-        parts = [run.spec["architecture_label"], run.recipe.images]
+        parts = [run.spec["architecture_label"], run.recipe.kind]
         parts += [facts[run.id][key] for key in _FACTS if key in told]
         names[run.id] = run.given_name or ", ".join(part for part in parts if part)
     often = Counter(names.values())

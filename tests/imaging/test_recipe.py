@@ -38,22 +38,22 @@ def test_a_recipe_survives_json(recipe):
 
 def test_the_papers_two_kinds_of_images():
     original, preprocessed = Recipe.original(224), Recipe.preprocessed(299)
-    assert (original.crop, original.contrast, original.size, original.images) == (False, "none", 224, "original")
+    assert (original.crop, original.contrast, original.size, original.kind) == (False, "none", 224, "original")
     assert (preprocessed.crop, preprocessed.contrast, preprocessed.size) == (True, "clahe", 299)
-    assert preprocessed.images == "preprocessed"
-    assert Recipe(crop=True).images == Recipe(contrast="clahe").images == "custom"
+    assert preprocessed.kind == "preprocessed"
+    assert Recipe(crop=True).kind == Recipe(contrast="clahe").kind == "custom"
 
 
 def test_recipes_written_before_clahe_had_rivals_are_read():
     old = {"crop": True, "margin": 0.05, "clahe": True, "clip_limit": 3.0, "tiles": 4, "size": 224}
     assert Recipe.from_dict(old) == Recipe.preprocessed(224, clip_limit=3.0, tiles=4)
-    assert Recipe.from_dict(old | {"crop": False, "clahe": False}).images == "original"
+    assert Recipe.from_dict(old | {"crop": False, "clahe": False}).kind == "original"
 
 
 def test_another_step_makes_it_custom():
-    assert replace(Recipe.original(), colour="neutral").images == "custom"
-    assert replace(Recipe.preprocessed(), background="flatten").images == "custom"
-    assert replace(Recipe.preprocessed(), contrast="equalise").images == "custom"
+    assert replace(Recipe.original(), colour="neutral").kind == "custom"
+    assert replace(Recipe.preprocessed(), background="flatten").kind == "custom"
+    assert replace(Recipe.preprocessed(), contrast="equalise").kind == "custom"
 
 
 def test_the_summary_names_the_steps_in_order():
