@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from cfu_core.dataset.dataset import Dataset, Problem, checked_name, is_safe_id
+from cfu_core.dataset.dataset import Dataset, ImportIssue, checked_name, is_safe_id
 from cfu_core.dataset.history import LOG, Edit, extended_log, log_size, read_log
 from cfu_core.dataset.image_store import image_file, image_store, store_lock
 from cfu_core.dataset.packs import PACKS, remove_packs
@@ -98,7 +98,7 @@ def load_dataset(reference: str, *, version: int | None = None) -> Dataset:
         id=identity,
         name=summary["name"],
         imported=imported,
-        problems=tuple(Problem(**problem) for problem in summary["problems"]),
+        import_issues=tuple(ImportIssue(**issue) for issue in summary["problems"]),
         drawn=summary["drawn"],
         source=summary["source"],
         created=summary["created"],
@@ -217,7 +217,7 @@ def _summary_json(dataset: Dataset, log_bytes: int) -> dict[str, Any]:
         "drawn": dataset.drawn,
         "source": dataset.source,
         "created": dataset.created,
-        "problems": [asdict(problem) for problem in dataset.problems],
+        "problems": [asdict(issue) for issue in dataset.import_issues],
     }
 
 
@@ -226,7 +226,6 @@ def _what_counts(dataset: Dataset, log_bytes: int) -> dict[str, Any]:
     return {
         "images": len(dataset.images),
         "counts": dataset.counts,
-        "has_groups": dataset.has_groups,
         "edits": {"version": dataset.version, "bytes": log_bytes},
     }
 

@@ -27,7 +27,7 @@ def is_safe_id(text: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class ImportIssue:
     """Something that was left out of a dataset, or that its owner should look at.
 
     Parameters
@@ -59,7 +59,7 @@ class Dataset:
         The table as imported: `COLUMNS`, one row an image, sorted by path, with a RangeIndex. `path` is POSIX and
         relative to the source, `group` is ``""`` where unknown, `width` and `height` are in pixels as displayed,
         `box_*` are pixels of the displayed image (right and bottom exclusive) and ``<NA>`` where there is no box.
-    problems : tuple of Problem
+    import_issues : tuple of ImportIssue
         What was left out, and why.
     drawn : bool
         True where every image is drawn, not photographed.
@@ -79,7 +79,7 @@ class Dataset:
     id: str
     name: str
     imported: pd.DataFrame
-    problems: tuple[Problem, ...]
+    import_issues: tuple[ImportIssue, ...]
     drawn: bool
     source: str
     created: str
@@ -235,7 +235,7 @@ def new_dataset(
     images: pd.DataFrame,
     *,
     name: str,
-    problems: Iterable[Problem] = (),
+    import_issues: Iterable[ImportIssue] = (),
     drawn: bool = False,
     source: str = "",
 ) -> Dataset:
@@ -258,7 +258,7 @@ def new_dataset(
         id=f"{slug(name)}-{content_digest(images)[:8]}",
         name=name,
         imported=images,
-        problems=tuple(problems),
+        import_issues=tuple(import_issues),
         drawn=drawn,
         source=_printable(source),
         created=datetime.now(UTC).isoformat(timespec="microseconds"),

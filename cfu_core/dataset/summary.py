@@ -14,7 +14,6 @@ _TYPES = {
     "digest": str,
     "images": int,
     "counts": dict,
-    "has_groups": bool,
     "drawn": bool,
     "source": str,
     "created": str,
@@ -29,7 +28,7 @@ class DatasetSummary:
 
     Parameters
     ----------
-    images, problems : int
+    n_images, n_import_issues : int
         How many images count, and how many were left out.
     counts : dict
         Images of each class that count, by label.
@@ -41,13 +40,12 @@ class DatasetSummary:
 
     id: str
     name: str
-    images: int
+    n_images: int
     counts: Mapping[str, int]
-    problems: int
+    n_import_issues: int
     drawn: bool
     created: str
     source: str
-    has_groups: bool
     version: int = 0
     damaged: str = ""
 
@@ -75,9 +73,16 @@ def read_summary(file: Path) -> dict[str, Any]:
 
 def shown(id: str, summary: Mapping[str, Any]) -> DatasetSummary:
     """What is shown of a dataset whose ``dataset.json`` was read."""
-    fields = {key: summary[key] for key in _TYPES if key != "digest"}
     return DatasetSummary(
-        **fields | {"id": id, "problems": len(summary["problems"]), "version": summary["edits"]["version"]}
+        id=id,
+        name=summary["name"],
+        n_images=summary["images"],
+        counts=summary["counts"],
+        n_import_issues=len(summary["problems"]),
+        drawn=summary["drawn"],
+        created=summary["created"],
+        source=summary["source"],
+        version=summary["edits"]["version"],
     )
 
 
@@ -86,13 +91,12 @@ def shown_as_damaged(id: str, error: DatasetError) -> DatasetSummary:
     return DatasetSummary(
         id=id,
         name=id,
-        images=0,
+        n_images=0,
         counts={},
-        problems=0,
+        n_import_issues=0,
         drawn=False,
         created="",
         source="",
-        has_groups=False,
         damaged=str(error),
     )
 

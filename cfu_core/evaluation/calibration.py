@@ -18,14 +18,14 @@ class Reliability:
 
     Parameters
     ----------
-    images : ndarray of int, shape (BINS,)
+    n_images : ndarray of int, shape (BINS,)
     confidence, accuracy : ndarray of float64, shape (BINS,)
         Means of the images in a bin; NaN in an empty one.
     expected_error : float
         The expected calibration error (Naeini et al. 2015; Guo et al. 2017): the mean gap of a bin, by its images.
     """
 
-    images: np.ndarray
+    n_images: np.ndarray
     confidence: np.ndarray
     accuracy: np.ndarray
     expected_error: float
@@ -47,7 +47,7 @@ def reliability(true: np.ndarray, probabilities: np.ndarray) -> Reliability:
         means = [np.bincount(bins, weights=each, minlength=BINS) / images for each in (confidence, correct)]
     gaps = np.nan_to_num(np.abs(means[0] - means[1]))
     error = float((gaps * images).sum() / images.sum())
-    return Reliability(images=images, confidence=means[0], accuracy=means[1], expected_error=error)
+    return Reliability(n_images=images, confidence=means[0], accuracy=means[1], expected_error=error)
 
 
 def coverage(true: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

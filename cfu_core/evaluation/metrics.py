@@ -58,7 +58,7 @@ class Evaluation:
         return sum(c.correct for c in self.per_class)
 
     @property
-    def images(self) -> int:
+    def n_images(self) -> int:
         """Images that were predicted."""
         return sum(c.support for c in self.per_class)
 

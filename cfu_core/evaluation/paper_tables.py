@@ -45,7 +45,7 @@ class RunResult:
     ----------
     architecture, label : str
         The network's key, and its name for people.
-    images : str
+    recipe_kind : str
         ``original``, ``preprocessed`` or ``custom``.
     weights : str
         What the run began with, in words.
@@ -71,7 +71,7 @@ class RunResult:
     name: str
     architecture: str
     label: str
-    images: str
+    recipe_kind: str
     weights: str
     dataset: str
     epochs: int | None
@@ -159,7 +159,7 @@ def table_3(results: Sequence[RunResult]) -> pd.DataFrame:
     """Seconds of each run, beside the published training time and less it, parted by what they were spent on."""
     rows = []
     for result in results:
-        published = zamani_2023.RESULTS.get((result.architecture, result.images))
+        published = zamani_2023.RESULTS.get((result.architecture, result.recipe_kind))
         rows.append(
             {
                 **_who(result),
@@ -178,7 +178,7 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
     """Precision, by each of its names, and accuracy on the test images, beside the published values and less them."""
     rows = []
     for result in results:
-        published = zamani_2023.RESULTS.get((result.architecture, result.images))
+        published = zamani_2023.RESULTS.get((result.architecture, result.recipe_kind))
         evaluation = result.evaluation
         accuracy, macro, micro = (
             getattr(evaluation, name, None) for name in ("accuracy", "precision_macro", "precision_micro")
@@ -196,7 +196,7 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
                 "Precision, micro": micro,
                 "Difference of precision, micro": _less(micro, printed),
                 "Correct": evaluation.correct if evaluation else None,
-                "Test images": evaluation.images if evaluation else None,
+                "Test images": evaluation.n_images if evaluation else None,
             }
         )
     return _table(rows)
@@ -255,7 +255,7 @@ def figures_table(evaluation: Evaluation) -> pd.DataFrame:
     """
     found = figures(evaluation.confusion).to_dict()
     intervals = bootstrapped(evaluation.confusion, [name for name in found if name != "accuracy"])
-    intervals["accuracy"] = wilson(evaluation.correct, evaluation.images)
+    intervals["accuracy"] = wilson(evaluation.correct, evaluation.n_images)
     rows = []
     for name, label in FIGURES.items():
         low, high = intervals[name] if found[name] is not None else (None, None)
@@ -311,7 +311,7 @@ def other_seconds(seconds: Mapping[str, float]) -> float | None:
 def _who(result: RunResult) -> dict[str, Any]:
     return {
         "Network": result.label,
-        "Images": result.images,
+        "Images": result.recipe_kind,
         "Mode": result.mode,
         "Began with": result.weights,
         "Epochs": result.epochs,

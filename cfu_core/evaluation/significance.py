@@ -16,7 +16,7 @@ class Comparison:
     Parameters
     ----------
     first, second : str
-    images : int
+    n_images : int
         That both were tested on.
     paired : Paired
         The difference with its interval, and the exact McNemar test.
@@ -26,7 +26,7 @@ class Comparison:
 
     first: str
     second: str
-    images: int
+    n_images: int
     paired: Paired
     p_holm: float
 
@@ -35,14 +35,14 @@ class Comparison:
         """In plain language, which of them is better, and whether that could be chance."""
         net = self.paired.only_second - self.paired.only_first
         if not self.paired.only_first and not self.paired.only_second:
-            return f"The same on each of the {self.images} images."
+            return f"The same on each of the {self.n_images} images."
         p = f"p = {self.p_holm:.2g}" if self.p_holm >= 0.001 else "p < 0.001"
         if net == 0:
-            return f"As many right of {self.images} images, not always the same ones."
+            return f"As many right of {self.n_images} images, not always the same ones."
         images = "1 image" if abs(net) == 1 else f"{abs(net)} images"
         which = "better" if net > 0 else "worse"
         judged = "this could be chance" if self.p_holm >= 1 - LEVEL else "this is hardly chance"
-        return f"{images} {which} of {self.images}; {judged}: {p}."
+        return f"{images} {which} of {self.n_images}; {judged}: {p}."
 
 
 def compare_all(correct: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]] | None = None) -> list[Comparison]:
@@ -63,6 +63,6 @@ def compare_all(correct: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, st
     found = [compare(correct[first], correct[second]) for first, second in chosen]
     corrected = multipletests([paired.p for paired in found], method="holm")[1]
     return [
-        Comparison(first=first, second=second, images=len(correct[first]), paired=paired, p_holm=float(p))
+        Comparison(first=first, second=second, n_images=len(correct[first]), paired=paired, p_holm=float(p))
         for (first, second), paired, p in zip(chosen, found, corrected, strict=True)
     ]

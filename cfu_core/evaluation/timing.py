@@ -29,7 +29,7 @@ def finding(results: Sequence[RunResult]) -> str:
         (plain, treated)
         for plain in results
         for treated in results
-        if plain.images == "original" and treated.images == "preprocessed" and _alike(plain, treated)
+        if plain.recipe_kind == "original" and treated.recipe_kind == "preprocessed" and _alike(plain, treated)
     ]
     pairs = [(a, b) for a, b in pairs if a.seconds and b.seconds]
     if not pairs:

@@ -27,7 +27,7 @@ def model_card(facts: Mapping[str, Any], evaluation: Evaluation) -> str:
     evaluation : Evaluation
         On the test images.
     """
-    low, high = wilson(evaluation.correct, evaluation.images)
+    low, high = wilson(evaluation.correct, evaluation.n_images)
     rows = [
         [
             plain(row["Class"]),

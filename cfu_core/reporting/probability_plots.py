@@ -83,10 +83,10 @@ def reliability_diagram(ways: Mapping[str, Reliability]) -> Figure:
     figure, (axes,) = sheet(*SQUARE)
     axes.plot([0, 100], [0, 100], ":", color=FAINT, linewidth=1, label="as sure as right")
     for (name, way), colour, dash in zip(ways.items(), COLOURS, ("-", "--"), strict=False):
-        full = way.images > 0
+        full = way.n_images > 0
         x, y = 100 * way.confidence[full], 100 * way.accuracy[full]
         axes.plot(x, y, dash, color=colour, linewidth=1.3, label=f"{plain(name)}, error {way.expected_error:.3f}")
-        axes.scatter(x, y, s=8 + 70 * way.images[full] / way.images.sum(), color=colour, zorder=3)
+        axes.scatter(x, y, s=8 + 70 * way.n_images[full] / way.n_images.sum(), color=colour, zorder=3)
     label(axes, title="As sure as it is right?", x="mean confidence (%)", y="images right (%)")
     per_cent(axes, x=True, y=True)
     figure.legend(fontsize=SMALL, frameon=False, loc="outside lower center")

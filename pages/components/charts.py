@@ -223,15 +223,15 @@ def reliability(found: Mapping[str, Reliability]) -> go.Figure:
     line = {"color": theme().ink, "dash": "dot", "width": 1}
     figure.add_scatter(name="as sure as right", x=[0, 100], y=[0, 100], mode="lines", line=line, hoverinfo="skip")
     for (name, way), dash in zip(found.items(), ("solid", "dash"), strict=False):
-        full = way.images > 0
+        full = way.n_images > 0
         figure.add_scatter(
             name=name,
             x=100 * way.confidence[full],
             y=100 * way.accuracy[full],
-            customdata=way.images[full],
+            customdata=way.n_images[full],
             hovertemplate="%{customdata} images: sure of %{x:.0f} %, right in %{y:.0f} %",
             mode="lines+markers",
-            marker={"size": 6 + 14 * np.sqrt(way.images[full] / way.images.sum())},
+            marker={"size": 6 + 14 * np.sqrt(way.n_images[full] / way.n_images.sum())},
             line={"dash": dash, "width": 2},
         )
     figure.update_layout(title="Is it as sure as it is right?")

@@ -142,7 +142,7 @@ def dataset_sidebar(page: str) -> None:
         )
         if chosen:
             summary = summaries[chosen]
-            st.caption(f"{summary.images} images, {len(summary.counts)} classes")
+            st.caption(f"{summary.n_images} images, {len(summary.counts)} classes")
             if summary.drawn:
                 st.badge(DRAWN, icon=":material/draw:", color="orange")
 

@@ -10,7 +10,7 @@ import pytest
 
 from cfu_core.dataset import catalog, image_store
 from cfu_core.dataset.catalog import delete_dataset, list_datasets, load_dataset, rename_dataset, save_dataset
-from cfu_core.dataset.dataset import Dataset, Problem, new_dataset, slug
+from cfu_core.dataset.dataset import Dataset, ImportIssue, new_dataset, slug
 from cfu_core.dataset.image_store import image_file
 from cfu_core.dataset.table import BOX_COLUMNS, COLUMNS, content_digest, images_table
 from cfu_core.errors import DatasetError, ImageError
@@ -44,12 +44,12 @@ def stored() -> set[str]:
 
 
 def test_what_is_saved_is_what_is_loaded(cfu_home: Path):
-    problems = (Problem(path="A/x.jpg", kind="truncated", detail="A/x.jpg is cut short."),)
-    saved = dataset([4, 1, 2, 7, 8], name="Große Platten 🧫", problems=problems, drawn=True, source="/data/plates")
+    issues = (ImportIssue(path="A/x.jpg", kind="truncated", detail="A/x.jpg is cut short."),)
+    saved = dataset([4, 1, 2, 7, 8], name="Große Platten 🧫", import_issues=issues, drawn=True, source="/data/plates")
     save_dataset(saved)
     loaded = load_dataset(saved.id)
     pd.testing.assert_frame_equal(loaded.images, saved.images)
-    for field in ("id", "name", "problems", "drawn", "source", "created", "digest"):
+    for field in ("id", "name", "import_issues", "drawn", "source", "created", "digest"):
         assert getattr(loaded, field) == getattr(saved, field)
     assert list(loaded.images.columns) == COLUMNS
     assert loaded.images["path"].tolist() == ["A/0.png", "A/2.png", "A/4.png", "B/1.png", "B/3.png"]
@@ -157,13 +157,13 @@ def test_nothing_imported_yet(cfu_home: Path):
 
 
 def test_summary():
-    made = dataset([1, 2, 4], problems=[Problem(path="A/x", kind="empty", detail="")], source="here")
+    made = dataset([1, 2, 4], import_issues=[ImportIssue(path="A/x", kind="empty", detail="")], source="here")
     save_dataset(made)
     (summary,) = list_datasets()
-    assert (summary.id, summary.name, summary.images, summary.problems) == (made.id, "Plates", 3, 1)
+    assert (summary.id, summary.name, summary.n_images, summary.n_import_issues) == (made.id, "Plates", 3, 1)
     assert summary.counts == {"A": 2, "B": 1}
     assert (summary.source, summary.created, summary.drawn) == ("here", made.created, False)
-    assert (summary.has_groups, summary.damaged) == (False, "")
+    assert summary.damaged == ""
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"name": 3}', "\x00\xff"])
@@ -267,4 +267,4 @@ def test_a_programmers_mistakes():
     with pytest.raises(ValueError, match="every image needs"):
         images_table([{"path": "A/1.png"}])
     with pytest.raises(ValueError, match=r"id is '\.\./x'"):
-        Dataset(id="../x", name="x", imported=images, problems=(), drawn=False, source="", created="")
+        Dataset(id="../x", name="x", imported=images, import_issues=(), drawn=False, source="", created="")

@@ -10,7 +10,7 @@ def test_reliability_by_hand():
     # confidences 0.95 (right), 0.85 (right), 0.85 (wrong), 0.55 (wrong)
     probabilities = np.array([[0.95, 0.05], [0.85, 0.15], [0.85, 0.15], [0.45, 0.55]])
     found = reliability(np.array([0, 0, 1, 0]), probabilities)
-    assert found.images.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 2, 1]
+    assert found.n_images.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 2, 1]
     assert found.accuracy[[5, 8, 9]].tolist() == [0, 0.5, 1]
     assert found.confidence[8] == pytest.approx(0.85)
     assert np.isnan(found.accuracy[0])
@@ -19,7 +19,7 @@ def test_reliability_by_hand():
 
 def test_a_bin_holds_its_upper_edge():
     found = reliability(np.array([0, 0]), np.array([[0.5, 0.5], [1.0, 0.0]]))
-    assert found.images.nonzero()[0].tolist() == [4, 9]
+    assert found.n_images.nonzero()[0].tolist() == [4, 9]
 
 
 def test_coverage_hands_the_least_sure_away_first():

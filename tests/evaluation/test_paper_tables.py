@@ -24,7 +24,7 @@ def result(**changed) -> RunResult:
         "name": "mine",
         "architecture": "resnet18",
         "label": "ResNet-18",
-        "images": "preprocessed",
+        "recipe_kind": "preprocessed",
         "weights": "random weights",
         "dataset": "d",
         "epochs": 10,
@@ -91,19 +91,20 @@ def test_table_3_parts_the_seconds_and_shows_the_published_total():
 
 
 def test_differences_are_measured_minus_published():
-    run = result(architecture="alexnet", images="original")  # three of four right, published 165:36, 0.8899 and 0.8716
+    # three of four right, published 165:36, 0.8899 and 0.8716
+    run = result(architecture="alexnet", recipe_kind="original")
     assert table_3([run]).loc[0, "Difference (s)"] == pytest.approx(43.5 - 9936)
     row = table_4([run]).iloc[0]
     assert row["Difference of accuracy"] == pytest.approx(0.75 - 0.8716)
     assert row["Difference of precision, macro"] == pytest.approx((1 + 2 / 3) / 2 - 0.8899)
     assert row["Difference of precision, micro"] == pytest.approx(0.75 - 0.8899)
-    custom = table_4([result(images="custom")]).iloc[0]
+    custom = table_4([result(recipe_kind="custom")]).iloc[0]
     assert custom.filter(like="Difference").isna().all()
-    assert pd.isna(table_3([result(images="custom")]).loc[0, "Difference (s)"])
+    assert pd.isna(table_3([result(recipe_kind="custom")]).loc[0, "Difference (s)"])
 
 
 def test_table_3_leaves_unknown_times_empty():
-    row = table_3([result(images="custom", seconds={})]).iloc[0]
+    row = table_3([result(recipe_kind="custom", seconds={})]).iloc[0]
     assert pd.isna(row["Published total (s)"])
     assert pd.isna(row["Total (s)"])
 
@@ -120,7 +121,7 @@ def test_table_3_leaves_unknown_times_empty():
     ],
 )
 def test_table_4_shows_each_value_beside_its_published_one(architecture, images, precision, accuracy):
-    row = table_4([result(architecture=architecture, images=images)]).iloc[0]
+    row = table_4([result(architecture=architecture, recipe_kind=images)]).iloc[0]
     assert (row["Published precision"], row["Published accuracy"]) == (precision, accuracy)
     assert row["Accuracy"] == 0.75
     assert row["Precision, micro"] == 0.75
@@ -174,7 +175,7 @@ def test_what_tells_the_rows_apart_stays_on_the_screen():
 
 
 def test_what_rows_have_in_common_is_said_once():
-    same = table_4([result(), result(images="original")])
+    same = table_4([result(), result(recipe_kind="original")])
     assert in_common(same) == "fine-tune, began with random weights, 10 epochs"
     other = table_4([result(), result(mode="probe", epochs=None)])
     assert in_common(other) == "began with random weights"

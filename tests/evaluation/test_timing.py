@@ -13,14 +13,14 @@ PLAIN = RunResult(
     name="one",
     architecture="alexnet",
     label="AlexNet",
-    images="original",
+    recipe_kind="original",
     weights="random weights",
     dataset="cells",
     epochs=3,
     seed=0,
     seconds=SECONDS,
 )
-TREATED = replace(PLAIN, run="2", images="preprocessed", seconds=SECONDS | {"preprocess": 2.5, "total": 18.0})
+TREATED = replace(PLAIN, run="2", recipe_kind="preprocessed", seconds=SECONDS | {"preprocess": 2.5, "total": 18.0})
 
 
 def test_phases_add_up_to_the_whole():
@@ -47,6 +47,8 @@ def test_several_pairs_are_added_up_and_reuse_is_told():
     assert said.endswith("In 2 of the 4 runs the images had been prepared by an earlier run.")
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"architecture": "googlenet"}, {"seconds": {}}, {"images": "custom"}])
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"architecture": "googlenet"}, {"seconds": {}}, {"recipe_kind": "custom"}]
+)
 def test_runs_that_are_no_pair_say_nothing(change):
     assert finding([PLAIN, replace(TREATED, **change)]) == ""

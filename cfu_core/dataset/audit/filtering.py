@@ -1,7 +1,7 @@
 """Which images of a dataset to look at: one filter for everything, in URL parameters and under a name.
 
 The table that is filtered has one row an image: ``path``, ``label``, ``group``, ``partition``, the measures, the place
-on the map (``map_x``, ``map_y``) and ``problems`` (the kinds of findings, joined by blanks).
+on the map (``map_x``, ``map_y``) and ``findings`` (the kinds of findings, joined by blanks).
 """
 
 import math
@@ -18,7 +18,7 @@ from cfu_core.storage import read_json, write_json
 
 LONGEST_LASSO = 60  # corners; a hand draws hundreds, and a URL is to stay short
 LONGEST_NAME = 60  # characters
-_LISTS = {"classes": "class", "partitions": "partition", "groups": "group", "problems": "problem"}
+_LISTS = {"classes": "class", "partitions": "partition", "groups": "group", "findings": "problem"}
 _RANGE = "in."  # a range of a measure stands in the URL as in.brightness=20~80
 
 Polygon = tuple[tuple[float, float], ...]
@@ -30,7 +30,7 @@ class Filter:
 
     Parameters
     ----------
-    classes, partitions, groups, problems : tuple of str
+    classes, partitions, groups, findings : tuple of str
         Any of these.
     name : str
         Part of the path, in any case of letters.
@@ -43,7 +43,7 @@ class Filter:
     classes: tuple[str, ...] = ()
     partitions: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     name: str = ""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     lasso: Polygon = ()
@@ -82,9 +82,9 @@ class Filter:
         for measure, (low, high) in self.ranges.items():
             if measure in table:
                 passes &= table[measure].between(low, high).to_numpy()
-        if self.problems and "problems" in table:
-            kinds = table["problems"]
-            found = [kinds.str.contains(f" {kind} ", regex=False).to_numpy(bool) for kind in self.problems]
+        if self.findings and "findings" in table:
+            kinds = table["findings"]
+            found = [kinds.str.contains(f" {kind} ", regex=False).to_numpy(bool) for kind in self.findings]
             passes &= np.any(found, axis=0)
         if self.lasso and {"map_x", "map_y"} <= set(table):
             passes &= self._inside(table[["map_x", "map_y"]].to_numpy(float))

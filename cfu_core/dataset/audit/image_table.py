@@ -19,7 +19,7 @@ def browse_table(dataset: Dataset, split: Split, survey: Survey, findings: Itera
     -------
     pandas.DataFrame
         ``path``, ``label``, ``group``, ``digest``, ``partition``, ``width``, ``height``, ``size_bytes``, ``pixels``,
-        the columns of ``survey.table``, ``problems`` (kinds of findings, each between blanks) and ``copies`` (images
+        the columns of ``survey.table``, ``findings`` (kinds of findings, each between blanks) and ``copies`` (images
         that a finding puts together have the same number; NaN elsewhere).
     """
     images = dataset.images
@@ -28,16 +28,16 @@ def browse_table(dataset: Dataset, split: Split, survey: Survey, findings: Itera
     table["partition"] = images["path"].map(split.assignment)
     table = pd.concat([table, survey.table.reset_index(drop=True)], axis=1)
     row_of = pd.Series(np.arange(len(images)), index=images["path"])
-    problems, copies = np.full(len(images), "", object), np.full(len(images), np.nan)
+    kinds, copies = np.full(len(images), "", object), np.full(len(images), np.nan)
     number = 0
     for finding in findings:
         for together in finding.paths:
             rows = row_of.reindex(together).dropna().to_numpy(int)
-            problems[rows] += f" {finding.kind} "
+            kinds[rows] += f" {finding.kind} "
             if len(rows) > 1:
                 copies[rows] = number
                 number += 1
-    table["problems"] = pd.Series(problems, dtype="str")
+    table["findings"] = pd.Series(kinds, dtype="str")
     table["copies"] = copies
     return table
 

@@ -14,7 +14,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from cfu_core.dataset.dataset import Problem
+from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.file_names import (
     escape,
     holds_archive,
@@ -93,7 +93,7 @@ class ZipTree:
     ----------
     files, folders : list of str
         POSIX paths within the archive, sorted, without what operating systems leave behind.
-    problems : list of Problem
+    issues : list of ImportIssue
         Always empty: what would be one elsewhere refuses an archive.
 
     Raises
@@ -106,7 +106,7 @@ class ZipTree:
 
     def __init__(self, path: Path, *, limits: ImportLimits) -> None:
         self.name = path.name
-        self.problems: list[Problem] = []
+        self.issues: list[ImportIssue] = []
         self._limits = limits
         self._lock = Lock()
         with storage_errors(path):

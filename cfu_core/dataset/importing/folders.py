@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import Self
 
-from cfu_core.dataset.dataset import Problem
+from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.archive import ImportLimits
 from cfu_core.dataset.importing.copying import CAN_TELL_LINKS
 from cfu_core.dataset.importing.file_names import is_leftover
@@ -26,13 +26,13 @@ class FolderTree:
     ----------
     files, folders : list of str
         POSIX paths relative to `root`, sorted, without what operating systems leave behind.
-    problems : list of Problem
+    issues : list of ImportIssue
         Folders that could not be entered, and names that are no text.
     """
 
     def __init__(self, root: Path, *, limits: ImportLimits) -> None:
         self.name = str(root)
-        self.problems: list[Problem] = []
+        self.issues: list[ImportIssue] = []
         self.files: list[str] = []
         self.folders: list[str] = []
         self._root, self._limits = root, limits
@@ -79,13 +79,13 @@ class FolderTree:
         path = here + name
         if (self._root / path).is_symlink():
             detail = f"{path} is a link to a folder, which is not followed."
-            self.problems.append(Problem(path=path, kind="link", detail=detail))
+            self.issues.append(ImportIssue(path=path, kind="link", detail=detail))
             return False
         self.folders.append(path)
         return True
 
     def _named(self, here: str, name: str) -> bool:
-        """Whether a name can be used at all; one that is no text becomes a problem."""
+        """Whether a name can be used at all; one that is no text becomes an issue."""
         if is_leftover(name):
             return False
         if name.isascii():
@@ -94,14 +94,14 @@ class FolderTree:
         legible = path.encode("utf-8", "replace").decode()
         if legible != path:
             detail = f"{legible} has a name that is no UTF-8 text. Rename it."
-            self.problems.append(Problem(path=legible, kind="name", detail=detail))
+            self.issues.append(ImportIssue(path=legible, kind="name", detail=detail))
         return legible == path
 
     def _not_entered(self, error: OSError) -> None:
         path = Path(error.filename).relative_to(self._root).as_posix()
         kind = "no-permission" if isinstance(error, PermissionError) else "unreadable"
         detail = f"The folder {path} cannot be opened: {error.strerror}."
-        self.problems.append(Problem(path=path, kind=kind, detail=detail))
+        self.issues.append(ImportIssue(path=path, kind=kind, detail=detail))
 
 
 class ListedFiles:

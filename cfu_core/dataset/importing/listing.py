@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cfu_core.dataset.dataset import Problem
+from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.archive import ZipTree
 from cfu_core.dataset.importing.file_names import MANIFEST, escape, is_image, is_manifest, tidy
 from cfu_core.dataset.importing.folders import FolderTree, ListedFiles
@@ -46,7 +46,7 @@ class Listing:
     """The images of a source, sorted by path, and what was found amiss so far."""
 
     entries: tuple[Entry, ...]
-    problems: tuple[Problem, ...]
+    issues: tuple[ImportIssue, ...]
     drawn: bool = False
 
 
@@ -82,14 +82,14 @@ def list_manifest(files: ListedFiles, data: bytes, *, name: str) -> Listing:
     return _listing(manifest, {row.path: row.path for row in manifest.rows}, where=files.name)
 
 
-def problem_from(path: str, error: ImageError) -> Problem:
-    """The line in the list of problems for an image that cannot be used."""
-    return Problem(path=path, kind=error.kind, detail=str(error))
+def issue_from(path: str, error: ImageError) -> ImportIssue:
+    """The line in the list of issues for an image that cannot be used."""
+    return ImportIssue(path=path, kind=error.kind, detail=str(error))
 
 
-def told(problems: Iterable[Problem]) -> str:
-    """The first few problems as a sentence; empty where there are none."""
-    lines = [problem.detail for problem in problems]
+def told(issues: Iterable[ImportIssue]) -> str:
+    """The first few issues as a sentence; empty where there are none."""
+    lines = [issue.detail for issue in issues]
     more = f" And {len(lines) - 3} more." if len(lines) > 3 else ""
     return " ".join(lines[:3]) + more
 
@@ -110,36 +110,36 @@ def _wrapping(files: list[str], folders: list[str]) -> str:
 
 
 def _by_classes(tree: FolderTree | ZipTree, files: dict[str, str], folders: list[str]) -> Listing:
-    entries, problems = [], list(tree.problems)
+    entries, issues = [], list(tree.issues)
     for path, file in files.items():
         if not is_image(path):
             detail = f"{path} is left out: it is no image by its name."
-            problems.append(Problem(path=path, kind="not-an-image", detail=detail))
+            issues.append(ImportIssue(path=path, kind="not-an-image", detail=detail))
         elif "/" not in path:
             detail = f"{path} is left out: it lies in no class folder."
-            problems.append(Problem(path=path, kind="no-class", detail=detail))
+            issues.append(ImportIssue(path=path, kind="no-class", detail=detail))
         else:
             entries.append(Entry(path=path, file=file, label=path.partition("/")[0]))
     if not entries:
-        raise _no_classes(tree, files, problems)
+        raise _no_classes(tree, files, issues)
     labels = {entry.label for entry in entries}
     for folder in folders:
         if "/" not in folder and folder not in labels:
             detail = f"The class folder {folder} holds no image."
-            problems.append(Problem(path=folder, kind="empty-class", detail=detail))
-    return _sorted(entries, problems)
+            issues.append(ImportIssue(path=folder, kind="empty-class", detail=detail))
+    return _sorted(entries, issues)
 
 
-def _no_classes(tree: FolderTree | ZipTree, files: dict[str, str], problems: list[Problem]) -> DatasetError:
+def _no_classes(tree: FolderTree | ZipTree, files: dict[str, str], issues: list[ImportIssue]) -> DatasetError:
     images = [path for path in files if is_image(path)]
     if images:
         example = images[0]
         what = "one image that lies" if len(images) == 1 else f"{len(images):,} images that lie"
         found = f"{tree.name} holds {what} in no class folder, such as {example}."
         return tree.refusal(found, _EXPECTED, "Move the images into a folder for each class.")
-    if not files and not tree.folders and not problems:
+    if not files and not tree.folders and not issues:
         return tree.refusal(f"{tree.name} is empty.", _EXPECTED, "Choose another one.")
-    found = f"{tree.name} holds no image. {told(problems)}".strip()
+    found = f"{tree.name} holds no image. {told(issues)}".strip()
     return tree.refusal(found, f"{_EXPECTED} Images end in {', '.join(EXTENSIONS)}.", "Choose another one.")
 
 
@@ -161,14 +161,14 @@ def _by_manifest(tree: FolderTree | ZipTree, files: dict[str, str], manifest: st
             )
         paths[row.path] = known.spelled(row.path)
     listing = _listing(parsed, paths, where=where)
-    named = {entry.path for entry in listing.entries} | {problem.path for problem in listing.problems}
+    named = {entry.path for entry in listing.entries} | {issue.path for issue in listing.issues}
     extra = [
-        Problem(path=path, kind="not-listed", detail=f"{path} is left out: {manifest} does not name it.")
+        ImportIssue(path=path, kind="not-listed", detail=f"{path} is left out: {manifest} does not name it.")
         for path in files
         if is_image(path) and path not in named
     ]
     entries = [entry._replace(file=files.get(entry.path, top + entry.path)) for entry in listing.entries]
-    return _sorted(entries, [*tree.problems, *listing.problems, *extra], drawn=listing.drawn)
+    return _sorted(entries, [*tree.issues, *listing.issues, *extra], drawn=listing.drawn)
 
 
 class _Known:
@@ -188,25 +188,25 @@ class _Known:
 def _listing(manifest: Manifest, paths: dict[str, str], *, where: str) -> Listing:
     """Entries of a manifest's rows; `paths` gives the dataset's path for each path as written."""
     entries: dict[str, Entry] = {}
-    problems = list(manifest.problems)
+    issues = list(manifest.issues)
     for row in manifest.rows:
         path = paths[row.path]
         if path in entries:
             detail = f"Line {row.line} names {path} again, as {row.label}; its first line counts."
-            problems.append(Problem(path=path, kind="listed-twice", detail=detail))
+            issues.append(ImportIssue(path=path, kind="listed-twice", detail=detail))
         elif not is_image(path):
             detail = f"{path} is left out: it is no image by its name."
-            problems.append(Problem(path=path, kind="not-an-image", detail=detail))
+            issues.append(ImportIssue(path=path, kind="not-an-image", detail=detail))
         else:
             entries[path] = Entry(path=path, file=path, label=row.label, group=row.group, box=row.box)
     if not entries:
-        raise DatasetError(f"{where} names no usable image. {told(problems)}", "", "Mend its rows.")
-    return _sorted(entries.values(), problems, drawn=manifest.drawn)
+        raise DatasetError(f"{where} names no usable image. {told(issues)}", "", "Mend its rows.")
+    return _sorted(entries.values(), issues, drawn=manifest.drawn)
 
 
-def _sorted(entries: Iterable[Entry], problems: Iterable[Problem], *, drawn: bool = False) -> Listing:
+def _sorted(entries: Iterable[Entry], issues: Iterable[ImportIssue], *, drawn: bool = False) -> Listing:
     return Listing(
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
-        problems=tuple(sorted(problems, key=lambda problem: (problem.path, problem.kind, problem.detail))),
+        issues=tuple(sorted(issues, key=lambda issue: (issue.path, issue.kind, issue.detail))),
         drawn=drawn,
     )

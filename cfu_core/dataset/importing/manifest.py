@@ -4,7 +4,7 @@ import csv
 import io
 from dataclasses import dataclass
 
-from cfu_core.dataset.dataset import Problem
+from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import DatasetError
 
@@ -46,14 +46,14 @@ class Manifest:
     ----------
     rows : tuple of ManifestRow
         In the order of the file.
-    problems : tuple of Problem
+    issues : tuple of ImportIssue
         Rows that cannot be used.
     drawn : bool
         Every row has the origin ``drawn``.
     """
 
     rows: tuple[ManifestRow, ...]
-    problems: tuple[Problem, ...]
+    issues: tuple[ImportIssue, ...]
     drawn: bool
 
 
@@ -75,18 +75,18 @@ def parse_manifest(data: bytes, *, name: str) -> Manifest:
     """
     lines = _lines(data, name)
     columns = _columns(lines[0][1] if lines else [], name)
-    rows, problems, origins = [], [], set()
+    rows, issues, origins = [], [], set()
     for line, cells in lines[1:]:
         values = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
         origins.add(values.get("origin", "").lower())
-        row, problem = _row(line, values, name)
+        row, issue = _row(line, values, name)
         if row is not None:
             rows.append(row)
-        if problem is not None:
-            problems.append(problem)
+        if issue is not None:
+            issues.append(issue)
     if not origins:
         raise DatasetError(f"{name} has a header but no row.", _EXPECTED, "Add a row for each image.")
-    return Manifest(rows=tuple(rows), problems=tuple(problems), drawn=origins == {"drawn"})
+    return Manifest(rows=tuple(rows), issues=tuple(issues), drawn=origins == {"drawn"})
 
 
 def _lines(data: bytes, name: str) -> list[tuple[int, list[str]]]:
@@ -120,20 +120,20 @@ def _columns(header: list[str], name: str) -> list[str]:
     return columns
 
 
-def _row(line: int, values: dict[str, str], name: str) -> tuple[ManifestRow | None, Problem | None]:
+def _row(line: int, values: dict[str, str], name: str) -> tuple[ManifestRow | None, ImportIssue | None]:
     """What a line says, unless it says too little, and what is wrong with it; a wrong box costs no image."""
     path, label = values.get("path", ""), values.get("label", "")
     if not path:
-        return None, Problem(path=f"{name}:{line}", kind="no-path", detail=f"Line {line} of {name} names no image.")
+        return None, ImportIssue(path=f"{name}:{line}", kind="no-path", detail=f"Line {line} of {name} names no image.")
     if not label:
-        return None, Problem(path=path, kind="no-label", detail=f"Line {line} of {name} gives {path} no label.")
-    box, problem = None, None
+        return None, ImportIssue(path=path, kind="no-label", detail=f"Line {line} of {name} gives {path} no label.")
+    box, issue = None, None
     try:
         box = _box([values.get(column, "") for column in BOX_COLUMNS])
     except ValueError as error:
         detail = f"Line {line} of {name}: {error}. The image is kept without a box."
-        problem = Problem(path=path, kind="box", detail=detail)
-    return ManifestRow(line=line, path=path, label=label, group=values.get("group", ""), box=box), problem
+        issue = ImportIssue(path=path, kind="box", detail=detail)
+    return ManifestRow(line=line, path=path, label=label, group=values.get("group", ""), box=box), issue
 
 
 def _box(cells: list[str]) -> Box | None:

@@ -15,11 +15,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from cfu_core.dataset.dataset import Dataset, Problem, checked_name, new_dataset
+from cfu_core.dataset.dataset import Dataset, ImportIssue, checked_name, new_dataset
 from cfu_core.dataset.importing.archive import ImportLimits, ZipTree
 from cfu_core.dataset.importing.copying import Carried, Shelf, carry, put
 from cfu_core.dataset.importing.folders import FolderTree, ListedFiles
-from cfu_core.dataset.importing.listing import Entry, Listing, list_manifest, list_tree, problem_from, told
+from cfu_core.dataset.importing.listing import Entry, Listing, issue_from, list_manifest, list_tree, told
 from cfu_core.dataset.importing.staging import Staging
 from cfu_core.dataset.importing.uploads import discard_upload, incoming, stage_upload
 from cfu_core.dataset.importing.workers import Crew, in_batches, one_by_one
@@ -33,7 +33,7 @@ __all__ = ["ImportLimits", "discard_upload", "import_source", "scan_source", "st
 
 Progress = Callable[[int, int], None]
 Tree = FolderTree | ZipTree | ListedFiles
-Judged = tuple[dict[str, Any] | None, Problem | None]  # the row of an image, unless it cannot be used; what is wrong
+Judged = tuple[dict[str, Any] | None, ImportIssue | None]  # the row of an image unless it cannot be used; its issue
 
 _MANY = 3000  # images from which it pays to start processes
 
@@ -62,7 +62,7 @@ def import_source(
     Returns
     -------
     Dataset
-        Saved. Images that cannot be used are in its `problems`. The same content under the same name has the same
+        Saved. Images that cannot be used are in its `import_issues`. The same content under the same name has the same
         id, and no image is stored twice.
 
     Raises
@@ -114,16 +114,16 @@ def _passed(
         listing = list_images()
         # Closed at once on an error: no thread or process may still write when the staging folder goes.
         with closing(_judged(tree, listing.entries, shelf, limits)) as batches:
-            rows, problems = _counted(batches, listing, progress)
+            rows, issues = _counted(batches, listing, progress)
     if not rows:
         raise DatasetError(
-            f"{source} holds no usable image. {told(problems)}", "", "Mend the images, or choose another source."
+            f"{source} holds no usable image. {told(issues)}", "", "Mend the images, or choose another source."
         )
     uploaded = source.is_relative_to(incoming())
     return new_dataset(
         images_table(rows),
         name=name or _default_name(source),
-        problems=problems,
+        import_issues=issues,
         drawn=listing.drawn,
         source=f"uploaded {source.name}" if uploaded else str(source),
     )
@@ -164,17 +164,17 @@ def _default_name(source: Path) -> str:
 
 def _counted(
     batches: Generator[list[Judged], None, None], listing: Listing, progress: Progress | None
-) -> tuple[list[dict[str, Any]], list[Problem]]:
-    rows, problems, done = [], list(listing.problems), 0
+) -> tuple[list[dict[str, Any]], list[ImportIssue]]:
+    rows, issues, done = [], list(listing.issues), 0
     report = progress or (lambda done, total: None)
     report(done, len(listing.entries))
     for batch in batches:
         rows += [row for row, _ in batch if row is not None]
-        problems += [problem for _, problem in batch if problem is not None]
+        issues += [issue for _, issue in batch if issue is not None]
         done += len(batch)
         report(done, len(listing.entries))
-    problems.sort(key=lambda problem: (problem.path, problem.kind, problem.detail))
-    return rows, problems
+    issues.sort(key=lambda issue: (issue.path, issue.kind, issue.detail))
+    return rows, issues
 
 
 def _judged(
@@ -212,7 +212,7 @@ def _judge(tree: Tree, entry: Entry, shelf: Shelf | None, limits: ImportLimits) 
             data = tree.read(entry.file)
             header = check(data, name=entry.path)
         except ImageError as error:
-            return None, problem_from(entry.path, error)
+            return None, issue_from(entry.path, error)
         carried = put(data, header, shelf)
     return _accepted(entry, carried)
 
@@ -228,4 +228,4 @@ def _accepted(entry: Entry, carried: Carried) -> Judged:
         f"{entry.path} has {carried.width} × {carried.height} pixels, and its box {entry.box} reaches outside. "
         "The image is kept without a box."
     )
-    return row, Problem(path=entry.path, kind="box", detail=detail)
+    return row, ImportIssue(path=entry.path, kind="box", detail=detail)

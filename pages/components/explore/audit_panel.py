@@ -19,12 +19,13 @@ def audit_panel(view: View) -> None:
         st.success(f"Nothing was found{waiting}.", icon=":material/verified:")
     for finding in view.findings:
         _finding(view, finding)
-    if view.data.problems:
-        with st.expander(f"Left out at the import ({len(view.data.problems)})", icon=":material/file_open:"):
+    if view.data.import_issues:
+        with st.expander(f"Left out at the import ({len(view.data.import_issues)})", icon=":material/file_open:"):
             st.caption("Mend these files and import again, or go on without them.")
-            problems = [{"File": p.path, "Kind": p.kind, "What is wrong": p.detail} for p in view.data.problems]
+            found = view.data.import_issues
+            issues = [{"File": issue.path, "Kind": issue.kind, "What is wrong": issue.detail} for issue in found]
             wide = st.column_config.TextColumn(width="large")
-            st.dataframe(pd.DataFrame(problems), hide_index=True, column_config={"What is wrong": wide})
+            st.dataframe(pd.DataFrame(issues), hide_index=True, column_config={"What is wrong": wide})
 
 
 def _finding(view: View, finding: Finding) -> None:
@@ -49,7 +50,7 @@ def _finding(view: View, finding: Finding) -> None:
 
 def _show(finding: Finding) -> None:
     """Only the images of a finding; copies beside each other."""
-    change(Filter(problems=(finding.kind,)))
+    change(Filter(findings=(finding.kind,)))
     if any(len(together) > 1 for together in finding.paths):
         st.session_state["sort"] = "copies"
         st.session_state["down"] = False

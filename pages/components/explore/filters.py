@@ -77,7 +77,7 @@ def widgets(data: Dataset, chosen: Filter, kinds: dict[str, str]) -> None:
             if data.has_groups:
                 _group(data, chosen)
             if kinds:
-                _pills("Finding of the audit", "problems", list(kinds), chosen.problems, lambda k: kinds.get(k, k))
+                _pills("Finding of the audit", "findings", list(kinds), chosen.findings, lambda k: kinds.get(k, k))
             st.caption("Ranges of measures, and outlines on the map: draw them in the panels Measures and Map.")
         _kept(data, chosen)
 
@@ -136,7 +136,7 @@ def chips(chosen: Filter, kinds: dict[str, str]) -> None:
     if not chosen:
         return
     parts: list[tuple[str, Filter]] = []
-    for field in ("classes", "partitions", "groups", "problems"):
+    for field in ("classes", "partitions", "groups", "findings"):
         for value in getattr(chosen, field):
             rest = tuple(v for v in getattr(chosen, field) if v != value)
             shown = kinds.get(value, charts.SHORT.get(value, value)) or "without a group"

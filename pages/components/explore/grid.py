@@ -78,7 +78,7 @@ def grid(view: View, passes: np.ndarray) -> None:
 def tile_of(view: View, row: int) -> Tile:
     """One image for a grid, with what the audit says of it."""
     record = view.table.iloc[row]
-    kinds = dict.fromkeys(record["problems"].split())
+    kinds = dict.fromkeys(record["findings"].split())
     try:
         picture, broken = cached.thumbnail(view.data, row), ""
     except CfuError as error:

@@ -92,7 +92,7 @@ def _facts(view: View, row: int) -> None:
         f"{charts.SHORT.get(record['partition'], 'no partition')}{group}  \n"
         f"{record['width']} × {record['height']} pixels · {record['size_bytes'] / 1000:,.0f} kB"
     )
-    for kind in dict.fromkeys(record["problems"].split()):
+    for kind in dict.fromkeys(record["findings"].split()):
         st.warning(view.kinds.get(kind, kind), icon=":material/warning:")
     rows = []
     for name, facts in MEASURES.items():

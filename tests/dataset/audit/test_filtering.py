@@ -20,7 +20,7 @@ TABLE = pd.DataFrame(
         "group": ["dish 1", "dish 2", "dish 1", "", ""],
         "partition": ["training", "test", "training", "validation", "test"],
         "brightness": [10.0, 20.0, 30.0, 40.0, np.nan],
-        "problems": [" blurred ", "", " near-duplicate blurred ", " leak ", ""],
+        "findings": [" blurred ", "", " near-duplicate blurred ", " leak ", ""],
         "map_x": [0.0, 1.0, 2.0, 3.0, np.nan],
         "map_y": [0.0, 0.0, 0.0, 0.0, np.nan],
     }
@@ -30,7 +30,7 @@ EVERYTHING = Filter(
     classes=("E", "GM"),
     partitions=("training",),
     groups=("dish 1",),
-    problems=("blurred", "leak"),
+    findings=("blurred", "leak"),
     name="A & b=c ü",
     ranges={"brightness": (10.0, 30.5), "sharpness": (-1.0, 0.25)},
     lasso=SQUARE,
@@ -50,9 +50,9 @@ EVERYTHING = Filter(
         (Filter(name=".*"), []),
         (Filter(ranges={"brightness": (20, 30)}), [1, 2]),
         (Filter(ranges={"brightness": (-100, 100)}), [0, 1, 2, 3]),
-        (Filter(problems=("blurred",)), [0, 2]),
-        (Filter(problems=("leak", "near-duplicate")), [2, 3]),
-        (Filter(problems=("blur",)), []),
+        (Filter(findings=("blurred",)), [0, 2]),
+        (Filter(findings=("leak", "near-duplicate")), [2, 3]),
+        (Filter(findings=("blur",)), []),
         (Filter(lasso=SQUARE), [1, 2]),
         (Filter(lasso=SQUARE, classes=("GM",)), [2]),
         (Filter(classes=("no such",)), []),
@@ -64,7 +64,7 @@ def test_rows_that_pass(chosen, rows):
 
 def test_what_was_not_measured_yet_asks_for_nothing():
     bare = TABLE[["path", "label", "group", "partition"]]
-    assert Filter(ranges={"brightness": (0, 1)}, lasso=SQUARE, problems=("leak",)).mask(bare).all()
+    assert Filter(ranges={"brightness": (0, 1)}, lasso=SQUARE, findings=("leak",)).mask(bare).all()
 
 
 def test_a_filter_survives_the_url():

@@ -59,7 +59,7 @@ def test_one_table_of_everything(small_dataset):
     table = browse_table(small_dataset, split, load_survey(small_dataset), findings)
     assert table["path"].tolist() == paths.tolist()
     assert table["partition"].tolist() == [split.assignment[path] for path in paths]
-    assert {row: table["problems"].iat[row].split() for row in (3, 5, 7, 9)} == {
+    assert {row: table["findings"].iat[row].split() for row in (3, 5, 7, 9)} == {
         3: ["blurred"],
         5: ["blurred", "leak"],
         7: ["leak"],

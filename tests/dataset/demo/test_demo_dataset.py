@@ -238,7 +238,7 @@ def test_the_importer_takes_the_images_and_leaves_the_truth_alone(tmp_path: Path
     scan = scan_source(write_demo(tmp_path / "demo", seed=2, counts={"CFU-E": 2, "CFU-GM": 1}))
     assert len(scan.images) == 3
     assert scan.images[BOX_COLUMNS].isna().all(axis=None)
-    assert not len(scan.problems)
+    assert not len(scan.import_issues)
 
 
 def test_the_same_bytes_whatever_the_number_of_workers(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_blank_bitmaps_are_no_bomb(write_zip):
 def test_an_image_that_is_too_large_is_left_out_unread(write_zip, picture):
     path = write_zip({"A/1.png": picture(1), "B/1.bmp": b"BM" + bytes(5000)})
     found = import_source(path, limits=ImportLimits(image_bytes=4000))
-    assert [(problem.path, problem.kind) for problem in found.problems] == [("B/1.bmp", "too-large")]
+    assert [(issue.path, issue.kind) for issue in found.import_issues] == [("B/1.bmp", "too-large")]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_what_operating_systems_leave_is_skipped(write_zip, picture):
         )
     )
     assert found.images["path"].tolist() == ["A/1.png", "B/1.png"]
-    assert found.problems == ()
+    assert found.import_issues == ()
 
 
 def test_random_damage_ends_in_a_dataset_or_an_error(tmp_path: Path, left_behind):

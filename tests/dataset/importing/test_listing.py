@@ -17,7 +17,7 @@ def labels(found: Dataset) -> dict[str, str]:
 
 
 def kinds(found: Dataset) -> list[tuple[str, str]]:
-    return [(problem.path, problem.kind) for problem in found.problems]
+    return [(issue.path, issue.kind) for issue in found.import_issues]
 
 
 @pytest.fixture(params=["folder", "zip"])
@@ -46,7 +46,7 @@ def test_a_folder_for_each_class(make, picture):
         "CFU-PreB/e.tif": "CFU-PreB",
     }
     assert found.images["extension"].tolist() == [".png", ".png", ".bmp", ".jpg", ".tif"]
-    assert found.problems == ()
+    assert found.import_issues == ()
     assert found.name == "plates"
 
 
@@ -92,7 +92,7 @@ def test_bad_images_are_listed_and_left_out(make, picture):
         ("B/cut.jpg", "truncated"),
         ("B/damaged.png", "unreadable"),
     ]
-    assert all(problem.path in problem.detail for problem in found.problems)
+    assert all(issue.path in issue.detail for issue in found.import_issues)
 
 
 def test_other_files_in_a_folder_are_listed(write_tree, picture):
@@ -109,7 +109,7 @@ def test_what_operating_systems_leave_in_a_folder_is_skipped(write_tree, picture
     leftovers = [".DS_Store", "A/Thumbs.db", "A/desktop.ini", "A/._1.png", "__MACOSX/A/1.png", ".git/x.png"]
     found = import_source(write_tree({"A/1.png": picture(1)} | dict.fromkeys(leftovers, b"junk")))
     assert labels(found) == {"A/1.png": "A"}
-    assert found.problems == ()
+    assert found.import_issues == ()
 
 
 def test_images_without_any_class(make, picture):
@@ -222,7 +222,7 @@ def test_manifest(make, picture, coding, separator, top, ending):
     assert found.has_groups
     assert found.images[BOX_COLUMNS].iloc[0].tolist() == [0, 1, 5, 6]
     assert found.images[BOX_COLUMNS].iloc[1:].isna().all(axis=None)
-    assert found.problems == ()
+    assert found.import_issues == ()
     assert not found.drawn
 
 
@@ -290,7 +290,7 @@ def test_a_manifest_may_spell_a_path_in_another_way(make, picture):
     files = {"A/1.png": picture(1), "A/2.png": picture(2), "A/e\u0301.png": picture(3)}
     found = import_source(make({"manifest.csv": rows.encode()} | files))
     assert labels(found) == {"A/1.png": "x", "A/2.png": "x", "A/e\u0301.png": "y"}
-    assert found.problems == ()
+    assert found.import_issues == ()
 
 
 @pytest.mark.parametrize(

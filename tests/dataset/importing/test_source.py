@@ -42,10 +42,10 @@ def test_a_scan_writes_nothing(cfu_home: Path, plates):
 def test_import_and_scan_agree(plates):
     scanned, imported = scan_source(plates), import_source(plates)
     pd.testing.assert_frame_equal(scanned.images, imported.images)
-    assert (scanned.id, scanned.problems) == (imported.id, imported.problems)
+    assert (scanned.id, scanned.import_issues) == (imported.id, imported.import_issues)
     loaded = load_dataset(imported.id)
     pd.testing.assert_frame_equal(loaded.images, imported.images)
-    assert loaded.problems == imported.problems
+    assert loaded.import_issues == imported.import_issues
     assert loaded.source == str(plates)
     assert loaded.duplicates() == [["A/0.png", "A/copy.png"]]
     for index in range(len(loaded.images)):
@@ -122,7 +122,7 @@ def test_results_do_not_depend_on_threads(plates, monkeypatch, cpus):
     monkeypatch.setattr(os, "cpu_count", lambda: cpus)
     found = scan_source(plates)
     pd.testing.assert_frame_equal(found.images, expected.images)
-    assert found.problems == expected.problems
+    assert found.import_issues == expected.import_issues
 
 
 @pytest.mark.parametrize("kind", ["folder", "manifest", "csv", "zip"])
@@ -157,10 +157,10 @@ def test_many_images_become_the_same_dataset(monkeypatch, tmp_path: Path, write_
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     found = import_source(source, limits=limits)
     pd.testing.assert_frame_equal(found.images, expected.images)
-    assert found.problems == expected.problems
+    assert found.import_issues == expected.import_issues
     assert found.id == expected.id
     assert len(found.images) == (14 if kind == "folder" else 13)
-    assert {problem.kind for problem in found.problems} > {"empty", "truncated", "unreadable", "too-large"}
+    assert {issue.kind for issue in found.import_issues} > {"empty", "truncated", "unreadable", "too-large"}
     assert all(found.read_image(row).shape == (6, 5, 3) for row in range(len(found.images)))
 
 
@@ -386,7 +386,7 @@ def test_without_permission(plates):
             os.setuid(65534)
         os.environ["CFU_HOME"] = str(home)
         made = import_source(root)
-        print(len(made.images), [(problem.path, problem.kind) for problem in made.problems])
+        print(len(made.images), [(issue.path, issue.kind) for issue in made.import_issues])
         os.environ["CFU_HOME"] = str(closed)
         for source in (root, root / "closed"):
             try:
@@ -454,7 +454,7 @@ def test_a_full_disk(small_disk: Path, plates, write_tree, monkeypatch, count, s
 def test_real_images(real_images: Path):
     made = import_source(real_images / "blood_lineages")
     assert made.counts == {"erythroblast": 208, "immature_granulocyte": 396, "lymphocyte": 124}
-    assert made.problems == ()
+    assert made.import_issues == ()
     assert made.read_image(0).shape == (made.images["height"][0], made.images["width"][0], 3)
     assert len(stored()) == made.images["digest"].nunique()
     delete_dataset(made.id)

@@ -37,7 +37,7 @@ def test_a_folder_is_staged_with_its_paths(cfu_home: Path, picture):
     assert (staged / "plates" / "README.txt").stat().st_size == 0
     found = import_source(staged)
     assert found.images["path"].tolist() == ["A/1 é 🧫.png", "B/day 2/2.png"]
-    assert [(problem.path, problem.kind) for problem in found.problems] == [("README.txt", "not-an-image")]
+    assert [(issue.path, issue.kind) for issue in found.import_issues] == [("README.txt", "not-an-image")]
     discard_upload(staged)
     assert list((cfu_home / "incoming").iterdir()) == []
 
