@@ -38,7 +38,7 @@ from benchmarks.relay import Relay
 from cfu_core import PROJECT
 from cfu_core.dataset.demo.frame import draw_frame
 from cfu_core.dataset.importing.source import import_source
-from cfu_core.imaging.contrast import as_scikit_image, clahe
+from cfu_core.imaging.contrast import clahe, scikit_image_clip_limit
 from pages.components.server.warmup import warm_up
 
 CORES = 2
@@ -240,7 +240,7 @@ def compare_clahe() -> None:
     """Figure 4."""
     image = square("BFU-E", 0)
     light = np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[..., 0])
-    limit = as_scikit_image(2.0)
+    limit = scikit_image_clip_limit(2.0)
     ours = _quickest(lambda: clahe(image, clip_limit=2.0, tiles=8), 30)
     colour = _quickest(lambda: equalize_adapthist(image, kernel_size=SIDE // 8, clip_limit=limit), 5)
     alone = _quickest(lambda: equalize_adapthist(light, kernel_size=SIDE // 8, clip_limit=limit), 5)

@@ -1,4 +1,4 @@
-"""A setting is declared once: the widget, the check, the JSON and the documentation come from its declaration."""
+"""A setting is declared once: the widget, the validate, the JSON and the documentation come from its declaration."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -28,7 +28,7 @@ def setting(owner: type, name: str) -> Setting:
     return next(f.metadata["setting"] for f in fields(owner) if f.name == name)
 
 
-def check(instance: Any, error: type[CfuError]) -> None:
+def validate(instance: Any, error: type[CfuError]) -> None:
     """Hold every declared field of a dataclass instance against its declaration.
 
     Raises

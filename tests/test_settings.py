@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import pytest
 
 from cfu_core.errors import RecipeError
-from cfu_core.settings import Setting, check, declare, setting
+from cfu_core.settings import Setting, declare, setting, validate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ def test_a_declaration_carries_what_a_person_needs_to_know():
     "values", [{}, {"heat": -10}, {"heat": 250.0}, {"minutes": 0}, {"minutes": 60}, {"below": 0}, {"mode": "grill"}]
 )
 def test_values_within_their_limits_pass(values):
-    check(Oven(**values), RecipeError)
+    validate(Oven(**values), RecipeError)
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_values_within_their_limits_pass(values):
 )
 def test_other_values_are_refused_by_name_value_and_limits(values, told):
     with pytest.raises(RecipeError, match=told):
-        check(Oven(**values), RecipeError)
+        validate(Oven(**values), RecipeError)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cfu_core.bundle.contents import ONNX, REMEDY, SELFTEST, Bundle, check_files, inside, open_bundle
+from cfu_core.bundle.contents import GET_AGAIN, ONNX, SELFTEST, Bundle, check_files, member_path, open_bundle
 from cfu_core.errors import BundleError
 from cfu_core.imaging import recipe as recipes
 from cfu_core.imaging.cropping import Box
@@ -39,7 +39,7 @@ def onnx_network(bundle: Bundle) -> Network:
     try:
         session = onnxruntime.InferenceSession(str(bundle.folder / ONNX), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own errors share no class
-        raise BundleError(f"{ONNX} cannot be loaded: {error}.", "", REMEDY) from error
+        raise BundleError(f"{ONNX} cannot be loaded: {error}.", "", GET_AGAIN) from error
     return lambda images: session.run(["probabilities"], {"images": images})[0]
 
 
@@ -78,7 +78,7 @@ def self_test(bundle: Bundle, network: Network) -> SelfTest:
         A probability differs by more than is allowed.
     """
     told = json.loads((bundle.folder / SELFTEST).read_bytes())
-    images = [read(inside(bundle.folder, each["file"])) for each in told["images"]]
+    images = [read(member_path(bundle.folder, each["file"])) for each in told["images"]]
     boxes = [Box(*each["box"]) if each["box"] else None for each in told["images"]]
     expected = np.array([[each["probabilities"][name] for name in bundle.classes] for each in told["images"]])
     apart = np.abs(classify(bundle, images, network, boxes) - expected).max(axis=1)
@@ -89,7 +89,7 @@ def self_test(bundle: Bundle, network: Network) -> SelfTest:
             f"The bundle gives other probabilities than the dashboard: {told['images'][worst]['path']} differs by "
             f"{largest:.2g}.",
             f"At most {allowed:g} is allowed.",
-            REMEDY,
+            GET_AGAIN,
         )
     return SelfTest(images=len(images), largest=largest, allowed=allowed)
 

@@ -27,7 +27,7 @@ from cfu_core.imaging.recipe import Recipe
 FORMAT = 1
 MANIFEST, ONNX, WEIGHTS, SELFTEST, CODE = "bundle.json", "model.onnx", "model.safetensors", "selftest.json", "code"
 #: Where an entry of ``bundle.json`` or a file is not what it was when the bundle was made.
-REMEDY = "Get the bundle again from whoever made it."
+GET_AGAIN = "Get the bundle again from whoever made it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def open_bundle(folder: Path) -> Bundle:
         raise BundleError(
             f"{MANIFEST} is not what it was when the bundle was made: {_told(changed)}.",
             "A network gives its own probabilities only with the recipe, classes and normalisation it was made with.",
-            REMEDY,
+            GET_AGAIN,
         )
     if made_as != (FORMAT, RECIPE_VERSION):
         raise BundleError(
@@ -110,21 +110,21 @@ def check_files(bundle: Bundle) -> int:
     BundleError
         One is missing or changed.
     """
-    for name, promised in bundle.facts["files"].items():
-        path = inside(bundle.folder, name)
+    for name, promised in bundle.manifest["files"].items():
+        path = member_path(bundle.folder, name)
         if not path.is_file():
-            raise BundleError(f"{name} is missing from the bundle.", "", REMEDY)
+            raise BundleError(f"{name} is missing from the bundle.", "", GET_AGAIN)
         found = _sha256(path)
         if found != promised:
             raise BundleError(
                 f"{name} is damaged or was changed: its SHA-256 begins with {found[:12]}.",
                 f"It began with {promised[:12]} when the bundle was made.",
-                REMEDY,
+                GET_AGAIN,
             )
-    return len(bundle.facts["files"])
+    return len(bundle.manifest["files"])
 
 
-def inside(folder: Path, name: str) -> Path:
+def member_path(folder: Path, name: str) -> Path:
     """A file of a bundle by its name, which must not lead out of it.
 
     Raises

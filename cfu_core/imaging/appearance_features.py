@@ -7,7 +7,7 @@ turned plate stays where it is.
 import cv2
 import numpy as np
 
-from cfu_core.imaging.measures import reduced
+from cfu_core.imaging.measures import shrink
 
 FEATURE_SIDE = 112  # pixels of the longer side; finer texture is mostly the camera's
 _LEVELS = np.arange(256)
@@ -55,7 +55,7 @@ def features(image: np.ndarray) -> np.ndarray:
     ndarray of float32, shape (len(NAMES),)
         Finite, in the order of `NAMES`; not scaled to each other.
     """
-    small = reduced(image, FEATURE_SIDE)
+    small = shrink(image, FEATURE_SIDE)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
     parts = (_colour(lab), *_patterns(lab[..., 0]), _co_occurrence(lab[..., 0]), _gradients(lab[..., 0]), _shape(lab))
     return np.concatenate(parts).astype(np.float32)

@@ -10,12 +10,12 @@ EDGE_LEVEL = 0.4  # where a cell ends, from what stands out elsewhere (0) to the
 PEAK_LEVEL = 0.8  # what a cell off the core exceeds somewhere; what lies far out of focus does not
 CELL_AREA = 20  # pixels; a spot that is smaller than this and than half of the core's own is dirt
 REACHES = (0.04, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3)  # how far from the core a cell may lie; 1 is the core's size
-STRANGERS = 0.4  # cells that belong to no colony, expected at most among those taken in
+MAX_UNRELATED = 0.4  # cells that belong to no colony, expected at most among those taken in
 OVERHANG = 0.1  # how far what is taken in may stretch beyond the reach; 1 is the core's size
-LEAST_REST = 0.05  # share of the frame that must lie beyond the farthest reach to tell what is common there
+MIN_REST = 0.05  # share of the frame that must lie beyond the farthest reach to tell what is common there
 
 
-class Whole(NamedTuple):
+class ColonyExtent(NamedTuple):
     """A colony with its outlying cells."""
 
     mask: np.ndarray
@@ -24,7 +24,7 @@ class Whole(NamedTuple):
     """Grey levels by which the core stands out from the rest of the frame."""
 
 
-def whole_colony(core: np.ndarray, fine: np.ndarray) -> Whole:
+def colony_extent(core: np.ndarray, fine: np.ndarray) -> ColonyExtent:
     """The cells of the core, and those around it that belong to it.
 
     How far away a cell may lie is told by the rest of the frame: so near that few strangers are expected between
@@ -39,7 +39,7 @@ def whole_colony(core: np.ndarray, fine: np.ndarray) -> Whole:
 
     Returns
     -------
-    Whole
+    ColonyExtent
     """
     elsewhere = float(np.quantile(fine[core == 0][::7], ELSEWHERE_QUANTILE))
     contrast = max(0.0, cv2.mean(fine, core)[0] - elsewhere)
@@ -58,19 +58,19 @@ def whole_colony(core: np.ndarray, fine: np.ndarray) -> Whole:
     size = float(np.sqrt(np.count_nonzero(core)))
     reach = _reach(nearest[like_own], away, size)
     taken = like_own & (nearest <= reach)
-    return Whole(taken[labels] & (away <= reach + OVERHANG * size) & cells, contrast)
+    return ColonyExtent(taken[labels] & (away <= reach + OVERHANG * size) & cells, contrast)
 
 
 def _reach(nearest: np.ndarray, away: np.ndarray, size: float) -> float:
     """How far from the core a cell may lie, in pixels, from each cell's distance and each pixel's."""
     farthest = REACHES[-1] * size
     rest = np.count_nonzero(away > farthest)
-    if rest < LEAST_REST * away.size:
+    if rest < MIN_REST * away.size:
         return 0.0
     density = np.count_nonzero((nearest > farthest) & np.isfinite(nearest)) / rest
     reach = 0.0
     for share in REACHES:
         ring = np.count_nonzero((away > 0) & (away <= share * size))
-        if density * ring <= STRANGERS:
+        if density * ring <= MAX_UNRELATED:
             reach = share * size
     return reach

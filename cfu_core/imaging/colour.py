@@ -16,7 +16,7 @@ STAIN_STRENGTH = (0.145, 0.085, 0.040)
 STAIN_GAIN = (1 / 3, 3.0)  # an image without a stain must not have its noise blown up into one
 
 
-def flatten(image: np.ndarray) -> np.ndarray:
+def flatten_background(image: np.ndarray) -> np.ndarray:
     """Even out uneven light: divide by the smooth background, keep its mean colour.
 
     Parameters
@@ -32,7 +32,7 @@ def flatten(image: np.ndarray) -> np.ndarray:
     return _as_bytes(image * (surface.mean(axis=(0, 1)) / surface))
 
 
-def neutral(image: np.ndarray) -> np.ndarray:
+def neutralise_background(image: np.ndarray) -> np.ndarray:
     """White balance on the empty background: its mean colour becomes grey of the same brightness.
 
     Parameters

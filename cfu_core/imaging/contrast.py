@@ -155,7 +155,7 @@ def _on_lightness(image: np.ndarray, change: Callable[[np.ndarray], np.ndarray])
     return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
 
 
-def clip_in_pixels(clip_limit: float, tile_area: int) -> int:
+def clip_limit_in_pixels(clip_limit: float, tile_area: int) -> int:
     """OpenCV's clip limit as the number of pixels at which a bin of a tile is cut.
 
     Parameters
@@ -168,7 +168,7 @@ def clip_in_pixels(clip_limit: float, tile_area: int) -> int:
     return max(1, int(clip_limit * tile_area / BINS))
 
 
-def as_scikit_image(clip_limit: float) -> float:
+def scikit_image_clip_limit(clip_limit: float) -> float:
     """The ``clip_limit`` of `skimage.exposure.equalize_adapthist` that cuts at the same height.
 
     scikit-image cuts at ``max(1, int(c * A))`` pixels of a tile of ``A`` pixels, OpenCV at
@@ -177,20 +177,10 @@ def as_scikit_image(clip_limit: float) -> float:
     return clip_limit / BINS
 
 
-def as_matlab(clip_limit: float) -> float:
+def matlab_clip_limit(clip_limit: float) -> float:
     """The ``ClipLimit`` of MATLAB's ``adapthisteq`` that cuts at about the same height, within 0 to 1.
 
     MATLAB cuts at ``m + c (A - m)`` with ``m = A / 256``, so that c = 0 already allows the mean bin:
     limits below OpenCV's 1 have no equivalent and give 0.
     """
     return min(1.0, max(0.0, (clip_limit - 1) / (BINS - 1)))
-
-
-def from_scikit_image(clip_limit: float) -> float:
-    """OpenCV's clip limit for a ``clip_limit`` of scikit-image; its default 0.01 gives 2.56."""
-    return clip_limit * BINS
-
-
-def from_matlab(clip_limit: float) -> float:
-    """OpenCV's clip limit for a ``ClipLimit`` of MATLAB's ``adapthisteq``; MATLAB's default 0.01 gives 3.55."""
-    return 1 + (BINS - 1) * clip_limit

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from cfu_core.imaging.contrast import BINS, clip_in_pixels
+from cfu_core.imaging.contrast import BINS, clip_limit_in_pixels
 from cfu_core.imaging.measures import measure
 
 WINDOWS = 16  # local contrast is taken in windows of a sixteenth of the longer side
@@ -87,7 +87,7 @@ def above_clip(image: np.ndarray, *, clip_limit: float, tiles: int) -> float:
     light = cv2.copyMakeBorder(light, *pads, borderType=cv2.BORDER_REFLECT_101)
     number = np.repeat(np.arange(tiles), height)[:, None] * tiles + np.repeat(np.arange(tiles), width)[None]
     counts = np.bincount((number * BINS + light).ravel(), minlength=tiles * tiles * BINS)
-    return float(np.maximum(counts - clip_in_pixels(clip_limit, height * width), 0).sum() / light.size)
+    return float(np.maximum(counts - clip_limit_in_pixels(clip_limit, height * width), 0).sum() / light.size)
 
 
 def tile_size(shape: tuple[int, ...], tiles: int) -> tuple[int, int]:

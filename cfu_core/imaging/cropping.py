@@ -12,13 +12,13 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from cfu_core.imaging.colony_extent import whole_colony
+from cfu_core.imaging.colony_extent import colony_extent
 from cfu_core.imaging.regions import Region, best_region
 from cfu_core.imaging.saliency import saliency
 
 WORKING_SIDE = 256  # pixels of the long side at which the colony is looked for
-LEAST_SIGNAL = 6.0  # grey levels by which it stands out at its strongest place
-CLEAR = 20.0  # grey levels of contrast that give half the confidence
+MIN_SIGNAL = 6.0  # grey levels by which it stands out at its strongest place
+HALF_CONTRAST = 20.0  # grey levels of contrast that give half the confidence
 
 
 class Box(NamedTuple):
@@ -72,13 +72,13 @@ def locate_colony(image: np.ndarray) -> Colony | None:
     coarse, fine = saliency(small)
     ground = float(np.quantile(coarse[::2, ::2], 0.25))
     signal = float(coarse.max()) - ground
-    if signal < LEAST_SIGNAL:
+    if signal < MIN_SIGNAL:
         return None
     region = best_region(np.clip((coarse - ground) * (255 / signal), 0, 255).astype(np.uint8))
     if region is None:
         return None
     core = cv2.resize(region.mask().astype(np.uint8), fine.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    mask, contrast = whole_colony(core, fine)
+    mask, contrast = colony_extent(core, fine)
     if not mask.any():
         return None
     found = _bounds(mask)
@@ -92,7 +92,7 @@ def locate_colony(image: np.ndarray) -> Colony | None:
 def square_around(box: Box, margin: float) -> Box:
     """The square with the centre of `box` whose side is its longer side plus `margin` of that on each side.
 
-    It may reach beyond the image; `cut` pads it.
+    It may reach beyond the image; `crop_to` pads it.
     """
     side = max(1, round(max(box.width, box.height) * (1 + 2 * margin)))
     left = round((box.left + box.right - side) / 2)
@@ -100,7 +100,7 @@ def square_around(box: Box, margin: float) -> Box:
     return Box(left, top, left + side, top + side)
 
 
-def cut(image: np.ndarray, box: Box) -> np.ndarray:
+def crop_to(image: np.ndarray, box: Box) -> np.ndarray:
     """The part of `image` inside `box`; what lies outside the image is mirrored at its border.
 
     Parameters
@@ -149,8 +149,8 @@ def _enlarged(box: Box, sx: float, sy: float) -> Box:
 
 def _confidence(region: Region, *, contrast: float, agreement: float, share: float) -> float:
     """From the core, its contrast in grey levels, its agreement with the whole (0 to 1), and the share of the box."""
-    stands_out = contrast / (contrast + CLEAR)
-    alone = 1 - region.rival
+    stands_out = contrast / (contrast + HALF_CONTRAST)
+    alone = 1 - region.competition
     whole = 1 / (1 + region.cut / 2)
     usual_size = min(1.0, share / 0.02) * min(1.0, (1 - share) / 0.4)
     return stands_out * alone * whole * usual_size * agreement

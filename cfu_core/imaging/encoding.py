@@ -6,7 +6,7 @@ import numpy as np
 QUALITY = 88
 
 
-def jpeg(image: np.ndarray, quality: int = QUALITY) -> bytes:
+def encode_jpeg(image: np.ndarray, quality: int = QUALITY) -> bytes:
     """A baseline JPEG of an image.
 
     Parameters

@@ -91,7 +91,7 @@ MEASURES: Mapping[str, MeasureFacts] = MappingProxyType(
 )
 
 
-def reduced(image: np.ndarray, side: int) -> np.ndarray:
+def shrink(image: np.ndarray, side: int) -> np.ndarray:
     """`image` with a longer side of at most `side` pixels: shrunk by averaging areas, or as it is.
 
     Parameters
@@ -125,7 +125,7 @@ def measure(image: np.ndarray) -> Measures:
     Measures
         L* is taken in steps of 0.4, a* and b* in steps of 1.
     """
-    lab = cv2.cvtColor(reduced(image, MEASURING_SIDE), cv2.COLOR_RGB2LAB)
+    lab = cv2.cvtColor(shrink(image, MEASURING_SIDE), cv2.COLOR_RGB2LAB)
     pixels = lab.shape[0] * lab.shape[1]
     shares = cv2.calcHist([lab], [0], None, [256], [0, 256]).ravel().astype(np.float64) / pixels
     colours = cv2.calcHist([lab], [1, 2], None, [256, 256], [0, 256, 0, 256])

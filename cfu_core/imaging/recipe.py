@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from cfu_core.errors import RecipeError
-from cfu_core.imaging.colour import flatten, neutral, normalise_stain
+from cfu_core.imaging.colour import flatten_background, neutralise_background, normalise_stain
 from cfu_core.imaging.contrast import adjust_gamma, clahe, equalise, stretch
-from cfu_core.imaging.cropping import Box, cut, locate_colony, square_around
-from cfu_core.settings import check, declare
+from cfu_core.imaging.cropping import Box, crop_to, locate_colony, square_around
+from cfu_core.settings import declare, validate
 
 VERSION = 2  # raised whenever the same recipe would give other pixels: old caches are then not used
 
@@ -113,7 +113,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if not isinstance(self.crop, bool):
             raise RecipeError(f"crop is {self.crop!r}.", "It must be true or false.")
-        check(self, RecipeError)
+        validate(self, RecipeError)
 
     @classmethod
     def original(cls, size: int = 224) -> "Recipe":
@@ -230,18 +230,18 @@ def enhance(image: np.ndarray, recipe: Recipe, box: Box | None = None) -> Enhanc
     frame = Box(0, 0, image.shape[1], image.shape[0])
     colony = None
     if recipe.background == "flatten":
-        image = flatten(image)
+        image = flatten_background(image)
     if recipe.colour != "none":
-        image = neutral(image) if recipe.colour == "neutral" else normalise_stain(image)
+        image = neutralise_background(image) if recipe.colour == "neutral" else normalise_stain(image)
     if recipe.crop:
         colony = box or _located(image)
         if colony is not None:
             frame = square_around(colony, recipe.margin)
-            image = cut(image, frame)
-    return Enhanced(with_contrast(image, recipe), colony, frame)
+            image = crop_to(image, frame)
+    return Enhanced(adjust_contrast(image, recipe), colony, frame)
 
 
-def with_contrast(image: np.ndarray, recipe: Recipe) -> np.ndarray:
+def adjust_contrast(image: np.ndarray, recipe: Recipe) -> np.ndarray:
     """The recipe's step of contrast alone; the last of `enhance`.
 
     Parameters

@@ -7,7 +7,7 @@ import numpy as np
 
 THRESHOLDS = (0.12, 0.18, 0.26, 0.36, 0.48, 0.62)  # of the strongest place
 CANDIDATES = 3  # regions looked at for each threshold, the heaviest first
-LEAST_AREA, MOST_AREA = 0.002, 0.8  # share of the frame that a region covers
+MIN_AREA, MAX_AREA = 0.002, 0.8  # share of the frame that a region covers
 REST_QUANTILE = 0.95  # of the levels outside a region: what it has to stand out from
 SIZE_EXPONENT = 0.6  # how much a larger region counts for more
 
@@ -22,7 +22,7 @@ class Region(NamedTuple):
     number: int
     cut: float
     """Length of the frame's border inside the region, over the square root of its area."""
-    rival: float
+    competition: float
     """The mass of the heaviest other region above the same threshold, over its own; at most 1."""
 
     def mask(self) -> np.ndarray:
@@ -52,7 +52,7 @@ def best_region(levels: np.ndarray) -> Region | None:
         masses[0] = 0  # what lies below the threshold
         heaviest = [int(number) for number in np.argsort(-masses)[: CANDIDATES + 1] if number > 0]
         for number in heaviest[:CANDIDATES]:
-            if not LEAST_AREA * levels.size <= stats[number, cv2.CC_STAT_AREA] <= MOST_AREA * levels.size:
+            if not MIN_AREA * levels.size <= stats[number, cv2.CC_STAT_AREA] <= MAX_AREA * levels.size:
                 continue
             score, cut = _score(levels, histogram, labels, number, stats[number])
             if score > (best.score if best else 0):

@@ -1,12 +1,13 @@
-"""Where one picture lies in another: in which of eight orientations, at which scale, and shifted by how much.
+"""Registration of two pictures: the orientation, scale and shift at which one fits into the other.
 
-Coarse to fine: the middle of one picture is looked for in the other; what fits best is refined to a fraction of a
-pixel. A fit is a warp between the two frames, each of which reaches from 0 to 1, so that it serves at any resolution.
+The method goes from coarse to fine. Template matching finds the middle of one picture in the other; the best fits are
+then refined to a fraction of a pixel. A fit is a warp between the two frames in coordinates from 0 to 1, so that it
+is valid at any resolution.
 
 References
 ----------
 G. Evangelidis, E. Psarakis, "Parametric image alignment using enhanced correlation coefficient maximization",
-IEEE Trans. Pattern Analysis and Machine Intelligence 30 (2008), 1858-1865.
+IEEE Transactions on Pattern Analysis and Machine Intelligence 30 (2008), 1858-1865.
 """
 
 from collections.abc import Sequence
@@ -15,34 +16,34 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-#: Scales at which the middle of a picture is looked for; the first is that of most copies.
+#: Scales of the scene that are searched for the middle of a picture; most copies have the first.
 SCALES = (1.0, 0.84, 0.92, 1.09, 1.19)
-_RIM = 0.16  # share of a side that is left out around the middle
-_TRIED = 3  # orientations that are looked at in all scales
-_FLAT = 0.75  # grey levels; less says nothing
+_RIM = 0.16  # share of a side that is excluded around the middle
+_TRIED = 3  # orientations that are searched at all scales
+_FLAT = 0.75  # grey levels; a picture with a smaller range gives no evidence
 _ITERATIONS = 30
 
 
 class Fit(NamedTuple):
-    """Where a picture seems to lie in a scene.
+    """The position of a picture in a scene.
 
-    Parameters
+    Attributes
     ----------
-    likeness : float
-        Correlation of the picture's middle with the scene.
+    correlation : float
+        Of the middle of the picture with the scene, at most 1.
     orientation : int
-        How the picture must be `oriented` first.
+        0 to 7; the argument of `orient` that brings the picture into the orientation of the scene.
     warp : ndarray of float, shape (3, 3)
-        From the frame of the oriented picture to that of the scene, in homogeneous coordinates (x, y, 1).
+        From the frame of the oriented picture to that of the scene, in homogeneous coordinates (x, y, 1) from 0 to 1.
     """
 
-    likeness: float
+    correlation: float
     orientation: int
     warp: np.ndarray
 
 
-def rough_fits(scenes: Sequence[np.ndarray], picture: np.ndarray) -> list[Fit]:
-    """Where the middle of a picture fits into a scene, in some orientations, the best first.
+def coarse_fits(scenes: Sequence[np.ndarray], picture: np.ndarray) -> list[Fit]:
+    """Find where the middle of a picture fits into a scene, in its most likely orientations.
 
     Parameters
     ----------
@@ -50,49 +51,55 @@ def rough_fits(scenes: Sequence[np.ndarray], picture: np.ndarray) -> list[Fit]:
         Lightness of the scene at each of `SCALES`.
     picture : ndarray of float32, shape (h, w)
         Lightness of the picture, at the resolution of the first scene.
+
+    Returns
+    -------
+    list of Fit
+        One for each orientation that was searched at all scales, in descending order of correlation.
     """
     middles = []
     for orientation in range(8):
-        turned = oriented(picture, orientation)
+        turned = orient(picture, orientation)
         middles.append((_found(scenes[0], turned), orientation, turned))
     middles.sort(key=lambda middle: -middle[0][0])
     fits = []
     for first, orientation, turned in middles[:_TRIED]:
         places = [first, *(_found(scene, turned) for scene in scenes[1:])]
-        likeness, warp = max(places, key=lambda place: place[0])
-        fits.append(Fit(likeness, orientation, warp))
-    return sorted(fits, key=lambda fit: -fit.likeness)
+        correlation, warp = max(places, key=lambda place: place[0])
+        fits.append(Fit(correlation, orientation, warp))
+    return sorted(fits, key=lambda fit: -fit.correlation)
 
 
-def refined(warp: np.ndarray, scene: np.ndarray, picture: np.ndarray) -> tuple[float, np.ndarray]:
-    """The warp near a given one that makes two pictures correlate best.
+def refine(warp: np.ndarray, scene: np.ndarray, picture: np.ndarray) -> tuple[float, np.ndarray]:
+    """Refine a warp so that the correlation of two pictures is a maximum (Evangelidis and Psarakis, 2008).
 
     Parameters
     ----------
     warp : ndarray of float, shape (3, 3)
         As in `Fit`.
     scene, picture : ndarray of float32, shape (h, w)
-        Lightness, at about the same resolution; the picture oriented.
+        Lightness, at about the same resolution; the picture in the orientation of the scene.
 
     Returns
     -------
     correlation : float
-        0 where no better warp is found nearby.
+        0 if the refinement does not converge.
     warp : ndarray of float, shape (3, 3)
+        The refined warp; `warp` itself if the refinement does not converge.
     """
     to_scene, to_picture = _unit(scene), _unit(picture)
     start = (np.linalg.inv(to_scene) @ warp @ to_picture)[:2].astype(np.float32)
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, _ITERATIONS, 1e-5)
-    all_of_it = np.ones(scene.shape, np.uint8)
+    whole = np.ones(scene.shape, np.uint8)
     try:
-        correlation, found = cv2.findTransformECC(picture, scene, start, cv2.MOTION_AFFINE, stop, all_of_it, 3)
-    except cv2.error:  # it says so when it does not converge
+        correlation, found = cv2.findTransformECC(picture, scene, start, cv2.MOTION_AFFINE, stop, whole, 3)
+    except cv2.error:  # raised if the iteration does not converge
         return 0.0, warp
     return correlation, to_scene @ np.vstack([found, [0, 0, 1]]) @ np.linalg.inv(to_picture)
 
 
-def warped(scene: np.ndarray, picture: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A scene as seen in the frame of a picture.
+def warp_scene(scene: np.ndarray, picture: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Resample a scene in the frame of a picture.
 
     Parameters
     ----------
@@ -103,8 +110,9 @@ def warped(scene: np.ndarray, picture: np.ndarray, warp: np.ndarray) -> tuple[np
     Returns
     -------
     seen : ndarray of float32, shape of `picture`
-    here : ndarray of uint8, shape (h, w)
-        1 where the scene reaches, else 0.
+        The scene in the frame of `picture`; beyond its border the outermost pixels are repeated.
+    visible : ndarray of uint8, shape (h, w)
+        1 for pixels inside the scene, else 0.
     """
     height, width = picture.shape[:2]
     pixels = (np.linalg.inv(_unit(scene)) @ warp @ _unit(picture))[:2]
@@ -112,42 +120,77 @@ def warped(scene: np.ndarray, picture: np.ndarray, warp: np.ndarray) -> tuple[np
         scene, pixels, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
     whole = np.ones(scene.shape[:2], np.uint8)
-    here = cv2.warpAffine(whole, pixels, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
-    return seen, here
+    visible = cv2.warpAffine(whole, pixels, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    return seen, visible
 
 
-def corners(warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first and the last corner (x, y) of the picture's frame, as seen in that of the scene; skew left out."""
+def frame_corners(warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the last corner of the picture's frame in the frame of the scene, ignoring skew.
+
+    Parameters
+    ----------
+    warp : ndarray of float, shape (3, 3)
+        As in `Fit`.
+
+    Returns
+    -------
+    first, last : ndarray of float, shape (2,)
+        (x, y), in coordinates from 0 to 1 within the scene.
+    """
     middle = (warp @ [0.5, 0.5, 1])[:2]
     half = np.diag(warp)[:2] / 2
     return middle - half, middle + half
 
 
-def oriented(picture: np.ndarray, orientation: int) -> np.ndarray:
-    """A picture in one of eight orientations: 0 leaves it as it is, 1 to 3 turn it, 4 to 7 mirror it too."""
+def orient(picture: np.ndarray, orientation: int) -> np.ndarray:
+    """Rotate a picture by multiples of 90 degrees, and mirror it.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (h, w) or (h, w, C)
+    orientation : int
+        0 to 3 give the number of quarter turns anticlockwise; 4 to 7 are the same, mirrored left to right afterwards.
+
+    Returns
+    -------
+    ndarray, shape (h, w, ...) or (w, h, ...)
+        C-contiguous, of the type of `picture`.
+    """
     turned = np.rot90(picture, orientation % 4)
     return np.ascontiguousarray(turned[:, ::-1] if orientation >= 4 else turned)
 
 
-def reduced(picture: np.ndarray, area: float) -> np.ndarray:
-    """A picture (h, w) brought to about `area` pixels, if it has more."""
+def shrink_to_area(picture: np.ndarray, area: float) -> np.ndarray:
+    """Shrink a picture to about `area` pixels, if it has clearly more.
+
+    Parameters
+    ----------
+    picture : ndarray of float32, shape (h, w)
+    area : float
+        Height times width, in pixels.
+
+    Returns
+    -------
+    ndarray of float32, shape (h, w)
+        `picture` itself if its sides would shrink by less than 5 %.
+    """
     scale = float(np.sqrt(area / picture.size))
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 0.95 else picture
 
 
 def _found(scene: np.ndarray, picture: np.ndarray) -> tuple[float, np.ndarray]:
-    """How well the middle of `picture` is found in `scene`, and the warp."""
+    """Correlation of the middle of `picture` with its best place in `scene`, and the warp."""
     height, width = picture.shape
     left, top = round(_RIM * width), round(_RIM * height)
     middle = picture[top : height - top, left : width - left]
     if middle.shape[0] > scene.shape[0] or middle.shape[1] > scene.shape[1] or np.ptp(middle) < _FLAT:
         return 0.0, np.eye(3)
-    _, likeness, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(scene, middle, cv2.TM_CCOEFF_NORMED))
+    _, correlation, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(scene, middle, cv2.TM_CCOEFF_NORMED))
     shift = np.array([[1, 0, x - left], [0, 1, y - top], [0, 0, 1.0]])
-    return likeness, _unit(scene) @ shift @ np.linalg.inv(_unit(picture))
+    return correlation, _unit(scene) @ shift @ np.linalg.inv(_unit(picture))
 
 
 def _unit(picture: np.ndarray) -> np.ndarray:
-    """From the pixels of a picture to a frame that reaches from 0 to 1."""
+    """Matrix from the pixels of a picture to coordinates from 0 to 1."""
     height, width = picture.shape[:2]
     return np.array([[1 / width, 0, 0.5 / width], [0, 1 / height, 0.5 / height], [0, 0, 1]])

@@ -16,7 +16,7 @@ from cfu_core.imaging.background import background_surface
 COARSE_SIGMA = 1 / 96  # of the longer side: joins the cells of a colony
 FINE_SIGMA = 1.0  # pixels: leaves cells apart
 COMMON_SHARE = 0.95  # of the pixels that depart least: their colours count as usual
-LEAST_SPREAD = 3.0  # grey levels by which usual colours vary at least
+MIN_SPREAD = 3.0  # grey levels by which usual colours vary at least
 
 
 class Saliency(NamedTuple):
@@ -70,6 +70,6 @@ def _unusual(departure: np.ndarray, length: np.ndarray) -> np.ndarray:
     """Mahalanobis length of the departure: red blood cells all around make their own colour count for less."""
     sample, lengths = departure[::3, ::3], length[::3, ::3]
     common = sample[lengths <= np.quantile(lengths, COMMON_SHARE)]
-    spread = common.T @ common / len(common) + LEAST_SPREAD**2 * np.eye(3, dtype=np.float32)
-    whiten = np.linalg.cholesky(np.linalg.inv(spread)).T * LEAST_SPREAD
+    spread = common.T @ common / len(common) + MIN_SPREAD**2 * np.eye(3, dtype=np.float32)
+    whiten = np.linalg.cholesky(np.linalg.inv(spread)).T * MIN_SPREAD
     return _length(cv2.transform(departure, whiten.astype(np.float32)))

@@ -20,8 +20,6 @@ TABLE_2 = MappingProxyType(
     }
 )
 
-TEST_IMAGES = 109
-
 EPOCHS = 10
 BATCH_SIZE = 15
 LEARNING_RATE = 1e-4

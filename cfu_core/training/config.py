@@ -9,7 +9,7 @@ from cfu_core.imaging.augmentation import Augmentation
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.models.registry import architecture
 from cfu_core.published import zamani_2023
-from cfu_core.settings import check, declare
+from cfu_core.settings import declare, validate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,7 @@ class TrainingConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        check(self, TrainingError)
+        validate(self, TrainingError)
         if self.folds in (1, 2) or self.fold >= max(self.folds, 1):
             raise TrainingError(
                 f"Fold {self.fold} of {self.folds} was asked for.",

@@ -1,6 +1,6 @@
 import numpy as np
 
-from cfu_core.imaging.colony_extent import whole_colony
+from cfu_core.imaging.colony_extent import colony_extent
 
 
 def scene(*cells: tuple[int, int, int, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -15,14 +15,14 @@ def scene(*cells: tuple[int, int, int, float]) -> tuple[np.ndarray, np.ndarray]:
 
 def taken(core: np.ndarray, fine: np.ndarray) -> tuple[int, int, int, int]:
     """Left, top, right, bottom (exclusive) of the whole."""
-    rows, columns = np.nonzero(whole_colony(core, fine).mask)
+    rows, columns = np.nonzero(colony_extent(core, fine).mask)
     return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
 
 
 def test_the_core_alone() -> None:
     core, fine = scene()
     assert taken(core, fine) == (80, 80, 120, 120)
-    assert whole_colony(core, fine).contrast == 100
+    assert colony_extent(core, fine).contrast == 100
 
 
 def test_a_cell_close_by_is_taken_in_and_one_far_away_is_not() -> None:
@@ -59,6 +59,6 @@ def test_without_room_to_tell_what_is_common_nothing_is_taken_in() -> None:
 
 def test_a_map_without_contrast_gives_an_empty_mask() -> None:
     core, _ = scene()
-    whole = whole_colony(core, np.zeros((200, 200), np.float32))
+    whole = colony_extent(core, np.zeros((200, 200), np.float32))
     assert not whole.mask.any()
     assert whole.contrast == 0

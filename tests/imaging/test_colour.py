@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cfu_core.imaging.colour import flatten, neutral, normalise_stain
+from cfu_core.imaging.colour import flatten_background, neutralise_background, normalise_stain
 
 
 def frame(tint: tuple[int, int, int] = (220, 220, 220), slope: float = 0.0) -> np.ndarray:
@@ -15,7 +15,7 @@ def frame(tint: tuple[int, int, int] = (220, 220, 220), slope: float = 0.0) -> n
 
 def test_flatten_makes_the_light_even_and_keeps_its_mean():
     uneven = frame(slope=0.3)
-    even = flatten(uneven).astype(float)
+    even = flatten_background(uneven).astype(float)
     corners = [even[5, 5, 0], even[5, 154, 0], even[114, 5, 0], even[114, 154, 0]]
     assert np.ptp(corners) <= 3
     assert abs(int(uneven[5, 5, 0]) - int(uneven[5, 154, 0])) > 50
@@ -24,18 +24,18 @@ def test_flatten_makes_the_light_even_and_keeps_its_mean():
 
 def test_flatten_leaves_even_light_alone():
     even = frame()
-    assert np.abs(flatten(even).astype(int) - even).max() <= 1
+    assert np.abs(flatten_background(even).astype(int) - even).max() <= 1
 
 
 def test_neutral_makes_a_tinted_background_grey():
-    corner = neutral(frame(tint=(230, 200, 170)))[3, 3].astype(int)
+    corner = neutralise_background(frame(tint=(230, 200, 170)))[3, 3].astype(int)
     assert np.ptp(corner) <= 1
     assert corner.mean() == pytest.approx(200, abs=2)
 
 
 def test_neutral_leaves_a_grey_background_alone():
     grey = frame()
-    assert np.abs(neutral(grey).astype(int) - grey).max() <= 1
+    assert np.abs(neutralise_background(grey).astype(int) - grey).max() <= 1
 
 
 def test_stain_normalisation_brings_weak_and_strong_stains_together():
@@ -48,7 +48,7 @@ def test_stain_normalisation_brings_weak_and_strong_stains_together():
     assert after < before / 3
 
 
-@pytest.mark.parametrize("step", [flatten, neutral, normalise_stain])
+@pytest.mark.parametrize("step", [flatten_background, neutralise_background, normalise_stain])
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_a_flat_image_stays_flat(step, value):
     flat = np.full((20, 30, 3), value, np.uint8)
@@ -57,7 +57,7 @@ def test_a_flat_image_stays_flat(step, value):
     assert np.ptp(changed.reshape(-1, 3), axis=0).max() <= 1
 
 
-@pytest.mark.parametrize("step", [flatten, neutral, normalise_stain])
+@pytest.mark.parametrize("step", [flatten_background, neutralise_background, normalise_stain])
 def test_the_input_is_not_changed(step):
     image = frame(slope=0.2)
     before = image.copy()

@@ -7,13 +7,11 @@ from cfu_core.errors import RecipeError
 from cfu_core.imaging.contrast import (
     PRESETS,
     adjust_gamma,
-    as_matlab,
-    as_scikit_image,
     clahe,
-    clip_in_pixels,
+    clip_limit_in_pixels,
     equalise,
-    from_matlab,
-    from_scikit_image,
+    matlab_clip_limit,
+    scikit_image_clip_limit,
     stretch,
 )
 from cfu_core.imaging.recipe import Recipe
@@ -83,7 +81,7 @@ def test_tiles_of_one_pixel_are_allowed():
     ],
 )
 def test_a_clip_limit_in_pixels_of_a_tile(clip_limit, area, pixels):
-    assert clip_in_pixels(clip_limit, area) == pixels
+    assert clip_limit_in_pixels(clip_limit, area) == pixels
 
 
 def test_the_clip_limit_is_cut_where_clip_in_pixels_says():
@@ -91,35 +89,33 @@ def test_the_clip_limit_is_cut_where_clip_in_pixels_says():
     grey = (np.random.default_rng(0).normal(100, 3, (64, 64))).astype(np.uint8)
     image = np.repeat(grey[..., None], 3, axis=2)
     same, other = 2.01, 2.10
-    assert clip_in_pixels(2.0, 4096) == clip_in_pixels(same, 4096) == 32
-    assert clip_in_pixels(other, 4096) == 33
+    assert clip_limit_in_pixels(2.0, 4096) == clip_limit_in_pixels(same, 4096) == 32
+    assert clip_limit_in_pixels(other, 4096) == 33
     at_two = clahe(image, clip_limit=2.0, tiles=1)
     np.testing.assert_array_equal(clahe(image, clip_limit=same, tiles=1), at_two)
     assert (clahe(image, clip_limit=other, tiles=1) != at_two).any()
 
 
 def test_scikit_images_default_of_one_percent():
-    assert as_scikit_image(2.56) == pytest.approx(0.01)
-    assert from_scikit_image(0.01) == pytest.approx(2.56)
+    assert scikit_image_clip_limit(2.56) == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize("clip_limit", [1.0, 2.56, 10.0])
 @pytest.mark.parametrize("area", [256, 784, 4096])
 def test_scikit_images_equivalent_cuts_at_the_same_pixel(clip_limit, area):
-    in_scikit_image = max(1, int(as_scikit_image(clip_limit) * area))
-    assert in_scikit_image == clip_in_pixels(clip_limit, area)
+    in_scikit_image = max(1, int(scikit_image_clip_limit(clip_limit) * area))
+    assert in_scikit_image == clip_limit_in_pixels(clip_limit, area)
 
 
 def test_matlabs_default_of_one_percent():
-    assert from_matlab(0.01) == pytest.approx(3.55)
-    assert as_matlab(3.55) == pytest.approx(0.01)
+    assert matlab_clip_limit(3.55) == pytest.approx(0.01)
 
 
 def test_matlabs_range():
-    assert as_matlab(0.5) == 0.0
-    assert as_matlab(1.0) == 0.0
-    assert as_matlab(256.0) == 1.0
-    assert as_matlab(1000.0) == 1.0
+    assert matlab_clip_limit(0.5) == 0.0
+    assert matlab_clip_limit(1.0) == 0.0
+    assert matlab_clip_limit(256.0) == 1.0
+    assert matlab_clip_limit(1000.0) == 1.0
 
 
 def test_scikit_image_at_the_equivalent_limit_gives_a_closely_related_image(image):
@@ -129,7 +125,7 @@ def test_scikit_image_at_the_equivalent_limit_gives_a_closely_related_image(imag
     theirs = equalize_adapthist(
         lab(image)[..., 0],
         kernel_size=(image.shape[0] // tiles, image.shape[1] // tiles),
-        clip_limit=as_scikit_image(clip_limit),
+        clip_limit=scikit_image_clip_limit(clip_limit),
     )
     related = np.corrcoef(ours.ravel(), theirs.ravel())[0, 1]
     assert related > 0.97
@@ -137,8 +133,8 @@ def test_scikit_image_at_the_equivalent_limit_gives_a_closely_related_image(imag
 
 def test_presets_are_the_defaults_of_the_libraries_in_opencvs_meaning():
     limits = {preset.name: preset.clip_limit for preset in PRESETS}
-    assert limits["MATLAB"] == pytest.approx(from_matlab(0.01))
-    assert limits["scikit-image"] == pytest.approx(from_scikit_image(0.01))
+    assert matlab_clip_limit(limits["MATLAB"]) == pytest.approx(0.01)
+    assert scikit_image_clip_limit(limits["scikit-image"]) == pytest.approx(0.01)
     opencv = cv2.createCLAHE()
     assert limits["OpenCV"] == opencv.getClipLimit()
     assert {preset.tiles for preset in PRESETS} == {opencv.getTilesGridSize()[0]}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cfu_core.dataset.demo.frame import draw_frame
-from cfu_core.imaging.cropping import Box, Colony, cut, locate_colony, square_around
+from cfu_core.imaging.cropping import Box, Colony, crop_to, locate_colony, square_around
 from cfu_core.imaging.reading import read
 
 
@@ -241,17 +241,17 @@ def test_what_lies_outside_is_mirrored_as_numpy_mirrors_it(box):
     pad = 60
     padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
     expected = padded[box.top + pad : box.bottom + pad, box.left + pad : box.right + pad]
-    found = cut(image, box)
+    found = crop_to(image, box)
     np.testing.assert_array_equal(found, expected)
     assert found.flags["C_CONTIGUOUS"]
 
 
 def test_the_mirror_lies_on_the_outermost_pixels():
     image = np.arange(5, dtype=np.uint8)[None, :, None].repeat(3, axis=2).repeat(2, axis=0)
-    assert cut(image, Box(-2, 0, 7, 1))[0, :, 0].tolist() == [2, 1, 0, 1, 2, 3, 4, 3, 2]
+    assert crop_to(image, Box(-2, 0, 7, 1))[0, :, 0].tolist() == [2, 1, 0, 1, 2, 3, 4, 3, 2]
 
 
 @pytest.mark.parametrize("box", [Box(-5, 0, 0, 4), Box(12, 0, 14, 4), Box(0, -4, 4, 0), Box(0, 8, 4, 12)])
 def test_a_box_beside_the_image_is_a_programming_error(box):
     with pytest.raises(ValueError, match="outside an image of 12 x 8"):
-        cut(np.zeros((8, 12, 3), np.uint8), box)
+        crop_to(np.zeros((8, 12, 3), np.uint8), box)

@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from cfu_core.imaging.encoding import jpeg
+from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.imaging.reading import decode
 
 
 @pytest.mark.parametrize("colour", [(200, 40, 60), (20, 160, 90), (30, 40, 200)])
 def test_red_stays_red(colour):
     image = np.full((24, 40, 3), colour, np.uint8)
-    again = decode(jpeg(image, 95), name="again.jpg")
+    again = decode(encode_jpeg(image, 95), name="again.jpg")
     assert again.shape == image.shape
     assert np.abs(again.astype(int) - image).max() <= 3
 
 
 def test_a_lower_quality_takes_less_room():
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    assert len(jpeg(image, 40)) < len(jpeg(image)) < len(jpeg(image, 98))
+    assert len(encode_jpeg(image, 40)) < len(encode_jpeg(image)) < len(encode_jpeg(image, 98))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, Measures, measure, reduced
+from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, Measures, measure, shrink
 
 
 def grey(values: np.ndarray) -> np.ndarray:
@@ -71,15 +71,15 @@ def test_blur_makes_less_sharp_and_leaves_brightness():
 def test_a_large_image_measures_as_its_reduced_copy():
     rng = np.random.default_rng(2)
     large = cv2.resize(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8), (1536, 1024), interpolation=cv2.INTER_CUBIC)
-    small = reduced(large, MEASURING_SIDE)
+    small = shrink(large, MEASURING_SIDE)
     assert small.shape == (341, 512, 3)
     assert measure(large) == measure(small)
 
 
 def test_reduced_leaves_small_images_alone_and_keeps_a_pixel_of_thin_ones():
     image = np.zeros((100, 512, 3), np.uint8)
-    assert reduced(image, 512) is image
-    assert reduced(np.zeros((3, 9000, 3), np.uint8), 512).shape == (1, 512, 3)
+    assert shrink(image, 512) is image
+    assert shrink(np.zeros((3, 9000, 3), np.uint8), 512).shape == (1, 512, 3)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 7, 3), (3000, 1, 3)])

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from cfu_core.errors import RecipeError
-from cfu_core.imaging.colour import flatten, neutral, normalise_stain
+from cfu_core.imaging.colour import flatten_background, neutralise_background, normalise_stain
 from cfu_core.imaging.contrast import adjust_gamma, clahe, equalise, stretch
-from cfu_core.imaging.cropping import Box, cut, locate_colony, square_around
+from cfu_core.imaging.cropping import Box, crop_to, locate_colony, square_around
 from cfu_core.imaging.recipe import Recipe, apply, enhance, resize
 
 
@@ -144,13 +144,13 @@ def test_unknown_settings_are_named():
 def test_steps_come_in_order_crop_then_clahe_then_resize(colony):
     recipe = Recipe.preprocessed(96, clip_limit=3.0, tiles=4)
     frame = square_around(locate_colony(colony).box, recipe.margin)
-    by_hand = cv2.resize(clahe(cut(colony, frame), clip_limit=3.0, tiles=4), (96, 96), interpolation=cv2.INTER_AREA)
+    by_hand = cv2.resize(clahe(crop_to(colony, frame), clip_limit=3.0, tiles=4), (96, 96), interpolation=cv2.INTER_AREA)
     np.testing.assert_array_equal(apply(recipe, colony), by_hand)
 
 
 def test_light_and_colour_are_judged_on_the_whole_frame(colony):
     recipe = Recipe(background="flatten", colour="neutral", crop=True, size=96)
-    balanced = neutral(flatten(colony))
+    balanced = neutralise_background(flatten_background(colony))
     np.testing.assert_array_equal(apply(recipe, colony), apply(Recipe(crop=True, size=96), balanced))
 
 

@@ -56,7 +56,7 @@ def test_the_rival_is_measured_by_mass_above_the_same_threshold(
 ) -> None:
     region = best_region(frame((10, 10, 20, 255), other))
     assert region is not None
-    assert region.rival == pytest.approx(expected, abs=0.01)
+    assert region.competition == pytest.approx(expected, abs=0.01)
 
 
 @pytest.mark.parametrize(

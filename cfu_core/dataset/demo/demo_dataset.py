@@ -29,7 +29,7 @@ from cfu_core.dataset.demo.frame import (
 )
 from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import DatasetError
-from cfu_core.imaging.encoding import jpeg
+from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.published.zamani_2023 import CLASS_TOTALS
 from cfu_core.storage import storage_errors, write_bytes
 
@@ -292,7 +292,7 @@ def _draw_all(
 def _draw_file(path: Path, label: str, seed: int, number: int, dish: int) -> tuple[int, int, int, int]:
     """Draw one frame into a JPEG file; the colony's box."""
     frame = draw_frame(label, seed=seed, number=number, dish=dish)
-    path.write_bytes(jpeg(frame.image, _JPEG_QUALITY))
+    path.write_bytes(encode_jpeg(frame.image, _JPEG_QUALITY))
     return frame.box
 
 

@@ -20,8 +20,8 @@ from cfu_core.errors import ImageError
 from cfu_core.imaging import reading
 from cfu_core.imaging.appearance_features import features
 from cfu_core.imaging.cropping import locate_colony
-from cfu_core.imaging.encoding import jpeg
-from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, measure, reduced
+from cfu_core.imaging.encoding import encode_jpeg
+from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, measure, shrink
 from cfu_core.worker_process import Hand, hands
 from cfu_core.worker_process import serve as serve_hand
 
@@ -103,7 +103,7 @@ def examine(image: StoredImage) -> Examined:
         pixels = reading.decode(image.read(), name="The file")
     except ImageError as error:
         return Examined(digest=image.digest, unreadable=str(error))
-    small = reduced(pixels, MEASURING_SIDE)
+    small = shrink(pixels, MEASURING_SIDE)
     numbers = measure(small).to_dict()
     colony = locate_colony(pixels)
     if colony is not None:
@@ -187,7 +187,7 @@ def encode_thumbnail(pixels: np.ndarray, width: int, height: int) -> bytes:
     """
     scale = min(1.0, THUMBNAIL_SIDE / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return jpeg(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), THUMBNAIL_QUALITY)
+    return encode_jpeg(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), THUMBNAIL_QUALITY)
 
 
 def small_picture(store: Parts, image: StoredImage) -> np.ndarray:

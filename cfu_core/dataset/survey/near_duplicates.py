@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from cfu_core.imaging.copy_check import Picture, compare, prepare
+from cfu_core.imaging.copy_detection import detect_copy
+from cfu_core.imaging.copy_features import CopyFeatures, copy_features
 from cfu_core.imaging.signature import DESCRIPTION_LENGTH, SIGNATURE_LENGTH, signature
 
 __all__ = ["COLUMNS", "SIGNATURE_LENGTH", "find_copies", "signature"]
@@ -55,7 +56,7 @@ def find_copies(
     -------
     pandas.DataFrame
         `COLUMNS`, sorted: row numbers ``a`` < ``b``; ``kind`` and ``score`` (0 to 1) as in
-        `cfu_core.imaging.copy_check.Likeness`. Of many copies of one image not every pair is listed, but they hang
+        `cfu_core.imaging.copy_detection.CopyMatch`. Of many copies of one image not every pair is listed, but they hang
         together. Blank images are copies only where they are identical.
 
     Raises
@@ -70,17 +71,17 @@ def find_copies(
         raise ValueError(f"signatures have the shape {signatures.shape}, new {new.shape}")
 
     @lru_cache(maxsize=_PICTURES)
-    def picture(row: int) -> Picture:
-        return prepare(read(row))
+    def features(row: int) -> CopyFeatures:
+        return copy_features(read(row))
 
     seen: set[tuple[int, int]] = set()
     found = []
     total, done = int(new.sum()), 0
     for rows, pairs in _candidates(signatures, new):
         for a, b in sorted(pairs - seen):
-            likeness = compare(picture(a), picture(b))
-            if likeness is not None:
-                found.append((a, b, *likeness))
+            match = detect_copy(features(a), features(b))
+            if match is not None:
+                found.append((a, b, *match))
         seen |= pairs
         done += rows
         if progress is not None:

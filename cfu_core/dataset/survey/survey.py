@@ -60,7 +60,7 @@ class Survey:
         there is nothing yet.
     copies : pandas.DataFrame
         Pairs of images of which one is a copy of the other: ``path_a`` < ``path_b``, ``kind`` and ``score`` (0 to 1)
-        as in `cfu_core.imaging.copy_check.Likeness`. Of many copies of one image not every pair is listed, but they
+        as in `cfu_core.imaging.copy_detection.CopyMatch`. Of many copies of one image not every pair is listed, but they
         hang together.
     map_source : str
         Which features the map is drawn from and how, for people; empty where there is no map yet.

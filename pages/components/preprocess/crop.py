@@ -8,15 +8,15 @@ from cfu_core.dataset.audit.image_table import sorted_rows
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.cropping import Box, square_around
-from cfu_core.imaging.encoding import jpeg
+from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.imaging.reading import decode
 from pages.components import cached, editing
+from pages.components.address import in_url, keep
 from pages.components.browser.boxes import MarkedBox
 from pages.components.browser.tiles import Tile, tiles
 from pages.components.browser.viewer import viewer
 from pages.components.cached import View
 from pages.components.image_choice import displayable
-from pages.components.state import in_url, keep
 
 PER_SHEET = 60
 FOUND, GIVEN = (200, 30, 80), (30, 110, 200)  # the box found, and the box given by a person
@@ -130,4 +130,4 @@ def _with_boxes(
         for edges, thick in ((box, 2), (square_around(box, margin), 1)):
             corners = [round(edge * scale) for edge in edges]
             cv2.rectangle(picture, (corners[0], corners[1]), (corners[2], corners[3]), color, thick, cv2.LINE_AA)
-    return jpeg(picture)
+    return encode_jpeg(picture)

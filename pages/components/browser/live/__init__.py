@@ -15,7 +15,7 @@ their own, so that nothing else runs again::
         values = live_values("live", CONTROLS)
         recipe = Recipe(contrast="clahe", clip_limit=values["clip"], tiles=values["tiles"])
         after = live_jpeg("live", enhance(image, recipe).image)
-        live(CONTROLS, values, before=jpeg(image), after=after, size=..., tiles=recipe.tiles, key="live")
+        live(CONTROLS, values, before=encode_jpeg(image), after=after, size=..., tiles=recipe.tiles, key="live")
         if not dragging("live"):
             ...  # what is slow, or goes into the address: when the hand rests
 
@@ -41,7 +41,7 @@ import numpy as np
 import streamlit as st
 
 from cfu_core.imaging.contrast_effect import tile_size
-from cfu_core.imaging.encoding import jpeg
+from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.settings import Setting
 from pages.components.browser.messages import MESSAGES_JS, pack, read_part
 
@@ -171,7 +171,7 @@ def live_jpeg(key: str, picture: np.ndarray, *, most: int = 1024) -> bytes:
         # averaging areas takes five times as long, and differs little above a half
         method = cv2.INTER_LINEAR if moving and scale >= 0.5 else cv2.INTER_AREA
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method)
-    return jpeg(picture, QUALITY_MOVING if moving else QUALITY)
+    return encode_jpeg(picture, QUALITY_MOVING if moving else QUALITY)
 
 
 def live(

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cfu_core.imaging.copy_check import Likeness, compare, prepare
+from cfu_core.imaging.copy_detection import CopyMatch, detect_copy
+from cfu_core.imaging.copy_features import copy_features
 
 
 def scene(seed: int, height: int = 200, width: int = 250) -> np.ndarray:
@@ -39,8 +40,8 @@ def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
 
 
-def likeness(one: np.ndarray, other: np.ndarray) -> Likeness | None:
-    return compare(prepare(np.ascontiguousarray(one)), prepare(np.ascontiguousarray(other)))
+def match(one: np.ndarray, other: np.ndarray) -> CopyMatch | None:
+    return detect_copy(copy_features(np.ascontiguousarray(one)), copy_features(np.ascontiguousarray(other)))
 
 
 CHANGES: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
@@ -66,7 +67,7 @@ CHANGES: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
 @pytest.mark.parametrize("make", [scene, colony])
 def test_copies_and_what_they_are_called(make, kind, change):
     image = make(1)
-    found = likeness(image, change(image))
+    found = match(image, change(image))
     assert found is not None
     assert found.kind == kind
     assert 0.85 < found.score <= 1
@@ -77,49 +78,49 @@ def test_copies_and_what_they_are_called(make, kind, change):
 @pytest.mark.parametrize("make", [scene, colony])
 def test_it_does_not_matter_which_one_comes_first(make, change):
     image = make(2)
-    one, other = likeness(image, change(image)), likeness(change(image), image)
+    one, other = match(image, change(image)), match(change(image), image)
     assert one.kind == other.kind
     assert one.score == pytest.approx(other.score, abs=0.05)
 
 
 @pytest.mark.parametrize("make", [scene, colony])
 def test_other_cells_in_the_same_places_of_the_frame_are_no_copies(make):
-    pictures = [prepare(make(seed)) for seed in range(8)]
-    assert not any(compare(pictures[a], pictures[b]) for a in range(8) for b in range(a))
+    pictures = [copy_features(make(seed)) for seed in range(8)]
+    assert not any(detect_copy(pictures[a], pictures[b]) for a in range(8) for b in range(a))
 
 
 def test_other_cells_under_the_same_scale_bar_are_no_copies():
     one, other = colony(1), colony(2)
     for image in (one, other):
         cv2.putText(image, "100 um", (170, 190), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0))
-    assert likeness(one, other) is None
-    assert likeness(one, jpeg(one, 60)).kind == "re-encoded"
+    assert match(one, other) is None
+    assert match(one, jpeg(one, 60)).kind == "re-encoded"
 
 
 def test_another_colour_is_another_picture():
     image = scene(3)
-    assert likeness(image, np.ascontiguousarray(image[..., ::-1])) is None
+    assert match(image, np.ascontiguousarray(image[..., ::-1])) is None
 
 
 def test_two_photographs_of_one_scene_count_where_the_frame_is_full_of_it():
     large = scene(4, height=220, width=270)
     first = np.clip(large[:200, :250] + np.random.default_rng(1).normal(0, 5, (200, 250, 3)), 0, 255).astype(np.uint8)
-    assert likeness(first, large[12:212, 9:259]).kind == "cropped"
-    assert likeness(first, large[20:, 20:]) is not None
+    assert match(first, large[12:212, 9:259]).kind == "cropped"
+    assert match(first, large[20:, 20:]) is not None
     # too little in common
     wide = scene(5, height=300, width=250)
-    assert likeness(wide[:200], wide[100:]) is None
+    assert match(wide[:200], wide[100:]) is None
 
 
 def test_a_disc_that_lies_elsewhere_is_another_picture():
     for x, y in ((112, 100), (140, 95), (112, 90)):
-        assert likeness(plain(125, 100, 1), plain(x, y, 2)) is None
+        assert match(plain(125, 100, 1), plain(x, y, 2)) is None
 
 
 def test_plain_pictures_with_another_grain_are_other_pictures():
-    assert likeness(plain(125, 100, 1), plain(125, 100, 2)) is None
-    assert likeness(plain(125, 100, 1), jpeg(plain(125, 100, 1), 90)).kind == "re-encoded"
-    assert likeness(plain(100, 90, 1), plain(100, 90, 1)[:, ::-1]).kind == "mirrored"
+    assert match(plain(125, 100, 1), plain(125, 100, 2)) is None
+    assert match(plain(125, 100, 1), jpeg(plain(125, 100, 1), 90)).kind == "re-encoded"
+    assert match(plain(100, 90, 1), plain(100, 90, 1)[:, ::-1]).kind == "mirrored"
 
 
 def test_blank_pictures_are_copies_only_where_they_are_identical():
@@ -128,21 +129,21 @@ def test_blank_pictures_are_copies_only_where_they_are_identical():
     uneven = (210 - 40 * (across**2 + down**2))[..., None]
     blanks = [np.full((200, 250, 3), level, np.uint8) for level in (0, 128, 129, 255)]
     blanks += [(uneven + rng.normal(0, noise, (200, 250, 3))).astype(np.uint8) for noise in (0, 1, 1, 3, 3)]
-    pictures = [prepare(blank) for blank in blanks]
+    pictures = [copy_features(blank) for blank in blanks]
     for a, picture in enumerate(pictures):
-        assert compare(picture, prepare(blanks[a].copy())) == ("identical", 1.0)
-        assert not any(compare(picture, other) for other in pictures[:a])
+        assert detect_copy(picture, copy_features(blanks[a].copy())) == ("identical", 1.0)
+        assert not any(detect_copy(picture, other) for other in pictures[:a])
 
 
 @pytest.mark.parametrize("sizes", [((1, 1), (1, 2)), ((1, 3000), (3000, 1)), ((9, 7), (7, 9)), ((40, 900), (900, 40))])
 def test_tiny_and_narrow_pictures_do_no_harm(sizes):
     one, other = (np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8) for size in sizes)
-    found = likeness(one, other)
+    found = match(one, other)
     assert found is None or found.score <= 1
 
 
-def test_what_is_prepared_does_not_change_the_picture():
+def test_computing_features_does_not_change_the_picture():
     image = scene(6)
     before = image.copy()
-    assert prepare(image).shape == (200, 250)
+    assert copy_features(image).shape == (200, 250)
     np.testing.assert_array_equal(image, before)

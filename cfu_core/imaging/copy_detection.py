@@ -1,0 +1,196 @@
+"""Detection of copies: whether one picture is another one, possibly rotated, mirrored, scaled or cropped.
+
+The two pictures are registered. Then their colours must agree, and their details must correlate patch by patch.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from cfu_core.imaging.copy_features import FINE_SIDE, CopyFeatures
+from cfu_core.imaging.registration import Fit, coarse_fits, frame_corners, orient, refine, shrink_to_area, warp_scene
+
+_MEDIUM_SIDE = 72  # pixels; the second refinement uses the area of a square of this side
+_MIN_COARSE_CORRELATION = 0.85  # copies reach 0.9 or more, half of those cropped by 20 % 0.97; other cells 0.5 to 0.95
+_SAME_CORRELATION = 0.02  # orientations whose correlations differ by less may be distinguishable only by details
+_MIN_ALIGNED_CORRELATION = 0.8  # after a second refinement; copies reach 0.83 or more, different cells mostly less
+_MIN_SCALE = 0.75  # share of a side that a crop keeps: 20 % is cut off, and rounding takes something too
+_MIN_OVERLAP = 0.8  # share of the smaller frame that both frames show
+_OVERHANG = 0.0125  # share of a side by which a crop may seem to extend beyond the original
+_MAX_SKEW = 0.03  # a copy is neither sheared nor rotated by other angles than multiples of 90 degrees
+_CROPPED = 0.02  # share of a side that must be missing somewhere for the kind "cropped"
+_MAX_COLOUR_DIFFERENCE = 10.0  # grey levels, root mean square, of the coarse colours
+_BAND = (1.0, 4.0)  # pixels at the fine size: details between these scales are compared
+_BORDER = 5  # pixels at the fine size; excluded along the border of the overlap, where filters lack context
+_PATCHES = (6, 6)
+_MIN_VISIBLE = 0.3  # share of a patch that both pictures must show
+_FAINT = 0.75  # grey levels; a patch with less detail gives no evidence
+_MIN_SCORE = 0.8  # copies: 0.9 or more; second photographs of one cell: 0.81 to 0.93; different cells: up to 0.5
+_RICH = 0.6  # spread of the details in a picture that is not plain; smears 0.58 to 0.96, drawn shapes up to 0.4
+_GRAIN_SIGMA = 2.0  # pixels at the fine size; in patches without details, what is finer is grain
+_MIN_FAINT_SHARE = 0.15  # share of the patches in which grain must be measurable
+_MIN_GRAIN = 0.9  # grey levels; weaker grain may come from the file format
+_SIMILAR_GRAIN = 0.6  # ratio of the weaker to the stronger grain; re-encoding removes grain
+_SAME_GRAIN = 0.15  # correlation; grain of two exposures: 0, of copies: mostly above 0.4
+
+
+class CopyMatch(NamedTuple):
+    """How one picture is a copy of another.
+
+    Attributes
+    ----------
+    kind : str
+        ``identical``, ``re-encoded``, ``resized``, ``turned``, ``mirrored`` or ``cropped``: the last of these that
+        applies. A cropped copy may be mirrored and resized too.
+    score : float
+        Correlation of the details, at most 1.
+    """
+
+    kind: str
+    score: float
+
+
+class _Evidence(NamedTuple):
+    score: float
+    spread: float  # effective share of patches with details: 1 if all have equally strong details
+    grain_differs: bool
+
+
+def detect_copy(one: CopyFeatures, other: CopyFeatures) -> CopyMatch | None:
+    """Decide whether one of two pictures is a copy of the other, or of a part of it.
+
+    Parameters
+    ----------
+    one, other : CopyFeatures
+        From `cfu_core.imaging.copy_features.copy_features`.
+
+    Returns
+    -------
+    CopyMatch or None
+        None if they are not copies.
+
+    Notes
+    -----
+    Pictures without details, such as blank ones, are copies only if they are identical, because nothing else
+    distinguishes them. Two photographs of one scene are copies if they show most of the same frame and are rich in
+    details.
+    """
+    if one.content == other.content:
+        return CopyMatch("identical", 1.0)
+    fits = coarse_fits(one.scaled, other.scaled[0])
+    lowest = max(_MIN_COARSE_CORRELATION, fits[0].correlation - _SAME_CORRELATION)
+    found = [match for fit in fits if fit.correlation >= lowest and (match := _verified(one, other, fit))]
+    return max(found, key=lambda match: match.score, default=None)
+
+
+def _verified(one: CopyFeatures, other: CopyFeatures, fit: Fit) -> CopyMatch | None:
+    """Refine a coarse fit, and compare the colours and details."""
+    second = orient(other.fine, fit.orientation)
+    area = min(one.fine.size, second.size)
+    first, second = shrink_to_area(one.fine, area), shrink_to_area(second, area)
+    warp = _aligned(one, other, fit, first, second)
+    colours = orient(other.colours, fit.orientation)
+    if warp is None or _colour_difference(one.colours, colours, warp) > _MAX_COLOUR_DIFFERENCE:
+        return None
+    seen, visible = warp_scene(first, second, warp)
+    border = max(2, round(_BORDER * _side(second)))
+    frame = cv2.copyMakeBorder(visible, border, border, border, border, cv2.BORDER_CONSTANT, value=0)
+    inner = cv2.erode(frame, np.ones([2 * border + 1] * 2, np.uint8))[border:-border, border:-border]
+    evidence = _evidence(seen, second, inner.astype(np.float32))
+    # plain pictures look alike by chance, as two discs do: their frames and their grain must agree too
+    plain = evidence.spread < _RICH and (not _within(warp) or evidence.grain_differs)
+    if plain or evidence.score < _MIN_SCORE:
+        return None
+    return CopyMatch(_kind(one, other, fit.orientation, warp), evidence.score)
+
+
+def _aligned(
+    one: CopyFeatures, other: CopyFeatures, fit: Fit, first: np.ndarray, second: np.ndarray
+) -> np.ndarray | None:
+    """Refine the warp of a fit at three resolutions; None as soon as it cannot be that of a copy."""
+    area = min(first.size, _MEDIUM_SIDE**2)
+    levels = (
+        (one.scaled[0], orient(other.scaled[0], fit.orientation)),
+        (shrink_to_area(first, area), shrink_to_area(second, area)),
+        (first, second),
+    )
+    warp, started = fit.warp, False
+    for scene, picture in levels:
+        correlation, nearby = refine(warp, scene, picture)
+        if started and correlation < _MIN_ALIGNED_CORRELATION:
+            return None
+        warp, started = nearby if _overlapping(nearby) else warp, correlation > 0
+    return warp if _overlapping(warp) else None
+
+
+def _overlapping(warp: np.ndarray) -> bool:
+    """Whether two frames overlap enough, are similar in size and are not skewed."""
+    near, far = frame_corners(warp)
+    scales = far - near
+    alike = (scales >= _MIN_SCALE).all() and (scales <= 1 / _MIN_SCALE).all()
+    upright = max(abs(warp[0, 1]), abs(warp[1, 0])) <= _MAX_SKEW
+    common = np.prod(np.maximum(0, np.minimum(far, 1) - np.maximum(near, 0)))
+    return bool(alike and upright and common >= _MIN_OVERLAP * min(1, np.prod(scales)))
+
+
+def _within(warp: np.ndarray) -> bool:
+    """Whether one frame is inside the other."""
+    near, far = frame_corners(warp)
+    inside = (near >= -_OVERHANG).all() and (far <= 1 + _OVERHANG).all()
+    around = (near <= _OVERHANG).all() and (far >= 1 - _OVERHANG).all()
+    return bool(inside or around)
+
+
+def _colour_difference(one: np.ndarray, other: np.ndarray, warp: np.ndarray) -> float:
+    seen, visible = warp_scene(one, other, warp)
+    return float(np.sqrt(np.mean((seen - other)[visible > 0] ** 2))) if visible.any() else np.inf
+
+
+def _evidence(one: np.ndarray, other: np.ndarray, weight: np.ndarray) -> _Evidence:
+    """Correlate the details of two registered pictures (h, w), patch by patch, where `weight` is 1."""
+    share = _patches(weight)
+    both, energy, other_energy = _products(_band(one) * weight, _band(other) * weight)
+    strength = np.sqrt(np.maximum(energy, other_energy) / np.maximum(share, 1e-6)) * (share > _MIN_VISIBLE)
+    detailed, faint = strength > _FAINT, (strength <= _FAINT) & (share > _MIN_VISIBLE)
+    if not detailed.any():
+        return _Evidence(0.0, 0.0, False)
+    correlation = both[detailed] / np.sqrt(np.maximum(energy * other_energy, 1e-6))[detailed]
+    score = min(1.0, float(np.average(correlation, weights=strength[detailed])))
+    spread = float(strength.sum() ** 2 / (strength.size * (strength**2).sum()))
+    grain = (weight * (picture - cv2.GaussianBlur(picture, (0, 0), _GRAIN_SIGMA)) for picture in (one, other))
+    both, energy, other_energy = (total[faint].sum() for total in _products(*grain))
+    least, most = sorted([energy, other_energy])
+    grainy = (
+        faint.mean() >= _MIN_FAINT_SHARE
+        and most >= _MIN_GRAIN**2 * share[faint].sum()
+        and least >= _SIMILAR_GRAIN**2 * most
+    )
+    return _Evidence(score, spread, bool(grainy and both < _SAME_GRAIN * np.sqrt(least * most)))
+
+
+def _products(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return _patches(one * other), _patches(one * one), _patches(other * other)
+
+
+def _patches(picture: np.ndarray) -> np.ndarray:
+    return cv2.resize(picture, _PATCHES, interpolation=cv2.INTER_AREA)
+
+
+def _band(picture: np.ndarray) -> np.ndarray:
+    fine, coarse = (cv2.GaussianBlur(picture, (0, 0), max(0.6, sigma * _side(picture))) for sigma in _BAND)
+    return fine - coarse
+
+
+def _side(picture: np.ndarray) -> float:
+    """Return the side of a picture relative to the fine size; below 1 for small pictures."""
+    return float(np.sqrt(picture.size)) / FINE_SIDE
+
+
+def _kind(one: CopyFeatures, other: CopyFeatures, orientation: int, warp: np.ndarray) -> str:
+    near, far = frame_corners(warp)
+    if max(abs(near).max(), abs(far - 1).max()) > _CROPPED:
+        return "cropped"
+    if orientation:
+        return "mirrored" if orientation >= 4 else "turned"
+    return "re-encoded" if one.shape == other.shape else "resized"

@@ -1,0 +1,68 @@
+"""Features by which copies are detected: coarse colours, and lightness at several scales."""
+
+import hashlib
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cfu_core.imaging.registration import SCALES
+from cfu_core.imaging.signature import opponent
+
+COARSE_SIDE = 40  # pixels; the coarse features have the area of a square of this side
+FINE_SIDE = 144  # pixels; the fine features have at most the area of a square of this side
+_ILLUMINATION_SIGMA = 0.15  # of the side; variations that are wider come from the illumination, not from the scene
+
+
+@dataclass(frozen=True, eq=False)
+class CopyFeatures:
+    """Features of one picture, from `copy_features`.
+
+    Attributes
+    ----------
+    content : bytes
+        Digest of size and pixels.
+    shape : tuple of int
+        Height and width of the picture in pixels.
+    colours : ndarray of float32, shape (h, w, 3)
+        Coarse lightness and opponent colours, in grey levels.
+    scaled : tuple of ndarray of float32, shape (h, w)
+        Coarse lightness without uneven illumination, at each of `cfu_core.imaging.registration.SCALES`.
+    fine : ndarray of float32, shape (h, w)
+        Fine lightness without uneven illumination.
+    """
+
+    content: bytes
+    shape: tuple[int, int]
+    colours: np.ndarray
+    scaled: tuple[np.ndarray, ...]
+    fine: np.ndarray
+
+
+def copy_features(image: np.ndarray) -> CopyFeatures:
+    """Compute the features of a picture that `detect_copy` compares.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB; about 256 pixels a side are enough.
+
+    Returns
+    -------
+    CopyFeatures
+    """
+    height, width = image.shape[:2]
+    colours = cv2.GaussianBlur(opponent(image, COARSE_SIDE), (0, 0), 1.0)
+    light = _without_illumination(colours[..., 0])
+    return CopyFeatures(
+        content=hashlib.blake2b(f"{height} x {width} ".encode() + image.tobytes(), digest_size=16).digest(),
+        shape=(height, width),
+        colours=colours,
+        scaled=tuple(cv2.resize(light, None, fx=scale, fy=scale) for scale in SCALES),
+        fine=_without_illumination(opponent(image, min(FINE_SIDE, float(np.sqrt(height * width))))[..., 0]),
+    )
+
+
+def _without_illumination(light: np.ndarray) -> np.ndarray:
+    light = np.ascontiguousarray(light)
+    return light - cv2.GaussianBlur(light, (0, 0), _ILLUMINATION_SIGMA * float(np.sqrt(light.size)))
