@@ -1,8 +1,8 @@
-"""Datasets on disk: a table with one row an image; each image kept once, by the digest of its bytes.
+"""Datasets on disk: save, load, list, rename and delete them.
 
-`<home>/datasets/<id>/` holds `images.parquet` (the table as imported), `edits.jsonl` (what was changed by hand since)
-and `dataset.json` (the summary, written last: a folder without it is no dataset yet).
-The images of all datasets lie in the image store.
+`<home>/datasets/<id>/` holds `images.parquet` (the table as imported), `edits.jsonl` (the log of manual edits) and
+`dataset.json` (the summary, written last: a folder without it is not a dataset).
+The image files of all datasets are in the image store.
 """
 
 import shutil
@@ -16,23 +16,24 @@ from cfu_core.dataset.dataset import Dataset, ImportIssue, checked_name, is_safe
 from cfu_core.dataset.history import LOG, Edit, extended_log, log_size, read_log
 from cfu_core.dataset.image_store import image_file, image_store, store_lock
 from cfu_core.dataset.packs import PACKS, remove_packs
-from cfu_core.dataset.summary import SUMMARY, DatasetSummary, damaged, read_summary, shown, shown_as_damaged
+from cfu_core.dataset.summary import SUMMARY, DatasetSummary, damaged, read_summary, summarize, summarize_damaged
 from cfu_core.dataset.table import COLUMNS, DTYPES
 from cfu_core.errors import CfuError, DatasetError
 from cfu_core.storage import home, replacing, storage_errors, write_bytes, write_json
+from cfu_core.wording import plural
 
 
 def save_dataset(dataset: Dataset) -> None:
-    """Write a dataset so that a reader sees all of it or nothing. Its images must be in the store already.
+    """Write a dataset atomically. Its images must already be in the image store.
 
-    Where the same dataset is there already, its log of edits stays, and goes on to count.
+    If a dataset with this id exists, its log of edits is kept and still applies.
 
     Raises
     ------
     StorageError
-        The disk is full, or the home folder may not be written; nothing is left behind.
+        If the disk is full or the home folder is not writable; no partial dataset remains.
     DatasetError
-        The log of edits that is there is damaged.
+        If the existing log of edits is damaged.
     """
     folder = dataset_folder(dataset.id)
     with store_lock():
@@ -40,7 +41,7 @@ def save_dataset(dataset: Dataset) -> None:
         try:
             if known:
                 dataset = _with_edits(dataset, read_log(folder, counted=0))
-            else:  # a deletion that was cut short may have left one
+            else:  # an interrupted deletion may have left a log
                 (folder / LOG).unlink(missing_ok=True)
             with replacing(folder / "images.parquet") as draft:
                 dataset.imported.to_parquet(draft, index=False)
@@ -52,36 +53,42 @@ def save_dataset(dataset: Dataset) -> None:
 
 
 def save_edit(dataset: Dataset, edit: Edit) -> Dataset:
-    """Add an edit to the log of a saved dataset. To be called under `store_lock`, with the dataset as it is on disk.
+    """Append an edit to the log of a saved dataset, and return the edited dataset.
+
+    The caller must hold `store_lock` and pass the dataset as it is on disk.
 
     Raises
     ------
     StorageError
-        The disk is full, or the home folder may not be written; then nothing has changed.
+        If the disk is full or the home folder is not writable; nothing has changed then.
     """
     folder = dataset_folder(dataset.id)
     edited = replace(dataset, edits=(*dataset.edits, edit))
     log = extended_log(folder, dataset.edits, edit)
-    with replacing(folder / SUMMARY) as draft:  # both files are on the disk before either counts; the log goes first
-        write_json(draft, read_summary(folder / SUMMARY) | _what_counts(edited, len(log)))
+    with replacing(folder / SUMMARY) as draft:  # both files are on disk before either takes effect; the log first
+        write_json(draft, read_summary(folder / SUMMARY) | _current_counts(edited, len(log)))
         write_bytes(folder / LOG, log)
     return edited
 
 
 def load_dataset(reference: str, *, version: int | None = None) -> Dataset:
-    """A saved dataset.
+    """Load a saved dataset.
 
     Parameters
     ----------
     reference : str
-        Its id, or else its name; of several with that name, the newest.
+        Id or name of the dataset; if several have this name, the newest is loaded.
     version : int, optional
-        With only the first so many edits of its log; 0: as imported. By default with all of them.
+        Number of edits to apply, from the oldest; 0 gives the dataset as imported. All edits by default.
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
     DatasetError
-        There is no such dataset or version, or it is damaged.
+        If there is no such dataset or version, or it is damaged.
     """
     identity = _resolve(reference)
     folder = dataset_folder(identity)
@@ -91,8 +98,8 @@ def load_dataset(reference: str, *, version: int | None = None) -> Dataset:
     if version is not None and not 0 <= version <= len(edits):
         raise DatasetError(
             f"The dataset {identity} has no version {version}.",
-            f"Its log holds {len(edits)} edits.",
-            "Use the dataset as it is now.",
+            f"Its log holds {plural(len(edits), 'edit')}.",
+            f"Choose a version from 0 to {len(edits)}.",
         )
     dataset = Dataset(
         id=identity,
@@ -104,17 +111,17 @@ def load_dataset(reference: str, *, version: int | None = None) -> Dataset:
         created=summary["created"],
     )
     if dataset.imported_digest != summary["digest"]:
-        raise damaged(identity, "its table does not fit its summary")
+        raise damaged(identity, "its table does not match its summary")
     return _with_edits(dataset, edits[:version]) if edits[:version] else dataset
 
 
 def list_datasets() -> list[DatasetSummary]:
-    """Every saved dataset, the newest first; damaged ones come last and say so in `damaged`.
+    """Return the summaries of all saved datasets, newest first; damaged datasets come last.
 
     Raises
     ------
     StorageError
-        The home folder may not be read.
+        If the home folder is not readable.
     """
     folder = home() / "datasets"
     with storage_errors(folder):
@@ -125,16 +132,16 @@ def list_datasets() -> list[DatasetSummary]:
 
 
 def delete_dataset(id: str) -> None:
-    """Remove a dataset, and those of its images that no other dataset uses.
+    """Delete a dataset, and those of its images that no other dataset uses.
 
-    Where the table of any dataset cannot be read, nobody knows what it uses, and all images stay.
+    If the table of any dataset cannot be read, the images that it uses are unknown, and no image is deleted.
 
     Raises
     ------
     DatasetError
-        There is no dataset with this id.
+        If there is no dataset with this id.
     StorageError
-        The home folder may not be written.
+        If the home folder is not writable.
     """
     with store_lock():
         folder = _existing(id)
@@ -155,12 +162,12 @@ def delete_dataset(id: str) -> None:
 
 
 def rename_dataset(id: str, name: str) -> None:
-    """Give a dataset another name; its id stays, so that links and runs still find it.
+    """Change the name of a dataset. Its id does not change, so that links and runs still refer to it.
 
     Raises
     ------
     DatasetError
-        There is no dataset with this id, or the name is blank.
+        If there is no dataset with this id, or the name is blank.
     """
     name = checked_name(name)
     with store_lock():
@@ -169,6 +176,13 @@ def rename_dataset(id: str, name: str) -> None:
 
 
 def dataset_folder(id: str) -> Path:
+    """Return the folder of the dataset with this id; it need not exist.
+
+    Raises
+    ------
+    ValueError
+        If the id is not safe as a folder name.
+    """
     if not is_safe_id(id):
         raise ValueError(f"id is {id!r}; only ASCII letters, digits, - and _ are safe")
     return home() / "datasets" / id
@@ -178,7 +192,7 @@ def _with_edits(dataset: Dataset, edits: tuple[Edit, ...]) -> Dataset:
     try:
         return replace(dataset, edits=edits)
     except ValueError as error:
-        raise damaged(dataset.id, f"its log of edits does not fit its table: {error}") from error
+        raise damaged(dataset.id, f"its log of edits does not match its table: {error}") from error
 
 
 def _existing(id: str) -> Path:
@@ -188,7 +202,7 @@ def _existing(id: str) -> Path:
 
 
 def _resolve(reference: str) -> str:
-    # A reference may come from a URL: as an id it must be plain, as a name it is only ever compared.
+    # A reference may come from a URL: an id must be safe as a folder name, a name is only compared.
     if is_safe_id(reference) and (dataset_folder(reference) / SUMMARY).is_file():
         return reference
     for summary in list_datasets():
@@ -199,11 +213,11 @@ def _resolve(reference: str) -> str:
 
 def _unknown(reference: str) -> DatasetError:
     known = [f"{summary.name} ({summary.id})" for summary in list_datasets()]
-    listed = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+    listed = ", ".join(known[:10]) + (f" and {len(known) - 10:,} more" if len(known) > 10 else "")
     return DatasetError(
         f"There is no dataset {reference!r}.",
-        f"There are: {listed}." if known else "There are none yet.",
-        "Choose one of these." if known else "Import a folder or a zip first.",
+        f"The datasets are: {listed}." if known else "There are no datasets yet.",
+        "Choose one of these." if known else "Import a folder or a zip file first.",
     )
 
 
@@ -212,8 +226,8 @@ def _summary_json(dataset: Dataset, log_bytes: int) -> dict[str, Any]:
         "format": 1,
         "id": dataset.id,
         "name": dataset.name,
-        "digest": dataset.imported_digest,  # of the file beside it
-        **_what_counts(dataset, log_bytes),
+        "digest": dataset.imported_digest,  # of images.parquet
+        **_current_counts(dataset, log_bytes),
         "drawn": dataset.drawn,
         "source": dataset.source,
         "created": dataset.created,
@@ -221,8 +235,8 @@ def _summary_json(dataset: Dataset, log_bytes: int) -> dict[str, Any]:
     }
 
 
-def _what_counts(dataset: Dataset, log_bytes: int) -> dict[str, Any]:
-    """The part of the summary that an edit may change."""
+def _current_counts(dataset: Dataset, log_bytes: int) -> dict[str, Any]:
+    """Return the part of the summary that an edit may change."""
     return {
         "images": len(dataset.images),
         "counts": dataset.counts,
@@ -236,11 +250,11 @@ def _summary(file: Path) -> DatasetSummary:
         summary = read_summary(file)
         if not file.with_name("images.parquet").is_file():
             raise damaged(identity, "images.parquet is missing")
-        if log_size(file.parent) != summary["edits"]["bytes"]:  # an edit is being written, or was cut short by a crash
-            summary |= _what_counts(load_dataset(identity), 0)
+        if log_size(file.parent) != summary["edits"]["bytes"]:  # an edit is being written, or a crash interrupted it
+            summary |= _current_counts(load_dataset(identity), 0)
     except DatasetError as error:
-        return shown_as_damaged(identity, error)
-    return shown(identity, summary)
+        return summarize_damaged(identity, error)
+    return summarize(identity, summary)
 
 
 def _read_table(file: Path) -> pd.DataFrame:

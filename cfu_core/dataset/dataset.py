@@ -1,4 +1,4 @@
-"""A dataset as a value: labelled images, and the edits made since they were imported."""
+"""A dataset as a value: a table of labelled images, and the edits made since their import."""
 
 import hashlib
 import re
@@ -28,16 +28,16 @@ def is_safe_id(text: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportIssue:
-    """Something that was left out of a dataset, or that its owner should look at.
+    """A file that an import left out, or another finding of the import that the user should check.
 
-    Parameters
+    Attributes
     ----------
     path : str
-        Where, relative to the source (POSIX).
+        Path of the file or folder, relative to the source (POSIX).
     kind : str
-        One word for lists, for example ``truncated``, ``no-class``, ``empty-class``.
+        Keyword for lists, for example ``truncated``, ``no-class``, ``empty-class``.
     detail : str
-        One or two sentences for people.
+        One or two sentences that explain the issue to the user.
     """
 
     path: str
@@ -47,33 +47,33 @@ class ImportIssue:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Images with their classes, never changed in place. From `importing`, `new_dataset` or `load_dataset`.
+    """Images with their classes; immutable. Made by an import, `new_dataset` or `load_dataset`.
 
-    Parameters
+    Attributes
     ----------
     id : str
-        Safe as a folder name and in a URL (ASCII letters, digits, ``-`` and ``_``).
+        1 to 64 ASCII letters, digits, ``-`` and ``_``, so that it is safe as a folder name and in a URL.
     name : str
-        For people; any text.
+        Name for display; any text.
     imported : pandas.DataFrame
-        The table as imported: `COLUMNS`, one row an image, sorted by path, with a RangeIndex. `path` is POSIX and
+        The table as imported: `COLUMNS`, one row per image, sorted by path, with a RangeIndex. `path` is POSIX and
         relative to the source, `group` is ``""`` where unknown, `width` and `height` are in pixels as displayed,
-        `box_*` are pixels of the displayed image (right and bottom exclusive) and ``<NA>`` where there is no box.
+        `box_*` are in pixels of the displayed image (right and bottom exclusive) and ``<NA>`` where there is no box.
     import_issues : tuple of ImportIssue
-        What was left out, and why.
+        Files that were left out, and other remarks of the import.
     drawn : bool
-        True where every image is drawn, not photographed.
+        Whether all images are synthetic drawings instead of photographs.
     source : str
-        Where it came from, for people.
+        Description of the source for display.
     created : str
-        ISO 8601, UTC.
+        Time of the import, ISO 8601, UTC.
     edits : tuple of Edit
-        What was changed by hand since, oldest first.
+        Manual changes since the import, oldest first.
 
     Raises
     ------
     ValueError
-        The columns are others, the id is not safe, or the edits do not fit the table.
+        If the columns differ from `COLUMNS`, the id is not safe, or the edits do not fit the table.
     """
 
     id: str
@@ -90,7 +90,7 @@ class Dataset:
             raise ValueError(f"images has the columns {list(self.imported.columns)}, not {COLUMNS}")
         if not is_safe_id(self.id):
             raise ValueError(f"id is {self.id!r}; only ASCII letters, digits, - and _ are safe")
-        self._effect  # noqa: B018 - worked out now, so that edits that do not fit are told here
+        self._effect  # noqa: B018 - evaluated here, so that edits that do not fit raise when the dataset is made
 
     @cached_property
     def _effect(self) -> Effect:
@@ -98,12 +98,12 @@ class Dataset:
 
     @property
     def images(self) -> pd.DataFrame:
-        """The table as it counts now: edits applied, excluded images gone; columns and order as in `imported`."""
+        """The current table: all edits applied, without excluded images; columns and order as in `imported`."""
         return self._effect.images
 
     @property
     def edited(self) -> pd.DataFrame:
-        """Every row of `imported`, excluded ones too, with all other edits applied."""
+        """Every row of `imported`, including excluded images, with all other edits applied."""
         return self._effect.edited
 
     @property
@@ -113,23 +113,23 @@ class Dataset:
 
     @cached_property
     def excluded(self) -> pd.DataFrame:
-        """The rows of `edited` that an edit left out, under the row numbers they have there."""
+        """The rows of `edited` that an edit excluded; the index holds their row numbers in `edited`."""
         return self.edited.drop(index=self.rows)
 
     @property
     def chosen_partitions(self) -> Mapping[str, str]:
-        """The partition into which an image was put by hand, by path; excluded images too."""
+        """The partition of each image that was assigned manually, by path; includes excluded images."""
         return self._effect.partitions
 
     @cached_property
     def partitions(self) -> Mapping[str, str]:
-        """`chosen_partitions` of the images that count."""
+        """`chosen_partitions` without excluded images."""
         absent = set(self.excluded["path"])
         return {path: partition for path, partition in self.chosen_partitions.items() if path not in absent}
 
     @property
     def version(self) -> int:
-        """How many edits the log has; 0: as imported."""
+        """Number of edits in the log; 0 means as imported."""
         return len(self.edits)
 
     @cached_property
@@ -139,7 +139,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of what counts now: `content_digest` of `images`, and what was put into a partition by hand."""
+        """SHA-256 (hex) of the current state: `content_digest` of `images`, and the manually assigned partitions."""
         digest = content_digest(self.images) if self.edits else self.imported_digest
         if self.partitions:
             lines = "".join(f"{path}\0{partition}\n" for path, partition in sorted(self.partitions.items()))
@@ -148,64 +148,64 @@ class Dataset:
 
     @property
     def classes(self) -> list[str]:
-        """The labels, sorted."""
+        """Class names, sorted."""
         return sorted(self.images["label"].unique())
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many images each class has, in the order of `classes`."""
+        """Number of images of each class, in the order of `classes`."""
         found = self.images["label"].value_counts()
         return {label: int(found[label]) for label in self.classes}
 
     @property
     def has_groups(self) -> bool:
-        """True where at least one image names its group (a dish, a donor)."""
+        """Whether the group (a dish, a donor) of at least one image is known."""
         return bool((self.images["group"] != "").any())
 
     def box(self, index: int) -> Box | None:
-        """The colony's box in the image of row `index`, where a person or a manifest marked it."""
+        """Return the colony's bounding box in image `index` of `images`, or None where no box was given."""
         edges = [self.images[column].iat[index] for column in BOX_COLUMNS]
         return None if pd.isna(edges[0]) else Box(*map(int, edges))
 
     def duplicates(self) -> list[list[str]]:
-        """Paths of byte-identical images: each group sorted, the groups sorted."""
+        """Return the paths of byte-identical images, one list per set of copies; all lists are sorted."""
         twice = self.images[self.images["digest"].duplicated(keep=False)]
         return sorted(sorted(paths) for _, paths in twice.groupby("digest")["path"])
 
     def image_file(self, index: int) -> Path:
-        """Where the image of row `index` lies in the image store."""
+        """Return the path that image `index` of `images` has in the image store if it is stored as its own file."""
         row = self.images.iloc[index]
         return image_file(row["digest"], row["extension"])
 
     def read_image(self, index: int) -> np.ndarray:
-        """Pixels of the image of row `index`.
+        """Read and decode image `index` of `images`.
 
         Returns
         -------
-        ndarray, uint8, shape (H, W, 3)
-            RGB, turned as displayed.
+        ndarray of uint8, shape (H, W, 3)
+            RGB, rotated as displayed.
 
         Raises
         ------
         ImageError
-            The stored file is gone or damaged.
+            If the stored file is missing or damaged.
         """
         return reading.decode(self.read_bytes(index), name=self.images["path"].iloc[index])
 
     def read_bytes(self, index: int) -> bytes:
-        """The stored file of row `index`, as it was imported.
+        """Read the stored file of image `index` of `images`, unchanged since the import.
 
         Raises
         ------
         ImageError
-            It is gone from the image store (kind ``missing``).
+            If it is missing from the image store (kind ``missing``).
         """
         row = self.images.iloc[index]
         try:
             return stored_bytes(row["digest"], row["extension"])
         except FileNotFoundError as error:
             raise ImageError(
-                f"{self.images['path'].iloc[index]} is gone from the image store.",
+                f"{self.images['path'].iloc[index]} is missing from the image store.",
                 f"It should be at {self.image_file(index)}.",
                 "Import the dataset again.",
                 kind="missing",
@@ -213,21 +213,21 @@ class Dataset:
 
 
 def slug(name: str) -> str:
-    """`name` as at most 40 ASCII letters, digits, ``-`` and ``_``; ``dataset`` where nothing is left."""
+    """Return `name` as at most 40 ASCII letters, digits, ``-`` and ``_``; ``dataset`` if nothing remains."""
     return re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")[:40].strip("-") or "dataset"
 
 
 def checked_name(name: str) -> str:
-    """A dataset's name as it is kept: without blanks around it, and proper text.
+    """Return the name of a dataset without surrounding white space and as valid Unicode.
 
     Raises
     ------
     DatasetError
-        It is blank.
+        If the name is blank.
     """
-    name = _printable(name).strip()
+    name = _valid_unicode(name).strip()
     if not name:
-        raise DatasetError("The dataset has no name.", "", "Give it one.")
+        raise DatasetError("The dataset has no name.", "", "Enter a name.")
     return name
 
 
@@ -239,19 +239,23 @@ def new_dataset(
     drawn: bool = False,
     source: str = "",
 ) -> Dataset:
-    """A dataset, not yet saved, with its id and the time of now.
+    """Create a dataset with its id and the current time; it is not saved.
 
     Parameters
     ----------
     images : pandas.DataFrame
-        As `images_table` makes it.
-    name : str
-        For people.
+        Table from `cfu_core.dataset.table.images_table`.
+    name, import_issues, drawn, source
+        As in `Dataset`. The id is made of the name and the content of the table.
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
     DatasetError
-        The name is blank.
+        If the name is blank.
     """
     name = checked_name(name)
     return Dataset(
@@ -260,11 +264,11 @@ def new_dataset(
         imported=images,
         import_issues=tuple(import_issues),
         drawn=drawn,
-        source=_printable(source),
+        source=_valid_unicode(source),
         created=datetime.now(UTC).isoformat(timespec="microseconds"),
     )
 
 
-def _printable(text: str) -> str:
-    # A file name that is no UTF-8 carries lone surrogates, which no JSON or table takes.
+def _valid_unicode(text: str) -> str:
+    # A file name that is not valid UTF-8 contains lone surrogates, which JSON files and tables cannot store.
     return text.encode("utf-8", "replace").decode()

@@ -1,7 +1,7 @@
-"""Change a dataset by hand: relabel, exclude, group, mark a box, choose a partition; and take it back.
+"""Edit a dataset: relabel, exclude or group images, draw bounding boxes, assign partitions; undo and redo.
 
-Nothing is overwritten: each change is a line in the dataset's log (see `cfu_core.dataset.history`), and the dataset
-as it counts now follows from the table as imported and this log.
+Nothing is overwritten: each edit is a line in the dataset's log (see `cfu_core.dataset.history`), and the current
+dataset is the table as imported with this log applied.
 """
 
 import unicodedata
@@ -13,114 +13,139 @@ import pandas as pd
 
 from cfu_core.dataset.catalog import load_dataset, save_edit
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.dataset.history import KINDS, Edit, counting
+from cfu_core.dataset.history import KINDS, Edit, applied_and_undone
 from cfu_core.dataset.image_store import store_lock
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.dataset.table import boxes
 from cfu_core.errors import DatasetError
-
-__all__ = ["KINDS", "Edit", "can_redo", "can_undo", "counting", "edit_dataset", "edit_log", "redo_edit", "undo_edit"]
+from cfu_core.wording import plural
 
 LONGEST_NAME = 100  # characters of a label or a group
-LONGEST_TEXT = 500  # characters of who and why
+LONGEST_TEXT = 500  # characters of the editor's name and of the reason
 
 
 def edit_dataset(dataset_id: str, kind: str, changes: Mapping[str, Any], *, who: str = "", why: str = "") -> Dataset:
-    """Change images of a dataset, and keep in its log who did so and why.
+    """Edit images of a dataset, and log the editor and the reason.
 
     Parameters
     ----------
     dataset_id : str
     kind : str
-        One of `KINDS`.
+        One of `cfu_core.dataset.history.KINDS`.
     changes : Mapping
-        By path of an image, as in `Edit.changes`. What is so already is left out; where nothing is left, nothing is
-        written.
+        New value by path of an image, as in `cfu_core.dataset.history.Edit`. Values equal to the current ones are
+        dropped; if none remains, nothing is written.
     who, why : str
-        Free text for the log.
+        Name of the editor and reason, free text of at most `LONGEST_TEXT` characters.
 
     Returns
     -------
     Dataset
-        As it counts now.
+        The dataset after the edit.
 
     Raises
     ------
     DatasetError
-        There is no such dataset or image, a value makes no sense, or no image would be left. Nothing has changed.
+        If there is no such dataset or image, a value is not valid, or no image would remain. Nothing has changed.
     StorageError
-        The disk is full, or the home folder may not be written. Nothing has changed.
+        If the disk is full or the home folder is not writable. Nothing has changed.
     ValueError
-        There is no such kind of edit.
+        If there is no such kind of edit.
     """
     if kind not in KINDS:
         raise ValueError(f"kind is {kind!r}; there are {', '.join(KINDS)}")
     with store_lock():
         dataset = load_dataset(dataset_id)
-        new = _news(dataset, kind, changes)
-        return _written(dataset, kind, new, who=who, why=why) if new else dataset
+        effective = _effective_changes(dataset, kind, changes)
+        return _append(dataset, kind, effective, who=who, why=why) if effective else dataset
 
 
 def undo_edit(dataset_id: str, *, who: str = "") -> Dataset:
-    """Take the latest edit that counts back, also one that another person made; the log keeps both.
+    """Undo the latest edit in effect, including one by another person; the log keeps both.
+
+    Parameters
+    ----------
+    dataset_id : str
+    who : str
+        Name of the editor.
+
+    Returns
+    -------
+    Dataset
+        The dataset without the edit.
 
     Raises
     ------
     DatasetError
-        There is no such dataset, or no edit counts.
+        If there is no such dataset, or no edit is in effect.
     """
     with store_lock():
         dataset = load_dataset(dataset_id)
-        latest = can_undo(dataset.edits)
+        latest = next_undo(dataset.edits)
         if latest is None:
-            raise DatasetError(f"No edit of {dataset.name} counts now.", "Only an edit that counts can be undone.")
-        return _written(dataset, "undo", {"edit": latest.number}, who=who)
+            raise DatasetError(f"{dataset.name} has no edit that can be undone.", "", "Edit the dataset first.")
+        return _append(dataset, "undo", {"edit": latest.number}, who=who)
 
 
 def redo_edit(dataset_id: str, *, who: str = "") -> Dataset:
-    """Let the edit that was undone last count again. A new edit ends this possibility.
+    """Redo the edit that was undone last. After a new edit, undone edits can no longer be redone.
+
+    Parameters
+    ----------
+    dataset_id : str
+    who : str
+        Name of the editor.
+
+    Returns
+    -------
+    Dataset
+        The dataset with the edit.
 
     Raises
     ------
     DatasetError
-        There is no such dataset, or nothing was undone since the last edit.
+        If there is no such dataset, or nothing was undone since the last edit.
     """
     with store_lock():
         dataset = load_dataset(dataset_id)
-        undone = can_redo(dataset.edits)
+        undone = next_redo(dataset.edits)
         if undone is None:
-            raise DatasetError(f"Nothing was undone in {dataset.name} since its last edit.", "", "Edit it anew.")
-        return _written(dataset, "redo", {"edit": undone.number}, who=who)
+            raise DatasetError(
+                f"Nothing was undone in {dataset.name} since its last edit.",
+                "Only an edit that was undone can be redone.",
+                "Make the edit again.",
+            )
+        return _append(dataset, "redo", {"edit": undone.number}, who=who)
 
 
 def edit_log(dataset_id: str) -> list[Edit]:
-    """All that was done to a dataset, oldest first.
+    """Return all edits of a dataset, oldest first, including those that were undone.
 
     Raises
     ------
     DatasetError
-        There is no such dataset, or it is damaged.
+        If there is no such dataset, or it is damaged.
     """
     return list(load_dataset(dataset_id).edits)
 
 
-def can_undo(log: Sequence[Edit]) -> Edit | None:
-    """The edit that `undo_edit` would take back."""
-    done, _ = counting(log)
-    return done[-1] if done else None
+def next_undo(log: Sequence[Edit]) -> Edit | None:
+    """Return the edit that `undo_edit` would undo, or None."""
+    applied, _ = applied_and_undone(log)
+    return applied[-1] if applied else None
 
 
-def can_redo(log: Sequence[Edit]) -> Edit | None:
-    """The edit that `redo_edit` would let count again."""
-    _, undone = counting(log)
+def next_redo(log: Sequence[Edit]) -> Edit | None:
+    """Return the edit that `redo_edit` would redo, or None."""
+    _, undone = applied_and_undone(log)
     return undone[-1] if undone else None
 
 
-def _written(dataset: Dataset, kind: str, changes: Mapping[str, Any], *, who: str, why: str = "") -> Dataset:
+def _append(dataset: Dataset, kind: str, changes: Mapping[str, Any], *, who: str, why: str = "") -> Dataset:
     edit = Edit(
         number=dataset.version + 1,
         when=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        who=_text("The name of who edits", who, LONGEST_TEXT),
+        who=_text("The name of the editor", who, LONGEST_TEXT),
         why=_text("The reason", why, LONGEST_TEXT),
         kind=kind,
         changes=changes,
@@ -128,14 +153,14 @@ def _written(dataset: Dataset, kind: str, changes: Mapping[str, Any], *, who: st
     return save_edit(dataset, edit)
 
 
-def _news(dataset: Dataset, kind: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`changes`, checked, without those that change nothing."""
+def _effective_changes(dataset: Dataset, kind: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Check `changes`, and return those whose value differs from the current one."""
     rows = pd.Index(dataset.imported["path"]).get_indexer(pd.Index(list(changes), dtype="str"))
-    strangers = [path for path, row in zip(changes, rows, strict=True) if row < 0]
-    if strangers:
+    unknown = [path for path, row in zip(changes, rows, strict=True) if row < 0]
+    if unknown:
         raise DatasetError(
-            f"The dataset {dataset.name} does not hold {_listed(strangers)}.",
-            f"Its images are named like {dataset.imported['path'].iat[0]}.",
+            f"The dataset {dataset.name} does not contain {_listed(unknown)}.",
+            f"Its images have names like {dataset.imported['path'].iat[0]}.",
             "Check the spelling.",
         )
     checked: dict[str, Any] = dict.fromkeys(changes)
@@ -145,25 +170,25 @@ def _news(dataset: Dataset, kind: str, changes: Mapping[str, Any]) -> dict[str, 
             checked[path] = None if box is None else _checked_box(path, box, *size)
     elif kind not in ("exclude", "include"):
         check = _checked_partition if kind == "partition" else _NameCheck(dataset, kind)
-        meant = {value: check(value) for value in set(changes.values())}
-        checked = {path: meant[value] for path, value in changes.items()}
-    so_already = _state(dataset, kind)
-    new = {path: value for path, value in checked.items() if so_already.get(path, _NOTHING) != value}
-    if kind == "exclude" and len(new) == len(dataset.images):
+        checked_values = {value: check(value) for value in set(changes.values())}
+        checked = {path: checked_values[value] for path, value in changes.items()}
+    current = _current_values(dataset, kind)
+    effective = {path: value for path, value in checked.items() if current.get(path, _NO_VALUE) != value}
+    if kind == "exclude" and len(effective) == len(dataset.images):
         raise DatasetError(
-            "This would exclude every image that is left.",
+            "This would exclude all remaining images.",
             "A dataset needs at least one image.",
             "Exclude fewer images, or delete the dataset.",
         )
-    return new
+    return effective
 
 
-_NOTHING = object()
+_NO_VALUE = object()
 _COLUMNS = {"relabel": "label", "group": "group"}
 
 
-def _state(dataset: Dataset, kind: str) -> dict[str, Any]:
-    """What is so already, by path, in the words of an edit of this kind."""
+def _current_values(dataset: Dataset, kind: str) -> dict[str, Any]:
+    """Return the current values by path, as in an edit of this kind."""
     paths = dataset.edited["path"]
     if kind == "exclude":
         return dict.fromkeys(dataset.excluded["path"])
@@ -186,8 +211,8 @@ def _checked_box(path: str, box: Sequence[float], width: int, height: int) -> li
     if not whole or not (0 <= left < right <= width and 0 <= top < bottom <= height):
         raise DatasetError(
             f"The box of {path} is {box!r}.",
-            f"It should be left, top, right, bottom in whole pixels, with left < right <= {width} and "
-            f"top < bottom <= {height}, counted from 0.",
+            f"It should be left, top, right, bottom in whole pixels from 0, with left < right <= {width} and "
+            f"top < bottom <= {height}.",
             "Draw it inside the image.",
         )
     return edges
@@ -195,13 +220,17 @@ def _checked_box(path: str, box: Sequence[float], width: int, height: int) -> li
 
 def _checked_partition(value: Any) -> str | None:
     if value is not None and value not in PARTITIONS:
-        raise DatasetError(f"There is no partition {value!r}.", f"There are {', '.join(PARTITIONS)}.", "Choose one.")
+        raise DatasetError(
+            f"There is no partition {value!r}.", f"The partitions are {', '.join(PARTITIONS)}.", "Choose one of these."
+        )
     return value
 
 
 class _NameCheck:
-    """A label or a group as it is kept. Letters with accents have two spellings that look alike; the one that the
-    dataset uses already is taken."""
+    """Checks the name of a class or a group.
+
+    Unicode has two encodings of letters with accents; the one that the dataset already uses is kept.
+    """
 
     def __init__(self, dataset: Dataset, kind: str) -> None:
         self._what = _COLUMNS[kind]
@@ -209,12 +238,16 @@ class _NameCheck:
 
     def __call__(self, value: object) -> str:
         if not isinstance(value, str):
-            raise DatasetError(f"The {self._what} is {value!r}.", "It should be text.")
+            raise DatasetError(f"The {self._what} is {value!r}.", "It should be text.", "Enter a name.")
         name = value.strip()
         if not name and self._what == "label":
-            raise DatasetError("The new label is empty.", "Every image has a class.", "Name the class.")
+            raise DatasetError("The new label is empty.", "Every image needs a class.", "Enter the name of a class.")
         if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
-            raise DatasetError(f"The {self._what} {name!r} holds a line break or the like.", "", "Type it anew.")
+            raise DatasetError(
+                f"The {self._what} {name!r} contains a line break or another control character.",
+                "It should contain printable characters only.",
+                "Type it again.",
+            )
         return self._known.get(_composed(name), _text(f"The {self._what}", name, LONGEST_NAME))
 
 
@@ -225,10 +258,12 @@ def _composed(name: str) -> str:
 def _text(what: str, text: str, longest: int) -> str:
     text = text.strip().encode("utf-8", "replace").decode()
     if len(text) > longest:
-        raise DatasetError(f"{what} has {len(text)} characters.", f"At most {longest} are kept.", "Shorten it.")
+        raise DatasetError(
+            f"{what} has {plural(len(text), 'character')}.", f"At most {longest} are allowed.", "Shorten it."
+        )
     return text
 
 
 def _listed(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
     return ", ".join(paths[:3]) + more

@@ -1,4 +1,4 @@
-"""Images that must not be parted: how many units of them go to each partition, or to each fold."""
+"""Allocate units of images that must stay together to the partitions of a split, or to folds."""
 
 import warnings
 
@@ -9,27 +9,28 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from cfu_core.errors import DatasetError
+from cfu_core.wording import plural
 
-_MISSING = 20.0  # a class absent from a partition counts as ten misplaced images, each off in two partitions
+_MISSING = 20.0  # cost of a class absent from a partition: that of ten misplaced images, each counted twice
 
 
-def units_of(images: pd.DataFrame) -> np.ndarray:
-    """The unit of each image: images that share a group or a digest, directly or in a chain.
+def split_units(images: pd.DataFrame) -> np.ndarray:
+    """Return the unit of each image: images that share a group or a digest, directly or transitively.
 
     Parameters
     ----------
-    images : DataFrame
-        With the columns ``group`` (empty where unknown) and ``digest``; not empty.
+    images : pandas.DataFrame
+        Table with the columns ``group`` (empty where unknown) and ``digest``; not empty.
 
     Returns
     -------
     ndarray of int64, shape (N,)
-        Numbers from 0, in the order in which the units appear.
+        Index of the unit, from 0, in the order of first appearance.
     """
     rows = np.arange(len(images))
     by_digest = pd.factorize(images["digest"])[0]
-    alone = pd.Series(rows, index=images.index).astype(str)
-    keys = ("group " + images["group"]).where(images["group"] != "", "image " + alone)
+    numbers = pd.Series(rows, index=images.index).astype(str)
+    keys = ("group " + images["group"]).where(images["group"] != "", "image " + numbers)
     by_group = pd.factorize(keys)[0] + by_digest.max() + 1
     size = int(by_group.max()) + 1
     links = coo_array((np.ones(len(rows)), (by_digest, by_group)), shape=(size, size))
@@ -37,71 +38,79 @@ def units_of(images: pd.DataFrame) -> np.ndarray:
     return pd.factorize(component[by_digest])[0]
 
 
-def folds_of(labels: np.ndarray, units: np.ndarray, *, count: int, seed: int) -> np.ndarray:
-    """Part images into folds of alike classes; images of one unit stay together.
+def stratified_folds(labels: np.ndarray, units: np.ndarray, *, count: int, seed: int) -> np.ndarray:
+    """Assign images to stratified folds; images of one unit stay together.
 
     Parameters
     ----------
-    labels, units : ndarray of int, shape (N,)
-        The class of each image, and its unit from `units_of`.
+    labels : ndarray of int, shape (N,)
+        Class index of each image.
+    units : ndarray of int, shape (N,)
+        Unit of each image from `split_units`.
     count : int
-        How many folds.
+        Number of folds.
     seed : int
-        The same seed gives the same folds.
+        Seed of the folds; the same seed gives the same folds.
 
     Returns
     -------
     ndarray of int64, shape (N,)
-        Numbers from 0.
+        Index of the fold of each image, from 0.
 
     Raises
     ------
     DatasetError
-        There are fewer units, or fewer images of every class, than folds.
+        If there are fewer units, or fewer images of the largest class, than folds.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
     fewest = min(int(np.unique(units).size), int(np.bincount(labels).max()))
     if fewest < count:
         raise DatasetError(
-            f"The images cannot be parted into {count} folds.",
-            f"There are {len(labels)} images in {np.unique(units).size} units (groups, or images that stand alone).",
-            f"Choose at most {fewest} folds.",
+            f"The images cannot be divided into {count} folds.",
+            f"There are {plural(len(labels), 'image')} in {plural(np.unique(units).size, 'unit')} (groups, or single "
+            "images).",
+            f"Choose at most {plural(fewest, 'fold')}.",
         )
     folds = np.zeros(len(labels), np.int64)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # some folds then lack that class
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # some folds then lack this class
         parts = list(StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(labels, labels, units))
     for number, (_, tested) in enumerate(parts):
         folds[tested] = number
     return folds
 
 
-def distribute(kinds: np.ndarray, numbers: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """How many units of each kind go to each partition, so that the class counts are as near as was found.
+def allocate_units(kinds: np.ndarray, numbers: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Allocate units of images to the partitions, so that the class counts are close to the wanted ones.
+
+    The integer programme minimises the sum of absolute deviations of the class counts, plus a cost for each class
+    that is absent from a partition. Units with the same number of images of each class are of one kind.
 
     Parameters
     ----------
     kinds : ndarray of int, shape (K, C)
-        Images per class of one unit of each kind.
+        Number of images per class in one unit of each kind.
     numbers : ndarray of int, shape (K,)
-        How many units of each kind there are.
+        Number of units of each kind.
     wanted : ndarray of int, shape (C, 3)
-        Images per class and partition.
-    rng : Generator
-        Picks one of several equally near solutions.
+        Wanted number of images per class and partition.
+    rng : numpy.random.Generator
+        Selects one of several equally good solutions.
 
     Returns
     -------
     ndarray of int, shape (K, 3)
+        Number of units of each kind in each partition. The search stops after 2000 nodes, so that the best solution
+        may be missed.
 
     Raises
     ------
     DatasetError
-        The solver found nothing.
+        If the solver finds no solution.
     """
     # unknowns: y (K, 3) units, d (C, 3) deviations, m (C, 3) whether a class is missing
-    # equally near solutions abound; the order in which the solver meets the kinds, set by the seed, picks one
+    # there are many equally good solutions; the order of the kinds, set by the seed, selects one
     order = rng.permutation(len(kinds))
     kinds, numbers = kinds[order], numbers[order]
     n_kinds, n_classes = kinds.shape
@@ -126,7 +135,9 @@ def distribute(kinds: np.ndarray, numbers: np.ndarray, wanted: np.ndarray, rng: 
         options={"node_limit": 2000},
     )
     if solution.x is None:
-        raise DatasetError("No split was found.", "", f"The solver said: {solution.message}")
+        raise DatasetError(
+            "No split was found.", f"The solver reported: {solution.message}", "Choose another split seed."
+        )
     shares = np.empty((n_kinds, 3), int)
     shares[order] = np.rint(solution.x[:n_y]).reshape(n_kinds, 3)
     return shares

@@ -1,7 +1,7 @@
-"""Tell from a file's name which dish, donor or slide it shows, so that a split keeps these images together.
+"""Read the group of an image (its dish, donor or slide) from the file name, so that a split keeps groups together.
 
-Two ways to say where in the name the group stands: a template such as ``{group}_*.jpg``, or a regular expression for
-those who know them. Either looks at the file's name; one that holds a ``/`` looks at the whole path.
+A pattern gives the position of the group in the name: a template such as ``{group}_*.jpg``, or a regular expression.
+It is matched against the file name, or against the whole path if it contains a ``/``.
 """
 
 import json
@@ -15,62 +15,69 @@ import pandas as pd
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import DatasetError
+from cfu_core.wording import plural
 
 LONGEST_PATTERN = 200  # characters
-PATIENCE_S = 5.0  # for all names together
+TIMEOUT_S = 5.0  # for all names together
 
-LEAST_FITTING = 0.9  # of the names, for a suggestion
-MOST_IN_ONE = 0.6  # of the images in the largest group of a suggestion
-BLOCKS, BLOCK = 8, 500  # names that suggestions look at
+MINIMUM_MATCHES = 0.9  # share of the names, for a suggestion
+MAXIMUM_GROUP = 0.6  # share of the images in the largest group of a suggestion
+BLOCKS, BLOCK = 8, 500  # number and size of the blocks of names from which suggestions are made
 
 _GROUP = "{group}"
-_WILD = {"*": "[^/]*?", _GROUP: "(?P<group>[^/]+?)"}
+_WILDCARDS = {"*": "[^/]*?", _GROUP: "(?P<group>[^/]+?)"}
 _HELP = (
-    "Write {group} where the group stands, * for any characters, ? for one and # for a number, as in {group}_*.jpg; "
-    "or a regular expression with one pair of brackets around the group."
+    "Write {group} in place of the group, * for any characters, ? for one character and # for a number, as in "
+    "{group}_*.jpg; or a regular expression with one pair of brackets around the group."
 )
 
 
 def groups_from_pattern(paths: Sequence[str] | pd.Series, pattern: str) -> pd.Series:
-    """The group that stands in each name.
+    """Extract the group from each file name.
 
     Parameters
     ----------
-    paths : sequence of str, or Series
-        POSIX, relative.
+    paths : sequence of str or pandas.Series
+        Relative POSIX paths.
     pattern : str
-        A template with ``{group}``: ``*`` stands for any characters, ``?`` for one, ``#`` for a number, everything
-        else for itself in either case; none of them reaches over a ``/``, and ``{group}`` and ``*`` take as few
-        characters as possible. It must fit the whole file name, or with a ``/`` the end of the path.
-        Or a regular expression with one capturing group, or one that is named ``group``; it is searched in the file
-        name, or with a ``/`` in the path.
+        A template with ``{group}``: ``*`` matches any characters, ``?`` one character, ``#`` a number, and all other
+        characters match themselves, ignoring case. None of them matches a ``/``; ``{group}`` and ``*`` match as few
+        characters as possible. The template must match the whole file name, or the end of the path if it contains a
+        ``/``. Or a regular expression with one capturing group, or one named ``group``; it is searched in the file
+        name, or in the path if it contains a ``/``.
 
     Returns
     -------
-    Series of str, shape (len(paths),)
-        ``""`` where the pattern does not match; with the index of `paths` where that is a Series.
+    pandas.Series of str, shape (len(paths),)
+        ``""`` where the pattern does not match; has the index of `paths` if that is a Series.
 
     Raises
     ------
     DatasetError
-        The pattern cannot be understood (says where), or would take too long.
+        If the pattern is not valid, or its search takes too long.
     """
     names = [path if "/" in pattern else path.rpartition("/")[2] for path in paths]
     if len(pattern) > LONGEST_PATTERN:
-        raise _refused(pattern[:40] + "…", f"has {len(pattern)} characters; at most {LONGEST_PATTERN} are read")
+        raise _refused(pattern[:40] + "…", f"has {len(pattern)} characters; at most {LONGEST_PATTERN} are allowed")
     if _GROUP in pattern:
         expression = re.compile(_from_template(pattern), re.IGNORECASE)
         groups = [found["group"].strip() if (found := expression.search(name)) else "" for name in names]
     else:
-        groups = _searched_apart(pattern, _checked_place(pattern), names)
+        groups = _search_in_subprocess(pattern, _capturing_group(pattern), names)
     return pd.Series(groups, index=paths.index if isinstance(paths, pd.Series) else None, dtype="str")
 
 
 def group_edit(dataset: Dataset, pattern: str) -> dict[str, str]:
-    """The changes for `cfu_core.dataset.edits.edit_dataset` of the kind ``group``.
+    """Return the changes of an edit of the kind ``group`` (see `cfu_core.dataset.edits.edit_dataset`).
 
-    Images whose names the pattern does not fit keep the group they have: several patterns, one after the other, can
-    name the groups of differently named files. Excluded images are grouped as well, for when they come back.
+    Images whose names do not match keep their group, so that several patterns can be applied one after the other to
+    files with different names. Excluded images are grouped as well, in case they are included again.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    pattern : str
+        As for `groups_from_pattern`.
 
     Returns
     -------
@@ -80,73 +87,73 @@ def group_edit(dataset: Dataset, pattern: str) -> dict[str, str]:
     Raises
     ------
     DatasetError
-        The pattern is wrong, or fits no image.
+        If the pattern is not valid, or matches no image.
     """
     table = dataset.edited
     groups = groups_from_pattern(table["path"], pattern)
     found = groups != ""
     if not found.any():
         raise DatasetError(
-            f"The pattern {pattern!r} fits none of the {len(table)} names.",
-            f"They look like {table['path'].iat[0]}.",
+            f"The pattern {pattern!r} matches none of the {plural(len(table), 'name')}.",
+            f"A name is, for example, {table['path'].iat[0]}.",
             _HELP,
         )
     return dict(zip(table["path"][found], groups[found], strict=True))
 
 
-def _checked_place(pattern: str) -> int | str:
-    """Which capturing group of a regular expression holds the group."""
+def _capturing_group(pattern: str) -> int | str:
+    """Check a regular expression, and return the number or name of the capturing group that holds the group."""
     try:
         expression = re.compile(pattern)
     except (re.error, ValueError, OverflowError, RecursionError) as error:
         what = getattr(error, "msg", str(error))
-        raise _refused(pattern, f"is no regular expression: {what}", getattr(error, "pos", None)) from error
+        raise _refused(pattern, f"is not a valid regular expression: {what}", getattr(error, "pos", None)) from error
     if "group" in expression.groupindex:
         return "group"
     if expression.groups != 1:
-        many = "no brackets that mark" if expression.groups == 0 else f"{expression.groups} pairs of brackets to mark"
-        raise _refused(pattern, f"has {many} the group")
+        found = "no brackets" if expression.groups == 0 else f"{expression.groups} pairs of brackets"
+        raise _refused(pattern, f"has {found}; one pair should mark the group")
     return 1
 
 
 _SEARCH = """
 import json, re, sys
-pattern, place, names = json.load(sys.stdin)
+pattern, group, names = json.load(sys.stdin)
 found = map(re.compile(pattern).search, names)
-json.dump([(match[place] or "").strip() if match else "" for match in found], sys.stdout)
+json.dump([(match[group] or "").strip() if match else "" for match in found], sys.stdout)
 """
 
 
-def _searched_apart(pattern: str, place: int | str, names: list[str]) -> list[str]:
-    """What a regular expression finds. In a process of its own, because some never end and nothing else stops them."""
+def _search_in_subprocess(pattern: str, group: int | str, names: list[str]) -> list[str]:
+    """Search a regular expression in a subprocess, because some searches do not end and cannot be stopped otherwise."""
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", _SEARCH],
-            input=json.dumps([pattern, place, names]),
+            input=json.dumps([pattern, group, names]),
             stdout=subprocess.PIPE,
             text=True,
             encoding="ascii",
-            timeout=PATIENCE_S,
+            timeout=TIMEOUT_S,
             check=True,
         )
     except subprocess.TimeoutExpired as error:
-        raise _refused(pattern, f"takes more than {PATIENCE_S:g} seconds; repeats inside of repeats do that") from error
+        raise _refused(pattern, f"takes more than {TIMEOUT_S:g} seconds; avoid nested repetition") from error
     return json.loads(done.stdout)
 
 
 def _from_template(template: str) -> str:
-    """The regular expression of a template; parts once fitted are never tried anew, so that it is always fast."""
-    parts = re.split(r"(\*+|\{group\})", template)  # literals at even places, wild cards at odd ones
+    """Return the regular expression of a template, without backtracking over matched parts, so that it is fast."""
+    parts = re.split(r"(\*+|\{group\})", template)  # literals at even indices, wildcards at odd ones
     if template.count(_GROUP) > 1:
-        raise _refused(template, "names {group} twice", template.rindex(_GROUP))
-    for place in range(2, len(parts) - 1, 2):
-        if not parts[place]:
-            where = len("".join(parts[:place]))
-            raise _refused(template, "has {group} and * side by side, so nobody knows where one ends", where)
+        raise _refused(template, "contains {group} twice", template.rindex(_GROUP))
+    for index in range(2, len(parts) - 1, 2):
+        if not parts[index]:
+            where = len("".join(parts[:index]))
+            raise _refused(template, "has {group} and * side by side, so the end of the group is ambiguous", where)
     expression = "(?:^|/)" + _literal(parts[0])
-    for place in range(1, len(parts), 2):
-        piece = _WILD[_GROUP if parts[place] == _GROUP else "*"] + _literal(parts[place + 1])
-        expression += piece if place == len(parts) - 2 else f"(?>{piece})"
+    for index in range(1, len(parts), 2):
+        piece = _WILDCARDS[_GROUP if parts[index] == _GROUP else "*"] + _literal(parts[index + 1])
+        expression += piece if index == len(parts) - 2 else f"(?>{piece})"
     return expression + r"\Z"
 
 
@@ -160,10 +167,20 @@ def _refused(pattern: str, why: str, at: int | None = None) -> DatasetError:
 
 
 def suggest_patterns(paths: Sequence[str] | pd.Series) -> list[str]:
-    """Templates that part these names into a plausible number of groups, the likeliest first; at most five.
+    """Suggest templates that divide these names into a plausible number of groups.
 
-    Plausible: nearly every name fits; the top folders, as a rule the classes, have three groups or more in the mean,
-    of two images or more in the mean; and no group holds most images.
+    A template is plausible if nearly all names match; the top folders, which are usually the classes, have on average
+    at least three groups of at least two images; and no group holds most of the images.
+
+    Parameters
+    ----------
+    paths : sequence of str or pandas.Series
+        Relative POSIX paths.
+
+    Returns
+    -------
+    list of str
+        At most five templates, by decreasing share of matching names.
     """
     sample = _sample(paths)
     if not sample:
@@ -173,18 +190,18 @@ def suggest_patterns(paths: Sequence[str] | pd.Series) -> list[str]:
     found: list[tuple[float, str]] = []
     for template in _candidates(sample):
         groups = groups_from_pattern(sample, template)
-        fitting = groups != ""
-        share = float(fitting.mean())
-        in_folders = len(pd.DataFrame({"folder": folders, "group": groups})[fitting].drop_duplicates())
-        if share < LEAST_FITTING or not 3 * folders[fitting].nunique() <= in_folders <= fitting.sum() / 2:
+        matching = groups != ""
+        share = float(matching.mean())
+        in_folders = len(pd.DataFrame({"folder": folders, "group": groups})[matching].drop_duplicates())
+        if share < MINIMUM_MATCHES or not 3 * folders[matching].nunique() <= in_folders <= matching.sum() / 2:
             continue
         codes, _ = pd.factorize(groups)
-        if groups[fitting].value_counts().max() > MOST_IN_ONE * len(sample):
+        if groups[matching].value_counts().max() > MAXIMUM_GROUP * len(sample):
             continue
         if not any(np.array_equal(codes, other) for other in seen):
             seen.append(codes)
             found.append((share, template))
-    found.sort(key=lambda pair: -pair[0])  # stable: among equals the one that was tried first stays in front
+    found.sort(key=lambda pair: -pair[0])  # stable: of equal shares, the template that was tried first comes first
     return [template for _, template in found[:5]]
 
 
@@ -199,9 +216,9 @@ def _candidates(paths: Sequence[str]) -> list[str]:
 
 
 def _sample(paths: Sequence[str] | pd.Series) -> list[str]:
-    """A few thousand paths in blocks of neighbours, so that groups stay whole."""
-    known = list(paths)
-    if len(known) <= BLOCKS * BLOCK:
-        return known
-    starts = np.linspace(0, len(known) - BLOCK, BLOCKS).astype(int)
-    return [path for start in starts for path in known[start : start + BLOCK]]
+    """Return a few thousand paths in blocks of consecutive ones, so that groups are complete."""
+    everything = list(paths)
+    if len(everything) <= BLOCKS * BLOCK:
+        return everything
+    starts = np.linspace(0, len(everything) - BLOCK, BLOCKS).astype(int)
+    return [path for start in starts for path in everything[start : start + BLOCK]]

@@ -1,8 +1,9 @@
-"""Packs of the image store: many small images in one file, since making a file takes longer than hashing what is in it.
+"""Packs of the image store: many small images in one file, because creating a file takes longer than hashing it.
 
-A pack is `<name>.data`, the files of its images one after the other, and `<name>.index`, a record an image, sorted by
-digest. Neither ever changes; a pack goes when no dataset uses any of its images. Each process of a large import writes
-one, and an image that the source holds twice may be in two of them. Nothing heavy is imported here: see `carrying`.
+A pack is `<name>.data`, the concatenated files of its images, and `<name>.index`, one record per image, sorted by
+digest. Both are immutable; a pack is deleted when no dataset uses any of its images. Each process of a large import
+writes one pack, and an image that occurs twice in the source may be in two packs. This module imports no large
+library, because the worker processes of an import start it: see `cfu_core.dataset.importing.copying`.
 """
 
 import os
@@ -12,24 +13,25 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import lru_cache
 
-PACKS = "packs"  # their folder in the image store, beside those for images in files of their own
-SMALL = 2**16  # bytes; of a larger image, making a file for it is a small part of the work
+PACKS = "packs"  # name of their folder in the image store
+SMALL = 2**16  # bytes; for a larger image, the time to create a file is negligible
 
 _RECORD = struct.Struct(">32sQI")  # digest, first byte, length
 _KEY = 32
 
 
 class Pack:
-    """A pack that is there.
+    """A pack on disk, opened for reading.
 
     Parameters
     ----------
     base : str
-        Its path, without a suffix.
+        Path of the pack without a suffix.
 
     Raises
     ------
     FileNotFoundError
+        If there is no such pack.
     """
 
     def __init__(self, base: str) -> None:
@@ -40,16 +42,16 @@ class Pack:
         self._length = os.stat(f"{base}.data").st_size  # noqa: PTH116
 
     def find(self, digest: str) -> tuple[int, int] | None:
-        """First byte and length of an image; None where it is not there, or not in its full length."""
+        """Return the first byte and the length of an image; None if it is missing or truncated."""
         key = bytes.fromhex(digest)
         place = bisect_left(self._places, key, key=self._key)
         if place == len(self._places) or self._key(place) != key:
             return None
         _, first, length = _RECORD.unpack_from(self._records, place * _RECORD.size)
-        return (first, length) if first + length <= self._length else None  # a power cut may have left it shorter
+        return (first, length) if first + length <= self._length else None  # a power cut may have truncated the file
 
     def digests(self) -> Iterator[str]:
-        """SHA-256 (hex) of every image."""
+        """Iterate over the SHA-256 (hex) of every image."""
         return (self._key(place).hex() for place in self._places)
 
     def _key(self, place: int) -> bytes:
@@ -58,37 +60,37 @@ class Pack:
 
 
 class PackWriter:
-    """A new pack, for one process and thread.
+    """Writer of a new pack, for one process and thread.
 
     Parameters
     ----------
     folder : str
-        It is made with the first image.
+        Folder of the packs; created with the first image.
     """
 
     def __init__(self, folder: str) -> None:
         self._folder, self._base = folder, f"{folder}/{os.urandom(16).hex()}"
         self._records: dict[str, bytes] = {}
-        self._waiting: list[bytes] = []
+        self._pending: list[bytes] = []
         self._end = 0
 
     def add(self, digest: str, data: bytes) -> None:
-        """Take an image, unless it is in this pack already. It is on the disk after the next `flush`."""
+        """Add an image unless this pack already holds it. It is on disk after the next `flush`."""
         if digest not in self._records:
             self._records[digest] = _RECORD.pack(bytes.fromhex(digest), self._end, len(data))
-            self._waiting.append(data)
+            self._pending.append(data)
             self._end += len(data)
 
     def flush(self) -> None:
-        """Write what was added. On an OSError the pack is lost."""
-        if self._waiting:
+        """Write the images that were added. After an OSError the pack is unusable."""
+        if self._pending:
             os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103
             with open(f"{self._base}.data", "ab") as file:  # noqa: PTH123
-                file.write(b"".join(self._waiting))
-            self._waiting.clear()
+                file.write(b"".join(self._pending))
+            self._pending.clear()
 
     def finish(self) -> None:
-        """Write what was added, and the index; only then it is a pack."""
+        """Write the images that were added and the index, which completes the pack."""
         self.flush()
         if self._records:
             with open(f"{self._base}.index", "wb") as file:  # noqa: PTH123
@@ -96,14 +98,14 @@ class PackWriter:
 
 
 def packs(folder: str) -> Iterator[Pack]:
-    """The packs in a folder, which need not exist."""
+    """Iterate over the packs in a folder, which need not exist."""
     try:
         names = os.listdir(folder)  # noqa: PTH208
     except FileNotFoundError:
         return
     for name in sorted(names):
         if name.endswith(".index"):
-            with suppress(FileNotFoundError):  # it was removed a moment ago
+            with suppress(FileNotFoundError):  # another process may have removed it
                 yield _opened(f"{folder}/{name.removesuffix('.index')}")
 
 
@@ -113,12 +115,12 @@ def _opened(base: str) -> Pack:
 
 
 def find_packed(folder: str, digest: str) -> Pack | None:
-    """The pack that holds an image in its full length."""
+    """Return the pack that holds an image in full, or None."""
     return next((pack for pack in packs(folder) if pack.find(digest)), None)
 
 
 def read_packed(folder: str, digest: str) -> bytes | None:
-    """The image with this SHA-256 (hex) from the packs in a folder; None where none holds it."""
+    """Read the image with this SHA-256 (hex) from the packs in a folder; None if no pack holds it."""
     for pack in packs(folder):
         place = pack.find(digest)
         if place:
@@ -129,7 +131,7 @@ def read_packed(folder: str, digest: str) -> bytes | None:
 
 
 def remove_packs(folder: str, *, used: Collection[str]) -> None:
-    """Remove the packs of which no image is among the digests `used`."""
+    """Delete the packs that hold no image whose digest is in `used`."""
     for pack in list(packs(folder)):
         if not any(digest in used for digest in pack.digests()):
             for suffix in (".index", ".data"):

@@ -1,17 +1,18 @@
-"""Which images train, which validate and which test: stratified, group-safe, by seed.
+"""Split a dataset into training, validation and test images: stratified by class, group-safe, reproducible by seed.
 
-Without groups the counts are those of Table 2 of Zamani et al. (2023): per class ``round(0.7 n)`` images train, the
-rest is halved, and the odd image of a class goes in turn to validation and to test. Images of one group (a dish,
-a donor) and byte-identical images are never parted; then the counts come as near to these as can be. How near is
-a small integer programme, solved by HiGHS through SciPy.
+Without groups the counts are those of Table 2 of Zamani et al. (2023): of the n images of a class ``round(0.7 n)`` are
+for training and the rest is halved; the odd image of a class goes alternately to validation and to test. Images of
+one group (a dish, a donor) and byte-identical images always stay in one partition; the counts are then as close to
+these as possible, found by a small integer programme that SciPy solves with HiGHS.
 
-Edits of a dataset do not reshuffle its splits: a split is made of the images and labels as imported, with the groups
-that count now. Excluded images then leave it, relabelled ones stay where they are, and what was put by hand goes there.
+Edits of a dataset do not reshuffle its splits: a split is made from the images and labels as imported, with the
+current groups. Excluded images are then removed, relabelled images stay in their partition, and images whose
+partition was assigned manually move there.
 """
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,10 @@ import pandas as pd
 
 from cfu_core.dataset.catalog import dataset_folder
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.dataset.group_allocation import distribute, folds_of, units_of
+from cfu_core.dataset.group_allocation import allocate_units, split_units, stratified_folds
 from cfu_core.errors import DatasetError, TrainingError
 from cfu_core.storage import read_json, write_json
+from cfu_core.wording import plural
 
 PARTITIONS = ("training", "validation", "test")
 TRAINING_SHARE = 0.7
@@ -32,23 +34,28 @@ MINIMUM_IMAGES = 3  # of a class: one for each partition
 class Split:
     """A partition for every image of a dataset.
 
-    Parameters
+    Attributes
     ----------
     seed : int
+        Seed of the split.
     assignment : Mapping of str to str
-        Partition by path.
-    counts, targets : Mapping of str to Mapping of str to int
-        Images per class and partition: as they are, and as they would be if every image stood alone.
+        Partition of each image, by path.
+    counts : Mapping of str to Mapping of str to int
+        Number of images by class and partition.
+    targets : Mapping of str to Mapping of str to int
+        These numbers by the 70 / 15 / 15 rule without groups and copies; equal to `counts` for a cross-validation.
     grouped : bool
-        Whether images were held together by groups.
+        Whether groups of images were kept together.
     version : int
-        Of the dataset: how many edits it had.
+        Version of the dataset (its number of edits).
     moved : int
-        Images that were put into their partition by hand.
-    parted : int
-        Groups, and sets of identical images, that lie in several partitions because of that.
-    folds, fold : int
-        Of a cross-validation: in how many folds, and which one, from 0, is tested; 0 folds where there is none.
+        Number of images whose partition was assigned manually.
+    divided_groups : int
+        Number of groups, or sets of identical images, that manual assignments spread over several partitions.
+    folds : int
+        Number of folds of a cross-validation; 0 for a single split.
+    fold : int
+        Index of the fold that is tested, from 0.
     """
 
     seed: int
@@ -58,58 +65,69 @@ class Split:
     grouped: bool
     version: int = 0
     moved: int = 0
-    parted: int = 0
+    divided_groups: int = 0
     folds: int = 0
     fold: int = 0
 
     @property
     def misplaced(self) -> int:
-        """Images that lie in another partition than the exact shares would have them."""
+        """Number of images that would have to change partition to reach `targets`."""
         return sum(abs(self.counts[c][p] - self.targets[c][p]) for c in self.counts for p in PARTITIONS) // 2
 
     @property
     def nearness(self) -> str:
-        """How near the counts are to exact 70/15/15 shares, in a sentence."""
-        hands = f"{_many(self.moved, 'image')} put there by hand. " if self.moved else ""
-        if self.parted:
-            hands += f"That parted {_many(self.parted, 'group')} of images that belong together. "
-        kept = "Images of one group stay together. " if self.grouped and not self.parted else ""
+        """A sentence that compares the counts with exact 70 / 15 / 15 shares."""
+        manual = f"{plural(self.moved, 'image was', 'images were')} assigned manually. " if self.moved else ""
+        if self.divided_groups:
+            manual += f"This divided {plural(self.divided_groups, 'group')} of images that belong together. "
+        kept = "Images of one group stay together. " if self.grouped and not self.divided_groups else ""
         if self.folds:
             return (
-                f"{hands}{kept}Fold {self.fold + 1} of {self.folds} is tested and the next one validated; the others "
-                "train."
+                f"{manual}{kept}Fold {self.fold + 1} of {self.folds} is for testing, the next fold for validation, the "
+                "others for training."
             )
-        total = sum(sum(parts.values()) for parts in self.counts.values())
-        others = f"{self.misplaced} of {total} images lie in another partition than exact shares would put them."
-        units = "groups" if self.grouped else "identical images"
         if self.misplaced == 0:
-            return f"{hands}{kept}The counts are exactly those of the paper's rule, 70 / 15 / 15 per class."
+            return f"{manual}{kept}The counts are exactly those of the paper's rule, 70 / 15 / 15 per class."
+        units = "groups" if self.grouped else "identical images"
         if self.version == 0:
-            near = f"The counts are as near to 70 / 15 / 15 per class as was found without parting {units}"
+            why = f"the closest to 70 / 15 / 15 per class that was found with {units} kept together."
         else:
-            near = (
-                f"The split was made for 70 / 15 / 15 per class without parting {units}, and edits do not reshuffle it"
-            )
-        return f"{hands}{kept}{near}: {others}"
+            why = f"it was made for 70 / 15 / 15 per class with {units} kept together, and edits do not reshuffle it."
+        return f"{manual}{kept}{self._difference()}: {why}"
+
+    def _difference(self) -> str:
+        """Say which counts differ from the targets: the totals, or else those of the first such class."""
+        actual, exact = _totals(self.counts), _totals(self.targets)
+        if actual != exact:
+            return f"The split is {_shares(actual)} instead of {_shares(exact)}"
+        differing = [name for name in self.counts if self.counts[name] != self.targets[name]]
+        name = differing[0]
+        others = len(differing) - 1
+        more = f", and {plural(others, 'more class differs', 'more classes differ')}" if others else ""
+        return f"The split of {name} is {_shares(self.counts[name])} instead of {_shares(self.targets[name])}{more}"
 
 
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _totals(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    return {partition: sum(parts[partition] for parts in counts.values()) for partition in PARTITIONS}
+
+
+def _shares(parts: Mapping[str, int]) -> str:
+    return " / ".join(f"{parts[partition]:,}" for partition in PARTITIONS)
 
 
 def exact_counts(totals: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """Images per class and partition when every image stands alone.
+    """Return the number of images by class and partition for images without groups and copies.
 
     Parameters
     ----------
     totals : Mapping of str to int
-        Images per class; the order decides where odd images go.
+        Number of images by class; the order decides where odd images go.
 
     Returns
     -------
     dict
-        ``{class: {"training": n, "validation": n, "test": n}}``. A class of three or more images has at least
-        one in each partition.
+        ``{class: {"training": n, "validation": n, "test": n}}``. A class of three or more images
+        has at least one in each partition.
     """
     counts = {}
     odd_goes_to_validation = True
@@ -131,10 +149,10 @@ def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
 
     Parameters
     ----------
-    images : DataFrame
-        With the columns ``path``, ``label``, ``group`` (empty where unknown) and ``digest``.
+    images : pandas.DataFrame
+        Table with the columns ``path``, ``label``, ``group`` (empty where unknown) and ``digest``.
     seed : int
-        0 or more. The same seed gives the same split.
+        Non-negative seed; the same seed gives the same split.
 
     Returns
     -------
@@ -143,100 +161,124 @@ def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
     Raises
     ------
     DatasetError
-        There is no image, or the seed is negative.
+        If there is no image or the seed is negative.
     """
     if images.empty:
-        raise DatasetError("The dataset holds no images.", "A split needs some.", "Import images first.")
+        raise DatasetError("The dataset holds no images.", "A split needs at least one.", "Import images first.")
     if seed < 0:
-        raise DatasetError(f"The split seed is {seed}.", "It must be a whole number from 0.")
+        raise DatasetError(
+            f"The split seed is {seed}.", "It must be 0 or a positive whole number.", "Choose another seed."
+        )
     totals = images["label"].value_counts().sort_index()
     classes = totals.index.tolist()
     targets = exact_counts({name: int(totals[name]) for name in classes})
     wanted = np.array([[targets[name][p] for p in PARTITIONS] for name in classes])
-    unit_of_image = units_of(images)
+    unit_of_image = split_units(images)
     label_index = pd.Categorical(images["label"], categories=classes).codes
     vectors = np.zeros((unit_of_image.max() + 1, len(classes)), int)
     np.add.at(vectors, (unit_of_image, label_index), 1)
 
     rng = np.random.default_rng(seed)
+    # units with equal numbers of images per class are interchangeable: allocate how many of each kind, then draw
     kinds, kind_of_unit = np.unique(vectors, axis=0, return_inverse=True)
-    shares = distribute(kinds, np.bincount(kind_of_unit), wanted, rng)
+    shares = allocate_units(kinds, np.bincount(kind_of_unit), wanted, rng)
     partition_of_unit = np.empty(len(vectors), int)
     for kind, numbers in enumerate(shares):
         units = rng.permutation(np.flatnonzero(kind_of_unit == kind))
         partition_of_unit[units] = np.repeat(np.arange(3), numbers)
 
     assignment = dict(zip(images["path"], np.array(PARTITIONS, object)[partition_of_unit[unit_of_image]], strict=True))
-    return _described(Split(seed=seed, assignment=assignment, counts={}, targets={}, grouped=False), images)
+    return _with_counts(assignment, images, seed=seed)
 
 
 def make_folds(images: pd.DataFrame, *, seed: int, folds: int, fold: int) -> Split:
-    """One turn of a cross-validation: one fold is tested, the next one validated, the others train.
+    """Make the split of one iteration of a cross-validation.
+
+    One fold is for testing, the next one for validation, the others are for training. Over all iterations every image
+    is tested once.
 
     Parameters
     ----------
-    images : DataFrame
+    images : pandas.DataFrame
         As for `make_split`.
     seed : int
-        The same seed gives the same folds.
-    folds, fold : int
-        In how many, at least 3, and which of them, from 0, is tested.
+        Seed of the folds; the same seed gives the same folds.
+    folds : int
+        Number of folds, at least 3.
+    fold : int
+        Index of the fold that is tested, from 0.
 
     Returns
     -------
     Split
-        Over the folds every image is tested once.
 
     Raises
     ------
     DatasetError
-        There are fewer units than folds.
+        If there are fewer units of images that stay together than folds.
     """
     labels = pd.Categorical(images["label"], categories=sorted(images["label"].unique())).codes
-    part = folds_of(labels.astype(np.int64), units_of(images), count=folds, seed=seed)
-    places = np.select([part == fold, part == (fold + 1) % folds], PARTITIONS[:0:-1], PARTITIONS[0])
-    assignment = dict(zip(images["path"], places.tolist(), strict=True))
-    split = Split(seed=seed, assignment=assignment, counts={}, targets={}, grouped=False, folds=folds, fold=fold)
-    return _described(split, images)
+    fold_of_image = stratified_folds(labels.astype(np.int64), split_units(images), count=folds, seed=seed)
+    partitions = np.select(
+        [fold_of_image == fold, fold_of_image == (fold + 1) % folds], PARTITIONS[:0:-1], PARTITIONS[0]
+    )
+    assignment = dict(zip(images["path"], partitions.tolist(), strict=True))
+    return _with_counts(assignment, images, seed=seed, folds=folds, fold=fold)
 
 
 def split_of(dataset: Dataset, *, seed: int = 0, folds: int = 0, fold: int = 0) -> Split:
-    """The split of a dataset as it counts now, or with `folds` one turn of a cross-validation.
+    """Return the split of a dataset in its current state, or with `folds` one iteration of a cross-validation.
 
-    What the split was before any image was excluded, relabelled or put by hand is made at first and kept with the
-    dataset from then on, once for each way in which its images were grouped.
+    The split of the images as imported is made once for each grouping of the images and saved with the dataset.
+    Exclusions, new labels and manual assignments are then applied to it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    seed : int
+        Non-negative seed of the split.
+    folds : int
+        Number of folds, at least 3; 0 for a single split.
+    fold : int
+        Index of the fold that is tested, from 0.
+
+    Returns
+    -------
+    Split
 
     Raises
     ------
     DatasetError
-        The seed is negative, the split that was kept is one of other images, or there are too few for the folds.
+        If the seed is negative, the saved split lacks images, or there are too few images for the folds.
     StorageError
-        The split that was kept is damaged, or the home folder may not be written.
+        If the saved split is damaged or the home folder is not writable.
     """
-    base = _base(dataset, seed, folds, fold)
+    base = _saved_split(dataset, seed, folds, fold)
     if not dataset.edits:
         return base
-    images, by_hand = dataset.images, dataset.partitions
+    images, manual = dataset.images, dataset.partitions
     missing = sum(path not in base.assignment for path in images["path"])
     if missing:
         raise DatasetError(
-            f"The split with seed {seed} that was kept of {dataset.name} lacks {_many(missing, 'image')}.",
-            "",
-            f"Delete the folder {_splits(dataset)}; its splits are made anew then.",
+            f"The saved split of {dataset.name} with seed {seed} lacks {plural(missing, 'image')}.",
+            "It should hold every image of the dataset.",
+            f"Delete the folder {_splits(dataset)}; the splits are then made again.",
         )
-    assignment = {path: by_hand.get(path, base.assignment[path]) for path in images["path"]}
-    split = replace(
-        base,
-        assignment=assignment,
+    assignment = {path: manual.get(path, base.assignment[path]) for path in images["path"]}
+    return _with_counts(
+        assignment,
+        images,
+        seed=seed,
+        folds=folds,
+        fold=fold,
         version=dataset.version,
-        moved=len(by_hand),
-        parted=_parted(images, assignment) if by_hand else 0,
+        moved=len(manual),
+        divided_groups=_divided_groups(images, assignment) if manual else 0,
     )
-    return _described(split, images)
 
 
-def _base(dataset: Dataset, seed: int, folds: int, fold: int) -> Split:
-    """The kept split of the images and labels as imported, and the groups that count now."""
+def _saved_split(dataset: Dataset, seed: int, folds: int, fold: int) -> Split:
+    """Return the saved split of the images and labels as imported and the current groups; make it if needed."""
     images = dataset.imported
     name = f"seed-{seed}" + (f"-fold-{fold + 1}-of-{folds}" if folds else "")
     if not dataset.edited["group"].equals(images["group"]):
@@ -248,8 +290,8 @@ def _base(dataset: Dataset, seed: int, folds: int, fold: int) -> Split:
         return Split(**read_json(path))
     except FileNotFoundError:
         split = make_folds(images, seed=seed, folds=folds, fold=fold) if folds else make_split(images, seed=seed)
-        kept = ("seed", "assignment", "counts", "targets", "grouped", *(("folds", "fold") if folds else ()))
-        write_json(path, {key: getattr(split, key) for key in kept})
+        saved = ("seed", "assignment", "counts", "targets", "grouped", *(("folds", "fold") if folds else ()))
+        write_json(path, {key: getattr(split, key) for key in saved})
         return split
 
 
@@ -257,73 +299,94 @@ def _splits(dataset: Dataset) -> Path:
     return dataset_folder(dataset.id) / "splits"
 
 
-def _described(split: Split, images: pd.DataFrame) -> Split:
-    """`split` with the counts, the targets and the grouping that these images have in it."""
-    table = pd.crosstab(images["label"], images["path"].map(split.assignment)).reindex(columns=PARTITIONS, fill_value=0)
+def _with_counts(
+    assignment: Mapping[str, str],
+    images: pd.DataFrame,
+    *,
+    seed: int,
+    folds: int = 0,
+    fold: int = 0,
+    version: int = 0,
+    moved: int = 0,
+    divided_groups: int = 0,
+) -> Split:
+    """Make a split of an assignment, and count its images."""
+    table = pd.crosstab(images["label"], images["path"].map(assignment)).reindex(columns=PARTITIONS, fill_value=0)
     counts = {name: {p: int(n) for p, n in zip(PARTITIONS, row, strict=True)} for name, *row in table.itertuples()}
-    targets = counts if split.folds else exact_counts({name: sum(parts.values()) for name, parts in counts.items()})
-    return replace(split, counts=counts, targets=targets, grouped=bool((images["group"] != "").any()))
+    totals = {name: sum(parts.values()) for name, parts in counts.items()}
+    return Split(
+        seed=seed,
+        assignment=assignment,
+        counts=counts,
+        targets=counts if folds else exact_counts(totals),
+        grouped=bool((images["group"] != "").any()),
+        version=version,
+        moved=moved,
+        divided_groups=divided_groups,
+        folds=folds,
+        fold=fold,
+    )
 
 
-def _parted(images: pd.DataFrame, assignment: Mapping[str, str]) -> int:
-    """How many units lie in more than one partition."""
-    return int((images["path"].map(assignment).groupby(units_of(images)).nunique() > 1).sum())
+def _divided_groups(images: pd.DataFrame, assignment: Mapping[str, str]) -> int:
+    """Count the units of images that are in more than one partition."""
+    return int((images["path"].map(assignment).groupby(split_units(images)).nunique() > 1).sum())
 
 
 def check_trainable(counts: Mapping[str, int]) -> None:
-    """Refuse a dataset on which a classifier cannot be trained and tested.
+    """Check that a classifier can be trained and tested on a dataset.
 
     Parameters
     ----------
     counts : Mapping of str to int
-        Images per class.
+        Number of images by class.
 
     Raises
     ------
     TrainingError
-        There are fewer than two classes, or a class has fewer than three images; names it.
+        If there are fewer than two classes, or a class has fewer than three images.
     """
     if len(counts) < 2:
         raise TrainingError(
-            f"The dataset has {len(counts)} class{'' if len(counts) == 1 else 'es'}"
+            f"The dataset has {plural(len(counts), 'class', 'classes')}"
             + (f" ({', '.join(counts)})." if counts else "."),
-            "Training needs at least two.",
+            "Training needs at least two classes.",
             "Put the images of each class into a folder of its own and import again.",
         )
     small = [f"{name} has {n}" for name, n in counts.items() if n < MINIMUM_IMAGES]
     if small:
         raise TrainingError(
             f"Too few images in a class: {', '.join(small)}.",
-            f"Training needs at least {MINIMUM_IMAGES} of each class: one to train, one to validate, one to test.",
-            "Add images to it, or leave this class out.",
+            f"Training needs at least {MINIMUM_IMAGES} images of each class, one for each partition.",
+            "Add images, or exclude the class.",
         )
 
 
 def check_split(split: Split) -> None:
-    """Refuse a split that leaves a class without training images, or nothing to validate or test on.
+    """Check that every class has training images and that no partition is empty.
 
     Raises
     ------
     TrainingError
-        Names the class or the partition.
+        If a class has no training images, or the validation or test partition is empty.
     """
     untrained = [name for name, parts in split.counts.items() if parts["training"] == 0]
     empty = [p for p in PARTITIONS[1:] if sum(parts[p] for parts in split.counts.values()) == 0]
     if split.version and (untrained or empty):
         raise TrainingError(
             f"No training images for: {', '.join(untrained)}." if untrained else f"The {empty[0]} partition is empty.",
-            "Images of one group and identical images are never parted by a split, and edits do not reshuffle it.",
-            "Put some images there by hand, add images of other groups, or try another split seed.",
+            "Images of one group and identical images stay in one partition, and edits do not reshuffle a split.",
+            "Assign images to this partition manually, add images of other groups, or choose another split seed.",
         )
     if untrained:
         raise TrainingError(
             f"No training images for: {', '.join(untrained)}, because all of its images belong together.",
-            "Images of one group and identical images are never parted, so a class needs images of several groups.",
-            "Add images of other groups, or try another split seed.",
+            "Images of one group and identical images stay together, so a class needs images of several groups.",
+            "Add images of other groups, or choose another split seed.",
         )
     if empty:
         raise TrainingError(
             f"The {empty[0]} partition is empty.",
-            "Images of one group and identical images are never parted, so at least three groups are needed.",
-            "Add images of other groups, or try another split seed.",
+            "Images of one group and identical images stay together, so at least three groups are needed.",
+            "Add images of other groups, or choose another split seed.",
         )

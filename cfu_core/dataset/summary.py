@@ -1,4 +1,4 @@
-"""``dataset.json``: what a list of datasets shows, read without opening a table."""
+"""Summary of a dataset (``dataset.json``), which lists of datasets read instead of the table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,18 +24,26 @@ _UNEDITED = {"version": 0, "bytes": 0}
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSummary:
-    """What a list of datasets shows.
+    """Summary of a dataset for lists.
 
-    Parameters
+    Attributes
     ----------
-    n_images, n_import_issues : int
-        How many images count, and how many were left out.
-    counts : dict
-        Images of each class that count, by label.
+    id, name : str
+        As in `cfu_core.dataset.dataset.Dataset`.
+    n_images : int
+        Number of images, without excluded ones.
+    counts : Mapping of str to int
+        Number of images by class.
+    n_import_issues : int
+        Number of issues of the import.
+    drawn : bool
+        Whether all images are synthetic drawings.
+    created, source : str
+        Time (ISO 8601, UTC) and source of the import.
     version : int
-        How many edits its log has.
+        Number of edits in the log.
     damaged : str
-        Empty, or why this dataset cannot be opened; the other fields are then empty except `id` and `name`.
+        Reason why this dataset cannot be opened, else empty. Of a damaged dataset only `id` and `name` are set.
     """
 
     id: str
@@ -51,12 +59,17 @@ class DatasetSummary:
 
 
 def read_summary(file: Path) -> dict[str, Any]:
-    """What a ``dataset.json`` says, checked; `edits` says how many edits the log has, and its size in bytes.
+    """Read and check a ``dataset.json``.
+
+    Returns
+    -------
+    dict of str to Any
+        Its keys; ``edits`` holds the number of edits in the log (``version``) and the size of the log (``bytes``).
 
     Raises
     ------
     DatasetError
-        It is damaged.
+        If the file is damaged.
     """
     try:
         summary = read_json(file)
@@ -64,15 +77,15 @@ def read_summary(file: Path) -> dict[str, Any]:
         raise damaged(file.parent.name, f"{SUMMARY} cannot be read ({error})") from error
     for key, kind in _TYPES.items():
         if not isinstance(summary, dict) or not isinstance(summary.get(key), kind):
-            raise damaged(file.parent.name, f"{SUMMARY} has no proper {key!r}")
-    edits = summary.setdefault("edits", dict(_UNEDITED))  # a dataset from before there were edits
+            raise damaged(file.parent.name, f"{SUMMARY} has no valid {key!r}")
+    edits = summary.setdefault("edits", dict(_UNEDITED))  # datasets of earlier versions have no edits
     if not isinstance(edits, dict) or not all(type(edits.get(key)) is int for key in _UNEDITED):
-        raise damaged(file.parent.name, f"{SUMMARY} has no proper 'edits'")
+        raise damaged(file.parent.name, f"{SUMMARY} has no valid 'edits'")
     return summary
 
 
-def shown(id: str, summary: Mapping[str, Any]) -> DatasetSummary:
-    """What is shown of a dataset whose ``dataset.json`` was read."""
+def summarize(id: str, summary: Mapping[str, Any]) -> DatasetSummary:
+    """Return the summary of a dataset, given the content of its ``dataset.json`` from `read_summary`."""
     return DatasetSummary(
         id=id,
         name=summary["name"],
@@ -86,8 +99,8 @@ def shown(id: str, summary: Mapping[str, Any]) -> DatasetSummary:
     )
 
 
-def shown_as_damaged(id: str, error: DatasetError) -> DatasetSummary:
-    """What is shown of a dataset that cannot be opened."""
+def summarize_damaged(id: str, error: DatasetError) -> DatasetSummary:
+    """Return the summary of a dataset that cannot be opened."""
     return DatasetSummary(
         id=id,
         name=id,
@@ -102,5 +115,5 @@ def shown_as_damaged(id: str, error: DatasetError) -> DatasetSummary:
 
 
 def damaged(id: str, why: str) -> DatasetError:
-    """The error that says why a dataset cannot be opened."""
+    """Return the error for a dataset that cannot be opened because of `why`."""
     return DatasetError(f"The dataset {id} is damaged: {why}.", "", "Delete it and import it again.")

@@ -1,4 +1,4 @@
-"""The table of a dataset: a row an image, with what is known of it."""
+"""The table of a dataset: one row per image."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -14,17 +14,22 @@ DTYPES = dict.fromkeys(_TEXTS, "str") | dict.fromkeys(_NUMBERS, "int64") | dict.
 
 
 def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """The table of a dataset from one mapping an image; `group` and the box may be missing.
+    """Make the table of a dataset.
+
+    Parameters
+    ----------
+    rows : iterable of Mapping
+        One mapping per image, from names in `COLUMNS` to values; ``group`` and the box may be missing.
 
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS` with their dtypes, sorted by path, with a RangeIndex.
+        `COLUMNS` with the dtypes `DTYPES`, sorted by path, with a RangeIndex.
 
     Raises
     ------
     ValueError
-        A row lacks something else.
+        If a row lacks another text.
     """
     table = pd.DataFrame([{"group": ""} | dict(row) for row in rows]).reindex(columns=COLUMNS)
     if table[_TEXTS].isna().any(axis=None):
@@ -33,11 +38,11 @@ def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def content_digest(images: pd.DataFrame) -> str:
-    r"""SHA-256 (hex) over the sorted lines ``path\0label\0group\0digest``.
+    r"""Return the SHA-256 (hex) of the sorted lines ``path\0label\0group\0digest``.
 
-    A row with a box adds ``\0left,top,right,bottom``: the box is part of what is known of the image.
+    The line of an image with a bounding box also holds ``\0left,top,right,bottom``.
     """
-    # As lists: walking over a column of text costs six times as much.
+    # Lists, because iterating over a column of text takes six times as long.
     fields = (images[column].to_list() for column in ("path", "label", "group", "digest"))
     lines = ["\0".join(row) for row in zip(*fields, strict=True)]
     boxed = images[BOX_COLUMNS].dropna()
@@ -47,11 +52,11 @@ def content_digest(images: pd.DataFrame) -> str:
 
 
 def boxes(images: pd.DataFrame) -> np.ndarray:
-    """The boxes of all images at once.
+    """Return the bounding boxes of all images as an array.
 
     Returns
     -------
     ndarray of int64, shape (N, 4)
-        Left, top, right, bottom in pixels; -1 everywhere in a row without a box.
+        Left, top, right, bottom in pixels; a row without a box is all -1.
     """
     return images[BOX_COLUMNS].fillna(-1).to_numpy(np.int64)

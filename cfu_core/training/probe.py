@@ -1,53 +1,84 @@
-"""A probe: the head alone learns, from features that stay as they are. A convex problem, solved to its end.
+"""A probe: the network is frozen, and only its last layer is fitted to the network's features.
 
-The head is a multinomial logistic regression on standardised features with an L2 penalty, fitted by L-BFGS
-(scikit-learn), whose strength is the one with the lowest cross-entropy on images that it did not learn from: the
-linear probe that is usual for comparing representations (Kornblith et al. 2019, "Do Better ImageNet Models Transfer
-Better?"). No learning rate, no number of epochs and no chance is in it.
+The last layer is a multinomial logistic regression on standardised features with an L2 penalty, fitted by L-BFGS
+(scikit-learn). The regularisation strength is the one with the lowest cross-entropy on held-out images. This is the
+linear probe that is common for comparing representations. The problem is convex and solved to convergence: there is no
+learning rate, no number of epochs and no random seed.
+
+References
+----------
+S. Kornblith, J. Shlens and Q. V. Le (2019). Do Better ImageNet Models Transfer Better? CVPR.
+D. C. Liu and J. Nocedal (1989). On the limited memory BFGS method for large scale optimization. Mathematical
+Programming 45, 503-528.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-#: Inverse strengths of the penalty that are tried, as scikit-learn's ``C``, from the strongest on.
-STRENGTHS = tuple(float(c) for c in np.logspace(-5, 1, 7))
+#: Values of scikit-learn's ``C`` that are tried, the inverse of the regularisation strength, in ascending order.
+C_VALUES = tuple(float(c) for c in np.logspace(-5, 1, 7))
 FOLDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """How one strength of the penalty did."""
+    """Result of one regularisation strength.
 
-    strength: float
+    Attributes
+    ----------
+    c : float
+        Inverse of the regularisation strength.
+    training_loss, validation_loss : float
+        Mean cross-entropy.
+    training_accuracy, validation_accuracy : float
+        Share of correct predictions.
+    """
+
+    c: float
     training_loss: float
     training_accuracy: float
     validation_loss: float
     validation_accuracy: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values; `c` is named ``strength`` in files."""
+        fields = asdict(self)
+        return {"strength": fields.pop("c"), **fields}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """A linear layer of features as they come.
+    """A linear layer on the original, not standardised features.
 
-    Parameters
+    Attributes
     ----------
     weight : ndarray of float64, shape (C, F)
     bias : ndarray of float64, shape (C,)
     trials : list of Trial
-        In the order in which they were made; empty where only one strength was to be had.
-    strength : float
-        The one that was taken.
+        In ascending order of `Trial.c`.
+    c : float
+        The value of `Trial.c` that was chosen.
     """
 
     weight: np.ndarray
     bias: np.ndarray
     trials: list[Trial]
-    strength: float
+    c: float
 
     def logits(self, features: np.ndarray) -> np.ndarray:
-        """Shape (N, C), of features of shape (N, F)."""
+        """Compute the logits.
+
+        Parameters
+        ----------
+        features : ndarray of float, shape (N, F)
+
+        Returns
+        -------
+        ndarray of float64, shape (N, C)
+        """
         return features.astype(np.float64) @ self.weight.T + self.bias
 
 
@@ -58,35 +89,43 @@ def fit_head(
     held_out_labels: np.ndarray,
     classes: int,
     *,
-    between: Callable[[], None] = lambda: None,
+    check_stop: Callable[[], None] = lambda: None,
 ) -> Head:
-    """Fit a head on some images, with the penalty that does best on others.
+    """Fit a head, with the regularisation strength that is best on held-out images.
 
     Parameters
     ----------
     features : ndarray of float32, shape (N, F)
     labels : ndarray of int64, shape (N,)
-        From 0 to `classes` - 1.
-    held_out, held_out_labels : ndarray
-        The same of the images that choose.
+        0 to `classes` - 1.
+    held_out : ndarray of float32, shape (M, F)
+    held_out_labels : ndarray of int64, shape (M,)
+        0 to `classes` - 1.
     classes : int
-    between : callable
-        Called before each strength; may raise `StopRequested`.
+    check_stop : callable
+        Called before each fit. It may raise `StopRequested`.
+
+    Returns
+    -------
+    Head
     """
-    basis = _Basis(features)
+    standardised = _Standardised(features)
     trials, heads = [], []
-    for weight, bias, strength in _path(basis, labels, classes, STRENGTHS, between):
-        head = Head(weight=weight, bias=bias, trials=[], strength=strength)
-        figures = [
-            figure
-            for x, y in ((features, labels), (held_out, held_out_labels))
-            for figure in _loss_and_accuracy(head.logits(x), y)
-        ]
-        names = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
-        trials.append(Trial(strength=strength, **dict(zip(names, figures, strict=True))))
+    for weight, bias, c in _regularisation_path(standardised, labels, classes, C_VALUES, check_stop):
+        head = Head(weight=weight, bias=bias, trials=[], c=c)
+        training_loss, training_accuracy = _loss_and_accuracy(head.logits(features), labels)
+        validation_loss, validation_accuracy = _loss_and_accuracy(head.logits(held_out), held_out_labels)
+        trial = Trial(
+            c=c,
+            training_loss=training_loss,
+            training_accuracy=training_accuracy,
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
+        )
+        trials.append(trial)
         heads.append(head)
-    best = int(np.argmin([trial.validation_loss for trial in trials]))
-    return Head(weight=heads[best].weight, bias=heads[best].bias, trials=trials, strength=heads[best].strength)
+    best = heads[int(np.argmin([trial.validation_loss for trial in trials]))]
+    return Head(weight=best.weight, bias=best.bias, trials=trials, c=best.c)
 
 
 def cross_validate(
@@ -97,79 +136,86 @@ def cross_validate(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> np.ndarray:
-    """What heads say of images that they have not learned from: each image is predicted once.
+    """Predict each image once, by a head that was not fitted to it.
 
-    For each fold, the one after it chooses the penalty, and the rest is learned from; then both are learned from.
+    For each test fold, the next fold is held out to choose the regularisation strength of a head that is fitted to the
+    remaining folds. A head with this strength is then fitted to all folds but the test fold.
 
     Parameters
     ----------
     features : ndarray of float32, shape (N, F)
     labels : ndarray of int64, shape (N,)
+        0 to `classes` - 1.
     folds : ndarray of int64, shape (N,)
-        The fold of each image, from `cfu_core.dataset.group_allocation.folds_of`.
+        Fold of each image, from `cfu_core.dataset.group_allocation.folds_of`.
     classes : int
     progress : callable
-        Called with folds done and in all; may raise `StopRequested`.
+        Called with the number of finished folds and of all folds. It may raise `StopRequested`.
 
     Returns
     -------
     ndarray of int64, shape (N,)
+        Predicted classes.
     """
     count = int(folds.max()) + 1
     predicted = np.full(len(labels), -1)
     for fold in range(count):
         progress(fold, count)
-        tested, choosing = folds == fold, folds == (fold + 1) % count
-        fitted = ~tested & ~choosing
-        chosen = fit_head(features[fitted], labels[fitted], features[choosing], labels[choosing], classes).strength
-        whole = _Basis(features[~tested])
-        (weight, bias, _), *_ = _path(whole, labels[~tested], classes, (chosen,), lambda: None)
+        tested, held_out = folds == fold, folds == (fold + 1) % count
+        fitted = ~tested & ~held_out
+        c = fit_head(features[fitted], labels[fitted], features[held_out], labels[held_out], classes).c
+        standardised = _Standardised(features[~tested])
+        (weight, bias, _), *_ = _regularisation_path(standardised, labels[~tested], classes, (c,), lambda: None)
         predicted[tested] = (features[tested] @ weight.T + bias).argmax(axis=1)
     progress(count, count)
     return predicted
 
 
-class _Basis:
-    """Features, standardised and turned so that they have no more columns than there are images.
+class _Standardised:
+    """Standardised features, rotated so that they have no more columns than there are images.
 
-    The penalised solution lies in the span of the images, so that nothing is lost by it.
+    The solution with an L2 penalty is in the span of the images, so that the rotation loses nothing.
     """
 
     def __init__(self, features: np.ndarray) -> None:
         x = features.astype(np.float64)
-        self.mean, spread = x.mean(axis=0), x.std(axis=0)
-        varies = spread > 1e-6 * np.abs(x).max(axis=0)  # beyond what rounding of float32 leaves
-        self.scale = np.divide(1, spread, out=np.zeros_like(spread), where=varies)
+        self.mean, deviation = x.mean(axis=0), x.std(axis=0)
+        varies = deviation > 1e-6 * np.abs(x).max(axis=0)  # above the rounding errors of float32
+        self.scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=varies)
         x = (x - self.mean) * self.scale
-        self.turn: np.ndarray | None = None
+        self.rotation: np.ndarray | None = None
         if x.shape[1] > x.shape[0]:
-            self.turn = np.linalg.qr(x.T)[0]
-            x = x @ self.turn
+            self.rotation = np.linalg.qr(x.T)[0]
+            x = x @ self.rotation
         self.x = x
 
-    def back(self, weight: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The same linear layer, of features as they come."""
-        plain = (weight if self.turn is None else weight @ self.turn.T) * self.scale
-        return plain, bias - plain @ self.mean
+    def to_original(self, weight: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same linear layer for the original features."""
+        original = (weight if self.rotation is None else weight @ self.rotation.T) * self.scale
+        return original, bias - original @ self.mean
 
 
-def _path(
-    basis: _Basis, labels: np.ndarray, classes: int, strengths: Sequence[float], between: Callable[[], None]
+def _regularisation_path(
+    standardised: _Standardised,
+    labels: np.ndarray,
+    classes: int,
+    c_values: Sequence[float],
+    check_stop: Callable[[], None],
 ) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
-    """Solutions for growing C, each begun from the one before."""
+    """Give weight, bias and C for each C; each fit begins with the solution of the one before."""
     from sklearn.linear_model import LogisticRegression
 
     present = np.unique(labels)
     model = LogisticRegression(max_iter=1000, tol=1e-4, warm_start=True)
-    for strength in strengths:
-        between()
-        model.set_params(C=strength).fit(basis.x, labels)
+    for c in c_values:
+        check_stop()
+        model.set_params(C=c).fit(standardised.x, labels)
         weight, bias = model.coef_, model.intercept_
-        if len(present) == 2:  # scikit-learn then has one output, for the second class
+        if len(present) == 2:  # then scikit-learn has a single output, for the second class
             weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-        all_weight, all_bias = np.zeros((classes, basis.x.shape[1])), np.full(classes, -np.inf)
+        all_weight, all_bias = np.zeros((classes, standardised.x.shape[1])), np.full(classes, -np.inf)
         all_weight[present], all_bias[present] = weight, bias
-        yield *basis.back(all_weight, all_bias), strength
+        yield *standardised.to_original(all_weight, all_bias), c
 
 
 def _loss_and_accuracy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

@@ -7,8 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.dataset.edits import Edit, can_redo, can_undo, edit_dataset, redo_edit, undo_edit
+from cfu_core.dataset.edits import edit_dataset, next_redo, next_undo, redo_edit, undo_edit
 from cfu_core.dataset.grouping import group_edit, groups_from_pattern, suggest_patterns
+from cfu_core.dataset.history import Edit
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError
 from cfu_core.imaging.cropping import Box
@@ -81,8 +82,8 @@ def undo_buttons(data: Dataset) -> None:
     """Undo and redo, each saying what it would do."""
     log = data.edits
     for label, icon, edit, act in (
-        ("Undo", ":material/undo:", can_undo(log), undo_edit),
-        ("Redo", ":material/redo:", can_redo(log), redo_edit),
+        ("Undo", ":material/undo:", next_undo(log), undo_edit),
+        ("Redo", ":material/redo:", next_redo(log), redo_edit),
     ):
         st.button(
             label,

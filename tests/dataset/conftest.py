@@ -1,4 +1,4 @@
-"""Small sources of images, and a look at what an import leaves behind."""
+"""Small sources of images, the files that an import leaves, and the worker processes that it starts."""
 
 import zipfile
 from collections.abc import Callable, Mapping
@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
+from cfu_core.worker_process import WorkerProcess
 
 Contents = Mapping[str, bytes]
 
@@ -64,3 +66,17 @@ def left_behind(cfu_home: Path) -> Callable[[], list[str]]:
         return sorted(file.as_posix() for file in found if file.suffix != ".lock")
 
     return look
+
+
+@pytest.fixture
+def worker_pids(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Process ids of the worker processes that the code under test starts; a test may kill these and no others."""
+    pids: list[int] = []
+    start = WorkerProcess.__init__
+
+    def start_and_record(self: WorkerProcess, *args: object, **options: object) -> None:
+        start(self, *args, **options)
+        pids.append(self.pid)
+
+    monkeypatch.setattr(WorkerProcess, "__init__", start_and_record)
+    return pids

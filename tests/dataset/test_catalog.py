@@ -94,7 +94,7 @@ def test_read_image():
     expected = cv2.imdecode(np.frombuffer(picture(6), np.uint8), cv2.IMREAD_COLOR_RGB)
     assert (made.read_image(0) == expected).all()  # A/1.png comes first
     made.image_file(0).unlink()
-    with pytest.raises(ImageError, match=r"A/1\.png is gone from the image store") as caught:
+    with pytest.raises(ImageError, match=r"A/1\.png is missing from the image store") as caught:
         made.read_image(0)
     assert caught.value.kind == "missing"
 
@@ -151,7 +151,7 @@ def test_a_reference_does_not_escape(cfu_home: Path, reference):
 
 def test_nothing_imported_yet(cfu_home: Path):
     assert list_datasets() == []
-    with pytest.raises(DatasetError, match="There are none yet"):
+    with pytest.raises(DatasetError, match="There are no datasets yet"):
         load_dataset("demo")
     assert not cfu_home.exists()
 

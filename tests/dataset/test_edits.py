@@ -15,7 +15,7 @@ from cfu_core.dataset.catalog import (
     save_dataset,
 )
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.dataset.edits import can_redo, can_undo, edit_dataset, edit_log, redo_edit, undo_edit
+from cfu_core.dataset.edits import edit_dataset, edit_log, next_redo, next_undo, redo_edit, undo_edit
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.table import content_digest
 from cfu_core.errors import DatasetError, StorageError
@@ -127,7 +127,7 @@ def test_partitions_by_hand_count_for_images_that_count(nine):
     assert edit_dataset(nine.id, "partition", {RING: None}).partitions == {DISC: "test"}
 
 
-def test_the_digest_follows_what_counts_and_not_how_it_came(nine):
+def test_the_digest_depends_on_the_current_state_and_not_on_the_order_of_edits(nine):
     edit_dataset(nine.id, "relabel", {DISC: "oval"})
     one = edit_dataset(nine.id, "exclude", {RING: None}).digest
     for _ in range(2):
@@ -136,7 +136,7 @@ def test_the_digest_follows_what_counts_and_not_how_it_came(nine):
     assert edit_dataset(nine.id, "relabel", {DISC: "oval"}).digest == one
 
 
-def test_what_is_so_already_is_not_written(nine):
+def test_unchanged_values_are_not_written(nine):
     for kind, changes in [
         ("relabel", {DISC: " disc"}),
         ("group", {DISC: ""}),
@@ -168,16 +168,20 @@ def test_an_accented_label_is_that_of_the_dataset_however_it_is_spelled(nine):
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "told"),
+    ("kind", "changes", "message"),
     [
-        ("relabel", {"disc/99.png": "ring"}, r"does not hold disc/99\.png\. Its images are named like disc/00\.png"),
-        ("exclude", {f"{i}.png": None for i in range(5)}, r"does not hold 0\.png, 1\.png, 2\.png and 2 more"),
+        (
+            "relabel",
+            {"disc/99.png": "ring"},
+            r"does not contain disc/99\.png\. Its images have names like disc/00\.png",
+        ),
+        ("exclude", {f"{i}.png": None for i in range(5)}, r"does not contain 0\.png, 1\.png, 2\.png and 2 more"),
         ("relabel", {DISC: "  "}, "new label is empty"),
         ("relabel", {DISC: "a\nb"}, "line break"),
         ("relabel", {DISC: "x" * 101}, "has 101 characters"),
         ("relabel", {DISC: None}, "label is None"),
         ("group", {DISC: float("nan")}, "group is nan"),
-        ("partition", {DISC: "train"}, "There is no partition 'train'. There are training, validation, test"),
+        ("partition", {DISC: "train"}, "There is no partition 'train'. The partitions are training, validation, test"),
         ("box", {DISC: [0, 0, 65, 10]}, r"The box of disc/00\.png is \[0, 0, 65, 10\].*right <= 64 and .*bottom <= 48"),
         ("box", {DISC: [0, 0, 10, 49]}, "box of"),
         ("box", {DISC: [-1, 0, 10, 10]}, "box of"),
@@ -190,8 +194,8 @@ def test_an_accented_label_is_that_of_the_dataset_however_it_is_spelled(nine):
         ("box", {DISC: 7}, "box of"),
     ],
 )
-def test_what_makes_no_sense_is_refused_and_nothing_is_written(nine, kind, changes, told):
-    with pytest.raises(DatasetError, match=told):
+def test_invalid_changes_are_refused_and_nothing_is_written(nine, kind, changes, message):
+    with pytest.raises(DatasetError, match=message):
         edit_dataset(nine.id, kind, {RING: "x"} | changes if kind == "relabel" else changes)
     assert load_dataset(nine.id).version == 0
     assert not log_file(nine).exists()
@@ -200,15 +204,15 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_written(nine, kind, chang
 def test_the_last_image_cannot_be_excluded(nine):
     paths = nine.images["path"].tolist()
     edit_dataset(nine.id, "exclude", dict.fromkeys(paths[:5]))
-    with pytest.raises(DatasetError, match="exclude every image that is left"):
+    with pytest.raises(DatasetError, match="exclude all remaining images"):
         edit_dataset(nine.id, "exclude", dict.fromkeys(paths[3:]))
     assert len(edit_dataset(nine.id, "exclude", dict.fromkeys(paths[:8])).images) == 1
 
 
-def test_who_and_why_have_their_limits(nine):
+def test_editor_and_reason_have_a_maximum_length(nine):
     with pytest.raises(DatasetError, match=r"The reason has 501 characters\. At most 500"):
         edit_dataset(nine.id, "exclude", {DISC: None}, why="x" * 501)
-    with pytest.raises(DatasetError, match="who edits has 501"):
+    with pytest.raises(DatasetError, match="The name of the editor has 501"):
         edit_dataset(nine.id, "exclude", {DISC: None}, who="x" * 501)
     assert load_dataset(nine.id).version == 0
 
@@ -234,7 +238,7 @@ def test_edits_are_undone_and_redone_step_by_step(nine):
     assert undo_edit(nine.id, who="Ada").digest == second
     assert undo_edit(nine.id).digest == first
     assert undo_edit(nine.id).digest == nine.digest
-    with pytest.raises(DatasetError, match="No edit of nine counts"):
+    with pytest.raises(DatasetError, match="nine has no edit that can be undone"):
         undo_edit(nine.id)
     assert redo_edit(nine.id).digest == first
     assert redo_edit(nine.id).digest == second
@@ -252,20 +256,20 @@ def test_edits_are_undone_and_redone_step_by_step(nine):
     assert [e.number for e in log] == list(range(1, 12))
 
 
-def test_a_new_edit_ends_the_possibility_to_redo(nine):
+def test_after_a_new_edit_nothing_can_be_redone(nine):
     edit_dataset(nine.id, "relabel", {DISC: "ring"})
     edit_dataset(nine.id, "exclude", {RING: None})
     undo_edit(nine.id)
     log = edit_log(nine.id)
-    assert (can_undo(log).number, can_redo(log).number) == (1, 2)
+    assert (next_undo(log).number, next_redo(log).number) == (1, 2)
     edit_dataset(nine.id, "exclude", {SQUARE: None})
     log = edit_log(nine.id)
-    assert (can_undo(log).number, can_redo(log)) == (4, None)
+    assert (next_undo(log).number, next_redo(log)) == (4, None)
     undo_edit(nine.id)
     undo_edit(nine.id)
     log = edit_log(nine.id)
-    assert can_undo(log) is None
-    assert can_redo(log).number == 1
+    assert next_undo(log) is None
+    assert next_redo(log).number == 1
     assert load_dataset(nine.id).digest == nine.digest
 
 
@@ -340,7 +344,7 @@ def test_a_dataset_from_before_there_were_edits_opens_and_can_be_edited(nine):
 # --- the log file
 
 
-def test_the_log_is_a_json_object_a_line(nine):
+def test_the_log_has_one_json_object_per_line(nine):
     edit_dataset(nine.id, "relabel", {DISC: "größer\u2028🧫"}, who="Ana\u2028María", why="a\nb")
     edit_dataset(nine.id, "box", {DISC: [1, 2, 3, 4]})
     lines = log_file(nine).read_bytes().split(b"\n")
@@ -351,7 +355,7 @@ def test_the_log_is_a_json_object_a_line(nine):
     assert load_dataset(nine.id).edits[0].who == "Ana\u2028María"
 
 
-def test_a_last_line_that_a_power_cut_has_torn_never_counted(nine):
+def test_a_truncated_last_line_is_ignored(nine):
     edit_dataset(nine.id, "exclude", {DISC: None})
     with log_file(nine).open("ab") as file:
         file.write(b'{"number":2,"when":"2026-01-01T00:0')
@@ -362,7 +366,7 @@ def test_a_last_line_that_a_power_cut_has_torn_never_counted(nine):
     assert log_file(nine).read_bytes().count(b"\n") == 2
 
 
-def test_a_line_whose_end_is_missing_counts(nine):
+def test_a_last_line_without_a_line_break_counts(nine):
     edit_dataset(nine.id, "exclude", {DISC: None})
     log_file(nine).write_bytes(log_file(nine).read_bytes().rstrip(b"\n"))
     assert load_dataset(nine.id).version == 1
@@ -381,25 +385,25 @@ def test_an_edit_whose_summary_was_not_written_counts_everywhere(nine):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (lambda text: None, "0 of 2 edits"),
         (lambda text: text[: len(text) // 2], "line . cannot be read|1 of 2 edits"),
         (lambda text: text.splitlines()[0] + "\n", "1 of 2 edits"),
         (lambda text: "{}\n" + text, "line 1 cannot be read"),
         (lambda text: text.replace('"number":2', '"number":7'), "line 2 cannot be read"),
-        (lambda text: text.replace('"relabel"', '"paint"'), "line 1 cannot be read .its changes make no sense"),
+        (lambda text: text.replace('"relabel"', '"paint"'), "line 1 cannot be read .its changes are not valid"),
         (lambda text: text.replace('"oval"', "7"), "line 1 cannot be read"),
         (lambda text: text.replace('"oval"', "[1,2,3,4]"), "line 1 cannot be read"),
         (lambda text: text.replace('"changes":{', '"changed":{'), "line 1 cannot be read"),
         (lambda text: text.replace('"who":""', '"who":7'), "line 1 cannot be read"),
-        (lambda text: text.replace('{"edit":1}', '{"edit":9}'), "undo in line 2 does not fit"),
+        (lambda text: text.replace('{"edit":1}', '{"edit":9}'), "undo in line 2 does not match"),
         (lambda text: text.replace('{"edit":1}', '{"edit":"1"}'), "line 2 cannot be read"),
         (lambda text: text.replace('{"edit":1}', '{"other":1}'), "line 2 cannot be read"),
         (lambda text: text.replace("oval", "\ud800").encode("utf-8", "surrogatepass"), "line 1 cannot be read"),
     ],
 )
-def test_a_damaged_log_is_told_and_harms_no_other_dataset(nine, drawn_shapes, damage, told):
+def test_a_damaged_log_is_reported_and_other_datasets_still_open(nine, drawn_shapes, damage, message):
     import_source(drawn_shapes, name="shapes")
     edit_dataset(nine.id, "relabel", {DISC: "oval"})
     undo_edit(nine.id)
@@ -408,7 +412,7 @@ def test_a_damaged_log_is_told_and_harms_no_other_dataset(nine, drawn_shapes, da
         log_file(nine).unlink()
     else:
         log_file(nine).write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(DatasetError, match=told):
+    with pytest.raises(DatasetError, match=message):
         load_dataset(nine.id)
     good, bad = list_datasets()
     assert (good.name, good.damaged) == ("shapes", "")
@@ -417,10 +421,10 @@ def test_a_damaged_log_is_told_and_harms_no_other_dataset(nine, drawn_shapes, da
     assert [summary.name for summary in list_datasets()] == ["shapes"]
 
 
-def test_a_log_of_other_images_is_told(nine):
+def test_a_log_of_other_images_is_reported(nine):
     edit_dataset(nine.id, "relabel", {DISC: "oval"})
     log_file(nine).write_text(log_file(nine).read_text().replace(DISC, "disc/77.png"))
-    with pytest.raises(DatasetError, match=r"it names disc/77\.png, which the dataset does not hold"):
+    with pytest.raises(DatasetError, match=r"it names disc/77\.png, which is not in the dataset"):
         load_dataset(nine.id)
     assert load_dataset(nine.id, version=0).digest == nine.digest
 
@@ -429,7 +433,7 @@ def test_an_import_over_a_dataset_with_a_damaged_log_keeps_the_log(nine):
     edit_dataset(nine.id, "relabel", {DISC: "oval"})
     text = log_file(nine).read_text().replace(DISC, "disc/77.png")
     log_file(nine).write_text(text)
-    with pytest.raises(DatasetError, match="does not fit its table"):
+    with pytest.raises(DatasetError, match="does not match its table"):
         save_dataset(nine)
     assert log_file(nine).read_text() == text
 
@@ -464,9 +468,13 @@ def test_edits_of_two_sessions_at_once_are_all_kept(nine, cfu_home):
     ]
     for process in processes:
         process.start()
-    for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
+    try:
+        for process in processes:
+            process.join(60)
+            assert process.exitcode == 0
+    finally:
+        for process in processes:
+            process.kill()
     edited = load_dataset(nine.id)
     assert edited.version == 9
     assert (edited.images["group"] == "dish").all()

@@ -62,34 +62,34 @@ def test_a_series_keeps_its_index():
 
 
 @pytest.mark.parametrize(
-    ("pattern", "told"),
+    ("pattern", "message"),
     [
-        ("plate", "has no brackets that mark the group"),
+        ("plate", "has no brackets; one pair should mark the group"),
         ("", "has no brackets"),
-        ("(a)(b)", "has 2 pairs of brackets to mark the group"),
-        ("ab(c", r"is no regular expression: missing \), unterminated subpattern, at character 3"),
+        ("(a)(b)", "has 2 pairs of brackets; one pair should mark the group"),
+        ("ab(c", r"is not a valid regular expression: missing \), unterminated subpattern, at character 3"),
         ("a[b(c)", "at character 2"),
-        ("(?L)(a)", "is no regular expression"),
-        ("{group}_{group}", "names {group} twice, at character 9"),
-        ("a_{group}*.jpg", "side by side, so nobody knows where one ends, at character 10"),
+        ("(?L)(a)", "is not a valid regular expression"),
+        ("{group}_{group}", "contains {group} twice, at character 9"),
+        ("a_{group}*.jpg", "side by side, so the end of the group is ambiguous, at character 10"),
         ("*{group}_", "side by side"),
         ("x" * 300, "has 300 characters; at most 200"),
     ],
 )
-def test_a_bad_pattern_is_told_with_where_and_what_would_do(pattern, told):
-    with pytest.raises(DatasetError, match=told) as refused:
+def test_the_error_of_an_invalid_pattern_gives_position_and_remedy(pattern, message):
+    with pytest.raises(DatasetError, match=message) as refused:
         groups_from_pattern(NAMES, pattern)
     assert "as in {group}_*.jpg" in refused.value.remedy
 
 
-def test_an_expression_that_never_ends_is_ended(monkeypatch):
-    monkeypatch.setattr(grouping, "PATIENCE_S", 0.3)
+def test_a_search_that_does_not_end_is_stopped(monkeypatch):
+    monkeypatch.setattr(grouping, "TIMEOUT_S", 0.3)
     with pytest.raises(DatasetError, match=r"takes more than 0\.3 seconds"):
         groups_from_pattern(["a" * 60 + ".jpg"], r"^(a+)+$")
 
 
-def test_a_template_with_many_wild_cards_ends():
-    # each part is fitted once: otherwise these would take for ever
+def test_a_template_with_many_wildcards_is_fast():
+    # no backtracking over matched parts: otherwise this would not end
     names = ["a_" * 120 + "c.jpg"] * 20
     assert set(groups_from_pattern(names, "*a" * 40 + "*{group}".replace("*{", "_{") + "_b.jpg")) == {""}
 
@@ -109,8 +109,8 @@ def test_excluded_images_are_grouped_too(small_dataset):
     assert group_edit(edited, "{group}.png")["disc/03.png"] == "03"
 
 
-def test_a_pattern_that_fits_nothing_is_told(small_dataset):
-    with pytest.raises(DatasetError, match=r"fits none of the 36 names\. They look like disc/00\.png"):
+def test_a_pattern_that_matches_nothing_is_refused(small_dataset):
+    with pytest.raises(DatasetError, match=r"matches none of the 36 names\. A name is, for example, disc/00\.png"):
         group_edit(small_dataset, "{group}_*.png")
 
 
@@ -137,6 +137,6 @@ def test_no_names_suggest_nothing():
     assert suggest_patterns([]) == []
 
 
-def test_many_names_are_judged_by_blocks_of_neighbours():
+def test_of_many_names_blocks_of_consecutive_ones_are_used():
     paths = [f"{c}/dish{d:04d}_{i}.jpg" for c in "ab" for d in range(1000) for i in range(5)]
     assert suggest_patterns(pd.Series(paths))[0] == "{group}_#.*"

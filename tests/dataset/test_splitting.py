@@ -6,7 +6,7 @@ import pytest
 
 from cfu_core.dataset.catalog import dataset_folder, load_dataset
 from cfu_core.dataset.edits import edit_dataset
-from cfu_core.dataset.group_allocation import folds_of
+from cfu_core.dataset.group_allocation import stratified_folds
 from cfu_core.dataset.splitting import (
     PARTITIONS,
     Split,
@@ -146,7 +146,7 @@ def test_images_without_a_group_are_no_group():
     assert set(make_split(images).assignment.values()) == set(PARTITIONS)
 
 
-def test_a_split_says_how_near_it_comes_to_the_shares():
+def test_a_split_compares_its_counts_with_exact_shares():
     assert (
         make_split(alone(a=20, b=20)).nearness
         == "The counts are exactly those of the paper's rule, 70 / 15 / 15 per class."
@@ -156,8 +156,17 @@ def test_a_split_says_how_near_it_comes_to_the_shares():
     split = make_split(table(rows))
     assert split.grouped
     assert split.misplaced > 0
-    assert split.nearness.startswith("Images of one group stay together. The counts are as near to 70 / 15 / 15")
-    assert f"{split.misplaced} of 40 images" in split.nearness
+    assert split.nearness == (
+        "Images of one group stay together. The split is 24 / 3 / 13 instead of 28 / 6 / 6: the closest to "
+        "70 / 15 / 15 per class that was found with groups kept together."
+    )
+
+
+def test_a_split_whose_totals_are_exact_names_the_classes_that_differ():
+    exact = {"training": 7, "validation": 2, "test": 1}
+    counts = {"a": exact, "b": exact | {"training": 8, "test": 0}, "c": exact | {"training": 6, "test": 2}}
+    split = Split(seed=0, assignment={}, counts=counts, targets=dict.fromkeys("abc", exact), grouped=True)
+    assert "The split of b is 8 / 2 / 0 instead of 7 / 2 / 1, and 1 more class differs: the closest" in split.nearness
 
 
 def test_misplaced_counts_each_image_once():
@@ -208,7 +217,9 @@ def test_an_empty_partition_is_named(empty):
 
 
 def test_a_usable_split_passes():
-    check_split(make_split(alone(a=10, b=3)))
+    split = make_split(alone(a=10, b=3))
+    check_split(split)
+    assert split.counts["b"] == {"training": 1, "validation": 1, "test": 1}  # one image fewer anywhere, and it fails
 
 
 # --- kept with the dataset
@@ -262,7 +273,7 @@ def test_excluding_and_relabelling_move_no_other_image(small_dataset):
     found = pd.crosstab(edited.images["label"], edited.images["path"].map(split.assignment))
     assert split.counts == {c: {p: int(found.loc[c, p]) for p in PARTITIONS} for c in ("disc", "ring", "square")}
     assert split.targets == exact_counts({"disc": 8, "ring": 11, "square": 12})
-    assert (split.version, split.moved, split.parted) == (2, 0, 0)
+    assert (split.version, split.moved, split.divided_groups) == (2, 0, 0)
     back = split_of(edit_dataset(small_dataset.id, "include", dict.fromkeys(paths[:5])), seed=3)
     assert back.assignment == before
     assert kept_splits(small_dataset) == ["seed-3.json"]
@@ -305,35 +316,37 @@ def test_an_excluded_image_still_holds_its_group_in_place(small_dataset):
     assert after == {path: part for path, part in before.items() if path != paths[4]}
 
 
-def test_images_put_by_hand_lie_there_and_the_split_says_so(small_dataset):
+def test_manually_assigned_images_are_in_their_partition_and_the_split_says_so(small_dataset):
     before = as_imported(small_dataset)
     in_training = [path for path, partition in before.items() if partition == "training"]
     put = edit_dataset(small_dataset.id, "partition", dict.fromkeys(in_training[:3], "test"))
     split = split_of(put, seed=3)
     assert split.assignment == before | dict.fromkeys(in_training[:3], "test")
-    assert (split.moved, split.parted, split.misplaced) == (3, 0, 3)
+    assert (split.moved, split.divided_groups, split.misplaced) == (3, 0, 3)
     assert split.nearness == (
-        "3 images put there by hand. The split was made for 70 / 15 / 15 per class without parting identical images, "
-        "and edits do not reshuffle it: 3 of 36 images lie in another partition than exact shares would put them."
+        "3 images were assigned manually. The split is 22 / 6 / 8 instead of 25 / 6 / 5: it was made for 70 / 15 / 15 "
+        "per class with identical images kept together, and edits do not reshuffle it."
     )
     freed = split_of(edit_dataset(small_dataset.id, "partition", dict.fromkeys(in_training[:3])), seed=3)
     assert freed.assignment == before
     assert freed.nearness == "The counts are exactly those of the paper's rule, 70 / 15 / 15 per class."
 
 
-def test_a_group_parted_by_hand_is_told(small_dataset):
+def test_a_group_divided_by_manual_assignment_is_reported(small_dataset):
     paths = small_dataset.images["path"].tolist()
     edit_dataset(small_dataset.id, "group", dict.fromkeys(paths[:4], "dish 1") | dict.fromkeys(paths[12:15], "dish 2"))
     whole = split_of(load_dataset(small_dataset.id), seed=0)
     assert whole.nearness.startswith("Images of one group stay together. ")
     there = whole.assignment[paths[0]]
     other = next(partition for partition in PARTITIONS if partition != there)
-    parted = split_of(edit_dataset(small_dataset.id, "partition", {paths[0]: other}), seed=0)
-    assert (parted.moved, parted.parted) == (1, 1)
-    assert parted.nearness.startswith("1 image put there by hand. That parted 1 group of images that belong together. ")
-    assert "stay together" not in parted.nearness
+    divided = split_of(edit_dataset(small_dataset.id, "partition", {paths[0]: other}), seed=0)
+    assert (divided.moved, divided.divided_groups) == (1, 1)
+    assert divided.nearness.startswith(
+        "1 image was assigned manually. This divided 1 group of images that belong together. "
+    )
+    assert "stay together" not in divided.nearness
     whole_again = split_of(edit_dataset(small_dataset.id, "partition", dict.fromkeys(paths[:4], other)), seed=0)
-    assert (whole_again.moved, whole_again.parted) == (4, 0)
+    assert (whole_again.moved, whole_again.divided_groups) == (4, 0)
 
 
 def test_a_class_made_by_relabelling_is_checked_like_any_other(small_dataset):
@@ -347,7 +360,7 @@ def test_a_class_made_by_relabelling_is_checked_like_any_other(small_dataset):
     split = split_of(edited, seed=3)
     assert split.counts["oval"] == {"training": 0, "validation": 0, "test": 3}
     assert split.targets["oval"] == {"training": 1, "validation": 1, "test": 1}
-    with pytest.raises(TrainingError, match=r"No training images for: oval\..*edits do not reshuffle.*by hand"):
+    with pytest.raises(TrainingError, match=r"No training images for: oval\..*edits do not reshuffle.*manually"):
         check_split(split)
     edited = edit_dataset(small_dataset.id, "partition", {tested[0]: "training"})
     check_split(split_of(edited, seed=3))
@@ -357,7 +370,7 @@ def test_a_partition_emptied_by_edits_is_named(small_dataset):
     before = as_imported(small_dataset)
     validated = [path for path, partition in before.items() if partition == "validation"]
     edited = edit_dataset(small_dataset.id, "exclude", dict.fromkeys(validated))
-    with pytest.raises(TrainingError, match=r"validation partition is empty.*by hand"):
+    with pytest.raises(TrainingError, match=r"validation partition is empty.*manually"):
         check_split(split_of(edited, seed=3))
 
 
@@ -370,7 +383,7 @@ def test_each_version_keeps_its_split(small_dataset):
     assert split_of(load_dataset(small_dataset.id, version=1), seed=2) == before
 
 
-def test_a_kept_split_of_other_images_is_told(small_dataset):
+def test_a_saved_split_of_other_images_is_refused(small_dataset):
     split_of(small_dataset)
     path = small_dataset_folder(small_dataset) / "splits" / "seed-0.json"
     saved = json.loads(path.read_text())
@@ -391,14 +404,14 @@ def small_dataset_folder(dataset):
 def test_folds_keep_units_together_and_classes_alike():
     labels = np.repeat([0, 1], 50)
     units = np.arange(100) // 2
-    folds = folds_of(labels, units, count=5, seed=0)
+    folds = stratified_folds(labels, units, count=5, seed=0)
     assert sorted(set(folds)) == [0, 1, 2, 3, 4]
     assert all(len(set(folds[units == unit])) == 1 for unit in set(units))
     for fold in range(5):
         assert (folds == fold).sum() == 20
         assert (labels[folds == fold] == 0).sum() == 10
-    assert not np.array_equal(folds, folds_of(labels, units, count=5, seed=1))
-    np.testing.assert_array_equal(folds, folds_of(labels, units, count=5, seed=0))
+    assert not np.array_equal(folds, stratified_folds(labels, units, count=5, seed=1))
+    np.testing.assert_array_equal(folds, stratified_folds(labels, units, count=5, seed=0))
 
 
 def test_over_the_folds_every_image_is_tested_once_and_groups_stay_together():

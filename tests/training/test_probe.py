@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cfu_core.dataset.group_allocation import folds_of
+from cfu_core.dataset.group_allocation import stratified_folds
 from cfu_core.errors import StopRequested
 from cfu_core.training.probe import FOLDS, STRENGTHS, cross_validate, fit_head
 
@@ -88,12 +88,12 @@ def test_a_fit_can_be_stopped():
 
 def test_each_image_is_predicted_by_a_head_that_has_not_seen_it():
     x, y = blobs(100, 8, noise=0.3)
-    folds = folds_of(y, np.arange(100), count=FOLDS, seed=0)
+    folds = stratified_folds(y, np.arange(100), count=FOLDS, seed=0)
     assert (cross_validate(x, y, folds, 3) == y).mean() > 0.97
     # labels that are pure chance: whoever has seen an image would know its label from 500 features
     rng = np.random.default_rng(0)
     noise, chance = rng.normal(0, 1, (200, 500)).astype(np.float32), rng.integers(0, 2, 200)
-    predicted = cross_validate(noise, chance, folds_of(chance, np.arange(200), count=FOLDS, seed=0), 2)
+    predicted = cross_validate(noise, chance, stratified_folds(chance, np.arange(200), count=FOLDS, seed=0), 2)
     assert 0.35 < (predicted == chance).mean() < 0.65
 
 
@@ -101,8 +101,8 @@ def test_copies_in_one_unit_do_not_help():
     rng = np.random.default_rng(1)
     single, labels = rng.normal(0, 1, (60, 300)).astype(np.float32), rng.integers(0, 2, 60)
     x, y, units = np.repeat(single, 3, axis=0), np.repeat(labels, 3), np.repeat(np.arange(60), 3)
-    together = (cross_validate(x, y, folds_of(y, units, count=FOLDS, seed=0), 2) == y).mean()
-    apart = (cross_validate(x, y, folds_of(y, np.arange(180), count=FOLDS, seed=0), 2) == y).mean()
+    together = (cross_validate(x, y, stratified_folds(y, units, count=FOLDS, seed=0), 2) == y).mean()
+    apart = (cross_validate(x, y, stratified_folds(y, np.arange(180), count=FOLDS, seed=0), 2) == y).mean()
     assert together < 0.7 < apart
 
 
@@ -110,6 +110,6 @@ def test_cross_validation_tells_its_progress():
     x, y = blobs(50, 4)
     told = []
     cross_validate(
-        x, y, folds_of(y, np.arange(50), count=FOLDS, seed=0), 3, progress=lambda done, of: told.append((done, of))
+        x, y, stratified_folds(y, np.arange(50), count=FOLDS, seed=0), 3, progress=lambda done, of: told.append((done, of))
     )
     assert told == [(i, 5) for i in range(6)]
