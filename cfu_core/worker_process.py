@@ -1,7 +1,7 @@
-"""Processes that work for this one: questions go to them and answers come back through pipes.
+"""Worker processes: they receive questions and send back answers through pipes.
 
-A hand ends when nobody can ask any more, also where the one that asks was killed. It imports the module that it works
-by and nothing else, neither the script that was started nor what that has imported.
+A worker process ends when the process that asks ends, also when that process is killed. It imports only the module
+that it works with: neither the script that was started nor anything which that script has imported.
 """
 
 import os
@@ -16,48 +16,48 @@ from typing import Any
 from cfu_core import PROJECT
 from cfu_core.errors import DatasetError
 
-_MOST = 8  # more would wait for the disk, and for the one that asks
+_MAX_WORKERS = 8  # more would wait for the disk and for the asking process
 
 
-def hands() -> int:
-    """How many work at once."""
-    return min(os.cpu_count() or 1, _MOST)
+def worker_count() -> int:
+    """Return the number of worker processes or threads that work at the same time: one for each core, up to 8."""
+    return min(os.cpu_count() or 1, _MAX_WORKERS)
 
 
-def serve(begin: Callable[[Any], Callable[[Any], Any]]) -> None:
-    """Answer questions in a process of its own until there are no more.
+def serve(initialise: Callable[[Any], Callable[[Any], Any]]) -> None:
+    """Answer questions until there are no more; the main function of a worker process.
 
     Parameters
     ----------
-    begin : callable
-        Takes the first message, and gives the function that makes of every question its answer. What that one raises
-        is an answer, too.
+    initialise : callable
+        Receives the first message and returns the function that answers the questions. An exception that this
+        function raises is sent back and raised in the asking process.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks also says when to end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the asking process decides when to stop
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
-    with suppress(EOFError, BrokenPipeError, pickle.UnpicklingError):  # who asks has ended, at any moment
-        work = begin(pickle.load(questions))
+    with suppress(EOFError, BrokenPipeError, pickle.UnpicklingError):  # the asking process may end at any moment
+        answer_question = initialise(pickle.load(questions))
         while True:
             question = pickle.load(questions)
             try:
-                answer = work(question)
-            except Exception as error:  # noqa: BLE001 - it is raised where the question came from
+                answer = answer_question(question)
+            except Exception as error:  # noqa: BLE001 - raised again in the asking process
                 answer = error
             pickle.dump(answer, answers)
             answers.flush()
 
 
-class Hand:
-    """A process that runs `serve`; one question at a time.
+class WorkerProcess:
+    """A process that runs `serve` and answers one question at a time.
 
     Parameters
     ----------
     module : str
-        With a function ``serve`` of no arguments that calls the `serve` above.
+        Name of a module with a function ``serve`` without parameters, which calls the `serve` of this module.
     first : object
-        The first message.
+        The first message; any object that can be pickled.
     name : str
-        What breaks off where the process is ended from outside: "The import".
+        Subject of the error message when the process is ended from outside, for example "The import".
     """
 
     def __init__(self, module: str, first: object, *, name: str) -> None:
@@ -71,25 +71,30 @@ class Hand:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._questions, self._answers = self._process.stdin, self._process.stdout
-        with suppress(BrokenPipeError):  # told at the first question
+        with suppress(BrokenPipeError):  # reported with the first question
             self._send(first)
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
     def ask(self, question: object) -> Any:
-        """The answer to a question.
+        """Send a question and return its answer.
 
         Raises
         ------
         DatasetError
             The process was ended from outside.
         Exception
-            Whatever the work has raised.
+            The exception that the worker process raised for this question.
         """
         try:
             self._send(question)
             answer = pickle.load(self._answers)
         except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
             raise DatasetError(
-                f"{self._name} broke off: a process that reads images was ended from outside.",
+                f"{self._name} stopped: one of its worker processes was ended from outside.",
                 "",
                 "Close other programs if memory is short, then start it again.",
             ) from error
@@ -97,13 +102,13 @@ class Hand:
             raise answer
         return answer
 
-    def end(self) -> None:
-        """Wait until it has ended."""
+    def close(self) -> None:
+        """Let the process end and wait until it has ended."""
         with suppress(BrokenPipeError):
             self._questions.close()
         self._answers.close()
         self._process.wait()
 
-    def _send(self, what: object) -> None:
-        pickle.dump(what, self._questions)
+    def _send(self, message: object) -> None:
+        pickle.dump(message, self._questions)
         self._questions.flush()

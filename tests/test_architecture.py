@@ -15,7 +15,7 @@ PAGES = PROJECT / "pages"
 #: From the ground up. A module may import from its own layer and from those below it.
 LAYERS = (
     ("errors",),
-    ("settings", "storage", "wording", "published", "observer", "worker_process"),
+    ("settings", "storage", "wording", "published", "observer", "worker_process", "worker_pool"),
     ("imaging",),
     ("saved_recipes",),
     ("bundle",),
@@ -113,7 +113,7 @@ def test_every_part_of_the_core_has_its_layer():
 
 def test_light_modules_do_not_wait_for_heavy_libraries():
     program = (
-        "import sys, cfu_core.jobs.launch, cfu_core.runs.store, cfu_core.training.config\n"
+        "import sys, cfu_core.jobs.launch, cfu_core.runs.run, cfu_core.training.config\n"
         "import cfu_core.evaluation.paper_tables\n"
         "import cfu_core.cli, cfu_core.models.registry, cfu_core.models.weight_files, cfu_core.reporting.table_files\n"
         "import cfu_core.reporting.pdf\n"

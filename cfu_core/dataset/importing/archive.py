@@ -1,7 +1,7 @@
-"""Zip archives, which may be hostile: everything is judged before anything is read, and nothing is ever unpacked.
+"""Zip archives as a source of images, which may be hostile: all entries are checked before any is read.
 
-An archive is refused as a whole. What its table of contents says about sizes is judged first and never trusted
-afterwards: reading is bounded.
+An archive is refused as a whole and never unpacked to disk. The sizes in its table of contents are checked first but
+not trusted: no entry is read beyond the size that it declares.
 """
 
 import stat
@@ -16,13 +16,13 @@ from typing import Self
 
 from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.file_names import (
-    escape,
-    holds_archive,
     is_archive,
+    is_archive_content,
+    is_ignored,
     is_image,
-    is_leftover,
     is_manifest,
-    tidy,
+    normalise,
+    unsafe_reason,
 )
 from cfu_core.errors import ArchiveError, ImageError
 from cfu_core.storage import storage_errors
@@ -40,26 +40,26 @@ _BROKEN = (
 )
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _UTF8_FLAG = 0x800
-_ENTRY_BYTES = 300  # of an archive's table of contents, more than a long name needs
+_ENTRY_BYTES = 300  # in the table of contents; enough for an entry with a long name
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportLimits:
-    """How much of one archive, upload or file is taken.
+    """Upper limits for an archive, an upload and one image file.
 
-    Parameters
+    Attributes
     ----------
     entries : int
-        Entries of an archive, files of an upload.
+        Number of entries of an archive, or of files of an upload.
     total_bytes : int
-        All of an archive, unpacked, or of an upload.
+        Unpacked size of an archive, or size of an upload, in bytes.
     image_bytes : int
-        One image file; larger ones are left out unread.
+        Size of one image file in bytes; larger files are left out without being read.
     entry_ratio, total_ratio : float
-        Unpacked bytes for a packed one. Deflate reaches 1,032 on a blank bitmap, which is no crime; a whole
-        archive of images does not come near 200.
+        Compression ratio (unpacked bytes divided by packed bytes) of one entry and of the whole archive. Deflate
+        reaches 1,032 on a blank bitmap, which is legitimate; an archive of images stays far below 200.
     entry_ratio_from, total_ratio_from : int
-        Unpacked bytes from which the ratios are looked at.
+        Unpacked size in bytes from which the ratios are checked.
     """
 
     entries: int = 200_000
@@ -72,37 +72,48 @@ class ImportLimits:
 
 
 def refused(where: str, why: str) -> ArchiveError:
-    """The error that refuses an archive or upload `where` because of `why` (a clause with its own subject)."""
+    """Return the error that refuses an archive or upload.
+
+    Parameters
+    ----------
+    where : str
+        Name of the archive, or "The upload".
+    why : str
+        A clause with its own subject, such as "it has 3 entries, more than 2".
+    """
     return ArchiveError(
         f"{where} was refused: {why}.",
-        "Nothing of it was kept.",
-        "Put only folders of images, and a manifest.csv if you like, into a plain, unencrypted zip.",
+        "Nothing of it was imported.",
+        "Put only folders of images, and optionally a manifest.csv, into an unencrypted zip.",
     )
 
 
 class ZipTree:
-    """The files of a vetted zip archive. Use as a context manager; `read` may be called from several threads.
+    """The files of a checked zip archive. Use as a context manager; several threads may call `read` at once.
 
     Parameters
     ----------
     path : Path
-        The archive.
     limits : ImportLimits
 
     Attributes
     ----------
+    name : str
+        Name of the source in messages.
     files, folders : list of str
-        POSIX paths within the archive, sorted, without what operating systems leave behind.
+        POSIX paths within the archive, sorted, without those that `is_ignored` names.
     issues : list of ImportIssue
-        Always empty: what would be one elsewhere refuses an archive.
+        Always empty: an archive with an unusable entry is refused.
+    error_type : type
+        Class of the errors about the source as a whole.
 
     Raises
     ------
     ArchiveError
-        The archive is hostile, broken or too large.
+        The archive is hostile, damaged or too large.
     """
 
-    refusal = ArchiveError
+    error_type = ArchiveError
 
     def __init__(self, path: Path, *, limits: ImportLimits) -> None:
         self.name = path.name
@@ -114,13 +125,13 @@ class ZipTree:
             try:
                 self._zip = zipfile.ZipFile(path)
             except _BROKEN as error:
-                raise refused(self.name, f"it is no complete zip archive ({error})") from error
+                raise refused(self.name, f"it is not a complete zip archive ({error})") from error
         try:
-            self._members = self._vetted(path.stat().st_size)
+            self._members = self._checked_members(path.stat().st_size)
         except BaseException:
             self._zip.close()
             raise
-        visible = sorted(name for name in self._members if not is_leftover(name))
+        visible = sorted(name for name in self._members if not is_ignored(name))
         self.files = [name for name in visible if not self._members[name].is_dir()]
         self.folders = [name for name in visible if self._members[name].is_dir()]
 
@@ -133,36 +144,36 @@ class ZipTree:
         self._zip.close()
 
     def read(self, path: str) -> bytes:
-        """The content of one of `files`, never more than its table of contents promised.
+        """Return the content of one of `files`.
 
         Raises
         ------
         ImageError
-            There is no such file (``missing``), or it is larger than an image may be (``too-large``).
+            There is no such file (kind ``missing``), or it exceeds ``limits.image_bytes`` (kind ``too-large``).
         ArchiveError
-            The entry is broken, lies about its size, or is itself an archive.
+            The entry is damaged, has another size than it declares, or is itself an archive.
         """
         member = self._members.get(path)
         if member is None:
             raise ImageError(f"{path} is not in the archive.", kind="missing")
         if member.file_size > self._limits.image_bytes:
             raise ImageError(
-                f"{path} has {member.file_size:,} bytes; at most {self._limits.image_bytes:,} are read.",
+                f"{path} has {member.file_size:,} bytes; the limit is {self._limits.image_bytes:,}.",
                 kind="too-large",
             )
         data = self._content(member, path)
         if len(data) != member.file_size:
-            raise refused(self.name, f"the entry {path!r} lies about its size")
-        if holds_archive(data):
+            raise refused(self.name, f"the entry {path!r} has another size than it declares")
+        if is_archive_content(data):
             raise refused(self.name, f"the entry {path!r} is itself an archive")
         return data
 
-    def ordinary(self, path: str) -> None:
-        """No entry lies in a file of its own."""
+    def direct_path(self, path: str) -> None:
+        """Return None: no entry is a file on disk."""
 
     def _content(self, member: zipfile.ZipInfo, path: str) -> bytes:
         try:
-            with self._lock:  # opening and closing count references, which is not safe between threads
+            with self._lock:  # opening and closing count references without a lock
                 stream = self._zip.open(member)
             try:
                 return stream.read(member.file_size + 1)
@@ -170,33 +181,33 @@ class ZipTree:
                 with self._lock:
                     stream.close()
         except _BROKEN as error:
-            raise refused(self.name, f"the entry {path!r} is broken ({error})") from error
+            raise refused(self.name, f"the entry {path!r} is damaged ({error})") from error
 
-    def _vetted(self, packed_bytes: int) -> dict[str, zipfile.ZipInfo]:
-        """The members by their tidied names, once all of them are found harmless."""
+    def _checked_members(self, packed_bytes: int) -> dict[str, zipfile.ZipInfo]:
+        """Return the members by their normalised names; raise `ArchiveError` unless all of them are harmless."""
         infos, limits = self._zip.infolist(), self._limits
         if len(infos) > limits.entries:
             raise refused(self.name, f"it has {len(infos):,} entries, more than {limits.entries:,}")
         total = sum(info.file_size for info in infos)
         if total > limits.total_bytes:
             raise refused(self.name, f"it unpacks to {total:,} bytes, more than {limits.total_bytes:,}")
-        # Against the size of the archive itself: entries may share, or lie about, their packed bytes.
+        # Against the size of the archive itself: entries may share their packed bytes or declare wrong sizes.
         if total > limits.total_ratio_from and total > limits.total_ratio * packed_bytes:
             raise refused(self.name, f"its {packed_bytes:,} bytes unpack to {total:,}, like a zip bomb")
         members: dict[str, zipfile.ZipInfo] = {}
         for info in infos:
-            name = _spelled(info)
-            fault = escape(name) or _fault(info, tidy(name), limits)
-            if not fault and tidy(name) in members and not (info.is_dir() and members[tidy(name)].is_dir()):
-                fault = "is there twice"
+            name = _entry_name(info)
+            fault = unsafe_reason(name) or _fault(info, normalise(name), limits)
+            if not fault and normalise(name) in members and not (info.is_dir() and members[normalise(name)].is_dir()):
+                fault = "occurs twice"
             if fault:
                 raise refused(self.name, f"the entry {name!r} {fault}")
-            members[tidy(name)] = info
+            members[normalise(name)] = info
         return members
 
 
 def _fault(info: zipfile.ZipInfo, name: str, limits: ImportLimits) -> str:
-    """What is wrong with an entry whose name is harmless, as a phrase; ``""`` where nothing is."""
+    """Return what is wrong with an entry whose name is safe, as a phrase; ``""`` if nothing is."""
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a special file"
     if info.flag_bits & _ENCRYPTED:
@@ -204,10 +215,10 @@ def _fault(info: zipfile.ZipInfo, name: str, limits: ImportLimits) -> str:
     ratio = info.file_size / max(info.compress_size, 1)
     if info.file_size > limits.entry_ratio_from and ratio > limits.entry_ratio:
         return f"unpacks to {ratio:,.0f} times its size, like a zip bomb"
-    if info.is_dir() or is_leftover(name):
+    if info.is_dir() or is_ignored(name):
         return ""
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return f"is packed with method {info.compress_type}, not with deflate"
+        return f"is compressed with method {info.compress_type}; only deflate is supported"
     if is_archive(name):
         return "is itself an archive"
     if not is_image(name) and not is_manifest(name):
@@ -215,8 +226,8 @@ def _fault(info: zipfile.ZipInfo, name: str, limits: ImportLimits) -> str:
     return ""
 
 
-def _spelled(info: zipfile.ZipInfo) -> str:
-    """The name as the archive spells it: zipfile cuts at NUL, and reads unmarked UTF-8 as code page 437."""
+def _entry_name(info: zipfile.ZipInfo) -> str:
+    """Return the name as the archive spells it; zipfile cuts it at NUL and reads unmarked UTF-8 as code page 437."""
     name = info.orig_filename
     if info.flag_bits & _UTF8_FLAG:
         return name
@@ -227,7 +238,7 @@ def _spelled(info: zipfile.ZipInfo) -> str:
 
 
 def _check_contents_size(path: Path, limits: ImportLimits) -> None:
-    """Refuse a huge table of contents unread: zipfile would build an object for each of its entries."""
+    """Refuse a huge table of contents before zipfile makes an object for each of its entries."""
     with path.open("rb") as file:
         length = file.seek(0, 2)
         file.seek(max(0, length - 2**16 - 200))
@@ -240,6 +251,6 @@ def _check_contents_size(path: Path, limits: ImportLimits) -> None:
     except struct.error:
         end = -1
     if end < 0:
-        raise refused(path.name, "it is no complete zip archive")
+        raise refused(path.name, "it is not a complete zip archive")
     if size > max(limits.entries * _ENTRY_BYTES, 2**20):
         raise refused(path.name, f"its table of contents has {size:,} bytes: too many entries")

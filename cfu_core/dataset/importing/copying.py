@@ -1,7 +1,7 @@
-"""One ordinary image on its way from its file into a staging folder: read, checked, hashed, written.
+"""Copying images into a staging folder: read, check, hash and write usual JPEG and PNG files.
 
-This also runs in processes of its own, which must start at once, so nothing heavy is imported here. Paths are text and
-files are opened by number: for small images, all else would take longer than the images themselves.
+This module also runs in worker processes, which must start quickly, so it imports nothing heavy. Paths are strings and
+files are opened with `os.open`: for small images, everything else takes longer than the copying itself.
 """
 
 import hashlib
@@ -18,16 +18,27 @@ from cfu_core.errors import ImageError
 from cfu_core.imaging.file_formats import png_intact
 from cfu_core.imaging.headers import FORMAT_EXTENSIONS, ImageHeader, check_structure, image_format
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-# Nobody waits at a pipe, and a link is followed only by those who look where it leads.
-_ORDINARY = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
-CAN_TELL_LINKS = hasattr(os, "O_NOFOLLOW")
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+# Opening a pipe must not block, and links are followed only where their target is checked (`FolderTree.read`).
+_REGULAR_FILE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+HAS_NOFOLLOW = hasattr(os, "O_NOFOLLOW")
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-class Carried(NamedTuple):
-    """What is known of an image that was carried; columns of a dataset's table."""
+class CopiedImage(NamedTuple):
+    """Digest, format and size of a copied image; the names are columns of a dataset's table.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 (hex) of the file.
+    extension : str
+        With its dot, by the format of the content.
+    size_bytes : int
+    width, height : int
+        In pixels, as displayed.
+    """
 
     digest: str
     extension: str
@@ -36,86 +47,90 @@ class Carried(NamedTuple):
     height: int
 
 
-class Shelf:
-    """A staging folder, laid out like the image store. A file on it is written once, under its last name.
+class StagingWriter:
+    """Writer of images into a staging folder, which has the layout of the image store.
+
+    An image is written once, under its final name, and not at all where the image store has it already.
 
     Parameters
     ----------
     folder, store : str
-        The staging folder, and the image store.
+        The staging folder and the image store.
     """
 
     def __init__(self, folder: str, store: str) -> None:
         self._folder, self._store = folder, store
-        self._parts = _listed(store)  # when the import began
-        self._made: set[str] = set()
-        self._held: set[str] = set()
+        self._store_entries = _list_folder(store)  # at the beginning of the import
+        self._made_folders: set[str] = set()
+        self._linked_packs: set[str] = set()
         self._pack: PackWriter | None = None
 
-    def pack_small(self) -> None:
-        """From now on keep small images in a pack. Then it serves one process and thread only, and needs `finish`."""
+    def pack_small_images(self) -> None:
+        """Write small images into a pack from now on. The writer then serves one thread only and needs `finish`."""
         self._pack = PackWriter(f"{self._folder}/{PACKS}")
 
-    def keep(self, digest: str, extension: str, data: bytes) -> None:
-        """Take an image, unless it is here already. Safe to call from several threads and processes.
+    def add(self, digest: str, extension: str, data: bytes) -> None:
+        """Write an image unless it is in the store or the staging folder already.
+
+        Several threads and processes may call it at once unless small images are packed.
 
         Raises
         ------
         OSError
-            It could not be written. What is half-written then must go with the whole folder.
+            The image could not be written. An incomplete file may be left in the staging folder.
         """
-        part = digest[:2]
-        name = f"{part}/{digest}{extension}"  # as in `image_store.image_file`
+        subfolder = digest[:2]
+        name = f"{subfolder}/{digest}{extension}"  # as in `image_store.image_file`
         staged = f"{self._folder}/{name}"
-        # What another import adds in the meantime is found when this one moves in.
-        if part in self._parts and is_whole(f"{self._store}/{name}", len(data)):
-            self._make(part)
-            if _linked(f"{self._store}/{name}", staged):
+        # An image that another import adds in the meantime is found when this import moves its images into the store.
+        if subfolder in self._store_entries and is_complete(f"{self._store}/{name}", len(data)):
+            self._make_folder(subfolder)
+            if _link(f"{self._store}/{name}", staged):
                 return
-        if PACKS in self._parts and self._hold(find_packed(f"{self._store}/{PACKS}", digest)):
+        if PACKS in self._store_entries and self._link_pack(find_packed(f"{self._store}/{PACKS}", digest)):
             return
         if self._pack is not None and len(data) <= SMALL:
             self._pack.add(digest, data)
             return
-        self._make(part)
-        with suppress(FileExistsError):  # the source holds the same image twice
+        self._make_folder(subfolder)
+        with suppress(FileExistsError):  # the source has the same image twice
             _write(staged, data)
 
     def flush(self) -> None:
-        """Write what waits; OSError as from `keep`."""
+        """Write buffered images to the disk; raises OSError as `add` does."""
         if self._pack is not None:
             self._pack.flush()
 
     def finish(self) -> None:
-        """Complete the pack, if there is one; OSError as from `keep`."""
+        """Complete the pack, if there is one; raises OSError as `add` does."""
         if self._pack is not None:
             self._pack.finish()
 
-    def _hold(self, pack: Pack | None) -> bool:
-        """Make sure that a pack of the store outlives a deletion while this import runs."""
-        if pack is not None and pack.base not in self._held:
-            self._make(PACKS)
+    def _link_pack(self, pack: Pack | None) -> bool:
+        """Link a pack of the store into the staging folder, so that no deletion removes it during the import."""
+        if pack is not None and pack.base not in self._linked_packs:
+            self._make_folder(PACKS)
             staged = f"{self._folder}/{PACKS}/{os.path.basename(pack.base)}"  # noqa: PTH119
-            if not all(_linked(pack.base + suffix, staged + suffix) for suffix in (".index", ".data")):
+            if not all(_link(pack.base + suffix, staged + suffix) for suffix in (".index", ".data")):
                 return False
-            self._held.add(pack.base)
+            self._linked_packs.add(pack.base)
         return pack is not None
 
-    def _make(self, part: str) -> None:
-        if part not in self._made:
-            os.makedirs(f"{self._folder}/{part}", exist_ok=True)  # noqa: PTH103
-            self._made.add(part)
+    def _make_folder(self, name: str) -> None:
+        if name not in self._made_folders:
+            os.makedirs(f"{self._folder}/{name}", exist_ok=True)  # noqa: PTH103
+            self._made_folders.add(name)
 
 
-def _listed(folder: str) -> frozenset[str]:
+def _list_folder(folder: str) -> frozenset[str]:
     try:
         return frozenset(os.listdir(folder))  # noqa: PTH208
     except FileNotFoundError:
         return frozenset()
 
 
-def _linked(stored: str, staged: str) -> bool:
-    """A link costs little, and survives a deletion of what is stored. Not every disk has links."""
+def _link(stored: str, staged: str) -> bool:
+    """Link a stored file; False where the file system has no hard links. A link is cheap and survives a deletion."""
     try:
         os.link(stored, staged)
     except FileExistsError:
@@ -126,32 +141,32 @@ def _linked(stored: str, staged: str) -> bool:
 
 
 def _write(file: str, data: bytes) -> None:
-    descriptor = os.open(file, _NEW, 0o666)
+    descriptor = os.open(file, _NEW_FILE, 0o666)
     try:
         written = os.write(descriptor, data)
-        while written < len(data):  # the disk may be all but full
+        while written < len(data):  # the disk may be nearly full
             written += os.write(descriptor, data[written:])
     finally:
         os.close(descriptor)
 
 
-def is_whole(file: str, size: int) -> bool:
-    """Whether a stored image is there in its full length; a power cut may have left a shorter one."""
+def is_complete(file: str, size: int) -> bool:
+    """Return whether a stored image exists in its full size in bytes; after a power cut it may be shorter."""
     try:
         return os.stat(file).st_size == size  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
         return False
 
 
-def read_ordinary(file: str, *, most: int) -> bytes | None:
-    """The content of a plain file of up to `most` bytes; None for a link, and for whatever cannot be read."""
+def read_regular_file(file: str, *, max_bytes: int) -> bytes | None:
+    """Return the content of a regular file; None for a link, a larger file and a file that cannot be read."""
     try:
-        descriptor = os.open(file, _ORDINARY)
+        descriptor = os.open(file, _REGULAR_FILE)
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+        if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
             return None
         data = os.read(descriptor, status.st_size)
         while len(data) < status.st_size and (more := os.read(descriptor, status.st_size - len(data))):
@@ -163,17 +178,44 @@ def read_ordinary(file: str, *, most: int) -> bytes | None:
         os.close(descriptor)
 
 
-def put(data: bytes, header: ImageHeader, shelf: Shelf | None) -> Carried:
-    """Hash an image and put it on the shelf, if there is one; OSError where that fails."""
+def hash_and_write(data: bytes, header: ImageHeader, writer: StagingWriter | None) -> CopiedImage:
+    """Hash an image and write it into the staging folder; without a writer only hash it.
+
+    Raises
+    ------
+    OSError
+        The image could not be written.
+    """
     digest, extension = hashlib.sha256(data).hexdigest(), FORMAT_EXTENSIONS[header.format]
-    if shelf is not None:
-        shelf.keep(digest, extension, data)
-    return Carried(digest, extension, len(data), header.width, header.height)
+    if writer is not None:
+        writer.add(digest, extension, data)
+    return CopiedImage(digest, extension, len(data), header.width, header.height)
 
 
-def carry(file: str, shelf: Shelf | None, *, most: int) -> Carried | None:
-    """Read, check, hash and keep a usual JPEG or PNG in a plain file; None where anything is out of the ordinary."""
-    data = read_ordinary(file, most=most)
+def copy_image(file: str, writer: StagingWriter | None, *, max_bytes: int) -> CopiedImage | None:
+    """Read, check, hash and write an image without decoding it.
+
+    Parameters
+    ----------
+    file : str
+        Path of the image.
+    writer : StagingWriter, optional
+        None only checks and hashes the image.
+    max_bytes : int
+        Larger files are not read.
+
+    Returns
+    -------
+    CopiedImage or None
+        None for everything but a usual JPEG or PNG in a regular file: another format, a damaged file, a link, a file
+        that is too large or cannot be read.
+
+    Raises
+    ------
+    OSError
+        The image could not be written.
+    """
+    data = read_regular_file(file, max_bytes=max_bytes)
     if data is None or image_format(data) not in ("JPEG", "PNG"):
         return None
     try:
@@ -182,38 +224,46 @@ def carry(file: str, shelf: Shelf | None, *, most: int) -> Carried | None:
         return None
     if not header.usual or (header.format == "PNG" and not png_intact(data)):
         return None
-    return put(data, header, shelf)
+    return hash_and_write(data, header, writer)
 
 
-def in_time(work: Callable[[_Item], _Result], items: Sequence[_Item], seconds: float) -> list[_Result]:
-    """`work` of as many items as there is time for, but at least of one."""
-    results, until = [], time.monotonic() + seconds
+def apply_within(function: Callable[[_Item], _Result], items: Sequence[_Item], *, seconds: float) -> list[_Result]:
+    """Apply a function to the items until the time is over, but to one item at least; return the results."""
+    results, deadline = [], time.monotonic() + seconds
     for item in items:
-        results.append(work(item))
-        if time.monotonic() >= until:
+        results.append(function(item))
+        if time.monotonic() >= deadline:
             break
     return results
 
 
 def serve() -> None:
-    """Carry images as a `hands.Hand`.
+    """Copy images in a `WorkerProcess`.
 
-    First comes (shelf, most), then (list of files, seconds that they may take). An answer tells of as many files as
-    there was time for, but at least one. At last comes an empty list, and its answer when all is on the disk.
+    The first message is (writer, max_bytes), as for `copy_image`. A question is (files, seconds); its answer is the
+    list of `copy_image` results of the first files, as many as there was time for and at least one. The question None
+    completes the pack of small images.
     """
-    worker_process.serve(_begin)
+    worker_process.serve(_initialise)
 
 
-def _begin(first: tuple[Shelf | None, int]) -> Callable[[tuple[Sequence[str], float]], list[Carried | None]]:
-    shelf, most = first
-    if shelf is not None:
-        shelf.pack_small()
+_Question = tuple[Sequence[str], float] | None
 
-    def work(question: tuple[Sequence[str], float]) -> list[Carried | None]:
+
+def _initialise(first: tuple[StagingWriter | None, int]) -> Callable[[_Question], list[CopiedImage | None]]:
+    writer, max_bytes = first
+    if writer is not None:
+        writer.pack_small_images()
+
+    def answer_question(question: _Question) -> list[CopiedImage | None]:
+        if question is None:
+            if writer is not None:
+                writer.finish()
+            return []
         files, seconds = question
-        found = in_time(lambda file: carry(file, shelf, most=most), files, seconds)
-        if shelf is not None:
-            shelf.flush() if files else shelf.finish()
-        return found
+        copied = apply_within(lambda file: copy_image(file, writer, max_bytes=max_bytes), files, seconds=seconds)
+        if writer is not None:
+            writer.flush()
+        return copied
 
-    return work
+    return answer_question

@@ -1,4 +1,4 @@
-"""What a file's name tells: an image, a leftover of an operating system, or an attempt to leave its folder."""
+"""Names of files: images, archives, files to ignore, and names that would lead out of their folder."""
 
 import re
 from pathlib import PurePosixPath
@@ -7,7 +7,7 @@ from cfu_core.imaging.reading import EXTENSIONS
 
 MANIFEST = "manifest.csv"
 
-_LEFTOVERS = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "truth.csv"})
+_IGNORED = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "truth.csv"})
 _ARCHIVES = frozenset(
     f".{kind}"
     for kind in (
@@ -30,43 +30,51 @@ _ARCHIVE_MAGIC = (
 
 
 def is_image(path: str) -> bool:
-    """Whether the extension is that of an image, in any case."""
+    """Return whether the extension is that of an image, in upper or lower case."""
     return path.lower().endswith(EXTENSIONS)
 
 
 def is_manifest(path: str) -> bool:
-    """Whether a file is called ``manifest.csv``, in any case and any folder."""
+    """Return whether the file is called ``manifest.csv``, in upper or lower case and in any folder."""
     return path.rpartition("/")[2].lower() == MANIFEST
 
 
-def is_leftover(path: str) -> bool:
-    """Whether it is there beside the images and means nothing: dotfiles, ``._*``, ``__MACOSX/``, ``Thumbs.db`` and the
-    like of operating systems, and the ``truth.csv`` of the demo."""
-    return any(part.startswith(".") or part.lower() in _LEFTOVERS for part in path.split("/"))
+def is_ignored(path: str) -> bool:
+    """Return whether an import passes over the file without an issue.
+
+    These are the files that operating systems add (names that start with a dot, ``__MACOSX/``, ``Thumbs.db``,
+    ``desktop.ini``) and the ``truth.csv`` of the demo.
+    """
+    return any(part.startswith(".") or part.lower() in _IGNORED for part in path.split("/"))
 
 
 def is_archive(path: str) -> bool:
-    """Whether the extension is that of an archive."""
+    """Return whether the extension is that of an archive."""
     return PurePosixPath(path.lower()).suffix in _ARCHIVES
 
 
-def holds_archive(data: bytes) -> bool:
-    """Whether the content is an archive, whatever its name."""
+def is_archive_content(data: bytes) -> bool:
+    """Return whether the content of a file is an archive, whatever its name is."""
     return data.startswith(_ARCHIVE_MAGIC) or data[257:262] == b"ustar"
 
 
-def escape(name: str) -> str:
-    """Why a relative POSIX name must not be trusted: a short phrase, or ``""`` where it is harmless.
+def unsafe_reason(name: str) -> str:
+    """Explain why a relative POSIX path must not be used.
 
     Parameters
     ----------
     name : str
         As an archive, an upload or a manifest spells it.
+
+    Returns
+    -------
+    str
+        A short phrase such as "is an absolute path"; ``""`` if the path is safe.
     """
     if "\0" in name:
-        return "holds a NUL character"
+        return "contains a NUL character"
     if "\\" in name:
-        return "holds a backslash"
+        return "contains a backslash"
     if name.startswith("/"):
         return "is an absolute path"
     if re.match(r"[A-Za-z]:", name):
@@ -76,10 +84,10 @@ def escape(name: str) -> str:
     try:
         name.encode()
     except UnicodeEncodeError:
-        return "is no proper text"
+        return "is not valid Unicode"
     return "" if name else "is empty"
 
 
-def tidy(name: str) -> str:
-    """`name` without ``.`` and empty parts; everything else stays as it is."""
-    return str(PurePosixPath(name))
+def normalise(path: str) -> str:
+    """Return a POSIX path without ``.`` and empty parts."""
+    return str(PurePosixPath(path))

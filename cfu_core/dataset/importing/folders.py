@@ -1,4 +1,4 @@
-"""Folders on disk as a source of images: links must not lead out, and only ordinary files are opened."""
+"""Folders on disk as a source of images; links must not lead out of them, and only regular files are opened."""
 
 import os
 import stat
@@ -7,27 +7,30 @@ from typing import Self
 
 from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.archive import ImportLimits
-from cfu_core.dataset.importing.copying import CAN_TELL_LINKS
-from cfu_core.dataset.importing.file_names import is_leftover
+from cfu_core.dataset.importing.copying import HAS_NOFOLLOW
+from cfu_core.dataset.importing.file_names import is_ignored
 from cfu_core.errors import ArchiveError, DatasetError, ImageError
 from cfu_core.storage import home
 
 
 class FolderTree:
-    """The files below a folder. `read` may be called from several threads.
+    """The files below a folder. Several threads may call `read` at once.
 
     Parameters
     ----------
     root : Path
-        The folder.
     limits : ImportLimits
 
     Attributes
     ----------
+    name : str
+        Name of the source in messages.
     files, folders : list of str
-        POSIX paths relative to `root`, sorted, without what operating systems leave behind.
+        POSIX paths relative to `root`, sorted, without those that `is_ignored` names.
     issues : list of ImportIssue
-        Folders that could not be entered, and names that are no text.
+        Folders that cannot be opened or are links, and names that are not UTF-8.
+    error_type : type
+        Class of the errors about the source as a whole.
     """
 
     def __init__(self, root: Path, *, limits: ImportLimits) -> None:
@@ -36,68 +39,68 @@ class FolderTree:
         self.files: list[str] = []
         self.folders: list[str] = []
         self._root, self._limits = root, limits
-        self._top, self._real = os.path.abspath(root), os.path.realpath(root)  # noqa: PTH100 - as text
+        self._absolute, self._real = os.path.abspath(root), os.path.realpath(root)  # noqa: PTH100 - strings
         uploaded = Path(self._real).is_relative_to(os.path.realpath(home() / "incoming"))
-        self.refusal: type[DatasetError] = ArchiveError if uploaded else DatasetError
-        for folder, folders, files in os.walk(root, followlinks=False, onerror=self._not_entered):
+        self.error_type: type[DatasetError] = ArchiveError if uploaded else DatasetError
+        for folder, folders, files in os.walk(root, followlinks=False, onerror=self._add_unopened):
             below = Path(folder).relative_to(root).as_posix()
             here = "" if below == "." else below + "/"
-            folders[:] = sorted(name for name in folders if self._take_folder(here, name))
-            self.files += [here + name for name in files if self._named(here, name)]
+            folders[:] = sorted(name for name in folders if self._add_folder(here, name))
+            self.files += [here + name for name in files if self._is_usable(here, name)]
         self.files.sort()
         self.folders.sort()
-        self._seen = frozenset(self.files)
+        self._known = frozenset(self.files)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is kept open."""
 
     def read(self, path: str) -> bytes:
-        """The content of a file below the root.
+        """Return the content of a file below the root.
 
         Raises
         ------
         ImageError
-            Kind ``link`` (it leads out of the root, or nowhere), ``missing``, ``no-permission``, ``too-large`` or
-            ``not-an-image`` (no ordinary file).
+            Kind ``link`` (a link out of the root, or to a missing file), ``missing``, ``no-permission``,
+            ``too-large``, ``not-an-image`` (not a regular file) or ``unreadable`` (any other error).
         """
         full = self._root / path
         if not Path(os.path.realpath(full)).is_relative_to(self._real):
             raise ImageError(f"{path} is a link that leads out of the folder.", kind="link")
         return _read_file(full, name=path, limits=self._limits)
 
-    def ordinary(self, path: str) -> str | None:
-        """Where a file lies that `carrying.carry` may take if it is no link; None where only `read` may."""
-        # No folder above a file that was seen is a link. On other paths, links may lead anywhere.
-        return f"{self._top}/{path}" if CAN_TELL_LINKS and path in self._seen else None
+    def direct_path(self, path: str) -> str | None:
+        """Return the path that `copy_image` may open, since it refuses links; None if the file needs `read`."""
+        # No folder above a known file is a link. Other paths may contain links to any place.
+        return f"{self._absolute}/{path}" if HAS_NOFOLLOW and path in self._known else None
 
-    def _take_folder(self, here: str, name: str) -> bool:
-        if not self._named(here, name):
+    def _add_folder(self, here: str, name: str) -> bool:
+        if not self._is_usable(here, name):
             return False
         path = here + name
         if (self._root / path).is_symlink():
-            detail = f"{path} is a link to a folder, which is not followed."
+            detail = f"{path} is a link to a folder. Such links are not followed."
             self.issues.append(ImportIssue(path=path, kind="link", detail=detail))
             return False
         self.folders.append(path)
         return True
 
-    def _named(self, here: str, name: str) -> bool:
-        """Whether a name can be used at all; one that is no text becomes an issue."""
-        if is_leftover(name):
+    def _is_usable(self, here: str, name: str) -> bool:
+        """Return whether a name is neither ignored nor unusable; a name that is not UTF-8 becomes an issue."""
+        if is_ignored(name):
             return False
         if name.isascii():
             return True
         path = here + name
         legible = path.encode("utf-8", "replace").decode()
         if legible != path:
-            detail = f"{legible} has a name that is no UTF-8 text. Rename it."
+            detail = f"{legible} has a name that is not UTF-8 text. Rename it."
             self.issues.append(ImportIssue(path=legible, kind="name", detail=detail))
         return legible == path
 
-    def _not_entered(self, error: OSError) -> None:
+    def _add_unopened(self, error: OSError) -> None:
         path = Path(error.filename).relative_to(self._root).as_posix()
         kind = "no-permission" if isinstance(error, PermissionError) else "unreadable"
         detail = f"The folder {path} cannot be opened: {error.strerror}."
@@ -105,16 +108,23 @@ class FolderTree:
 
 
 class ListedFiles:
-    """Files that a manifest on this machine names itself, anywhere on disk.
+    """The files that a manifest on this computer names, in any folder.
 
     Parameters
     ----------
     manifest : Path
-        The CSV; the paths in it are relative to its folder, or absolute.
+        A CSV file. Its paths are relative to its folder, or absolute.
     limits : ImportLimits
+
+    Attributes
+    ----------
+    name : str
+        Name of the source in messages.
+    error_type : type
+        Class of the errors about the source as a whole.
     """
 
-    refusal = DatasetError
+    error_type = DatasetError
 
     def __init__(self, manifest: Path, *, limits: ImportLimits) -> None:
         self.name = str(manifest)
@@ -124,24 +134,30 @@ class ListedFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is kept open."""
 
     def read(self, path: str) -> bytes:
-        """The content of a file; raises `ImageError` as `FolderTree.read` does, and links may lead anywhere."""
+        """Return the content of a file; links are followed.
+
+        Raises
+        ------
+        ImageError
+            As from `FolderTree.read`.
+        """
         return _read_file(self._folder / path, name=path, limits=self._limits)
 
-    def ordinary(self, path: str) -> str | None:
-        """As `FolderTree.ordinary`."""
-        return str(self._folder / path) if CAN_TELL_LINKS else None
+    def direct_path(self, path: str) -> str | None:
+        """Return the path that `copy_image` may open, as `FolderTree.direct_path` does."""
+        return str(self._folder / path) if HAS_NOFOLLOW else None
 
 
 def _read_file(full: Path, *, name: str, limits: ImportLimits) -> bytes:
     try:
         status = full.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-            raise ImageError(f"{name} is no ordinary file.", kind="not-an-image")
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would block
+            raise ImageError(f"{name} is not a regular file.", kind="not-an-image")
         if status.st_size > limits.image_bytes:
-            found = f"{name} has {status.st_size:,} bytes; at most {limits.image_bytes:,} are read."
+            found = f"{name} has {status.st_size:,} bytes; the limit is {limits.image_bytes:,}."
             raise ImageError(found, kind="too-large")
         return full.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -150,9 +166,9 @@ def _read_file(full: Path, *, name: str, limits: ImportLimits) -> bytes:
 
 def _unreadable(full: Path, name: str, error: OSError | ValueError) -> ImageError:
     if isinstance(error, PermissionError):
-        return ImageError(f"{name} may not be read: no permission.", kind="no-permission")
+        return ImageError(f"{name} cannot be read: no permission.", kind="no-permission")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         if full.is_symlink():
-            return ImageError(f"{name} is a link that leads nowhere.", kind="link")
+            return ImageError(f"{name} is a link to a file that does not exist.", kind="link")
         return ImageError(f"{name} does not exist.", kind="missing")
     return ImageError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}.", kind="unreadable")

@@ -1,4 +1,4 @@
-"""Which images a source holds and which class each belongs to, told from folders or from a manifest."""
+"""Lists of the images of a source with their classes, from class folders or from a manifest."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.archive import ZipTree
-from cfu_core.dataset.importing.file_names import MANIFEST, escape, is_image, is_manifest, tidy
+from cfu_core.dataset.importing.file_names import MANIFEST, is_image, is_manifest, normalise, unsafe_reason
 from cfu_core.dataset.importing.folders import FolderTree, ListedFiles
 from cfu_core.dataset.importing.manifest import Box, Manifest, parse_manifest
 from cfu_core.errors import DatasetError, ImageError
 from cfu_core.imaging.reading import EXTENSIONS
+from cfu_core.wording import plural
 
 _EXPECTED = (
     "Expected a folder for each class, for example CFU-E/01.jpg, CFU-GM/02.jpg and CFU-PreB/03.jpg, or a "
@@ -19,17 +20,17 @@ _EXPECTED = (
 )
 
 
-class Entry(NamedTuple):  # a dataclass takes three times as long to make
-    """An image to be read.
+class Entry(NamedTuple):  # a dataclass takes three times as long to create
+    """An image that an import is to read.
 
-    Parameters
+    Attributes
     ----------
     path : str
-        What the dataset calls it: POSIX, relative to the source without its wrapping folder.
+        Path in the dataset: POSIX, relative to the source without its outer folder.
     file : str
-        What the source calls it.
+        Path in the source.
     label, group : str
-        Its class; its group or ``""``.
+        Class and group; `group` is ``""`` if unknown.
     box : tuple of int, or None
         Left, top, right, bottom in pixels.
     """
@@ -43,7 +44,17 @@ class Entry(NamedTuple):  # a dataclass takes three times as long to make
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """The images of a source, sorted by path, and what was found amiss so far."""
+    """The images of a source.
+
+    Attributes
+    ----------
+    entries : tuple of Entry
+        Sorted by path.
+    issues : tuple of ImportIssue
+        What was found before any image was read.
+    drawn : bool
+        Whether a manifest declares all images as drawn.
+    """
 
     entries: tuple[Entry, ...]
     issues: tuple[ImportIssue, ...]
@@ -51,17 +62,17 @@ class Listing:
 
 
 def list_tree(tree: FolderTree | ZipTree) -> Listing:
-    """The images of a folder or an archive: by its manifest where it has one, else by its class folders.
+    """List the images of a folder or an archive, by its manifest if it has one and by its class folders otherwise.
 
-    One folder around everything is taken off first. A folder that holds nothing but images (at any depth below its
-    top) counts as a class, a single folder that only holds folders counts as wrapping.
+    A single outer folder is removed from the paths first: one that contains a manifest, or images only in its
+    subfolders. A single folder with images directly in it is a class.
 
     Raises
     ------
     DatasetError
-        There is no image, or no class.
+        The source has no image or no class, or its manifest cannot be used.
     """
-    top = _wrapping(tree.files, tree.folders)
+    top = _outer_folder(tree.files, tree.folders)
     files = {file.removeprefix(top): file for file in tree.files}
     manifest = next((path for path in files if "/" not in path and is_manifest(path)), None)
     if manifest is not None:
@@ -71,31 +82,39 @@ def list_tree(tree: FolderTree | ZipTree) -> Listing:
 
 
 def list_manifest(files: ListedFiles, data: bytes, *, name: str) -> Listing:
-    """The images that a manifest on this machine names, wherever they are.
+    """List the images that a manifest on this computer names, in any folder.
+
+    Parameters
+    ----------
+    files : ListedFiles
+    data : bytes
+        Content of the manifest.
+    name : str
+        Name of the manifest in messages.
 
     Raises
     ------
     DatasetError
-        It is no manifest, or names no image.
+        The manifest cannot be read, or names no image.
     """
     manifest = parse_manifest(data, name=name)
     return _listing(manifest, {row.path: row.path for row in manifest.rows}, where=files.name)
 
 
 def issue_from(path: str, error: ImageError) -> ImportIssue:
-    """The line in the list of issues for an image that cannot be used."""
+    """Return the issue for an image that cannot be used."""
     return ImportIssue(path=path, kind=error.kind, detail=str(error))
 
 
-def told(issues: Iterable[ImportIssue]) -> str:
-    """The first few issues as a sentence; empty where there are none."""
+def describe_issues(issues: Iterable[ImportIssue]) -> str:
+    """Return the details of the first three issues as one text, and the number of the others; ``""`` for none."""
     lines = [issue.detail for issue in issues]
     more = f" And {len(lines) - 3} more." if len(lines) > 3 else ""
     return " ".join(lines[:3]) + more
 
 
-def _wrapping(files: list[str], folders: list[str]) -> str:
-    """The one folder around everything, with its slash, or ``""``."""
+def _outer_folder(files: list[str], folders: list[str]) -> str:
+    """Return the single folder around everything, with a slash at its end, or ``""``."""
     if any("/" not in file and (is_image(file) or is_manifest(file)) for file in files):
         return ""
     tops = {path.partition("/")[0] for path in folders} | {file.partition("/")[0] for file in files if "/" in file}
@@ -113,10 +132,10 @@ def _by_classes(tree: FolderTree | ZipTree, files: dict[str, str], folders: list
     entries, issues = [], list(tree.issues)
     for path, file in files.items():
         if not is_image(path):
-            detail = f"{path} is left out: it is no image by its name."
+            detail = f"{path} is left out: its name is not that of an image."
             issues.append(ImportIssue(path=path, kind="not-an-image", detail=detail))
         elif "/" not in path:
-            detail = f"{path} is left out: it lies in no class folder."
+            detail = f"{path} is left out: it is not in a class folder."
             issues.append(ImportIssue(path=path, kind="no-class", detail=detail))
         else:
             entries.append(Entry(path=path, file=file, label=path.partition("/")[0]))
@@ -125,7 +144,7 @@ def _by_classes(tree: FolderTree | ZipTree, files: dict[str, str], folders: list
     labels = {entry.label for entry in entries}
     for folder in folders:
         if "/" not in folder and folder not in labels:
-            detail = f"The class folder {folder} holds no image."
+            detail = f"The class folder {folder} contains no image."
             issues.append(ImportIssue(path=folder, kind="empty-class", detail=detail))
     return _sorted(entries, issues)
 
@@ -134,13 +153,13 @@ def _no_classes(tree: FolderTree | ZipTree, files: dict[str, str], issues: list[
     images = [path for path in files if is_image(path)]
     if images:
         example = images[0]
-        what = "one image that lies" if len(images) == 1 else f"{len(images):,} images that lie"
-        found = f"{tree.name} holds {what} in no class folder, such as {example}."
-        return tree.refusal(found, _EXPECTED, "Move the images into a folder for each class.")
+        what = plural(len(images), "image that is", "images that are")
+        found = f"{tree.name} has {what} not in a class folder, such as {example}."
+        return tree.error_type(found, _EXPECTED, "Move the images into a folder for each class.")
     if not files and not tree.folders and not issues:
-        return tree.refusal(f"{tree.name} is empty.", _EXPECTED, "Choose another one.")
-    found = f"{tree.name} holds no image. {told(issues)}".strip()
-    return tree.refusal(found, f"{_EXPECTED} Images end in {', '.join(EXTENSIONS)}.", "Choose another one.")
+        return tree.error_type(f"{tree.name} is empty.", _EXPECTED, "Choose another one.")
+    found = f"{tree.name} contains no image. {describe_issues(issues)}".strip()
+    return tree.error_type(found, f"{_EXPECTED} Images end in {', '.join(EXTENSIONS)}.", "Choose another one.")
 
 
 def _by_manifest(tree: FolderTree | ZipTree, files: dict[str, str], manifest: str, top: str) -> Listing:
@@ -148,18 +167,18 @@ def _by_manifest(tree: FolderTree | ZipTree, files: dict[str, str], manifest: st
     try:
         parsed = parse_manifest(tree.read(files[manifest]), name=manifest)
     except ImageError as error:
-        raise tree.refusal(error.found, "", "Make the manifest readable, or remove it.") from error
-    known = _Known(files)
+        raise tree.error_type(error.found, "", "Make the manifest readable, or remove it.") from error
+    matcher = _PathMatcher(files)
     paths: dict[str, str] = {}
     for row in parsed.rows:
-        fault = escape(row.path.replace("\\", "/"))
-        if fault:
-            raise tree.refusal(
-                f"{where}, line {row.line}: the path {row.path!r} {fault}.",
+        reason = unsafe_reason(row.path.replace("\\", "/"))
+        if reason:
+            raise tree.error_type(
+                f"{where}, line {row.line}: the path {row.path!r} {reason}.",
                 "Paths must lead to images beside the manifest.",
                 "Write them relative to its folder.",
             )
-        paths[row.path] = known.spelled(row.path)
+        paths[row.path] = matcher.find(row.path)
     listing = _listing(parsed, paths, where=where)
     named = {entry.path for entry in listing.entries} | {issue.path for issue in listing.issues}
     extra = [
@@ -171,36 +190,36 @@ def _by_manifest(tree: FolderTree | ZipTree, files: dict[str, str], manifest: st
     return _sorted(entries, [*tree.issues, *listing.issues, *extra], drawn=listing.drawn)
 
 
-class _Known:
-    """Finds the file that a manifest means, although it may spell the separator or an accent in another way."""
+class _PathMatcher:
+    """Finds the file of a path in a manifest, which may use another separator or Unicode normalisation form."""
 
     def __init__(self, files: Iterable[str]) -> None:
         self._files = set(files)
         self._composed = {unicodedata.normalize("NFC", file): file for file in files}
 
-    def spelled(self, path: str) -> str:
-        if tidy(path) in self._files:
-            return tidy(path)
-        plain = tidy(path.replace("\\", "/"))
+    def find(self, path: str) -> str:
+        if normalise(path) in self._files:
+            return normalise(path)
+        plain = normalise(path.replace("\\", "/"))
         return self._composed.get(unicodedata.normalize("NFC", plain), plain)
 
 
 def _listing(manifest: Manifest, paths: dict[str, str], *, where: str) -> Listing:
-    """Entries of a manifest's rows; `paths` gives the dataset's path for each path as written."""
+    """List the rows of a manifest; `paths` maps each path in the manifest to the path in the dataset."""
     entries: dict[str, Entry] = {}
     issues = list(manifest.issues)
     for row in manifest.rows:
         path = paths[row.path]
         if path in entries:
-            detail = f"Line {row.line} names {path} again, as {row.label}; its first line counts."
+            detail = f"Line {row.line} names {path} again, as {row.label}; the first line is used."
             issues.append(ImportIssue(path=path, kind="listed-twice", detail=detail))
         elif not is_image(path):
-            detail = f"{path} is left out: it is no image by its name."
+            detail = f"{path} is left out: its name is not that of an image."
             issues.append(ImportIssue(path=path, kind="not-an-image", detail=detail))
         else:
             entries[path] = Entry(path=path, file=path, label=row.label, group=row.group, box=row.box)
     if not entries:
-        raise DatasetError(f"{where} names no usable image. {told(issues)}", "", "Mend its rows.")
+        raise DatasetError(f"{where} names no usable image. {describe_issues(issues)}", "", "Correct its rows.")
     return _sorted(entries.values(), issues, drawn=manifest.drawn)
 
 

@@ -1,4 +1,4 @@
-"""A manifest: a CSV that names the images of a dataset, their classes, and if known their groups and boxes."""
+"""Manifests: CSV files that list the images of a dataset with their classes, and optionally their groups and boxes."""
 
 import csv
 import io
@@ -19,14 +19,14 @@ _EXPECTED = (
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestRow:
-    """One image as a manifest names it.
+    """One image of a manifest.
 
-    Parameters
+    Attributes
     ----------
     line : int
-        Where in the file, counted from 1, for messages.
+        Number of the line in the file, counted from 1, for messages.
     path, label, group : str
-        Without blanks around them; `group` may be empty.
+        Without spaces at the ends; `group` may be empty.
     box : tuple of int, or None
         Left, top, right, bottom in pixels of the displayed image; right and bottom exclusive.
     """
@@ -40,16 +40,16 @@ class ManifestRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a manifest says.
+    """Content of a manifest.
 
-    Parameters
+    Attributes
     ----------
     rows : tuple of ManifestRow
         In the order of the file.
     issues : tuple of ImportIssue
         Rows that cannot be used.
     drawn : bool
-        Every row has the origin ``drawn``.
+        Whether every row has the origin ``drawn``.
     """
 
     rows: tuple[ManifestRow, ...]
@@ -58,20 +58,20 @@ class Manifest:
 
 
 def parse_manifest(data: bytes, *, name: str) -> Manifest:
-    """Read a manifest.
+    """Parse a manifest.
 
     Parameters
     ----------
     data : bytes
-        UTF-8 with or without a byte order mark, separated by commas or semicolons, with a header line whose
-        names may be in any case.
+        UTF-8 with or without a byte order mark; columns separated by commas or semicolons; column names in the first
+        line, in upper or lower case.
     name : str
-        What to call it in messages.
+        Name of the manifest in messages.
 
     Raises
     ------
     DatasetError
-        It is no UTF-8 text, or lacks its columns, or has no row.
+        The manifest is not UTF-8 text, lacks a required column, or has no row.
     """
     lines = _lines(data, name)
     columns = _columns(lines[0][1] if lines else [], name)
@@ -85,17 +85,17 @@ def parse_manifest(data: bytes, *, name: str) -> Manifest:
         if issue is not None:
             issues.append(issue)
     if not origins:
-        raise DatasetError(f"{name} has a header but no row.", _EXPECTED, "Add a row for each image.")
+        raise DatasetError(f"{name} has a header but no rows.", _EXPECTED, "Add a row for each image.")
     return Manifest(rows=tuple(rows), issues=tuple(issues), drawn=origins == {"drawn"})
 
 
 def _lines(data: bytes, name: str) -> list[tuple[int, list[str]]]:
-    """(line number, cells) of every line that is not blank."""
+    """Return (line number, cells) of every line that is not blank."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DatasetError(
-            f"{name} is no UTF-8 text (byte {error.start + 1}).", "", 'In Excel, save it as "CSV UTF-8".'
+            f"{name} is not UTF-8 text (byte {error.start + 1}).", "", 'In Excel, save it as "CSV UTF-8".'
         ) from error
     header = text.lstrip().partition("\n")[0]
     separator = ";" if header.count(";") > header.count(",") else ","
@@ -104,7 +104,9 @@ def _lines(data: bytes, name: str) -> list[tuple[int, list[str]]]:
         return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:
         raise DatasetError(
-            f"{name} is no table, from line {reader.line_num} on: {error}.", _EXPECTED, "Save it again as CSV."
+            f"{name} cannot be read as a table, from line {reader.line_num} on: {error}.",
+            _EXPECTED,
+            "Save it again as CSV.",
         ) from error
 
 
@@ -121,7 +123,7 @@ def _columns(header: list[str], name: str) -> list[str]:
 
 
 def _row(line: int, values: dict[str, str], name: str) -> tuple[ManifestRow | None, ImportIssue | None]:
-    """What a line says, unless it says too little, and what is wrong with it; a wrong box costs no image."""
+    """Return the row of a line, None if it lacks its path or label, and its issue; a wrong box only drops the box."""
     path, label = values.get("path", ""), values.get("label", "")
     if not path:
         return None, ImportIssue(path=f"{name}:{line}", kind="no-path", detail=f"Line {line} of {name} names no image.")
@@ -139,14 +141,14 @@ def _row(line: int, values: dict[str, str], name: str) -> tuple[ManifestRow | No
 def _box(cells: list[str]) -> Box | None:
     if not any(cells):
         return None
-    told = ", ".join(cells)
+    text = ", ".join(cells)
     try:
         edges = [float(cell) for cell in cells]
         left, top, right, bottom = (int(edge) for edge in edges)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"the box ({told}) is not four whole numbers") from error
+        raise ValueError(f"the box ({text}) is not four whole numbers") from error
     if [left, top, right, bottom] != edges:
-        raise ValueError(f"the box ({told}) is not four whole numbers")
+        raise ValueError(f"the box ({text}) is not four whole numbers")
     if not (0 <= left < right and 0 <= top < bottom):
-        raise ValueError(f"the box ({told}) is not left < right and top < bottom, counted from 0")
+        raise ValueError(f"the box ({text}) is not left < right and top < bottom, counted from 0")
     return left, top, right, bottom

@@ -1,12 +1,13 @@
-"""From a folder, a zip, an upload or a manifest to a dataset: every image is read, checked and kept by its digest.
+"""Import a folder, a zip archive, an upload or a manifest as a dataset.
 
-New images wait in a folder of their own until all of them are good; then they move into the image store and the
-dataset is saved, under the store's lock. Whatever goes wrong before leaves nothing behind.
+Every image is read, checked and stored under the digest of its bytes. New images are collected in a staging folder.
+When all of them are checked, they move into the image store and the dataset is saved, under the lock of the store. An
+import that fails earlier leaves nothing behind.
 
-Every file is checked to be a whole image, but a usual JPEG or PNG is not decoded: that takes ten times as long as all
-else, and would tell little more, since decoders make up pixels for a JPEG that is damaged inside. The rule is the same
-for few images as for many, so that a file's fate never depends on its company. What only decoding shows is found by
-the survey, which decodes every image once the dataset is there.
+Every file is checked to be a complete image, but a usual JPEG or PNG is not decoded: decoding takes ten times as long
+as everything else and would find little more, since decoders invent pixels for a JPEG with damaged data. The same rule
+applies to small and to large sources, so that the result for one file never depends on the others. The survey decodes
+every image after the import and finds what only decoding shows.
 """
 
 import stat
@@ -16,26 +17,36 @@ from pathlib import Path
 from typing import Any
 
 from cfu_core.dataset.dataset import Dataset, ImportIssue, checked_name, new_dataset
+from cfu_core.dataset.importing import copying
 from cfu_core.dataset.importing.archive import ImportLimits, ZipTree
-from cfu_core.dataset.importing.copying import Carried, Shelf, carry, put
+from cfu_core.dataset.importing.copying import CopiedImage, StagingWriter, copy_image, hash_and_write
+from cfu_core.dataset.importing.file_names import is_image
 from cfu_core.dataset.importing.folders import FolderTree, ListedFiles
-from cfu_core.dataset.importing.listing import Entry, Listing, issue_from, list_manifest, list_tree, told
+from cfu_core.dataset.importing.listing import (
+    Entry,
+    Listing,
+    describe_issues,
+    issue_from,
+    list_manifest,
+    list_tree,
+)
+from cfu_core.dataset.importing.parallel_batches import BATCH_SECONDS, itemwise, process_batches
 from cfu_core.dataset.importing.staging import Staging
 from cfu_core.dataset.importing.uploads import discard_upload, incoming, stage_upload
-from cfu_core.dataset.importing.workers import Crew, in_batches, one_by_one
 from cfu_core.dataset.table import BOX_COLUMNS, images_table
 from cfu_core.errors import DatasetError, ImageError
 from cfu_core.imaging.reading import check
 from cfu_core.storage import storage_errors
-from cfu_core.worker_process import hands
+from cfu_core.worker_pool import WorkerPool
+from cfu_core.worker_process import worker_count
 
 __all__ = ["ImportLimits", "discard_upload", "import_source", "scan_source", "stage_upload"]
 
 Progress = Callable[[int, int], None]
 Tree = FolderTree | ZipTree | ListedFiles
-Judged = tuple[dict[str, Any] | None, ImportIssue | None]  # the row of an image unless it cannot be used; its issue
+Outcome = tuple[dict[str, Any] | None, ImportIssue | None]  # row of an image, None if it is left out; its issue, if any
 
-_MANY = 3000  # images from which it pays to start processes
+_MIN_IMAGES_FOR_PROCESSES = 3000  # starting worker processes takes longer than fewer images do
 
 
 def import_source(
@@ -50,74 +61,81 @@ def import_source(
     Parameters
     ----------
     source : Path
-        A folder with a folder for each class, a zip of one, either with one more folder around it; a folder or zip
-        with a ``manifest.csv`` at its top; or a CSV file.
+        A folder with one subfolder for each class, or a zip of such a folder; a folder or zip with a
+        ``manifest.csv`` at its top; or a CSV file. One more folder around the classes or the manifest is accepted.
     name : str, optional
-        What to call the dataset; by default what the source is called.
+        Name of the dataset. The default is the name of the source.
     progress : callable, optional
-        Called with (images done, images in all) in the calling thread, every tenth of a second or so. What it raises
-        ends the import.
+        Called with (images done, images in total) in the calling thread, about every tenth of a second. An exception
+        that it raises ends the import.
     limits : ImportLimits, optional
 
     Returns
     -------
     Dataset
-        Saved. Images that cannot be used are in its `import_issues`. The same content under the same name has the same
-        id, and no image is stored twice.
+        The saved dataset; its `import_issues` list the images that were left out. The same content under the same
+        name has the same id, and no image is stored twice.
 
     Raises
     ------
     DatasetError
-        There is nothing to import: no such source, no classes, or no usable image.
+        The source does not exist, or has no classes or no usable image.
     ArchiveError
-        An archive is hostile or broken.
+        The archive is hostile or damaged.
     StorageError
-        The disk is full, or the home folder may not be written.
+        The disk is full, or the home folder is not writable.
     """
     name = checked_name(name) if name is not None else None
     with Staging() as staging:
         with storage_errors(staging.folder):
-            dataset = _passed(
-                source, name=name, progress=progress, limits=limits or ImportLimits(), shelf=staging.shelf
+            dataset = _read_source(
+                source, name=name, progress=progress, limits=limits or ImportLimits(), writer=staging.writer
             )
         staging.commit(dataset)
     return dataset
 
 
 def scan_source(source: Path, *, progress: Progress | None = None, limits: ImportLimits | None = None) -> Dataset:
-    """What `import_source` would make of a source, without writing anything.
+    """Check a source as `import_source` does, without writing anything.
+
+    Parameters
+    ----------
+    source, progress, limits
+        As for `import_source`.
 
     Returns
     -------
     Dataset
-        Not saved, and none of its images are in the store.
+        The dataset that an import would save. Its images are not in the image store.
 
     Raises
     ------
     DatasetError, ArchiveError
         As from `import_source`.
     """
-    return _passed(source, name=None, progress=progress, limits=limits or ImportLimits(), shelf=None)
+    return _read_source(source, name=None, progress=progress, limits=limits or ImportLimits(), writer=None)
 
 
-def _passed(
+def _read_source(
     source: Path,
     *,
     name: str | None,
     progress: Progress | None,
     limits: ImportLimits,
-    shelf: Shelf | None,
+    writer: StagingWriter | None,
 ) -> Dataset:
-    """Read every image of a source once, and put each good one on the shelf."""
-    tree, list_images = _opened(source, limits)
+    """Read every image of a source once and give each good one to the writer."""
+    tree, list_images = _open_source(source, limits)
     with tree:
         listing = list_images()
-        # Closed at once on an error: no thread or process may still write when the staging folder goes.
-        with closing(_judged(tree, listing.entries, shelf, limits)) as batches:
-            rows, issues = _counted(batches, listing, progress)
+        # Closed at once on an error: no thread or process may write any more when the staging folder is removed.
+        with closing(_check_images(tree, listing.entries, writer, limits)) as batches:
+            rows, issues = _collect(batches, listing, progress)
     if not rows:
         raise DatasetError(
-            f"{source} holds no usable image. {told(issues)}", "", "Mend the images, or choose another source."
+            f"{source} holds no usable image. {describe_issues(issues)}",
+            "",
+            "Repair the images, or choose another source.",
         )
     uploaded = source.is_relative_to(incoming())
     return new_dataset(
@@ -129,14 +147,18 @@ def _passed(
     )
 
 
-def _opened(source: Path, limits: ImportLimits) -> tuple[Tree, Callable[[], Listing]]:
+def _open_source(source: Path, limits: ImportLimits) -> tuple[Tree, Callable[[], Listing]]:
     mode = _mode(source)
     if stat.S_ISDIR(mode):
         folder = FolderTree(source, limits=limits)
         return folder, lambda: list_tree(folder)
     if not stat.S_ISREG(mode):
-        found = f"{source} is no file or folder." if mode else f"{source} does not exist."
+        found = f"{source} is neither a file nor a folder." if mode else f"{source} does not exist."
         raise DatasetError(found, "Expected a folder, a zip or a CSV file.", "Check the path.")
+    if is_image(source.name):
+        raise DatasetError(
+            f"{source} is a single image.", "Expected a folder or a zip of images.", "Choose a folder or a zip."
+        )
     if source.suffix.lower() != ".csv":
         archive = ZipTree(source, limits=limits)
         return archive, lambda: list_tree(archive)
@@ -147,11 +169,11 @@ def _opened(source: Path, limits: ImportLimits) -> tuple[Tree, Callable[[], List
 
 
 def _mode(source: Path) -> int:
-    """The kind of file, as in `os.stat`; 0 where there is none."""
+    """Return the file mode as `os.stat` gives it; 0 if the source does not exist."""
     try:
         with storage_errors(source):
             return source.stat().st_mode
-    except (OSError, ValueError):  # a loop of links, a name that is too long or holds a NUL
+    except (OSError, ValueError):  # a loop of links, a name that is too long or contains a NUL
         return 0
 
 
@@ -162,9 +184,10 @@ def _default_name(source: Path) -> str:
     return name.strip() or "dataset"
 
 
-def _counted(
-    batches: Generator[list[Judged], None, None], listing: Listing, progress: Progress | None
+def _collect(
+    batches: Generator[list[Outcome], None, None], listing: Listing, progress: Progress | None
 ) -> tuple[list[dict[str, Any]], list[ImportIssue]]:
+    """Collect the rows and issues of all batches and report progress."""
     rows, issues, done = [], list(listing.issues), 0
     report = progress or (lambda done, total: None)
     report(done, len(listing.entries))
@@ -177,55 +200,59 @@ def _counted(
     return rows, issues
 
 
-def _judged(
-    tree: Tree, entries: Sequence[Entry], shelf: Shelf | None, limits: ImportLimits
-) -> Generator[list[Judged], None, None]:
-    """What becomes of each image, in batches and in any order."""
+def _check_images(
+    tree: Tree, entries: Sequence[Entry], writer: StagingWriter | None, limits: ImportLimits
+) -> Generator[list[Outcome], None, None]:
+    """Check all images and give the good ones to the writer; yield the outcomes in batches, in any order.
 
-    def here(entry: Entry) -> Judged:
-        return _judge(tree, entry, shelf, limits)
+    Many images go to worker processes. Threads would not be faster than one thread: small images take little more than
+    system calls, and each system call releases and takes the interpreter's lock.
+    """
 
-    # Images of other formats are decoded one and all, here in threads; reading them elsewhere would be in vain.
+    def check_here(entry: Entry) -> Outcome:
+        return _check_image(tree, entry, writer, limits)
+
+    # Images of other formats are decoded, by threads of this process; a worker process would read them in vain.
     usual = (entry for entry in entries if entry.file.lower().endswith((".jpg", ".jpeg", ".png")))
-    ordinary = [(entry, place) for entry in usual if (place := tree.ordinary(entry.file))]
-    if len(ordinary) < _MANY or hands() == 1:
-        yield from in_batches(one_by_one(here), entries)
+    direct = [(entry, path) for entry in usual if (path := tree.direct_path(entry.file))]
+    if len(direct) < _MIN_IMAGES_FOR_PROCESSES or worker_count() == 1:
+        yield from process_batches(itemwise(check_here), entries)
         return
-    with Crew(shelf, most=limits.image_bytes) as crew:
+    with WorkerPool(copying.__name__, (writer, limits.image_bytes), name="The import") as pool:
 
-        def elsewhere(batch: Sequence[tuple[Entry, str]]) -> list[Judged]:
-            found = crew.carry([place for _, place in batch])
-            pairs = zip(batch, found, strict=False)  # it may have had time for the first few only
-            return [_accepted(entry, carried) if carried else here(entry) for (entry, _), carried in pairs]
+        def check_in_pool(batch: Sequence[tuple[Entry, str]]) -> list[Outcome]:
+            copied_images = pool.ask(([path for _, path in batch], BATCH_SECONDS))
+            pairs = zip(batch, copied_images, strict=False)  # there may have been time for the first images only
+            return [_accept(entry, copied) if copied else check_here(entry) for (entry, _), copied in pairs]
 
-        yield from in_batches(elsewhere, ordinary)
-        crew.finish()
-    taken = {entry.path for entry, _ in ordinary}
-    yield from in_batches(one_by_one(here), [entry for entry in entries if entry.path not in taken])
+        yield from process_batches(check_in_pool, direct)
+        pool.ask_each(None)
+    done = {entry.path for entry, _ in direct}
+    yield from process_batches(itemwise(check_here), [entry for entry in entries if entry.path not in done])
 
 
-def _judge(tree: Tree, entry: Entry, shelf: Shelf | None, limits: ImportLimits) -> Judged:
-    place = tree.ordinary(entry.file)
-    carried = carry(place, shelf, most=limits.image_bytes) if place else None
-    if carried is None:  # there may be something wrong with it, and here is told what
+def _check_image(tree: Tree, entry: Entry, writer: StagingWriter | None, limits: ImportLimits) -> Outcome:
+    path = tree.direct_path(entry.file)
+    copied = copy_image(path, writer, max_bytes=limits.image_bytes) if path else None
+    if copied is None:  # not a usual image, or not a good one: a full check finds the reason
         try:
             data = tree.read(entry.file)
             header = check(data, name=entry.path)
         except ImageError as error:
             return None, issue_from(entry.path, error)
-        carried = put(data, header, shelf)
-    return _accepted(entry, carried)
+        copied = hash_and_write(data, header, writer)
+    return _accept(entry, copied)
 
 
-def _accepted(entry: Entry, carried: Carried) -> Judged:
-    """The row of a good image. A box that reaches outside is left aside."""
-    row = {"path": entry.path, "label": entry.label, "group": entry.group, **carried._asdict()}
+def _accept(entry: Entry, copied: CopiedImage) -> Outcome:
+    """Return the row of a good image; a box that exceeds the image is dropped and becomes an issue."""
+    row = {"path": entry.path, "label": entry.label, "group": entry.group, **copied._asdict()}
     if entry.box is None:
         return row, None
-    if entry.box[2] <= carried.width and entry.box[3] <= carried.height:
+    if entry.box[2] <= copied.width and entry.box[3] <= copied.height:
         return row | dict(zip(BOX_COLUMNS, entry.box, strict=True)), None
     detail = (
-        f"{entry.path} has {carried.width} × {carried.height} pixels, and its box {entry.box} reaches outside. "
+        f"{entry.path} has {copied.width} × {copied.height} pixels, and its box {entry.box} exceeds the image. "
         "The image is kept without a box."
     )
     return row, ImportIssue(path=entry.path, kind="box", detail=detail)

@@ -1,4 +1,4 @@
-"""New images on their way into the image store: kept aside until all of them are good, then moved in at once."""
+"""A staging folder for new images, which move into the image store together once all of them are checked."""
 
 import shutil
 import time
@@ -10,7 +10,7 @@ from typing import Self
 from cfu_core.dataset.catalog import save_dataset
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.image_store import image_store, store_lock
-from cfu_core.dataset.importing.copying import Shelf, is_whole
+from cfu_core.dataset.importing.copying import StagingWriter, is_complete
 from cfu_core.dataset.importing.uploads import incoming
 from cfu_core.storage import home, storage_errors
 
@@ -18,15 +18,15 @@ _STALE_S = 24 * 3600
 
 
 class Staging:
-    """A folder for the images of one import; gone when the import ends, however it ends.
+    """Temporary folder for the images of one import. Use as a context manager, which removes it at the end.
 
-    Laid out like the image store, so that a whole subfolder moves in with one rename where the store has none yet.
+    It has the layout of the image store: a subfolder that the store does not have yet moves in with one rename.
 
     Attributes
     ----------
     folder : Path
-    shelf : Shelf
-        Where its images are to be put.
+    writer : StagingWriter
+        Writes images into the folder.
     """
 
     def __init__(self) -> None:
@@ -36,21 +36,27 @@ class Staging:
         _remove_stale()
         with storage_errors(self.folder):
             self.folder.mkdir(parents=True)
-            self.shelf = Shelf(str(self.folder), str(self._store))
+            self.writer = StagingWriter(str(self.folder), str(self._store))
         return self
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def commit(self, dataset: Dataset) -> None:
-        """Move the images into the store and save the dataset: both, or neither."""
+        """Move the images into the store and save the dataset; on an error neither happens.
+
+        Raises
+        ------
+        StorageError
+            The disk is full, or the home folder is not writable.
+        """
         moved: list[Path] = []
         with store_lock():
             try:
                 with storage_errors(self._store):
                     self._store.mkdir(parents=True, exist_ok=True)
-                    for part in sorted(self.folder.iterdir()):
-                        self._move(part, moved)
+                    for subfolder in sorted(self.folder.iterdir()):
+                        self._move(subfolder, moved)
                 save_dataset(dataset)
             except BaseException:
                 if not (home() / "datasets" / dataset.id / "dataset.json").exists():
@@ -58,19 +64,19 @@ class Staging:
                         _remove(path)
                 raise
 
-    def _move(self, part: Path, moved: list[Path]) -> None:
-        """Move one subfolder in; what is new in the store joins `moved` before it is there."""
-        target = self._store / part.name
+    def _move(self, subfolder: Path, moved: list[Path]) -> None:
+        """Move one subfolder into the store; each new path is added to `moved` before it is made."""
+        target = self._store / subfolder.name
         if not target.exists():
             moved.append(target)
-            part.rename(target)
+            subfolder.rename(target)
             return
-        for file in sorted(part.iterdir()):
-            goal = target / file.name
-            if not is_whole(str(goal), file.stat().st_size):
-                if not goal.exists():
-                    moved.append(goal)
-                file.replace(goal)
+        for file in sorted(subfolder.iterdir()):
+            stored = target / file.name
+            if not is_complete(str(stored), file.stat().st_size):
+                if not stored.exists():
+                    moved.append(stored)
+                file.replace(stored)
 
 
 def _remove(path: Path) -> None:
@@ -81,12 +87,12 @@ def _remove(path: Path) -> None:
 
 
 def _remove_stale() -> None:
-    """Remove what a killed import or a forgotten upload left more than a day ago."""
+    """Remove uploads and staging folders that nothing was written to for a day, left by a killed import for example."""
     with storage_errors(incoming()):
         left = list(incoming().iterdir()) if incoming().is_dir() else []
     for folder in left:
         with suppress(FileNotFoundError):
-            # Images arrive in the subfolders, at random, so that all of these are touched again and again.
+            # Images are written into random subfolders, so that a running import changes all of them repeatedly.
             newest = max(path.stat().st_mtime for path in (folder, *folder.glob("*/")))
             if time.time() - newest > _STALE_S:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a browser sends, kept aside until it is imported. The names in it are hostile until proven harmless."""
+"""Uploads from a browser, stored until they are imported. Their file names are not trusted."""
 
 import errno
 import re
@@ -10,16 +10,16 @@ from typing import BinaryIO
 
 from cfu_core.dataset.dataset import slug
 from cfu_core.dataset.importing.archive import ImportLimits, refused
-from cfu_core.dataset.importing.file_names import escape, is_image, is_leftover, is_manifest, tidy
+from cfu_core.dataset.importing.file_names import is_ignored, is_image, is_manifest, normalise, unsafe_reason
 from cfu_core.errors import ArchiveError
 from cfu_core.storage import home, storage_errors
 
 _CHUNK = 2**20
-_CLASHES = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
+_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
 
 
 def incoming() -> Path:
-    """The folder for uploads and for imports that are under way."""
+    """Return the folder for uploads and for the staging folders of running imports."""
     return home() / "incoming"
 
 
@@ -29,67 +29,67 @@ def stage_upload(files: Iterable[tuple[str, BinaryIO]], *, name: str, limits: Im
     Parameters
     ----------
     files : iterable of (str, binary file)
-        One zip, or the files of a folder with their relative paths. Files that are no image keep only their
-        names, so that the import can list them.
+        One zip, or the files of a folder with their relative paths. Files that are not images are written empty, so
+        that the import can list their names.
     name : str
-        What the dataset will be called.
+        Name of the future dataset.
     limits : ImportLimits, optional
 
     Returns
     -------
     Path
-        What to give to `import_source`, and afterwards to `discard_upload`.
+        The source for `import_source`, to be removed with `discard_upload` afterwards.
 
     Raises
     ------
     ArchiveError
-        A name tries to leave its folder, stands there twice or is too long, or there is too much of it; nothing is
-        left behind.
+        The upload is empty or too large, or a name leads out of its folder, occurs twice or is too long. Nothing is
+        left on the disk.
     StorageError
-        The disk is full, or the home folder may not be written.
+        The disk is full, or the home folder is not writable.
     """
     limits = limits or ImportLimits()
     parent = incoming() / uuid.uuid4().hex
     try:
         with storage_errors(parent):
             parent.mkdir(parents=True)
-            return _staged(files, parent, name, limits)
+            return _write_upload(files, parent, name, limits)
     except BaseException:
         shutil.rmtree(parent, ignore_errors=True)
         raise
 
 
 def discard_upload(path: Path) -> None:
-    """Remove what `stage_upload` wrote, if it is still there.
+    """Remove an upload that `stage_upload` wrote; do nothing if it is gone already.
 
     Raises
     ------
     ValueError
-        `path` did not come from `stage_upload`.
+        `path` is not a path from `stage_upload`.
     """
     parts = path.relative_to(incoming()).parts
     if not parts or not re.fullmatch(r"[0-9a-f]{32}", parts[0]):
-        raise ValueError(f"{path} is no upload")
+        raise ValueError(f"{path} is not an upload")
     with storage_errors(path):
         shutil.rmtree(incoming() / parts[0], ignore_errors=True)
 
 
-def _staged(files: Iterable[tuple[str, BinaryIO]], parent: Path, name: str, limits: ImportLimits) -> Path:
+def _write_upload(files: Iterable[tuple[str, BinaryIO]], parent: Path, name: str, limits: ImportLimits) -> Path:
     root = parent / slug(name)
     root.mkdir()
-    left, count, archive = limits.total_bytes, 0, None
+    bytes_left, count, archive = limits.total_bytes, 0, None
     for path, stream in files:
-        fault = escape(path)
+        fault = unsafe_reason(path)
         if fault:
             raise refused("The upload", f"the name {path!r} {fault}")
         count += 1
         if count > limits.entries:
             raise refused("The upload", f"it has more than {limits.entries:,} files")
-        if is_leftover(tidy(path)):
+        if is_ignored(normalise(path)):
             continue
-        if tidy(path).lower().endswith(".zip"):
-            archive = tidy(path)
-        left -= _write(root / path, stream, path, left)
+        if normalise(path).lower().endswith(".zip"):
+            archive = normalise(path)
+        bytes_left -= _write(root / path, stream, path, bytes_left)
     if count == 0:
         raise ArchiveError("The upload is empty.", "", "Choose a zip or a folder of images.")
     if archive is None:
@@ -99,8 +99,8 @@ def _staged(files: Iterable[tuple[str, BinaryIO]], parent: Path, name: str, limi
     return (root / archive).replace(parent / f"{root.name}.zip")
 
 
-def _write(target: Path, stream: BinaryIO, name: str, left: int) -> int:
-    """Copy a stream to a new file and count its bytes; more than `left` is too much."""
+def _write(target: Path, stream: BinaryIO, name: str, bytes_left: int) -> int:
+    """Copy a stream to a new file and return its size in bytes; refuse more than `bytes_left`."""
     wanted = is_image(name) or is_manifest(name) or name.lower().endswith(".zip")
     written = 0
     try:
@@ -108,11 +108,11 @@ def _write(target: Path, stream: BinaryIO, name: str, left: int) -> int:
         with target.open("xb") as file:
             while wanted and (chunk := stream.read(_CHUNK)):
                 written += len(chunk)
-                if written > left:
-                    raise refused("The upload", "it is larger than what may be imported at once")
+                if written > bytes_left:
+                    raise refused("The upload", "it is larger than the limit for one upload")
                 file.write(chunk)
     except OSError as error:
-        if error.errno in _CLASHES:
-            raise refused("The upload", f"the name {name!r} is too long, or stands there twice") from error
+        if error.errno in _NAME_ERRORS:
+            raise refused("The upload", f"the name {name!r} is too long or occurs twice") from error
         raise
     return written

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cfu_core.dataset.survey.measuring import StoredImage, small_picture
+from cfu_core.dataset.survey.measuring import StoredImage, read_thumbnail
 from cfu_core.dataset.survey.near_duplicates import find_copies
 from cfu_core.dataset.survey.survey_store import Parts, part_number, read_table, write_table
 from cfu_core.errors import ImageError
@@ -120,7 +120,7 @@ def _compared(
 
     def read(row: int) -> np.ndarray:
         try:
-            return small_picture(store, images[row])
+            return read_thumbnail(store, images[row])
         except ImageError:
             signatures[row] = np.nan
             raise

@@ -1,17 +1,17 @@
-"""One image, decoded once: everything a survey wants to know of it; and many of them, on all processor cores."""
+"""Measurement of images for a survey: each image is decoded once, on all processor cores."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from queue import SimpleQueue
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pyarrow as pa
 
+from cfu_core import worker_process
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.image_store import stored_bytes
 from cfu_core.dataset.survey.near_duplicates import signature
@@ -22,22 +22,33 @@ from cfu_core.imaging.appearance_features import features
 from cfu_core.imaging.cropping import locate_colony
 from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, measure, shrink
-from cfu_core.worker_process import Hand, hands
-from cfu_core.worker_process import serve as serve_hand
+from cfu_core.worker_pool import WorkerPool
+from cfu_core.worker_process import worker_count
 
 THUMBNAIL_SIDE = 256  # pixels of the longer side
 THUMBNAIL_QUALITY = 85  # of JPEG
-_OWN_THUMBNAIL_BYTES = 2**16  # a JPEG no larger than a thumbnail, in pixels and in this, is its own
-_BATCH = 4  # images handed over together
-_AHEAD = 2  # batches in flight per hand
-_WORTH_PROCESSES = 200  # images; to start processes takes as long as these do
+_MAX_OWN_THUMBNAIL_BYTES = 2**16  # a JPEG of at most this size and THUMBNAIL_SIDE serves as its own thumbnail
+_BATCH_SIZE = 4  # images sent to a worker process together
+_BATCHES_PER_WORKER = 2  # in progress or waiting
+_MIN_IMAGES_FOR_PROCESSES = 200  # starting worker processes takes longer than fewer images do
 
-COLONY = ("colony_left", "colony_top", "colony_right", "colony_bottom", "colony_confidence")
-NUMBERS = (*MEASURES, *COLONY)  # columns of float32, NaN where there is nothing
+COLONY_COLUMNS = ("colony_left", "colony_top", "colony_right", "colony_bottom", "colony_confidence")
+NUMBER_COLUMNS = (*MEASURES, *COLONY_COLUMNS)  # float32, NaN where there is no value
 
 
 class StoredImage(NamedTuple):
-    """What must be known of an image to find and read its file; columns of a dataset's table."""
+    """An image of the image store; the names are columns of a dataset's table.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 (hex) of the file.
+    extension : str
+        With its dot.
+    size_bytes : int
+    width, height : int
+        In pixels, as displayed.
+    """
 
     digest: str
     extension: str
@@ -46,41 +57,43 @@ class StoredImage(NamedTuple):
     height: int
 
     @property
-    def own_thumbnail(self) -> bool:
-        """Whether the stored file is as small as a thumbnail, of a format that every browser shows."""
-        small = max(self.width, self.height) <= THUMBNAIL_SIDE and self.size_bytes <= _OWN_THUMBNAIL_BYTES
+    def is_own_thumbnail(self) -> bool:
+        """Whether the stored file is a JPEG as small as a thumbnail, which a browser can show directly."""
+        small = max(self.width, self.height) <= THUMBNAIL_SIDE and self.size_bytes <= _MAX_OWN_THUMBNAIL_BYTES
         return small and self.extension == ".jpg"
 
     def read(self) -> bytes:
-        """The stored file.
+        """Return the content of the stored file.
 
         Raises
         ------
         ImageError
-            It is gone.
+            The file is gone from the image store (kind ``missing``).
         """
         try:
             return stored_bytes(self.digest, self.extension)
         except FileNotFoundError as error:
-            raise ImageError("It is gone from the image store.", "", "Import it again.", kind="missing") from error
+            raise ImageError(
+                "The file is gone from the image store.", "", "Import it again.", kind="missing"
+            ) from error
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examined:
-    """What a survey keeps of an image.
+class MeasuredImage:
+    """Everything that a survey stores of one image.
 
-    Parameters
+    Attributes
     ----------
     digest : str
-        SHA-256 (hex) of its file.
+        SHA-256 (hex) of the image file.
     unreadable : str
-        Why it cannot be decoded, for people; then there is nothing else.
+        Why the image cannot be decoded, as a sentence; then the other fields are empty. ``""`` if it can.
     numbers : dict of float
-        By the names in `NUMBERS`; those of the colony are missing where none is found.
+        By the names in `NUMBER_COLUMNS`; those of the colony are missing if no colony is found.
     thumbnail : bytes
-        A JPEG; empty where the file itself is small enough.
+        A JPEG; empty if the file itself serves as thumbnail.
     signature, features : ndarray of float32 or None
-        From `near_duplicates.signature` and `imaging.features`.
+        From `imaging.signature` and `imaging.appearance_features`.
     """
 
     digest: str
@@ -92,126 +105,130 @@ class Examined:
 
 
 def stored_images(dataset: Dataset) -> list[StoredImage]:
-    """The images of a dataset as imported, none twice."""
+    """Return the images of a dataset as imported, each digest once."""
     table = dataset.imported[list(StoredImage._fields)].drop_duplicates("digest")
     return [StoredImage(*row) for row in table.itertuples(index=False, name=None)]
 
 
-def examine(image: StoredImage) -> Examined:
-    """Decode an image of the store and take everything from it; an image that cannot be decoded says why."""
+def measure_image(image: StoredImage) -> MeasuredImage:
+    """Decode an image of the image store once and measure it; an image that cannot be decoded gives the reason."""
     try:
         pixels = reading.decode(image.read(), name="The file")
     except ImageError as error:
-        return Examined(digest=image.digest, unreadable=str(error))
+        return MeasuredImage(digest=image.digest, unreadable=str(error))
     small = shrink(pixels, MEASURING_SIDE)
     numbers = measure(small).to_dict()
     colony = locate_colony(pixels)
     if colony is not None:
-        numbers |= dict(zip(COLONY, (*colony.box, colony.confidence), strict=True))
-    return Examined(
+        numbers |= dict(zip(COLONY_COLUMNS, (*colony.box, colony.confidence), strict=True))
+    return MeasuredImage(
         digest=image.digest,
         numbers=numbers,
-        thumbnail=b"" if image.own_thumbnail else encode_thumbnail(small, pixels.shape[1], pixels.shape[0]),
+        thumbnail=b"" if image.is_own_thumbnail else encode_thumbnail(small, pixels.shape[1], pixels.shape[0]),
         signature=signature(small),
         features=features(small),
     )
 
 
-def examine_all(images: Sequence[StoredImage]) -> Iterator[Examined]:
-    """`examine` for many images on all processor cores, in their order; only a few are in memory at a time.
+def measure_images(images: Sequence[StoredImage]) -> Iterator[MeasuredImage]:
+    """Measure images on all processor cores and yield the results in their order.
+
+    Only a few images are in memory at a time.
 
     Raises
     ------
     DatasetError
-        A process that was working was ended from outside.
+        A worker process was ended from outside.
     """
-    with _examiners(len(images)) as examiner, ThreadPoolExecutor(hands()) as pool:
-        waiting: deque[Future[list[Examined]]] = deque()
+    with _batch_function(len(images)) as measure_batch, ThreadPoolExecutor(worker_count()) as threads:
+        futures: deque[Future[list[MeasuredImage]]] = deque()
         try:
-            for start in range(0, len(images), _BATCH):
-                waiting.append(pool.submit(examiner, images[start : start + _BATCH]))
-                if len(waiting) >= _AHEAD * hands():
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
+            for start in range(0, len(images), _BATCH_SIZE):
+                futures.append(threads.submit(measure_batch, images[start : start + _BATCH_SIZE]))
+                if len(futures) >= _BATCHES_PER_WORKER * worker_count():
+                    yield from futures.popleft().result()
+            while futures:
+                yield from futures.popleft().result()
         finally:
-            pool.shutdown(cancel_futures=True)
+            threads.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _examiners(count: int) -> Iterator[Callable[[Sequence[StoredImage]], list[Examined]]]:
-    """`examine` for a batch; many images go to processes, since half of the work holds the interpreter's lock."""
-    if count < _WORTH_PROCESSES:
-        with _one_core_each():
-            yield _examine_batch
+def _batch_function(count: int) -> Iterator[Callable[[Sequence[StoredImage]], list[MeasuredImage]]]:
+    """Give a function that measures a batch; for many images in worker processes.
+
+    Threads are slower there, since half of the work holds the interpreter's lock.
+    """
+    if count < _MIN_IMAGES_FOR_PROCESSES:
+        with _single_threaded_blas():
+            yield _measure_batch
         return
-    with ExitStack() as stack:
-        free: SimpleQueue[Hand] = SimpleQueue()
-        for _ in range(hands()):
-            hand = Hand(__name__, None, name="The survey")
-            stack.callback(hand.end)
-            free.put(hand)
-
-        def ask(images: Sequence[StoredImage]) -> list[Examined]:
-            hand = free.get()
-            try:
-                return hand.ask(images)
-            finally:
-                free.put(hand)
-
-        yield ask
+    with WorkerPool(__name__, None, name="The survey") as pool:
+        yield pool.ask
 
 
 def serve() -> None:
-    """Examine batches of images as a `Hand`; the first message says nothing."""
-    with _one_core_each():
+    """Measure batches of images in a `WorkerProcess`; the first message is ignored."""
+    with _single_threaded_blas():
         cv2.setNumThreads(1)
-        serve_hand(lambda _: _examine_batch)
+        worker_process.serve(lambda _: _measure_batch)
 
 
-def _examine_batch(images: Sequence[StoredImage]) -> list[Examined]:
-    return [examine(image) for image in images]
+def _measure_batch(images: Sequence[StoredImage]) -> list[MeasuredImage]:
+    return [measure_image(image) for image in images]
 
 
-def _one_core_each() -> AbstractContextManager:
-    """Linear algebra that spreads over all cores by itself would only wait for its own threads."""
+def _single_threaded_blas() -> AbstractContextManager:
+    """Limit linear algebra to one thread: the images keep all cores busy, and its threads would wait for each other."""
     from threadpoolctl import threadpool_limits  # late: only a survey needs it
 
     return threadpool_limits(1, user_api="blas")
 
 
 def encode_thumbnail(pixels: np.ndarray, width: int, height: int) -> bytes:
-    """An image of `width` x `height` as a JPEG of at most `THUMBNAIL_SIDE` pixels on the longer side.
+    """Encode an image as a JPEG with at most `THUMBNAIL_SIDE` pixels on the longer side.
 
-    `pixels`, RGB uint8, may be shrunk already; the thumbnail has the same size whatever they were shrunk to.
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (H, W, 3)
+        RGB; may be a smaller version of the image.
+    width, height : int
+        Size of the image itself in pixels, from which the size of the thumbnail follows.
     """
     scale = min(1.0, THUMBNAIL_SIDE / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return encode_jpeg(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), THUMBNAIL_QUALITY)
 
 
-def small_picture(store: Parts, image: StoredImage) -> np.ndarray:
-    """An image as its thumbnail shows it, RGB uint8 (H, W, 3); from the survey where it is there.
+def read_thumbnail(store: Parts, image: StoredImage) -> np.ndarray:
+    """Return the pixels of a thumbnail, or of the image itself if the survey has no thumbnail of it.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+        RGB.
 
     Raises
     ------
     ImageError
-        There is no thumbnail, and the file is gone or damaged.
+        There is no thumbnail, and the image file is gone or damaged.
     """
     return reading.decode(stored_thumbnail(store, image.digest) or image.read(), name="The file")
 
 
-def as_part(found: Sequence[Examined]) -> tuple[pa.Table, bytes]:
-    """What was found in some images as a table, a row each, and their pack of thumbnails."""
-    lengths = np.array([len(one.thumbnail) for one in found], np.int64)
-    numbers = {name: np.array([one.numbers.get(name, np.nan) for one in found], np.float32) for name in NUMBERS}
+def to_part(measured: Sequence[MeasuredImage]) -> tuple[pa.Table, bytes]:
+    """Return a table with one row for each image, and the thumbnails one after the other, for `Parts.write`."""
+    lengths = np.array([len(one.thumbnail) for one in measured], np.int64)
+    numbers = {
+        name: np.array([one.numbers.get(name, np.nan) for one in measured], np.float32) for name in NUMBER_COLUMNS
+    }
     columns = {
-        "digest": pa.array([one.digest for one in found], pa.string()),
-        "unreadable": pa.array([one.unreadable for one in found], pa.string()),
+        "digest": pa.array([one.digest for one in measured], pa.string()),
+        "unreadable": pa.array([one.unreadable for one in measured], pa.string()),
         **numbers,
         "thumbnail_offset": np.cumsum(lengths) - lengths,
         "thumbnail_bytes": lengths,
-        "signature": lists([one.signature for one in found]),
-        "features": lists([one.features for one in found]),
+        "signature": lists([one.signature for one in measured]),
+        "features": lists([one.features for one in measured]),
     }
-    return pa.table(columns), b"".join(one.thumbnail for one in found)
+    return pa.table(columns), b"".join(one.thumbnail for one in measured)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from cfu_core.dataset.survey.embedding import place
-from cfu_core.dataset.survey.measuring import StoredImage, small_picture
+from cfu_core.dataset.survey.measuring import StoredImage, read_thumbnail
 from cfu_core.dataset.survey.survey_store import Parts, lists, read_table, write_table
 from cfu_core.errors import ImageError, WeightsError
 from cfu_core.imaging.recipe import resize
@@ -130,6 +130,6 @@ def _network_features(
 def _small(store: Parts, image: StoredImage, side: int) -> np.ndarray | None:
     """An image as a square, from its thumbnail: a network's input is no larger; None where its file is gone."""
     try:
-        return resize(small_picture(store, image), side)
+        return resize(read_thumbnail(store, image), side)
     except ImageError:
         return None

@@ -19,14 +19,14 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.summary import SUMMARY
 from cfu_core.dataset.survey.copies import copies_by_path, find_new_copies
 from cfu_core.dataset.survey.measuring import (
-    NUMBERS,
+    NUMBER_COLUMNS,
     THUMBNAIL_SIDE,
-    Examined,
+    MeasuredImage,
     StoredImage,
-    as_part,
     encode_thumbnail,
-    examine_all,
+    measure_images,
     stored_images,
+    to_part,
 )
 from cfu_core.dataset.survey.similarity_map import Extractor, Progress, draw_map, map_source, read_map
 from cfu_core.dataset.survey.survey_store import (
@@ -132,7 +132,7 @@ def survey(
     with FileLock(lock):
         discard_old_versions(dataset.id)
         images = stored_images(dataset)
-        _examine_missing(dataset, images, counter("Measuring images"), part_images, part_seconds)
+        _measure_missing(dataset, images, counter("Measuring images"), part_images, part_seconds)
         store = store_of(dataset.id)
         reasons = _reasons(store)
         readable = [image for image in images if reasons.get(image.digest) == ""]
@@ -156,9 +156,9 @@ def load_survey(dataset: Dataset) -> Survey:
     """
     store = store_of(dataset.id)
     wanted = pa.array(dataset.imported["digest"], pa.string())
-    found = store.read(["digest", "unreadable", *NUMBERS])
+    found = store.read(["digest", "unreadable", *NUMBER_COLUMNS])
     rows = np.full(len(wanted), -1) if found is None else rows_of(wanted, found["digest"])
-    table = pd.DataFrame({name: numbers_at(found, name, rows) for name in NUMBERS})
+    table = pd.DataFrame({name: numbers_at(found, name, rows) for name in NUMBER_COLUMNS})
     table["unreadable"] = texts_at(found, "unreadable", rows)
     drawn = read_map(store)
     on_map = np.full(len(wanted), -1) if drawn is None else rows_of(wanted, drawn["digest"])
@@ -221,7 +221,7 @@ def _write_state(dataset: Dataset, images: list[StoredImage], reasons: dict[str,
     write_state(dataset.id, done=sum(image.digest in reasons for image in images), total=len(images))
 
 
-def _examine_missing(
+def _measure_missing(
     dataset: Dataset,
     images: list[StoredImage],
     count: Callable[[int, int], None],
@@ -238,14 +238,14 @@ def _examine_missing(
             reasons |= dict.fromkeys(copied, "")
             missing -= copied
     todo = [image for image in images if image.digest in missing or reasons.get(image.digest)]
-    buffer: list[Examined] = []
+    buffer: list[MeasuredImage] = []
     written = time.monotonic()
 
     def keep() -> None:
         nonlocal written
         if buffer:
             _check_saved(dataset)
-            store.write(*as_part(buffer))
+            store.write(*to_part(buffer))
             reasons.update({found.digest: found.unreadable for found in buffer})
             _write_state(dataset, images, reasons)
             buffer.clear()
@@ -253,7 +253,7 @@ def _examine_missing(
 
     count(len(images) - len(todo), len(images))
     try:
-        for done, found in enumerate(examine_all(todo), len(images) - len(todo) + 1):
+        for done, found in enumerate(measure_images(todo), len(images) - len(todo) + 1):
             if reasons.get(found.digest) != found.unreadable:
                 buffer.append(found)
             if len(buffer) >= part_images or time.monotonic() - written >= part_seconds:

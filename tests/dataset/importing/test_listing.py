@@ -113,7 +113,7 @@ def test_what_operating_systems_leave_in_a_folder_is_skipped(write_tree, picture
 
 
 def test_images_without_any_class(make, picture):
-    with pytest.raises(DatasetError, match=r"holds 2 images that lie in no class folder") as caught:
+    with pytest.raises(DatasetError, match=r"has 2 images that are not in a class folder") as caught:
         import_source(make({"1.png": picture(1), "2.png": picture(2)}))
     assert "CFU-E/01.jpg" in str(caught.value)
 
@@ -125,7 +125,7 @@ def test_nothing_at_all(make):
 
 
 def test_only_empty_class_folders(make):
-    with pytest.raises(DatasetError, match="holds no image"):
+    with pytest.raises(DatasetError, match="contains no image"):
         import_source(make({"A/": b"", "B/": b""}))
 
 
@@ -263,10 +263,10 @@ def test_rows_that_cannot_be_used(make, picture):
     [
         (b"path,class\n1.png,A\n", "has no column label; it has path, class"),
         (b"", "has no column path and no column label"),
-        (b"path,label\n", "has a header but no row"),
+        (b"path,label\n", "has a header but no rows"),
         (b"path,label,label\n1.png,A,B\n", "has the column label twice"),
-        ("path,label\né.png,A\n".encode("latin-1"), "is no UTF-8 text"),
-        (b'path,label\n"' + b"x" * 200_000 + b'",A\n', "is no table"),
+        ("path,label\né.png,A\n".encode("latin-1"), "is not UTF-8 text"),
+        (b'path,label\n"' + b"x" * 200_000 + b'",A\n', "cannot be read as a table"),
         (b"path,label\nx.txt,A\n", "names no usable image"),
     ],
 )

@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,8 @@ import pytest
 from cfu_core import PROJECT
 from cfu_core.dataset.catalog import delete_dataset, list_datasets, load_dataset
 from cfu_core.dataset.image_store import image_store
+from cfu_core.dataset.importing import parallel_batches, staging
 from cfu_core.dataset.importing import source as source_module
-from cfu_core.dataset.importing import staging, workers
 from cfu_core.dataset.importing.source import ImportLimits, import_source, scan_source
 from cfu_core.errors import DatasetError, ImageError, StorageError
 
@@ -92,7 +93,7 @@ def test_a_damaged_stored_image_is_replaced(plates):
 @pytest.fixture
 def one_by_one(monkeypatch):
     """Progress after every image."""
-    monkeypatch.setattr(workers, "_BATCH", 1)
+    monkeypatch.setattr(parallel_batches, "_BATCH_SIZE", 1)
 
 
 @pytest.mark.usefixtures("one_by_one")
@@ -113,7 +114,7 @@ def test_progress_is_told_at_the_beginning_and_at_the_end(plates):
 def many(request, monkeypatch):
     """However few the images are: as if there were few, or as if there were many."""
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(source_module, "_MANY", 1 if request.param == "processes" else 1000)
+    monkeypatch.setattr(source_module, "_MIN_IMAGES_FOR_PROCESSES", 1 if request.param == "processes" else 1000)
 
 
 @pytest.mark.parametrize("cpus", [1, 7])
@@ -153,7 +154,7 @@ def test_many_images_become_the_same_dataset(monkeypatch, tmp_path: Path, write_
     source = source / "manifest.csv" if kind == "csv" else source
     limits = ImportLimits(image_bytes=2000)
     expected = scan_source(source, limits=limits)
-    monkeypatch.setattr(source_module, "_MANY", 1)
+    monkeypatch.setattr(source_module, "_MIN_IMAGES_FOR_PROCESSES", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     found = import_source(source, limits=limits)
     pd.testing.assert_frame_equal(found.images, expected.images)
@@ -168,8 +169,8 @@ def test_many_images_become_the_same_dataset(monkeypatch, tmp_path: Path, write_
 def packing(monkeypatch):
     """As if there were so many images that they go into packs."""
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(source_module, "_MANY", 1)
-    monkeypatch.setattr(workers, "_BATCH", 3)  # so that both processes get some
+    monkeypatch.setattr(source_module, "_MIN_IMAGES_FOR_PROCESSES", 1)
+    monkeypatch.setattr(parallel_batches, "_BATCH_SIZE", 3)  # so that both processes get some
 
 
 def suffixes() -> list[str]:
@@ -185,7 +186,7 @@ def test_many_small_images_share_files(plates):
         assert loaded.read_bytes(row) == (plates / loaded.images["path"][row]).read_bytes()
     delete_dataset(made.id)
     assert stored() == []
-    with pytest.raises(ImageError, match="is gone from the image store"):
+    with pytest.raises(ImageError, match="is missing from the image store"):
         loaded.read_bytes(0)
 
 
@@ -200,7 +201,7 @@ def test_nothing_is_stored_twice_whether_packed_or_not(plates, write_tree, pictu
     before = stored()
     assert import_source(plates, name="again").id != made.id
     assert stored() == before
-    monkeypatch.setattr(source_module, "_MANY", 1000)
+    monkeypatch.setattr(source_module, "_MIN_IMAGES_FOR_PROCESSES", 1000)
     again = import_source(plates, name="once more, one by one")
     assert stored() == before
     delete_dataset(few.id)
@@ -211,7 +212,7 @@ def test_nothing_is_stored_twice_whether_packed_or_not(plates, write_tree, pictu
 @pytest.mark.usefixtures("packing")
 def test_packs_stay_while_any_dataset_uses_them(plates, write_tree, picture, monkeypatch):
     made = import_source(plates)
-    monkeypatch.setattr(source_module, "_MANY", 1000)
+    monkeypatch.setattr(source_module, "_MIN_IMAGES_FOR_PROCESSES", 1000)
     user = import_source(write_tree({"A/5.png": picture(5), "B/1.png": picture(100)}, name="user"))
     delete_dataset(made.id)
     assert user.read_bytes(0) == picture(5)
@@ -315,8 +316,15 @@ def test_no_such_source(tmp_path: Path, left_behind, name):
 
 def test_a_source_of_no_kind(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DatasetError, match="is no file or folder"):
+    with pytest.raises(DatasetError, match="is neither a file nor a folder"):
         import_source(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("name", ["1.jpg", "1.TIF"])
+def test_a_single_image_is_no_source(tmp_path: Path, picture, name):
+    (tmp_path / name).write_bytes(picture(1, Path(name).suffix.lower()))
+    with pytest.raises(DatasetError, match=r"is a single image\..*Choose a folder or a zip"):
+        import_source(tmp_path / name)
 
 
 def test_a_blank_name_is_refused_at_once(plates, left_behind):
@@ -331,21 +339,21 @@ def run_python(code: str, *args: object, **more) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.usefixtures("one_by_one")
-def test_an_import_whose_processes_are_killed(cfu_home: Path, plates, left_behind, monkeypatch):
-    others = psutil.Process().children()
-    monkeypatch.setattr(source_module, "_MANY", 1)
+def test_an_import_whose_worker_processes_are_killed(cfu_home: Path, plates, left_behind, monkeypatch, worker_pids):
+    monkeypatch.setattr(source_module, "_MIN_IMAGES_FOR_PROCESSES", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
 
     def progress(done, _):
         if done:
-            for process in set(psutil.Process().children()) - set(others):
-                process.kill()
+            for pid in worker_pids:
+                os.kill(pid, signal.SIGKILL)
 
     with pytest.raises(DatasetError, match="was ended from outside"):
         import_source(plates, progress=progress)
     assert left_behind() == []
     assert list((cfu_home / "incoming").iterdir()) == []
-    assert psutil.Process().children() == others
+    assert len(worker_pids) == 2
+    assert not any(psutil.pid_exists(pid) for pid in worker_pids)
 
 
 def test_two_processes_import_at_once(cfu_home: Path, plates):

@@ -8,7 +8,6 @@ import sys
 import cv2
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 
 from cfu_core import PROJECT
@@ -214,7 +213,7 @@ def test_an_unreadable_image_says_why_and_the_survey_goes_on(nine):
     survey(nine)
     found = load_survey(nine)
     assert found.complete
-    assert found.table["unreadable"].iat[4].startswith("The file is cut short")
+    assert found.table["unreadable"].iat[4].startswith("The file is incomplete")
     assert found.table.drop(columns="unreadable").iloc[4].isna().all()
     assert found.table.drop(index=4)[[*MEASURES, "map_x"]].notna().all(axis=None)
     with pytest.raises(ImageError):
@@ -343,10 +342,10 @@ def test_a_killed_survey_loses_no_more_than_the_part_in_work(nine, program):
 
 def test_processes_find_what_threads_find(nine, monkeypatch):
     damage(nine, 4)
-    by_threads = list(measuring.examine_all(measuring.stored_images(nine)))
-    monkeypatch.setattr(measuring, "_WORTH_PROCESSES", 9)
+    by_threads = list(measuring.measure_images(measuring.stored_images(nine)))
+    monkeypatch.setattr(measuring, "_MIN_IMAGES_FOR_PROCESSES", 9)
     images = measuring.stored_images(nine)
-    by_processes = list(measuring.examine_all(images))
+    by_processes = list(measuring.measure_images(images))
     assert [found.digest for found in by_processes] == [image.digest for image in images]
     assert [bool(found.unreadable) for found in by_processes] == [row == 4 for row in range(9)]
     for one, other in zip(by_threads, by_processes, strict=True):
@@ -355,19 +354,19 @@ def test_processes_find_what_threads_find(nine, monkeypatch):
         np.testing.assert_array_equal(one.features, other.features)
 
 
-def test_what_was_found_is_kept_when_a_process_is_ended_from_outside(nine, monkeypatch):
-    monkeypatch.setattr(measuring, "_WORTH_PROCESSES", 9)
-    monkeypatch.setattr(measuring, "_BATCH", 1)
+def test_what_was_found_is_kept_when_a_process_is_ended_from_outside(nine, monkeypatch, worker_pids):
+    monkeypatch.setattr(measuring, "_MIN_IMAGES_FOR_PROCESSES", 9)
+    monkeypatch.setattr(measuring, "_BATCH_SIZE", 1)
 
     def progress(phase: str):
         def count(done: int, _total: int) -> None:
             if (phase, done) == ("Measuring images", 3):
-                for hand in psutil.Process().children():
-                    hand.kill()
+                for pid in worker_pids:
+                    os.kill(pid, signal.SIGKILL)
 
         return count
 
-    with pytest.raises(DatasetError, match="The survey broke off"):
+    with pytest.raises(DatasetError, match="The survey stopped: one of its worker processes was ended from outside"):
         survey(nine, progress=progress, part_images=1)
     assert 3 <= load_survey(nine).done < 9
     survey(nine)
