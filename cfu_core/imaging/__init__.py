@@ -1,1 +1,1 @@
-"""Read and process images: functions from arrays to arrays."""
+"""Reading and processing of images: functions from arrays to arrays."""

@@ -1,7 +1,16 @@
-"""An image as a short vector of colour, texture and shape, for a map on which similar images lie close together.
+"""Handcrafted colour, texture and shape features of an image, from which the map of similar images is computed.
 
-Nothing here is learnt and no network is needed. What depends on direction is averaged over directions, so that a
-turned plate stays where it is.
+No network is needed. Features that depend on direction are averaged over directions, so that a rotated image has
+nearly the same features.
+
+References
+----------
+T. Ojala, M. Pietikäinen, T. Mäenpää, "Multiresolution gray-scale and rotation invariant texture classification with
+local binary patterns", IEEE Transactions on Pattern Analysis and Machine Intelligence 24 (2002), 971-987,
+doi:10.1109/TPAMI.2002.1017623.
+
+R. M. Haralick, K. Shanmugam, I. Dinstein, "Textural features for image classification", IEEE Transactions on Systems,
+Man, and Cybernetics SMC-3 (1973), 610-621, doi:10.1109/TSMC.1973.4309314.
 """
 
 import cv2
@@ -9,19 +18,19 @@ import numpy as np
 
 from cfu_core.imaging.measures import shrink
 
-FEATURE_SIDE = 112  # pixels of the longer side; finer texture is mostly the camera's
+FEATURE_SIDE = 112  # pixels of the longer side; finer texture comes mostly from the camera
 _LEVELS = np.arange(256)
-_BINS = (  # where the 8 bins of each channel begin; a* and b* (grey is 128) seldom go further than 30 from grey
+_BINS = (  # lower edges of the 8 bins of each channel; a* and b* seldom differ by more than 30 from grey, 128
     (0, 32, 64, 96, 128, 160, 192, 224),
     (0, 98, 108, 118, 128, 138, 148, 158),
     (0, 98, 108, 118, 128, 138, 148, 158),
 )
 _GREYS = 16  # levels of the co-occurrence matrix
-_DISTANCES = (1, 2, 4)  # pixels between the two of a pair
+_DISTANCES = (1, 2, 4)  # pixels between the two pixels of a pair
 _CO_OCCURRENCE = ("contrast", "homogeneity", "energy", "correlation")
 _PATTERNS = ((8, 1), (8, 3))  # neighbours and radius of the local binary patterns
-_STEEPNESS = (1, 2, 4, 8, 16, 32, 64)  # borders between bins of the gradient, in grey levels a pixel
-_SMALLEST = 0.002  # of the frame; a smaller spot is no colony
+_GRADIENT_EDGES = (1, 2, 4, 8, 16, 32, 64)  # between bins of the gradient magnitude, in grey levels per pixel
+_MIN_AREA = 0.002  # of the frame; a smaller region is no colony
 _SHAPES = ("area", "eccentricity", "solidity", "extent", "circularity", "length", "off-centre", "spots", "at-border")
 
 NAMES: tuple[str, ...] = (
@@ -29,7 +38,7 @@ NAMES: tuple[str, ...] = (
     *(f"{channel} bin {i}" for channel in "Lab" for i in range(8)),
     *(f"pattern {points},{radius} bin {i}" for points, radius in _PATTERNS for i in range(points + 2)),
     *(f"co-occurrence {name} at {distance}" for name in _CO_OCCURRENCE for distance in _DISTANCES),
-    *(f"gradient bin {i}" for i in range(len(_STEEPNESS) + 1)),
+    *(f"gradient bin {i}" for i in range(len(_GRADIENT_EDGES) + 1)),
     "coherence",
     *(f"colony {name}" for name in _SHAPES),
     *(f"colony {channel} difference" for channel in "Lab"),
@@ -37,23 +46,24 @@ NAMES: tuple[str, ...] = (
 
 
 def features(image: np.ndarray) -> np.ndarray:
-    """Colour, texture and shape of an image.
-
-    Colour: moments and histograms of CIE LAB. Texture: uniform local binary patterns (Ojala et al. 2002,
-    doi:10.1109/TPAMI.2002.1017623), properties of the grey-level co-occurrence matrix averaged over four directions
-    (Haralick et al. 1973, doi:10.1109/TSMC.1973.4309314), and how steep the gradients are. Shape: region properties of
-    the largest region that differs from the frame's border. Of a histogram the square roots of the shares are
-    given, so that rare values count.
+    """Compute colour, texture and shape features of an image.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
-        RGB; shrunk to `FEATURE_SIDE` pixels first where it is larger.
+        RGB. The longer side is first shrunk to `FEATURE_SIDE` pixels if it is larger.
 
     Returns
     -------
     ndarray of float32, shape (len(NAMES),)
-        Finite, in the order of `NAMES`; not scaled to each other.
+        Finite, in the order of `NAMES`; not standardised.
+
+    Notes
+    -----
+    Colour: moments and histograms of CIE LAB. Texture: uniform local binary patterns (Ojala et al. 2002), properties
+    of the grey-level co-occurrence matrix averaged over four directions (Haralick et al. 1973), and a histogram of the
+    gradient magnitude. Shape: region properties of the largest region that differs from the border of the frame.
+    Histograms are given as square roots of the shares, which gives rare values more weight.
     """
     small = shrink(image, FEATURE_SIDE)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
@@ -62,19 +72,19 @@ def features(image: np.ndarray) -> np.ndarray:
 
 
 def _colour(lab: np.ndarray) -> np.ndarray:
-    """Mean, spread and skewness of each channel, then a histogram of each: (33,)."""
+    """Mean, standard deviation and skewness of each channel, then a histogram of each: (33,)."""
     counts = np.stack([cv2.calcHist([lab], [channel], None, [256], [0, 256]).ravel() for channel in range(3)])
     shares = counts.astype(np.float64) / (lab.shape[0] * lab.shape[1])  # (3, 256)
     mean = shares @ _LEVELS
     away = _LEVELS - mean[:, None]
     spread = np.sqrt((shares * away**2).sum(axis=1))
-    skewness = np.cbrt((shares * away**3).sum(axis=1))  # in grey levels, so that a flat channel has one too
+    skewness = np.cbrt((shares * away**3).sum(axis=1))  # in grey levels: defined for a constant channel too
     bins = [np.add.reduceat(row, starts) for row, starts in zip(shares, _BINS, strict=True)]
     return np.concatenate([np.stack([mean, spread, skewness], axis=1).ravel(), np.sqrt(np.concatenate(bins))])
 
 
 def _patterns(grey: np.ndarray) -> list[np.ndarray]:
-    from skimage.feature import local_binary_pattern  # late: pages import what lies above without waiting for it
+    from skimage.feature import local_binary_pattern  # late: slow to import
 
     found = [(local_binary_pattern(grey, points, radius, "uniform"), points) for points, radius in _PATTERNS]
     return [_shares(np.bincount(codes.ravel().astype(np.intp), minlength=points + 2)) for codes, points in found]
@@ -90,20 +100,20 @@ def _co_occurrence(grey: np.ndarray) -> np.ndarray:
 
 
 def _gradients(grey: np.ndarray) -> np.ndarray:
-    """How steep the gradients are, and how far they share a direction (coherence, 0 to 1): (9,)."""
+    """Histogram of the gradient magnitude, and coherence of the gradient direction (0 to 1): (9,)."""
     dx, dy = cv2.spatialGradient(grey)  # Sobel, 8 times the difference of neighbours
     dx, dy = dx / np.float32(8), dy / np.float32(8)
-    steep = np.histogram(np.hypot(dx, dy), [0, *_STEEPNESS, np.inf])[0]
+    steep = np.histogram(np.hypot(dx, dy), [0, *_GRADIENT_EDGES, np.inf])[0]
     xx, yy, xy = float((dx * dx).mean()), float((dy * dy).mean()), float((dx * dy).mean())
     coherence = np.hypot(xx - yy, 2 * xy) / (xx + yy) if xx + yy > 0 else 0.0
     return np.append(_shares(steep), coherence)
 
 
 def _shape(lab: np.ndarray) -> np.ndarray:
-    """Properties of the largest region that differs from the frame's border, and by what colour: (12,); 0 for none."""
+    """Shape of the largest region that differs from the border of the frame, and its colour difference: (12,)."""
     from skimage.measure import regionprops
 
-    nothing = np.zeros(len(_SHAPES) + 3)
+    nothing = np.zeros(len(_SHAPES) + 3)  # the features of a frame without such a region
     values = lab.astype(np.float32)
     border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
     distance = np.linalg.norm(values - np.median(border, axis=0), axis=2)
@@ -113,7 +123,7 @@ def _shape(lab: np.ndarray) -> np.ndarray:
     mask = cv2.threshold(levels, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    if count < 2 or areas.max() < max(4, _SMALLEST * mask.size):
+    if count < 2 or areas.max() < max(4, _MIN_AREA * mask.size):
         return nothing
     region = (labels == 1 + areas.argmax()).astype(np.uint8)
     (found,) = regionprops(region)

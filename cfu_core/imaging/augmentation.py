@@ -1,9 +1,11 @@
-"""Reflection, rotation and translation as matrices: sampled here, applied here to one image.
+"""Data augmentation by random reflection, rotation and translation, as affine matrices.
 
-Training applies the same matrices to whole batches on the device (`cfu_core.training.batches`); a test holds
-the two together. The paper names the three operations without their ranges; the defaults are ours: a colony has
-no upright position, so every angle and both mirror images are equally likely, and a shift of a tenth of the
-side keeps it in the frame.
+This module samples the matrices and applies them to single images. Training applies the same matrices to whole batches
+on the device (`cfu_core.training.batches`); a test compares the two.
+
+Zamani et al. (2023) name the three operations without their ranges; the default ranges are our own. A colony has no
+upright position, so all angles and both mirror images are equally likely. A shift of a tenth of the side keeps it in
+the frame.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,14 +19,14 @@ from cfu_core.errors import TrainingError
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """What may happen to a training image.
+    """Ranges of the random transformations of a training image.
 
-    Parameters
+    Attributes
     ----------
     reflect : bool
-        Mirror left-right and top-bottom, each with probability one half.
+        Mirror left to right and top to bottom, each with probability 0.5.
     rotation : float
-        Largest rotation to either side, in degrees, 0 to 180.
+        Largest angle in either direction, in degrees, 0 to 180.
     translation : float
         Largest shift along each axis, as a fraction of the side, 0 to 0.5.
     """
@@ -35,31 +37,31 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         if not 0 <= self.rotation <= 180:
-            raise TrainingError(f"The rotation is {self.rotation} degrees.", "It must lie between 0 and 180.")
+            raise TrainingError(f"The rotation is {self.rotation} degrees.", "It must be between 0 and 180.")
         if not 0 <= self.translation <= 0.5:
-            raise TrainingError(f"The translation is {self.translation}.", "It must lie between 0 and 0.5.")
+            raise TrainingError(f"The translation is {self.translation}.", "It must be between 0 and 0.5.")
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
+        """Return the fields as JSON values."""
         return asdict(self)
 
 
 def sample_matrices(settings: Augmentation, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Random affine maps in normalised coordinates, each from the output image to the input image.
+    """Sample random affine maps in normalised coordinates, from the output image to the input image.
 
     Parameters
     ----------
     settings : Augmentation
     count : int
-        How many matrices.
+        Number of matrices.
     rng : numpy.random.Generator
-        Advanced by the same amount whatever the settings are.
+        Source of randomness. It advances by the same amount whatever the settings are.
 
     Returns
     -------
     ndarray of float32, shape (count, 2, 3)
-        Rows give the input's column and row. Coordinates run from -1 at the centre of the first pixel to 1 at
-        the centre of the last one.
+        The two rows give the column and the row in the input. Coordinates are -1 at the centre of the first pixel and
+        1 at the centre of the last one.
     """
     angle = np.deg2rad(rng.uniform(-1, 1, count) * settings.rotation)
     shift = rng.uniform(-2, 2, (count, 2)) * settings.translation  # the side is 2 long
@@ -74,7 +76,7 @@ def sample_matrices(settings: Augmentation, count: int, rng: np.random.Generator
 
 
 def warp(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Apply one map; what comes from outside the image is mirrored at its border.
+    """Apply one affine map to an image, which is reflected at its borders.
 
     Parameters
     ----------
@@ -86,6 +88,11 @@ def warp(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape (S, S, 3)
+
+    Raises
+    ------
+    ValueError
+        The image is not square.
     """
     side = image.shape[0]
     if image.shape[1] != side:

@@ -1,25 +1,28 @@
-"""The smooth background of a picture: what the camera would see if nothing lay there."""
+"""Estimation of the smooth background of a picture.
+
+References
+----------
+P. W. Holland, R. E. Welsch, "Robust regression using iteratively reweighted least-squares", Communications in
+Statistics - Theory and Methods 6 (1977), 813-827.
+"""
 
 import cv2
 import numpy as np
 
-SIDE = 48  # pixels of the square at which the background is fitted; six coefficients a channel need no more
-STARTS = 3  # colours that a fit starts from, at most
-ENOUGH = 0.4  # share of the smooth places that a surface meets, with which no other start is tried
-SEED_STRIDE = 3  # every so many pixels along each side, a colour is tried as the background's
-SAME_COLOUR = 6.0  # grey levels (standard deviation) within which two pixels are of one colour
-NEAREST_SHARE = 0.2  # of the pixels: those nearest to the surface set the scale of what departs from it
-PASSES = (1, 3, 3, 6, 6, 6)  # terms of the polynomial in each pass: a constant, a slope, then a curve
-RIDGE = np.array([0, 1e-4, 1e-4, 1e-3, 1e-3, 1e-3], np.float32)  # keeps it flat where no background is seen
+SIDE = 48  # pixels: the picture is fitted at this size, enough for six coefficients per channel
+STARTS = 3  # largest number of colours from which a fit is started
+ENOUGH = 0.4  # a surface that explains this share of the smooth pixels is accepted without another start
+SEED_STRIDE = 3  # pixels between the colours that are candidates for the background
+SAME_COLOUR = 6.0  # grey levels: standard deviation between pixels of the same colour
+NEAREST_SHARE = 0.2  # of the pixels: those nearest to the surface determine the scale of the residuals
+PASSES = (1, 3, 3, 6, 6, 6)  # polynomial terms in each iteration: constant, then linear, then quadratic
+RIDGE = np.array(
+    [0, 1e-4, 1e-4, 1e-3, 1e-3, 1e-3], np.float32
+)  # ridge penalty: keeps the surface flat where no background is visible
 
 
 def background_surface(image: np.ndarray) -> np.ndarray:
-    """A quadratic surface per channel through the commonest smooth colour.
-
-    The colour that most smooth places share is the start; from there a polynomial of rising degree is fitted by
-    iteratively reweighted least squares, with weights that leave out what departs from it. Where that surface
-    meets too few smooth places, other colours are tried, and the surface that meets most is kept. Neither
-    a large colony nor a crowd of red blood cells pulls it towards them while more of the background is to be seen.
+    """Fit a quadratic surface per channel to the background of a picture.
 
     Parameters
     ----------
@@ -29,7 +32,14 @@ def background_surface(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (H, W, 3)
-        In the same units; it may leave the range of `image` a little.
+        The background in the same units; it may slightly exceed the range of `image`.
+
+    Notes
+    -----
+    The fit starts at the most frequent colour of smooth pixels. From there a polynomial of increasing degree is fitted
+    by iteratively reweighted least squares, with small weights for pixels that differ from the surface. If the surface
+    explains too few smooth pixels, other colours are tried, and the surface that explains most is kept. Neither a
+    large colony nor many red blood cells bias the surface, as long as more of the background is visible.
     """
     height, width = image.shape[:2]
     coefficients = _fit(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
@@ -41,11 +51,13 @@ def background_surface(image: np.ndarray) -> np.ndarray:
 
 
 def _fit(sample: np.ndarray) -> np.ndarray:
-    """Coefficients (6, 3) of 1, x, y, x^2, xy, y^2 for a (SIDE, SIDE, 3) picture."""
+    """Coefficients (6, 3) of 1, x, y, x^2, xy and y^2 for a (SIDE, SIDE, 3) picture."""
     t = _powers(SIDE)[1]
     y, x = np.meshgrid(t, t, indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
-    prior = _smoothness(sample) * (1 + np.maximum(terms[:, 1] ** 2, terms[:, 2] ** 2))  # the rim shows it more often
+    prior = _smoothness(sample) * (
+        1 + np.maximum(terms[:, 1] ** 2, terms[:, 2] ** 2)
+    )  # the background is more frequent near the border
     pixels = sample.reshape(-1, 3)
     unexplained = np.ones(len(pixels), bool)
     best, most = np.zeros((6, 3), np.float32), -1.0
@@ -62,11 +74,13 @@ def _fit(sample: np.ndarray) -> np.ndarray:
 
 
 def _fit_from(colour: np.ndarray, pixels: np.ndarray, terms: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Coefficients (6, 3) of the surface that is reached from one colour (3,)."""
+    """Coefficients (6, 3) of the surface that a fit from one colour (3,) converges to."""
     coefficients = colour[None]
     for count in PASSES:
         squared = _squared(pixels - terms[:, : len(coefficients)] @ coefficients)
-        scale = 2 * (_weighted_quantile(squared, prior, NEAREST_SHARE) ** 0.5 + 1)  # 1: no finer than rounding
+        scale = 2 * (
+            _weighted_quantile(squared, prior, NEAREST_SHARE) ** 0.5 + 1
+        )  # + 1: not below the rounding of grey levels
         weights = prior / (1 + squared / scale**2) ** 2
         chosen = terms[:, :count]
         normal = (chosen * weights[:, None]).T @ chosen
@@ -81,14 +95,14 @@ def _squared(differences: np.ndarray) -> np.ndarray:
 
 
 def _smoothness(sample: np.ndarray) -> np.ndarray:
-    """1 where the picture is flat, towards 0 where it is busy; flat (SIDE * SIDE,)."""
+    """Smoothness of each pixel, 1 where the picture is constant, towards 0 at edges and texture: (SIDE * SIDE,)."""
     steps = cv2.Sobel(sample, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(sample, cv2.CV_32F, 0, 1) ** 2
     texture = cv2.blur(np.sqrt(steps.sum(axis=2)), (3, 3)).ravel()
     return 1 / (1 + (texture / (np.median(texture) + 1e-3)) ** 2)
 
 
 def _commonest_colour(sample: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """The pixel's colour (3,) that has the most weight of others close to it."""
+    """Find the mode of the colours (3,), by a kernel density estimate weighted with `prior`."""
     tried = sample[::SEED_STRIDE, ::SEED_STRIDE].reshape(-1, 3)
     weights = prior.reshape(SIDE, SIDE)[::SEED_STRIDE, ::SEED_STRIDE].ravel()
     centred = tried - tried.mean(axis=0)

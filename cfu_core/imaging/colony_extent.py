@@ -1,45 +1,53 @@
-"""From the core of a colony to the whole: its edge, and the cells that lie a little way off."""
+"""The extent of a colony: from its core to its edge and to the outlying cells that belong to it."""
 
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-ELSEWHERE_QUANTILE = 0.9  # of the map outside the core: what stands out elsewhere
-EDGE_LEVEL = 0.4  # where a cell ends, from what stands out elsewhere (0) to the mean of the core (1)
-PEAK_LEVEL = 0.8  # what a cell off the core exceeds somewhere; what lies far out of focus does not
-CELL_AREA = 20  # pixels; a spot that is smaller than this and than half of the core's own is dirt
-REACHES = (0.04, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3)  # how far from the core a cell may lie; 1 is the core's size
-MAX_UNRELATED = 0.4  # cells that belong to no colony, expected at most among those taken in
-OVERHANG = 0.1  # how far what is taken in may stretch beyond the reach; 1 is the core's size
-MIN_REST = 0.05  # share of the frame that must lie beyond the farthest reach to tell what is common there
+ELSEWHERE_QUANTILE = 0.9  # of the saliency outside the core, for the level elsewhere in the frame
+EDGE_LEVEL = 0.4  # saliency at the edge of a cell, from the level elsewhere (0) to the mean of the core (1)
+PEAK_LEVEL = 0.8  # a cell outside the core exceeds this somewhere; objects far out of focus do not
+CELL_AREA = 20  # pixels; a region that is smaller than this and than half of the core's own cells is dirt
+DISTANCES = (0.04, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3)  # largest distances of a cell to try; 1 is the core's size
+MAX_UNRELATED = 0.4  # largest expected number of unrelated cells among the outlying ones
+OVERHANG = 0.1  # how far an outlying cell may extend beyond the largest distance; 1 is the core's size
+MIN_REST = 0.05  # share of the frame that must be beyond all distances, to estimate the density of unrelated cells
 
 
 class ColonyExtent(NamedTuple):
-    """A colony with its outlying cells."""
+    """A colony with its outlying cells.
+
+    Attributes
+    ----------
+    mask : ndarray of bool, shape (h, w)
+        Its cells; may be empty.
+    contrast : float
+        Difference between the core and the rest of the frame, in grey levels.
+    """
 
     mask: np.ndarray
-    """Its cells, (h, w) bool; may be empty."""
     contrast: float
-    """Grey levels by which the core stands out from the rest of the frame."""
 
 
 def colony_extent(core: np.ndarray, fine: np.ndarray) -> ColonyExtent:
-    """The cells of the core, and those around it that belong to it.
-
-    How far away a cell may lie is told by the rest of the frame: so near that few strangers are expected between
-    it and the core. In a clean dish that is far, among red blood cells it is nothing.
+    """Find the cells of the core, and the outlying cells that belong to it.
 
     Parameters
     ----------
     core : ndarray of uint8, shape (h, w)
-        1 where the core is, else 0.
+        1 in the core, else 0.
     fine : ndarray of float32, shape (h, w)
-        How unusual each pixel is, as `saliency` gives it.
+        How unusual each pixel is, from `saliency`.
 
     Returns
     -------
     ColonyExtent
+
+    Notes
+    -----
+    The largest distance of an outlying cell depends on the rest of the frame: it is chosen so that few unrelated cells
+    are expected within it. In a clean dish the distance is large; among many red blood cells it is 0.
     """
     elsewhere = float(np.quantile(fine[core == 0][::7], ELSEWHERE_QUANTILE))
     contrast = max(0.0, cv2.mean(fine, core)[0] - elsewhere)
@@ -56,21 +64,21 @@ def colony_extent(core: np.ndarray, fine: np.ndarray) -> ColonyExtent:
     like_own = area >= min(float(np.median(area[touching])) / 2 if touching.any() else 0.0, CELL_AREA)
     like_own &= touching | (highest > elsewhere + PEAK_LEVEL * contrast)
     size = float(np.sqrt(np.count_nonzero(core)))
-    reach = _reach(nearest[like_own], away, size)
-    taken = like_own & (nearest <= reach)
-    return ColonyExtent(taken[labels] & (away <= reach + OVERHANG * size) & cells, contrast)
+    limit = _largest_distance(nearest[like_own], away, size)
+    taken = like_own & (nearest <= limit)
+    return ColonyExtent(taken[labels] & (away <= limit + OVERHANG * size) & cells, contrast)
 
 
-def _reach(nearest: np.ndarray, away: np.ndarray, size: float) -> float:
-    """How far from the core a cell may lie, in pixels, from each cell's distance and each pixel's."""
-    farthest = REACHES[-1] * size
+def _largest_distance(nearest: np.ndarray, away: np.ndarray, size: float) -> float:
+    """Choose the largest distance of a cell from the core, in pixels, from the distances of cells and pixels."""
+    farthest = DISTANCES[-1] * size
     rest = np.count_nonzero(away > farthest)
     if rest < MIN_REST * away.size:
         return 0.0
     density = np.count_nonzero((nearest > farthest) & np.isfinite(nearest)) / rest
-    reach = 0.0
-    for share in REACHES:
+    largest = 0.0
+    for share in DISTANCES:
         ring = np.count_nonzero((away > 0) & (away <= share * size))
         if density * ring <= MAX_UNRELATED:
-            reach = share * size
-    return reach
+            largest = share * size
+    return largest

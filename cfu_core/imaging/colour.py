@@ -1,23 +1,26 @@
-"""Bring the light and the colours of pictures taken on different days closer together.
+"""Correction of illumination and colour, so that pictures from different days are comparable.
 
 References
 ----------
 A. C. Ruifrok, D. A. Johnston, "Quantification of histochemical staining by color deconvolution", Analytical and
 Quantitative Cytology and Histology 23 (2001), 291-299.
+
+A. Acevedo, A. Merino, S. Alférez, Á. Molina, L. Boldú, J. Rodellar, "A dataset of microscopic peripheral blood cell
+images for development of automatic recognition systems", Data in Brief 30 (2020), 105474.
 """
 
 import numpy as np
 
 from cfu_core.imaging.background import background_surface
 
-STAIN_PERCENTILE = 99.0  # the strength of a stain in an image, without its few darkest pixels
+STAIN_PERCENTILE = 99.0  # the strength of a stain in an image, excluding the few darkest pixels
 # haematoxylin, eosin, DAB in scikit-image's units: medians of 60 Giemsa-stained smears of Acevedo et al. (2020)
 STAIN_STRENGTH = (0.145, 0.085, 0.040)
-STAIN_GAIN = (1 / 3, 3.0)  # an image without a stain must not have its noise blown up into one
+STAIN_GAIN = (1 / 3, 3.0)  # limits, so that the noise of an unstained image is not amplified
 
 
 def flatten_background(image: np.ndarray) -> np.ndarray:
-    """Even out uneven light: divide by the smooth background, keep its mean colour.
+    """Correct uneven illumination: divide by the smooth background, and keep its mean colour.
 
     Parameters
     ----------
@@ -33,7 +36,7 @@ def flatten_background(image: np.ndarray) -> np.ndarray:
 
 
 def neutralise_background(image: np.ndarray) -> np.ndarray:
-    """White balance on the empty background: its mean colour becomes grey of the same brightness.
+    """White-balance on the empty background: its mean colour becomes grey of the same brightness.
 
     Parameters
     ----------
@@ -49,9 +52,7 @@ def neutralise_background(image: np.ndarray) -> np.ndarray:
 
 
 def normalise_stain(image: np.ndarray) -> np.ndarray:
-    """Bring the strength of haematoxylin, eosin and DAB to fixed values, by `skimage.color.rgb2hed`.
-
-    Meant for stained cells. Of unstained or benzidine-stained colonies it makes no better picture.
+    """Scale haematoxylin, eosin and DAB to fixed strengths, by colour deconvolution (Ruifrok and Johnston, 2001).
 
     Parameters
     ----------
@@ -61,6 +62,11 @@ def normalise_stain(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape (H, W, 3)
+
+    Notes
+    -----
+    The stains are separated by `skimage.color.rgb2hed`. The method is meant for stained cells; it does not improve
+    images of unstained or benzidine-stained colonies.
     """
     from skimage.color import hed2rgb, rgb2hed  # late: slow to import
 

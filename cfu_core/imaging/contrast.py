@@ -1,10 +1,13 @@
-"""CLAHE on the lightness of an image, its rivals, and what its clip limit means in three libraries.
+"""Contrast enhancement: CLAHE and three other methods, and conversions of the clip limit between libraries.
 
-All of them change L of CIE LAB only, so that hues stay.
+All methods change only L* of CIE LAB, so that hues are preserved.
 
 References
 ----------
 K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV (1994), 474-485.
+
+S. M. Pizer et al., "Adaptive histogram equalization and its variations", Computer Vision, Graphics, and Image
+Processing 39 (1987), 355-368.
 """
 
 from collections.abc import Callable
@@ -16,13 +19,21 @@ import numpy as np
 from cfu_core.errors import RecipeError
 
 BINS = 256
-STRETCH_PERCENTILES = (1.0, 99.0)  # what lies outside becomes black or white
+STRETCH_PERCENTILES = (1.0, 99.0)  # values outside become black or white
 
 
 class Preset(NamedTuple):
-    """Settings of CLAHE that have a name.
+    """Named settings of CLAHE.
 
-    `clip_limit` is in OpenCV's meaning; `note` says where the numbers come from.
+    Attributes
+    ----------
+    name : str
+    clip_limit : float
+        As OpenCV defines it.
+    tiles : int
+        Along each side.
+    note : str
+        Source of the numbers.
     """
 
     name: str
@@ -36,7 +47,7 @@ PRESETS = (
         "Paper (our guess)",
         2.0,
         8,
-        "Zamani et al. (2023) state neither clip limit nor tiles; this is a mild setting of our own in their place.",
+        "Zamani et al. (2023) state neither clip limit nor tiles; these are mild settings of our own.",
     ),
     Preset(
         "MATLAB",
@@ -52,19 +63,19 @@ PRESETS = (
         "equalize_adapthist: clip_limit 0.01, kernels of an eighth of the image. 0.01 × 256 = 2.56 here. scikit-image "
         "also stretches to the full range first, and works on V of HSV.",
     ),
-    Preset("OpenCV", 40.0, 8, "createCLAHE without arguments: clipLimit 40, 8 × 8 tiles: hardly any limit."),
+    Preset("OpenCV", 40.0, 8, "createCLAHE without arguments: clipLimit 40, 8 × 8 tiles; almost no limit."),
 )
 
 
 def clahe(image: np.ndarray, *, clip_limit: float, tiles: int) -> np.ndarray:
-    """Equalise the contrast of each tile, limited, on L of CIE LAB so that hues stay.
+    """Apply contrast-limited adaptive histogram equalisation (Pizer et al., 1987; Zuiderveld, 1994).
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
         RGB.
     clip_limit : float
-        OpenCV's meaning: the highest bin of a tile's histogram, as a multiple of the mean bin. Above 0.
+        As OpenCV defines it: the highest bin of a tile's histogram, as a multiple of the mean bin. Above 0.
     tiles : int
         The image is divided into ``tiles`` x ``tiles`` tiles.
 
@@ -90,7 +101,7 @@ def clahe(image: np.ndarray, *, clip_limit: float, tiles: int) -> np.ndarray:
 
 
 def equalise(image: np.ndarray) -> np.ndarray:
-    """Global histogram equalisation (`skimage.exposure.equalize_hist`): one curve for the whole image.
+    """Equalise the histogram of the whole image, by `skimage.exposure.equalize_hist`.
 
     Parameters
     ----------
@@ -101,14 +112,14 @@ def equalise(image: np.ndarray) -> np.ndarray:
     -------
     ndarray of uint8, shape (H, W, 3)
     """
-    from skimage import exposure  # late, here and below: half a second that most pages do not need
+    from skimage import exposure  # late, here and below: half a second that most pages save
 
-    # of one lightness alone, the cumulative curve is 1 everywhere: it would turn white
+    # an image of constant lightness would become white, since its cumulative histogram is 1
     return _on_lightness(image, lambda light: light if np.ptp(light) == 0 else exposure.equalize_hist(light) * 255)
 
 
 def stretch(image: np.ndarray) -> np.ndarray:
-    """Contrast stretching (`skimage.exposure.rescale_intensity`) between the 1st and the 99th percentile.
+    """Stretch the contrast between the 1st and 99th percentiles, by `skimage.exposure.rescale_intensity`.
 
     Parameters
     ----------
@@ -129,14 +140,14 @@ def stretch(image: np.ndarray) -> np.ndarray:
 
 
 def adjust_gamma(image: np.ndarray, *, gamma: float) -> np.ndarray:
-    """Gamma correction (`skimage.exposure.adjust_gamma`): below 1 brightens the dark parts, above 1 darkens.
+    """Apply gamma correction, by `skimage.exposure.adjust_gamma`.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
         RGB.
     gamma : float
-        The exponent of the lightness; above 0.
+        Exponent of the lightness, above 0. Values below 1 brighten the dark parts; values above 1 darken them.
 
     Returns
     -------
@@ -148,39 +159,68 @@ def adjust_gamma(image: np.ndarray, *, gamma: float) -> np.ndarray:
 
 
 def _on_lightness(image: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """`image` with its lightness, (H, W) from 0 to 255, changed."""
+    """Apply `change` to the lightness of an image, (H, W), 0 to 255."""
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
     light = change(np.ascontiguousarray(lab[..., 0]))
-    lab[..., 0] = light if light.dtype == np.uint8 else np.rint(light)  # rounding bytes would double the time
+    lab[..., 0] = light if light.dtype == np.uint8 else np.rint(light)  # rounding uint8 would double the time
     return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
 
 
 def clip_limit_in_pixels(clip_limit: float, tile_area: int) -> int:
-    """OpenCV's clip limit as the number of pixels at which a bin of a tile is cut.
+    """Convert OpenCV's clip limit to the number of pixels at which a histogram bin of a tile is clipped.
 
     Parameters
     ----------
     clip_limit : float
-        OpenCV's clip limit.
+        As OpenCV defines it.
     tile_area : int
         Pixels of one tile.
+
+    Returns
+    -------
+    int
+        At least 1.
     """
     return max(1, int(clip_limit * tile_area / BINS))
 
 
 def scikit_image_clip_limit(clip_limit: float) -> float:
-    """The ``clip_limit`` of `skimage.exposure.equalize_adapthist` that cuts at the same height.
+    """Convert OpenCV's clip limit to ``clip_limit`` of `skimage.exposure.equalize_adapthist`.
 
-    scikit-image cuts at ``max(1, int(c * A))`` pixels of a tile of ``A`` pixels, OpenCV at
+    Parameters
+    ----------
+    clip_limit : float
+        As OpenCV defines it.
+
+    Returns
+    -------
+    float
+        The limit that clips at the same height.
+
+    Notes
+    -----
+    In a tile of ``A`` pixels scikit-image clips at ``max(1, int(c * A))`` pixels, OpenCV at
     ``max(1, int(c * A / 256))``.
     """
     return clip_limit / BINS
 
 
 def matlab_clip_limit(clip_limit: float) -> float:
-    """The ``ClipLimit`` of MATLAB's ``adapthisteq`` that cuts at about the same height, within 0 to 1.
+    """Convert OpenCV's clip limit to ``ClipLimit`` of MATLAB's ``adapthisteq``.
 
-    MATLAB cuts at ``m + c (A - m)`` with ``m = A / 256``, so that c = 0 already allows the mean bin:
-    limits below OpenCV's 1 have no equivalent and give 0.
+    Parameters
+    ----------
+    clip_limit : float
+        As OpenCV defines it.
+
+    Returns
+    -------
+    float
+        The limit that clips at about the same height, 0 to 1.
+
+    Notes
+    -----
+    In a tile of ``A`` pixels MATLAB clips at ``m + c (A - m)`` with ``m = A / 256``. Its ``c = 0`` already allows the
+    mean bin, so OpenCV's limits below 1 have no equivalent and are converted to 0.
     """
     return min(1.0, max(0.0, (clip_limit - 1) / (BINS - 1)))

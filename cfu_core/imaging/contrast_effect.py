@@ -1,4 +1,4 @@
-"""What a change of contrast did to a picture, in numbers and as histograms."""
+"""Measures and histograms that show the effect of contrast enhancement on a picture."""
 
 from typing import NamedTuple
 
@@ -12,10 +12,18 @@ WINDOWS = 16  # local contrast is taken in windows of a sixteenth of the longer 
 
 
 class Effect(NamedTuple):
-    """One picture in numbers.
+    """Measures of one picture that contrast enhancement changes.
 
-    `rms_contrast` and `local_contrast` in L* (0 to 100), `entropy` in bits, `clipped` the share of pixels (0 to 1) that
-    are black or white or nearly so.
+    Attributes
+    ----------
+    rms_contrast : float
+        Standard deviation of L*.
+    local_contrast : float
+        Mean standard deviation of L* in small windows.
+    entropy : float
+        Of the histogram of lightness, in bits.
+    clipped : float (0 to 1)
+        Share of pixels that are black, white or almost so.
     """
 
     rms_contrast: float
@@ -25,12 +33,16 @@ class Effect(NamedTuple):
 
 
 def effect(image: np.ndarray) -> Effect:
-    """The numbers of one picture.
+    """Measure one picture.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
         RGB.
+
+    Returns
+    -------
+    Effect
     """
     measures = measure(image)
     return Effect(
@@ -39,7 +51,7 @@ def effect(image: np.ndarray) -> Effect:
 
 
 def local_contrast(image: np.ndarray) -> float:
-    """Mean over all pixels of the standard deviation of L* in a square window around each.
+    """Compute the standard deviation of L* in a square window around each pixel, averaged over all pixels.
 
     Parameters
     ----------
@@ -49,7 +61,7 @@ def local_contrast(image: np.ndarray) -> float:
     Returns
     -------
     float
-        L*, from 0; the window is a sixteenth of the longer side.
+        In units of L*, 0 or more. The side of the window is a sixteenth of the longer side.
     """
     light = lightness(image).astype(np.float32) * (100 / 255)
     side = max(3, max(light.shape) // WINDOWS)
@@ -59,27 +71,32 @@ def local_contrast(image: np.ndarray) -> float:
 
 
 def lightness(image: np.ndarray) -> np.ndarray:
-    """L of CIE LAB in 8 bits, (H, W), 0 to 255."""
+    """Convert an RGB image of uint8, (H, W, 3), to the lightness of CIE LAB as uint8, (H, W), 0 to 255."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[..., 0]
 
 
 def histogram(image: np.ndarray) -> np.ndarray:
-    """Share of pixels at each lightness; 256 floats that add up to 1."""
+    """Compute the share of pixels at each lightness of an RGB image: 256 floats that sum to 1."""
     light = lightness(image)
     return np.bincount(light.ravel(), minlength=BINS) / light.size
 
 
 def above_clip(image: np.ndarray, *, clip_limit: float, tiles: int) -> float:
-    """The share of pixels (0 to 1) that CLAHE finds above the clip limit of their tile and spreads over all bins.
+    """Compute the share of pixels that CLAHE clips and redistributes over all bins.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
         RGB, before CLAHE.
     clip_limit : float
-        OpenCV's.
+        As OpenCV defines it.
     tiles : int
-        Along each side, at most the shorter side.
+        Along each side; at most the shorter side in pixels.
+
+    Returns
+    -------
+    float
+        0 to 1.
     """
     light = lightness(image)
     height, width = tile_size(light.shape, tiles)
@@ -91,15 +108,22 @@ def above_clip(image: np.ndarray, *, clip_limit: float, tiles: int) -> float:
 
 
 def tile_size(shape: tuple[int, ...], tiles: int) -> tuple[int, int]:
-    """Height and width of a tile in pixels: OpenCV pads both sides where either does not divide evenly.
+    """Compute the size of a tile of OpenCV's CLAHE.
 
     Parameters
     ----------
     shape : tuple
-        Height and width of the picture first.
+        Starts with the height and width of the picture.
+    tiles : int
+        Along each side.
+
+    Returns
+    -------
+    tuple of int
+        Height and width in pixels. OpenCV pads the picture if either side is not a multiple of `tiles`.
     """
     height, width = shape[:2]
     if height % tiles == 0 and width % tiles == 0:
         return height // tiles, width // tiles
-    # OpenCV adds tiles - (side % tiles) to each side, also to the one that would divide evenly
+    # OpenCV then pads each side by tiles - (side % tiles), even a side that is a multiple of tiles
     return height // tiles + 1, width // tiles + 1

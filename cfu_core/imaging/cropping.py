@@ -1,9 +1,9 @@
-"""Find the colony in a frame, and cut a square around it.
+"""Detection of the colony in a frame, and cropping to a square around it.
 
-The colony is the compact structure that stands out most from everything else in the frame. Its core is a connected
-region of the coarse map of `saliency`, the best over several thresholds. Cells around the core belong to it as far
-out as they are denser than the cells that lie about everywhere. Works at a reduced size, so the cost hardly depends
-on the camera.
+The colony is the compact structure that differs most from the rest of the frame. Its core is a connected region of the
+coarse map of `saliency`, the best over several thresholds. Cells around the core belong to the colony up to the
+distance at which they are no denser than cells elsewhere in the frame. The detection works at a reduced size, so its
+time depends little on the resolution of the camera.
 """
 
 import math
@@ -16,13 +16,13 @@ from cfu_core.imaging.colony_extent import colony_extent
 from cfu_core.imaging.regions import Region, best_region
 from cfu_core.imaging.saliency import saliency
 
-WORKING_SIDE = 256  # pixels of the long side at which the colony is looked for
-MIN_SIGNAL = 6.0  # grey levels by which it stands out at its strongest place
-HALF_CONTRAST = 20.0  # grey levels of contrast that give half the confidence
+WORKING_SIDE = 256  # pixels of the longer side at which the colony is detected
+MIN_SIGNAL = 6.0  # grey levels: smallest maximum of the saliency that counts as a colony
+HALF_CONTRAST = 20.0  # grey levels: contrast at which the factor of the confidence is one half
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels; `right` and `bottom` are the first column and row outside."""
+    """A rectangle in pixels; `right` and `bottom` are exclusive."""
 
     left: int
     top: int
@@ -31,29 +31,32 @@ class Box(NamedTuple):
 
     @property
     def width(self) -> int:
+        """Number of columns."""
         return self.right - self.left
 
     @property
     def height(self) -> int:
+        """Number of rows."""
         return self.bottom - self.top
 
 
 class Colony(NamedTuple):
-    """Where the colony is, and how sure that is."""
+    """A detected colony.
+
+    Attributes
+    ----------
+    box : Box
+        Bounding box of the cells, within the image.
+    confidence : float (0 to 1)
+        High if the colony has a strong contrast and no other structure competes with it. Not a probability.
+    """
 
     box: Box
-    """Tight around the cells, within the image."""
     confidence: float
-    """0 to 1: how strongly it stands out, and how little else could have been meant."""
 
 
 def locate_colony(image: np.ndarray) -> Colony | None:
-    """The structure that stands out most.
-
-    The confidence is a product: of contrast against the rest of the frame; of the lead over the next heaviest
-    structure; of the agreement between the core and the whole with its outlying cells; and it falls where the
-    border of the frame cuts the structure, and where the box is tiny or nearly the whole frame. It ranks images
-    for a second look and is no probability.
+    """Detect the colony: the structure that differs most from the rest of the frame.
 
     Parameters
     ----------
@@ -63,7 +66,14 @@ def locate_colony(image: np.ndarray) -> Colony | None:
     Returns
     -------
     Colony or None
-        None where nothing stands out from the background.
+        None if nothing differs clearly from the background.
+
+    Notes
+    -----
+    The confidence is a product of factors: the contrast to the rest of the frame; the lead over the next largest
+    structure; the agreement between the core and the colony with its outlying cells. It is lower if the border of the
+    frame cuts the structure, and if the box is very small or covers almost the whole frame. It serves to rank images
+    for review and is not a probability.
     """
     height, width = image.shape[:2]
     if min(height, width) * min(1.0, WORKING_SIDE / max(height, width)) < 8:
@@ -90,9 +100,18 @@ def locate_colony(image: np.ndarray) -> Colony | None:
 
 
 def square_around(box: Box, margin: float) -> Box:
-    """The square with the centre of `box` whose side is its longer side plus `margin` of that on each side.
+    """Return the square around the centre of a box, with a margin.
 
-    It may reach beyond the image; `crop_to` pads it.
+    Parameters
+    ----------
+    box : Box
+    margin : float
+        Added on each side, as a fraction of the longer side of `box`.
+
+    Returns
+    -------
+    Box
+        May extend beyond the image; `crop_to` pads it.
     """
     side = max(1, round(max(box.width, box.height) * (1 + 2 * margin)))
     left = round((box.left + box.right - side) / 2)
@@ -101,7 +120,7 @@ def square_around(box: Box, margin: float) -> Box:
 
 
 def crop_to(image: np.ndarray, box: Box) -> np.ndarray:
-    """The part of `image` inside `box`; what lies outside the image is mirrored at its border.
+    """Crop an image to a box; beyond its borders the image is reflected.
 
     Parameters
     ----------
@@ -112,10 +131,15 @@ def crop_to(image: np.ndarray, box: Box) -> np.ndarray:
     Returns
     -------
     ndarray, shape (box.height, box.width, C)
+
+    Raises
+    ------
+    ValueError
+        The box does not overlap the image.
     """
     height, width = image.shape[:2]
     if box.right <= 0 or box.bottom <= 0 or box.left >= width or box.top >= height:
-        raise ValueError(f"{box} lies outside an image of {width} x {height} pixels")
+        raise ValueError(f"{box} is outside an image of {width} x {height} pixels")
     inner = image[max(0, box.top) : min(height, box.bottom), max(0, box.left) : min(width, box.right)]
     pads = (max(0, -box.top), max(0, box.bottom - height), max(0, -box.left), max(0, box.right - width))
     if not any(pads):
@@ -126,8 +150,8 @@ def crop_to(image: np.ndarray, box: Box) -> np.ndarray:
 
 
 def _reduced(image: np.ndarray) -> np.ndarray:
-    """The image with a long side of at most `WORKING_SIDE` pixels."""
-    while max(image.shape[:2]) >= 4 * WORKING_SIDE:  # halves are by far the fastest average
+    """Shrink the longer side of an image to at most `WORKING_SIDE` pixels."""
+    while max(image.shape[:2]) >= 4 * WORKING_SIDE:  # halving is by far the fastest way to average
         height, width = image.shape[0] // 2, image.shape[1] // 2
         image = cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
     scale = WORKING_SIDE / max(image.shape[:2])
@@ -135,25 +159,25 @@ def _reduced(image: np.ndarray) -> np.ndarray:
 
 
 def _bounds(mask: np.ndarray) -> Box:
-    """The box around what is not 0."""
+    """Find the bounding box of a mask."""
     columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 def _enlarged(box: Box, sx: float, sy: float) -> Box:
-    """The box in pixels of the image, which is `sx` and `sy` times as large as the one it was found in."""
+    """Scale a box by `sx` and `sy`, rounding outwards."""
     return Box(
         int(box.left * sx), int(box.top * sy), math.ceil(box.right * sx - 1e-6), math.ceil(box.bottom * sy - 1e-6)
     )
 
 
 def _confidence(region: Region, *, contrast: float, agreement: float, share: float) -> float:
-    """From the core, its contrast in grey levels, its agreement with the whole (0 to 1), and the share of the box."""
-    stands_out = contrast / (contrast + HALF_CONTRAST)
-    alone = 1 - region.competition
-    whole = 1 / (1 + region.cut / 2)
+    """Compute the confidence from the core, its contrast, its agreement with the colony, and the share of the box."""
+    contrast_factor = contrast / (contrast + HALF_CONTRAST)
+    lead = 1 - region.competition
+    complete = 1 / (1 + region.cut / 2)
     usual_size = min(1.0, share / 0.02) * min(1.0, (1 - share) / 0.4)
-    return stands_out * alone * whole * usual_size * agreement
+    return contrast_factor * lead * complete * usual_size * agreement
 
 
 def _agreement(one: Box, other: Box) -> float:

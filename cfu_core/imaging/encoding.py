@@ -1,4 +1,4 @@
-"""Pixels as a JPEG."""
+"""Encoding of images as JPEG."""
 
 import cv2
 import numpy as np
@@ -7,15 +7,19 @@ QUALITY = 88
 
 
 def encode_jpeg(image: np.ndarray, quality: int = QUALITY) -> bytes:
-    """A baseline JPEG of an image.
+    """Encode an image as baseline JPEG.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
         RGB.
     quality : int
-        From 0 to 100, as libjpeg counts.
+        libjpeg's quality, 0 to 100.
+
+    Returns
+    -------
+    bytes
     """
-    # a copy in OpenCV's order: encoding a view with its channels turned takes twice as long
+    # a copy in OpenCV's channel order: encoding a view with reversed channels takes twice as long
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()

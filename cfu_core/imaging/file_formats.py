@@ -1,8 +1,9 @@
-"""How JPEG, PNG, BMP and TIFF files are laid out: size, turn, end, transparency; told without decoding a pixel.
+"""Layout of JPEG, PNG, BMP and TIFF files: size, orientation, completeness and transparency, without decoding pixels.
 
-The `read_*` give (width, height, EXIF orientation, usual) as the file has them, with `usual` as in `ImageHeader`. On a
-file that ends too early they raise IndexError, EOFError or struct.error, on one that makes no sense ValueError. The
-`*_ends` tell whether a file is as long as it promises, and may raise the same.
+All functions take the content of a whole file. Each ``read_*`` returns (width, height, EXIF orientation, usual) as the
+file states them; `usual` is explained in `cfu_core.imaging.headers.ImageHeader`. They raise IndexError, EOFError or
+struct.error if the file ends too early, and ValueError if it is invalid. Each ``*_ends`` returns whether the file is as
+long as its header says, and may raise the same errors.
 """
 
 import io
@@ -21,7 +22,7 @@ _JPEG_USUAL = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended and progressiv
 _JPEG_SCAN = 0xDA
 _JPEG_SEGMENT = struct.Struct(">BBH").unpack_from
 _JPEG_FRAME = struct.Struct(">BHHB").unpack_from
-_JPEG_TABLES = {0xC4, 0xDB}  # nothing can be decoded without them
+_JPEG_TABLES = {0xC4, 0xDB}  # required for decoding
 _JPEG_END = b"\xff\xd9"
 _PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
 _ORIENTATION = 274
@@ -37,8 +38,8 @@ _TIFF_NUMBERS = (
 
 
 def read_jpeg(data: bytes) -> Found:
-    """Size, turn and kind of a JPEG, from what stands before its first scan."""
-    turn, frame, depth, channels = 1, 0, 0, 0
+    """Read size, orientation and kind of a JPEG from the segments before its first scan."""
+    orientation, frame, depth, channels = 1, 0, 0, 0
     width = height = 0
     markers = set()
     for marker, start, end in _jpeg_segments(data):
@@ -46,20 +47,20 @@ def read_jpeg(data: bytes) -> Found:
         if marker in _JPEG_FRAMES and not frame:
             frame = marker
             depth, height, width, channels = _JPEG_FRAME(data, start)
-        elif marker == 0xE1 and turn == 1 and data.startswith(b"Exif\0\0", start):
-            turn = _exif_orientation(data[start + 6 : end])
+        elif marker == 0xE1 and orientation == 1 and data.startswith(b"Exif\0\0", start):
+            orientation = _exif_orientation(data[start + 6 : end])
     if not width or not height:
-        raise ValueError("its JPEG header gives no size")
+        raise ValueError("its JPEG header states no size")
     usual = frame in _JPEG_USUAL and depth == 8 and channels in (1, 3, 4) and markers >= _JPEG_TABLES
-    return width, height, turn, usual
+    return width, height, orientation, usual
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end of its content) up to and with the first scan's header."""
+    """(marker, start, end of its content) up to and including the header of the first scan."""
     position, marker, size = 2, 0, len(data)
     while marker != _JPEG_SCAN:
         begin, marker, length = _JPEG_SEGMENT(data, position)
-        if begin == marker == 0xFF:  # any number of fill bytes may stand before a marker
+        if begin == marker == 0xFF:  # any number of fill bytes may precede a marker
             position += 1
             continue
         if begin != 0xFF or length < 2:
@@ -71,30 +72,30 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def jpeg_ends(data: bytes) -> bool:
-    """Whether the end of a JPEG's image is there; `read_jpeg` has found it in order up to the scan."""
+    """Check whether a JPEG that `read_jpeg` has read contains the end of its image."""
     if data.endswith(_JPEG_END):
         return True
-    # Cameras pad a file, or append to it. A thumbnail's own end lies before the scan.
+    # Cameras pad files and append data. The end marker of an embedded thumbnail is before the scan.
     *_, (_, _, scan) = _jpeg_segments(data)
     return data.rfind(_JPEG_END, scan) >= 0
 
 
 def read_png(data: bytes) -> Found:
-    """Size, turn and kind of a PNG."""
+    """Read size, orientation and kind of a PNG."""
     width, height = struct.unpack_from(">II", data, 16)
     if data[12:16] != b"IHDR" or not width or not height:
-        raise ValueError("its PNG header gives no size")
+        raise ValueError("its PNG header states no size")
     if len(data) < 33:
         raise EOFError
-    turn = 1
+    orientation = 1
     for chunk, start, end in _png_chunks(data):
         if chunk == b"eXIf":
-            turn = _exif_orientation(data[start:end])
-    return width, height, turn, data[24] in _PNG_DEPTHS.get(data[25], ()) and data[26:28] == b"\0\0"
+            orientation = _exif_orientation(data[start:end])
+    return width, height, orientation, data[24] in _PNG_DEPTHS.get(data[25], ()) and data[26:28] == b"\0\0"
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """(name, start, end of its content) of every chunk that is there as a whole."""
+    """(name, start, end of its content) of every complete chunk."""
     position = 8
     while position + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, position)
@@ -108,29 +109,29 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def png_ends(data: bytes) -> bool:
-    """Whether the last chunk of a PNG is there."""
+    """Check whether a PNG contains its last chunk."""
     return any(chunk == b"IEND" for chunk, _, _ in _png_chunks(data))
 
 
 def png_intact(data: bytes) -> bool:
-    """Whether the checksums of a complete PNG fit its pixels; a decoder would refuse it where they do not."""
+    """Check the checksums of all critical chunks of a complete PNG; decoders refuse a file with a wrong one."""
     names = set()
     for chunk, start, end in _png_chunks(data):
         names.add(chunk)
-        # A capital letter says that a chunk is vital; damage to others (a date, a comment) is forgiven.
-        vital = not chunk[0] & 0x20 and chunk != b"IEND"
-        if vital and zlib.crc32(memoryview(data)[start - 4 : end]) != int.from_bytes(data[end : end + 4]):
+        # A capital first letter marks a critical chunk; damage to others (a date, a comment) is ignored.
+        critical = not chunk[0] & 0x20 and chunk != b"IEND"
+        if critical and zlib.crc32(memoryview(data)[start - 4 : end]) != int.from_bytes(data[end : end + 4]):
             return False
     return b"IDAT" in names
 
 
 def png_has_alpha(data: bytes) -> bool:
-    """Whether a PNG has an alpha channel or a transparent colour."""
+    """Check whether a PNG has an alpha channel or a transparent colour."""
     return data[25] in (4, 6) or any(chunk == b"tRNS" for chunk, _, _ in _png_chunks(data))
 
 
 def png_transparent_grey(data: bytes) -> int | None:
-    """The grey value that a grey PNG declares transparent, on the scale of its decoded samples."""
+    """Return the transparent grey value of a grey PNG, on the scale of its decoded samples, or None."""
     keys = [start for chunk, start, end in _png_chunks(data) if chunk == b"tRNS" and end - start == 2]
     if data[25] != 0 or not keys:
         return None
@@ -139,21 +140,21 @@ def png_transparent_grey(data: bytes) -> int | None:
 
 
 def png_depth(data: bytes) -> int:
-    """Bits of a sample of a PNG."""
+    """Return the number of bits of a sample of a PNG."""
     return data[24]
 
 
 def read_bmp(data: bytes) -> Found:
-    """Size of a BMP, which has no turn."""
+    """Read the size of a BMP, which has no orientation."""
     layout = "<HH" if data[14] == 12 else "<ii"
     width, height = struct.unpack_from(layout, data, 18)
     if width <= 0 or height == 0:
-        raise ValueError("its BMP header gives no size")
-    return width, abs(height), 1, False  # a negative height: the rows run from top to bottom
+        raise ValueError("its BMP header states no size")
+    return width, abs(height), 1, False  # a negative height means rows from top to bottom
 
 
 def bmp_ends(data: bytes) -> bool:
-    """Whether all rows of a BMP are there."""
+    """Check whether a BMP contains all its rows."""
     width, height, *_ = read_bmp(data)
     (start,) = struct.unpack_from("<I", data, 10)
     (bits,) = struct.unpack_from("<H", data, 24 if data[14] == 12 else 28)
@@ -163,17 +164,17 @@ def bmp_ends(data: bytes) -> bool:
 
 
 def bmp_has_alpha(data: bytes) -> bool:
-    """Whether a BMP has an alpha channel; the fourth byte of an ordinary 32-bit BMP is padding."""
+    """Check whether a BMP has an alpha channel; the fourth byte of an ordinary 32-bit BMP is padding."""
     return int.from_bytes(data[14:18], "little") >= 56 and data[30] in (3, 6) and any(data[66:70])
 
 
 def read_tiff(data: bytes) -> Found:
-    """Size and turn of a TIFF's first page."""
+    """Read size and orientation of the first page of a TIFF."""
     page = tiff_page(data)
     if page.imagewidth <= 0 or page.imagelength <= 0:
-        raise ValueError("its TIFF tags give no size")
-    turn = page.tags.valueof(_ORIENTATION, default=1)
-    return page.imagewidth, page.imagelength, turn if isinstance(turn, int) else 1, False
+        raise ValueError("its TIFF tags state no size")
+    orientation = page.tags.valueof(_ORIENTATION, default=1)
+    return page.imagewidth, page.imagelength, orientation if isinstance(orientation, int) else 1, False
 
 
 def _tiff_tags_end(data: bytes) -> int:
@@ -188,40 +189,40 @@ def _tiff_tags_end(data: bytes) -> int:
 
 
 def tiff_ends(data: bytes) -> bool:
-    """Whether all strips or tiles of a TIFF's first page lie within the file."""
+    """Check whether a TIFF contains all strips or tiles of its first page."""
     page = tiff_page(data)
     ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=False))
     return max(ends, default=0) <= len(data)
 
 
 def tiff_page(data: bytes) -> "TiffPage":
-    """The first page of a TIFF.
+    """Read the tags of the first page of a TIFF.
 
     Raises
     ------
     EOFError
         The file ends before its table of tags does.
     ValueError
-        The tags make no sense.
+        The tags are invalid.
     """
-    import tifffile  # late: it needs NumPy, and who meets no TIFF can start without
+    import tifffile  # late: it imports NumPy, which is not needed for other formats
 
     if _tiff_tags_end(data) > len(data):
         raise EOFError("the table of tags is missing")
     try:
         page = tifffile.TiffFile(io.BytesIO(data)).pages[0]
     except Exception as error:
-        # Bent tags make tifffile fail in any of a dozen ways, and they all mean this.
-        raise ValueError(f"its TIFF tags make no sense ({error})") from error
+        # invalid tags make tifffile raise many different errors
+        raise ValueError(f"its TIFF tags are invalid ({error})") from error
     if not isinstance(page, tifffile.TiffPage) or not all(
         isinstance(getattr(page, number), int) for number in _TIFF_NUMBERS
     ):
-        raise ValueError("its TIFF tags make no sense")
+        raise ValueError("its TIFF tags are invalid")
     return page
 
 
 def _exif_orientation(exif: bytes) -> int:
-    """Tag 274 of an EXIF block (a small TIFF), 1 where it cannot be read."""
+    """Tag 274 of an EXIF block (a small TIFF), or 1 if it cannot be read."""
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
         return 1

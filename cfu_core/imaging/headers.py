@@ -1,6 +1,6 @@
-"""What the first bytes of an image file promise: format, size, turn; and whether the rest is there.
+"""Headers of image files: format, size and orientation, and whether the file is complete.
 
-Nothing here decodes a pixel, so that an image is judged in a few microseconds.
+No pixel is decoded, so that a file is checked within microseconds.
 """
 
 import struct
@@ -13,7 +13,7 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 FORMAT_EXTENSIONS = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "TIFF": ".tif"}
 MAX_PIXELS = 120_000_000
 
-_AGAIN = "Copy it again from where it came."
+_COPY_AGAIN = "Copy it again from its source."
 _MAGIC = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -26,19 +26,19 @@ _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 
 
 class ImageHeader(NamedTuple):
-    """What a file says about its image.
+    """The header of an image file.
 
-    Parameters
+    Attributes
     ----------
     format : str
         ``JPEG``, ``PNG``, ``BMP`` or ``TIFF``.
     width, height : int
-        In pixels, as displayed: after the turn that EXIF asks for.
+        In pixels, as displayed: after the rotation that EXIF specifies.
     orientation : int
-        The EXIF orientation, 1 to 8; 1 where there is none.
+        EXIF orientation, 1 to 8; 1 if the file has none.
     usual : bool
-        False where only decoding can tell whether the image can be read at all: every BMP and TIFF, and rare kinds
-        of JPEG and PNG.
+        Whether the header alone shows that the image can be decoded. False for every BMP and TIFF, and for rare kinds
+        of JPEG and PNG: these must be decoded to find out.
     """
 
     format: str
@@ -49,14 +49,18 @@ class ImageHeader(NamedTuple):
 
 
 def read_header(data: bytes, *, name: str) -> ImageHeader:
-    """What a file says about its image, without decoding it.
+    """Read the header of an image file.
 
     Parameters
     ----------
     data : bytes
-        The whole file; its name and extension play no part.
+        The whole file. Its name and extension are ignored.
     name : str
-        What to call it in messages.
+        Name of the file in error messages.
+
+    Returns
+    -------
+    ImageHeader
 
     Raises
     ------
@@ -65,37 +69,48 @@ def read_header(data: bytes, *, name: str) -> ImageHeader:
     """
     kind = image_format(data)
     if not data:
-        raise ImageError(f"{name} is empty (0 bytes).", "", _AGAIN, kind="empty")
+        raise ImageError(f"{name} is empty (0 bytes).", "", _COPY_AGAIN, kind="empty")
     if kind is None:
-        raise ImageError(f"{name} is no image: it does not begin like a JPEG, PNG, BMP or TIFF.", kind="not-an-image")
+        raise ImageError(f"{name} is not an image.", "It must be a JPEG, PNG, BMP or TIFF file.", kind="not-an-image")
     try:
-        width, height, turn, usual = _READERS[kind](data)
+        width, height, orientation, usual = _READERS[kind](data)
     except (struct.error, IndexError, EOFError) as error:
         raise _truncated(name) from error
     except ValueError as error:
-        raise ImageError(f"{name} cannot be read: {error}.", "", _AGAIN, kind="unreadable") from error
-    turn = turn if 1 <= turn <= 8 else 1
-    if turn >= 5:
+        raise ImageError(f"{name} cannot be read: {error}.", "", _COPY_AGAIN, kind="unreadable") from error
+    orientation = orientation if 1 <= orientation <= 8 else 1
+    if orientation >= 5:
         width, height = height, width
-    return ImageHeader(kind, width, height, turn, usual)
+    return ImageHeader(kind, width, height, orientation, usual)
 
 
 def image_format(data: bytes) -> str | None:
-    """The format that the first bytes show: ``JPEG``, ``PNG``, ``BMP``, ``TIFF``, or None."""
+    """Recognise the format by the first bytes: ``JPEG``, ``PNG``, ``BMP``, ``TIFF``, or None."""
     for magic, kind in _MAGIC.items():
         if data.startswith(magic):
             return kind
-    # Plenty of texts begin with "BM"; the size of the second header tells.
+    # many texts begin with "BM" too; a BMP has a second header of known size
     if data.startswith(b"BM") and (len(data) < 18 or int.from_bytes(data[14:18], "little") in _BMP_HEADERS):
         return "BMP"
     return None
 
 
 def check_structure(data: bytes, *, name: str) -> ImageHeader:
-    """What a file says about its image, provided that it is of a bearable size and as long as it promises.
+    """Read the header of an image file, and check its number of pixels and its length.
 
-    Decoders silently fill what is missing with grey, and take the memory for a billion pixels before they look for
-    them.
+    Decoders silently fill missing pixels with grey, and allocate memory for a billion pixels before they read any. So
+    this is checked before decoding.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    name : str
+        Name of the file in error messages.
+
+    Returns
+    -------
+    ImageHeader
 
     Raises
     ------
@@ -108,7 +123,7 @@ def check_structure(data: bytes, *, name: str) -> ImageHeader:
         raise ImageError(
             f"{name} has {header.width:,} × {header.height:,} = {pixels:,} pixels.",
             f"At most {MAX_PIXELS:,} can be read.",
-            "Shrink it, or cut it into parts.",
+            "Reduce its size, or split it into parts.",
             kind="too-large",
         )
     try:
@@ -121,7 +136,7 @@ def check_structure(data: bytes, *, name: str) -> ImageHeader:
 
 
 def _truncated(name: str) -> ImageError:
-    return ImageError(f"{name} is cut short: its end is missing.", "", _AGAIN, kind="truncated")
+    return ImageError(f"{name} is incomplete: its end is missing.", "", _COPY_AGAIN, kind="truncated")
 
 
 _READERS = {

@@ -1,7 +1,16 @@
-"""How bright, contrasty, sharp, busy, colourful and well exposed an image is, to find what stands out.
+"""Image quality measures: brightness, contrast, sharpness, entropy, saturation and exposure.
 
-All are taken on the lightness and colour of CIE LAB in 8 bits, at a longer side of at most `MEASURING_SIDE` pixels. So
-a photograph of 12 megapixels and its small copy measure alike; an image that is smaller is taken as it is.
+All are measured on CIE LAB in 8 bits, at a longer side of at most `MEASURING_SIDE` pixels, so that a photograph of 12
+megapixels and its small copy have similar values. Smaller images are not enlarged.
+
+References
+----------
+E. Peli, "Contrast in complex images", Journal of the Optical Society of America A 7 (1990), 2032-2040,
+doi:10.1364/JOSAA.7.002032.
+
+J. L. Pech-Pacheco, G. Cristóbal, J. Chamorro-Martínez, J. Fernández-Valdivia, "Diatom autofocusing in brightfield
+microscopy: a comparative study", Proceedings of the 15th International Conference on Pattern Recognition (2000),
+doi:10.1109/ICPR.2000.903548.
 """
 
 from collections.abc import Mapping
@@ -11,8 +20,8 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 
-MEASURING_SIDE = 512  # pixels; sharpness above all depends on scale
-DARK_END, BRIGHT_END = 2.0, 98.0  # L*; compression spreads what was clipped over a few levels
+MEASURING_SIDE = 512  # pixels; sharpness in particular depends on scale
+DARK_END, BRIGHT_END = 2.0, 98.0  # L*; compression spreads clipped values over a few levels
 _LEVEL = 100 / 255  # L* of one step of OpenCV's 8-bit lightness
 _LIGHTNESS = np.arange(256) * _LEVEL
 _CHROMA = np.hypot(*np.ogrid[-128:128, -128:128])  # of each pair of 8-bit a* and b*, whose grey is at 128
@@ -20,19 +29,19 @@ _CHROMA = np.hypot(*np.ogrid[-128:128, -128:128])  # of each pair of 8-bit a* an
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """What `measure` found.
+    """Quality measures of one image, from `measure`.
 
-    Parameters
+    Attributes
     ----------
     brightness : float (0 to 100)
         Mean lightness L*.
     contrast : float (0 to 50)
-        Standard deviation of L* (RMS contrast; Peli 1990, doi:10.1364/JOSAA.7.002032).
+        Standard deviation of L* (RMS contrast; Peli, 1990).
     sharpness : float (0 or more)
-        Standard deviation of the Laplacian of L*, higher where edges are sharper; the square root of the focus
-        measure of Pech-Pacheco et al. 2000 (doi:10.1109/ICPR.2000.903548). Noise raises it as well.
+        Standard deviation of the Laplacian of L*: the square root of the focus measure of Pech-Pacheco et al.
+        (2000). Sharper edges increase it, and so does noise.
     entropy : float (0 to 8)
-        Of the histogram of lightness in 256 bins, in bits.
+        Entropy of the histogram of lightness in 256 bins, in bits.
     saturation : float (0 or more)
         Mean chroma, the distance from grey in the plane of a* and b*.
     underexposed, overexposed : float (0 to 1)
@@ -48,20 +57,20 @@ class Measures:
     overexposed: float
 
     def to_dict(self) -> dict[str, float]:
-        """The numbers by name, in the order of `MEASURES`."""
+        """Return the values by name, in the order of `MEASURES`."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class MeasureFacts:
-    """How a measure is shown.
+    """How a measure is displayed.
 
-    Parameters
+    Attributes
     ----------
     label, help : str
-        For people.
+        Name and explanation.
     unit : str
-        Of its values; ``share`` runs from 0 to 1 and reads best as per cent.
+        Of the values. ``share`` is 0 to 1 and should be displayed as a percentage.
     """
 
     label: str
@@ -72,37 +81,38 @@ class MeasureFacts:
 MEASURES: Mapping[str, MeasureFacts] = MappingProxyType(
     {
         "brightness": MeasureFacts("Brightness", "Mean lightness: 0 is black, 100 is white.", "L*"),
-        "contrast": MeasureFacts(
-            "Contrast", "How far the lightness of the pixels spreads around its mean (RMS contrast).", "L*"
-        ),
+        "contrast": MeasureFacts("Contrast", "Standard deviation of the lightness of the pixels (RMS contrast).", "L*"),
         "sharpness": MeasureFacts(
             "Sharpness",
-            f"How strongly lightness changes from pixel to pixel, at a longer side of at most {MEASURING_SIDE} pixels. "
+            f"How much lightness changes from pixel to pixel, at a longer side of at most {MEASURING_SIDE} pixels. "
             "Low: out of focus, or empty. Noise raises it.",
             "L*",
         ),
         "entropy": MeasureFacts(
-            "Entropy", "How many different lightness values there are and how evenly they are used; 0 is flat.", "bits"
+            "Entropy",
+            "How many different lightness values there are and how evenly they occur; 0 is a constant image.",
+            "bits",
         ),
-        "saturation": MeasureFacts("Colourfulness", "Mean chroma: 0 is grey; strong stains are far from it.", "C*"),
-        "underexposed": MeasureFacts("Underexposed", "Share of pixels that are black or nearly so.", "share"),
-        "overexposed": MeasureFacts("Overexposed", "Share of pixels that are white or nearly so.", "share"),
+        "saturation": MeasureFacts("Colourfulness", "Mean chroma: 0 is grey, strong stains have high values.", "C*"),
+        "underexposed": MeasureFacts("Underexposed", "Share of pixels that are black or almost black.", "share"),
+        "overexposed": MeasureFacts("Overexposed", "Share of pixels that are white or almost white.", "share"),
     }
 )
 
 
 def shrink(image: np.ndarray, side: int) -> np.ndarray:
-    """`image` with a longer side of at most `side` pixels: shrunk by averaging areas, or as it is.
+    """Shrink an image by averaging areas, so that its longer side has at most `side` pixels.
 
     Parameters
     ----------
     image : ndarray, shape (H, W) or (H, W, C)
     side : int
+        In pixels.
 
     Returns
     -------
     ndarray
-        Of the same type.
+        Of the same type; `image` itself if it is small enough.
     """
     height, width = image.shape[:2]
     scale = side / max(height, width)
@@ -113,7 +123,7 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def measure(image: np.ndarray) -> Measures:
-    """The measures of an image, taken at a longer side of at most `MEASURING_SIDE` pixels.
+    """Measure an image, at a longer side of at most `MEASURING_SIDE` pixels.
 
     Parameters
     ----------
@@ -123,7 +133,7 @@ def measure(image: np.ndarray) -> Measures:
     Returns
     -------
     Measures
-        L* is taken in steps of 0.4, a* and b* in steps of 1.
+        From L* in steps of 0.4, and a* and b* in steps of 1.
     """
     lab = cv2.cvtColor(shrink(image, MEASURING_SIDE), cv2.COLOR_RGB2LAB)
     pixels = lab.shape[0] * lab.shape[1]

@@ -1,4 +1,4 @@
-"""One way in: the bytes of an image file to RGB pixels, whatever the camera or the microscope made of it."""
+"""Reading of image files: from the bytes of any supported format, bit depth and colour model to RGB pixels."""
 
 import logging
 from pathlib import Path
@@ -38,31 +38,39 @@ __all__ = [
 ]
 
 _DEPTHS = (8, 10, 12, 14, 16)
-_MAX_SAMPLES = 5  # CMYK and alpha; more would be a stack, and a way to fill the memory
+_MAX_SAMPLES = 5  # CMYK and alpha; more would be a stack, and could exhaust the memory
 _COLOR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 
-# What a decoder has to say about a broken file comes back as an ImageError, not on the terminal.
+# errors of decoders are reported as an ImageError, not on the terminal
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 def check(data: bytes, *, name: str = "image") -> ImageHeader:
-    """Make sure that a file is a whole image, for a small part of what decoding it costs.
-
-    What this accepts, `decode` reads, unless the pixels of a usual JPEG or PNG are damaged although the file is
-    complete. Decoders hardly tell a JPEG damaged in that way: they make up other pixels. Anything but a usual JPEG
-    or PNG is decoded here, since there is no other way to know.
+    """Check that a file is a complete image, in a fraction of the time that decoding it takes.
 
     Parameters
     ----------
-    data, name
-        As for `decode`.
+    data : bytes
+        The whole file.
+    name : str
+        Name of the file in error messages.
+
+    Returns
+    -------
+    ImageHeader
 
     Raises
     ------
     ImageError
         As from `decode`.
+
+    Notes
+    -----
+    `decode` reads every file that passes this check, unless the pixels of a complete JPEG or PNG of a usual kind are
+    damaged. Decoders rarely detect such damage in a JPEG: they produce wrong pixels. All other kinds of files are
+    decoded here, because there is no other way to check them.
     """
     header = check_structure(data, name=name)
     if not header.usual:
@@ -73,55 +81,60 @@ def check(data: bytes, *, name: str = "image") -> ImageHeader:
 
 
 def decode(data: bytes, *, name: str = "image") -> np.ndarray:
-    """Pixels of a JPEG, PNG, BMP or TIFF (first page).
+    """Decode a JPEG, PNG, BMP or TIFF (first page) to RGB pixels.
 
     Parameters
     ----------
     data : bytes
-        The whole file. Its format is found from its content.
+        The whole file. Its format is recognised by its content.
     name : str
-        What to call it in messages.
+        Name of the file in error messages.
 
     Returns
     -------
     ndarray, uint8, shape (H, W, 3), C-contiguous
-        RGB, turned as EXIF asks. Grey is repeated in the three channels, transparent parts lie on white, CMYK
-        is converted without a colour profile. 16-bit samples are divided by the range of the smallest of 8,
-        10, 12, 14 and 16 bits that holds the image's maximum, since cameras store 12 bits in 16.
-        Floating-point samples must lie between 0 and 1.
+        RGB, rotated as EXIF specifies. Grey is repeated in the three channels, transparency is blended with white, and
+        CMYK is converted without a colour profile. 16-bit samples are divided by the range of the smallest of 8, 10,
+        12, 14 and 16 bits that contains the image's maximum, because cameras store 12 bits in 16. Floating-point
+        samples must be between 0 and 1.
 
     Raises
     ------
     ImageError
-        Kind ``empty``, ``not-an-image``, ``truncated``, ``too-large`` (more than `MAX_PIXELS`; told from the
-        header, before anything is decoded) or ``unreadable``.
+        Kind ``empty``, ``not-an-image``, ``truncated``, ``too-large`` (more than `MAX_PIXELS`; checked in the header
+        before decoding) or ``unreadable``.
     """
     header = check_structure(data, name=name)
     try:
         pixels = _decode_tiff(data) if header.format == "TIFF" else _decode_plain(data, header.format)
-        pixels = np.ascontiguousarray(_turned(pixels, header.orientation))
+        pixels = np.ascontiguousarray(_upright(pixels, header.orientation))
         if pixels.shape != (header.height, header.width, 3):
-            raise ValueError("it is not of the size that its header says")
+            raise ValueError("its size differs from the one in its header")
     except (ValueError, MemoryError, cv2.error) as error:
-        reason = error if isinstance(error, ValueError) else "the decoder gave up"
+        reason = error if isinstance(error, ValueError) else "the decoder failed"
         raise _undecodable(name, reason) from error
     return pixels
 
 
 def decode_small(data: bytes, *, side: int, name: str = "image") -> np.ndarray:
-    """Pixels for a thumbnail: a JPEG that is much larger is shrunk while it is decoded, in a fraction of the time.
+    """Decode an image at a reduced size, such as for a thumbnail.
+
+    A JPEG that is much larger is shrunk while it is decoded, which takes a fraction of the time.
 
     Parameters
     ----------
+    data : bytes
+        The whole file.
     side : int
-        The longer side keeps at least so many pixels, where it has them; up to twice as many for a JPEG.
-    data, name
-        As for `decode`.
+        Pixels that the longer side has at least, unless the image is smaller. A JPEG is shrunk by the largest of the
+        factors 2, 4 and 8 that leaves so many; images of other formats keep their size.
+    name : str
+        Name of the file in error messages.
 
     Returns
     -------
     ndarray, uint8, shape (H, W, 3), C-contiguous
-        As from `decode`; a JPEG's H and W are those of the image divided by 1, 2, 4 or 8 and rounded up.
+        As from `decode`. H and W of a JPEG are those of the image divided by 1, 2, 4 or 8 and rounded up.
 
     Raises
     ------
@@ -135,14 +148,18 @@ def decode_small(data: bytes, *, side: int, name: str = "image") -> np.ndarray:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
     except (MemoryError, cv2.error) as error:
-        raise _undecodable(name, "the decoder gave up") from error
+        raise _undecodable(name, "the decoder failed") from error
     if pixels is None:
         raise _undecodable(name, "its content is damaged")
-    return np.ascontiguousarray(_turned(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), header.orientation))
+    return np.ascontiguousarray(_upright(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), header.orientation))
 
 
 def read(path: Path) -> np.ndarray:
-    """Pixels of an image file.
+    """Read an image file.
+
+    Parameters
+    ----------
+    path : Path
 
     Returns
     -------
@@ -152,8 +169,7 @@ def read(path: Path) -> np.ndarray:
     Raises
     ------
     ImageError
-        As from `decode`; kind ``missing`` where there is no such file, ``no-permission`` where it may not be
-        read.
+        As from `decode`; kind ``missing`` if the file does not exist, ``no-permission`` if it may not be read.
     """
     try:
         data = path.read_bytes()
@@ -172,7 +188,7 @@ def _undecodable(name: str, reason: object) -> ImageError:
 
 
 def _decode_plain(data: bytes, kind: str) -> np.ndarray:
-    """JPEG, PNG or BMP to RGB uint8 (H, W, 3), not turned."""
+    """Decode a JPEG, PNG or BMP to RGB uint8 (H, W, 3), in the orientation of the file."""
     alpha = (kind == "PNG" and png_has_alpha(data)) or (kind == "BMP" and bmp_has_alpha(data))
     deep = kind == "PNG" and png_depth(data) == 16
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if alpha or deep else _COLOR)
@@ -181,7 +197,7 @@ def _decode_plain(data: bytes, kind: str) -> np.ndarray:
     if not (alpha or deep):
         return pixels
     if pixels.ndim == 2:
-        key = png_transparent_grey(data) if alpha else None  # the one transparency that OpenCV leaves out
+        key = png_transparent_grey(data) if alpha else None  # the only kind of transparency that OpenCV ignores
         grey = _grey(_eight_bits(pixels))
         return grey if key is None else np.where((pixels == key)[..., None], np.uint8(255), grey)
     rgb = _eight_bits(pixels[..., 2::-1])
@@ -189,20 +205,20 @@ def _decode_plain(data: bytes, kind: str) -> np.ndarray:
 
 
 def _decode_tiff(data: bytes) -> np.ndarray:
-    """The first page of a TIFF to RGB uint8 (H, W, 3), not turned."""
+    """Decode the first page of a TIFF to RGB uint8 (H, W, 3), in the orientation of the file."""
     page = tiff_page(data)
     _check_tiff(page)
     if page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _COLOR)  # tifffile leaves these as they are
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _COLOR)  # tifffile does not convert these to RGB
         if pixels is None:
-            raise ValueError("its colours are stored in an unusual way")
+            raise ValueError("its colours are stored in an unsupported way")
         return pixels
     try:
         samples = page.asarray(maxworkers=1)
     except Exception as error:
-        # Every codec has errors of its own, and they all mean this.
-        raise ValueError(f"its content is damaged, or packed in an unusual way ({error})") from error
-    if page.axes == "SYX":  # planes one after the other
+        # each codec raises errors of its own
+        raise ValueError(f"its content is damaged, or compressed in an unsupported way ({error})") from error
+    if page.axes == "SYX":  # one plane after the other
         samples = np.moveaxis(samples, 0, -1)
     return _tiff_colours(samples.reshape(page.imagelength, page.imagewidth, -1), page)
 
@@ -217,7 +233,7 @@ def _check_tiff(page: TiffPage) -> None:
 
 
 def _tiff_colours(samples: np.ndarray, page: TiffPage) -> np.ndarray:
-    """Samples (H, W, S) of any depth to RGB uint8 (H, W, 3), by what the tags say the samples mean."""
+    """Convert samples (H, W, S) of any depth to RGB uint8 (H, W, 3), as the tags define them."""
     meaning, count = page.photometric, samples.shape[2]
     if meaning == PHOTOMETRIC.PALETTE:
         if page.colormap is None:
@@ -225,7 +241,7 @@ def _tiff_colours(samples: np.ndarray, page: TiffPage) -> np.ndarray:
         return _palette(samples[..., 0], page.colormap)
     colours = 4 if meaning == PHOTOMETRIC.SEPARATED else 3 if count >= 3 else 1
     if count < colours or meaning not in _COLOURED:
-        raise ValueError(f"its {count} channels are stored in an unusual way")
+        raise ValueError(f"its colours are stored in an unsupported way ({count} per pixel)")
     values = _eight_bits(samples[..., :colours], bits=page.bitspersample)
     if meaning == PHOTOMETRIC.SEPARATED:
         rgb = _cmyk(values)
@@ -233,7 +249,7 @@ def _tiff_colours(samples: np.ndarray, page: TiffPage) -> np.ndarray:
         rgb = _grey(values[..., 0]) if colours == 1 else values
         rgb = 255 - rgb if meaning == PHOTOMETRIC.MINISWHITE else rgb
     extra = page.extrasamples[0] if page.extrasamples and count > colours else 0
-    if extra not in (1, 2):  # a further channel that is not said to be alpha is left out
+    if extra not in (1, 2):  # an extra channel that is not declared as alpha is ignored
         return rgb
     alpha = _eight_bits(samples[..., colours], bits=page.bitspersample)
     return _on_white(rgb, alpha, premultiplied=extra == 1)
@@ -249,7 +265,7 @@ _COLOURED = (
 
 
 def _eight_bits(samples: np.ndarray, *, bits: int = 8) -> np.ndarray:
-    """Samples of any type to uint8 over the whole range; `bits` counts where several share a byte."""
+    """Scale samples of any type to uint8, 0 to 255; `bits` is the depth of samples of less than a byte."""
     if samples.dtype == np.bool_:
         return samples.astype(np.uint8) * 255
     if samples.dtype == np.uint8:
@@ -262,7 +278,7 @@ def _eight_bits(samples: np.ndarray, *, bits: int = 8) -> np.ndarray:
         return cv2.convertScaleAbs(np.ascontiguousarray(samples, np.uint16), alpha=255 / (2**depth - 1)).reshape(
             samples.shape
         )
-    raise ValueError(f"its samples run from {floor:g} to {peak:g} as {samples.dtype}, which is no colour range")
+    raise ValueError(f"its samples are from {floor:g} to {peak:g} as {samples.dtype}, which is not a colour range")
 
 
 def _grey(values: np.ndarray) -> np.ndarray:
@@ -270,7 +286,7 @@ def _grey(values: np.ndarray) -> np.ndarray:
 
 
 def _palette(indices: np.ndarray, colormap: np.ndarray) -> np.ndarray:
-    # Colours are stored in 16 bits (3, N); some old writers fill only the lower 8.
+    # colours are stored in 16 bits (3, N); some old programs fill only the lower 8
     table = (colormap >> 8 if colormap.max() > 255 else colormap).astype(np.uint8).T
     if indices.max() >= len(table):
         raise ValueError("its palette is too short")
@@ -289,8 +305,8 @@ def _on_white(rgb: np.ndarray, alpha: np.ndarray, *, premultiplied: bool = False
     return ((rgb * cover + 255 * (255 - cover) + 127) // 255).astype(np.uint8)
 
 
-def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo an EXIF orientation (1 to 8)."""
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Rotate and mirror pixels as an EXIF orientation (1 to 8) specifies."""
     if orientation in (5, 6, 7, 8):
         pixels = cv2.transpose(pixels)
     flips = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}

@@ -1,4 +1,7 @@
-"""A recipe: how a decoded image becomes what a network sees. There is no other way in."""
+"""Preprocessing recipes: the steps from a decoded image to the input of a network.
+
+All images pass through this module on their way to a network: in training, in classification and in exported bundles.
+"""
 
 import hashlib
 import json
@@ -14,10 +17,10 @@ from cfu_core.imaging.contrast import adjust_gamma, clahe, equalise, stretch
 from cfu_core.imaging.cropping import Box, crop_to, locate_colony, square_around
 from cfu_core.settings import declare, validate
 
-VERSION = 2  # raised whenever the same recipe would give other pixels: old caches are then not used
+VERSION = 2  # increase it whenever the same recipe gives other pixels, so that old caches are not used
 
-#: Settings that count only while a step is on: (step, what it must be) by setting.
-_BELONGS = {
+#: The step and its value with which a setting has an effect, by setting.
+_EFFECTIVE_WITH = {
     "margin": ("crop", True),
     "clip_limit": ("contrast", "clahe"),
     "tiles": ("contrast", "clahe"),
@@ -27,52 +30,54 @@ _BELONGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Background, colour, crop, contrast, resize, in this order; frozen, validated, JSON both ways.
+    """Preprocessing steps and their settings: background, colour, crop, contrast and resize, in this order.
 
-    Light and colour are judged on the whole frame, which shows enough background. The contrast depends on scale, so
-    it works on the crop at its full size, before the resize.
-
-    Parameters
+    Attributes
     ----------
     background : {"none", "flatten"}
-        ``flatten`` evens out the light of the whole frame.
+        ``flatten`` corrects uneven illumination of the whole frame.
     colour : {"none", "neutral", "stain"}
-        ``neutral`` makes the background grey, ``stain`` brings stains to one strength.
+        ``neutral`` makes the background grey, ``stain`` scales each stain to a fixed strength.
     crop : bool
-        Cut a square around the colony; the whole image where none is found.
-    margin : float
-        Room around the colony on each side, as a fraction of its longer side.
+        Crop to a square around the colony. An image in which no colony is found is not cropped.
+    margin : float (0 to 1)
+        Added around the colony on each side, as a fraction of its longer side.
     contrast : {"none", "clahe", "equalise", "stretch", "gamma"}
-        What is done to the lightness.
+        How the lightness is changed. ``clahe`` is contrast-limited adaptive histogram equalisation.
     clip_limit : float
-        Of CLAHE, in OpenCV's meaning.
+        Of CLAHE, as OpenCV defines it.
     tiles : int
         Of CLAHE, along each side.
     gamma : float
-        Of gamma correction.
+        Exponent of gamma correction.
     size : int
-        Side of the square that the network sees, in pixels. A frame that is not square is squeezed,
-        as the common resize of the field does.
+        Side of the square input of the network, in pixels. An image that is not square is resized without preserving
+        its aspect ratio, as is usual for image classification.
+
+    Notes
+    -----
+    Illumination and colour are estimated on the whole frame, which shows enough background. Contrast enhancement
+    depends on scale, so it is applied to the crop at its full size, before the resize.
     """
 
     background: str = declare(
         "none",
         "Background",
-        "Uneven light can be evened out: the image is divided by its smooth background.",
+        "Uneven illumination can be corrected: the image is divided by its smooth background.",
         choices=("none", "flatten"),
     )
     colour: str = declare(
         "none",
         "Colour",
-        "Pictures taken on different days differ in tint. Neutral makes the empty background grey; stain brings "
-        "haematoxylin, eosin and DAB to one strength.",
+        "Images taken on different days differ in tint. Neutral makes the empty background grey; stain scales "
+        "haematoxylin, eosin and DAB to fixed strengths.",
         choices=("none", "neutral", "stain"),
     )
     crop: bool = False
     margin: float = declare(
         0.05,
         "Margin",
-        "Room left around the colony, as a share of its longer side. The paper calls it a thin margin.",
+        "Space around the colony on each side, as a share of its longer side. The paper calls it a thin margin.",
         minimum=0.0,
         maximum=1.0,
         step=0.01,
@@ -80,14 +85,14 @@ class Recipe:
     contrast: str = declare(
         "none",
         "Contrast",
-        "What is done to the lightness; hues stay. CLAHE is the paper's; the others are for comparison.",
+        "How the lightness is changed; hues are preserved. The paper uses CLAHE; the others are for comparison.",
         choices=("none", "clahe", "equalise", "stretch", "gamma"),
     )
     clip_limit: float = declare(
         2.0,
         "Clip limit",
-        "How far CLAHE may amplify contrast: the highest bin of a tile's histogram as a multiple of the mean "
-        "bin (OpenCV's meaning). Small values change little; large values also amplify noise.",
+        "How much CLAHE may amplify contrast: the highest bin of a tile's histogram as a multiple of the mean "
+        "bin (OpenCV's definition). Small values change little; large values also amplify noise.",
         minimum=0.1,
         maximum=40.0,
         step=0.1,
@@ -95,7 +100,7 @@ class Recipe:
     tiles: int = declare(
         8,
         "Tiles per side",
-        "CLAHE equalises each tile of a grid by itself. More tiles: more local, and more noise.",
+        "CLAHE equalises each tile of a grid separately. More tiles increase local contrast, and noise.",
         minimum=1,
         maximum=64,
         step=1,
@@ -117,12 +122,12 @@ class Recipe:
 
     @classmethod
     def original(cls, size: int = 224) -> "Recipe":
-        """The paper's plain images: resize only."""
+        """Return the recipe of the paper's original images: resize only."""
         return cls(size=size)
 
     @classmethod
     def preprocessed(cls, size: int = 224, *, clip_limit: float = 2.0, tiles: int = 8) -> "Recipe":
-        """The paper's preprocessed images: cropped to the colony with a thin margin, then CLAHE."""
+        """Return the recipe of the paper's preprocessed images: crop to the colony with a thin margin, then CLAHE."""
         return cls(crop=True, contrast="clahe", clip_limit=clip_limit, tiles=tiles, size=size)
 
     @property
@@ -137,7 +142,7 @@ class Recipe:
 
     @property
     def steps(self) -> list[str]:
-        """The steps in words and in their order, for people."""
+        """Text that describes each step, in order."""
         words = {
             ("background", "flatten"): "even out the light",
             ("colour", "neutral"): "neutral background",
@@ -153,52 +158,68 @@ class Recipe:
 
     @property
     def summary(self) -> str:
-        """The steps in one line."""
+        """One line of text that describes all steps."""
         return " → ".join(self.steps)
 
     def at(self, size: int) -> "Recipe":
-        """The same steps for a network with another input size."""
+        """Return the same steps for another input size of the network, in pixels."""
         return replace(self, size=size)
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that key every cache; settings of a step that is off do not count."""
+        """Key of the caches: twelve hexadecimal digits, from the version and all settings that have an effect."""
         effective = asdict(self)
-        for name, (step, needed) in _BELONGS.items():
+        for name, (step, needed) in _EFFECTIVE_WITH.items():
             if effective[step] != needed:
                 del effective[name]
         text = json.dumps({"version": VERSION, **effective}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
+        """Return the fields as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "Recipe":
-        """The recipe that `to_dict` described.
+        """Create a recipe from the result of `to_dict`.
+
+        Parameters
+        ----------
+        value : dict
+            Also in the form of earlier versions, with the field ``clahe``.
+
+        Returns
+        -------
+        Recipe
 
         Raises
         ------
         RecipeError
-            A field is unknown or out of bounds.
+            A field is unknown, or its value is not allowed.
         """
-        if "clahe" in value:  # as recipes were written before CLAHE had rivals
+        if "clahe" in value:  # written before CLAHE was one of several methods
             value = {**value, "contrast": "clahe" if value["clahe"] else "none"}
             del value["clahe"]
         unknown = set(value) - {f.name for f in fields(cls)}
         if unknown:
             raise RecipeError(
                 f"The recipe has unknown settings: {', '.join(sorted(unknown))}.",
-                f"Known are: {', '.join(f.name for f in fields(cls))}.",
+                f"The known settings are: {', '.join(f.name for f in fields(cls))}.",
             )
         return cls(**value)
 
 
 class Enhanced(NamedTuple):
-    """An image after all steps but the resize.
+    """An image after all steps except the resize.
 
-    `colony` is the box that was given or found, None where none was looked for or found; `frame` is what was cut.
+    Attributes
+    ----------
+    image : ndarray of uint8, shape (h, w, 3)
+        RGB.
+    colony : Box or None
+        The box that was given or detected. None without a crop, or if no colony was detected.
+    frame : Box
+        The part of the input to which the image was cropped.
     """
 
     image: np.ndarray
@@ -207,7 +228,7 @@ class Enhanced(NamedTuple):
 
 
 def enhance(image: np.ndarray, recipe: Recipe, box: Box | None = None) -> Enhanced:
-    """All steps but the resize, at the image's own scale.
+    """Apply all steps except the resize.
 
     Parameters
     ----------
@@ -215,17 +236,16 @@ def enhance(image: np.ndarray, recipe: Recipe, box: Box | None = None) -> Enhanc
         RGB.
     recipe : Recipe
     box : Box, optional
-        The colony, where a person or a manifest marked it; then nothing is searched.
+        The colony, if a user or a manifest has marked it. Otherwise it is detected.
 
     Returns
     -------
     Enhanced
-        With an RGB image of uint8.
 
     Raises
     ------
     RecipeError
-        The image is smaller than the grid of tiles.
+        The image has fewer pixels along a side than CLAHE has tiles.
     """
     frame = Box(0, 0, image.shape[1], image.shape[0])
     colony = None
@@ -242,7 +262,7 @@ def enhance(image: np.ndarray, recipe: Recipe, box: Box | None = None) -> Enhanc
 
 
 def adjust_contrast(image: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """The recipe's step of contrast alone; the last of `enhance`.
+    """Apply only the contrast step, the last one of `enhance`.
 
     Parameters
     ----------
@@ -257,7 +277,7 @@ def adjust_contrast(image: np.ndarray, recipe: Recipe) -> np.ndarray:
     Raises
     ------
     RecipeError
-        The image is smaller than the grid of tiles.
+        The image has fewer pixels along a side than CLAHE has tiles.
     """
     if recipe.contrast == "clahe":
         return clahe(image, clip_limit=recipe.clip_limit, tiles=recipe.tiles)
@@ -274,24 +294,41 @@ def _located(image: np.ndarray) -> Box | None:
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
-    """`image` as a square of `size` pixels; areas are averaged when it shrinks."""
+    """Resize an image to a square, by averaging areas if it shrinks and by bilinear interpolation otherwise.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+    size : int
+        In pixels.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size, size, 3)
+    """
     shrinks = size < min(image.shape[:2])
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def apply(recipe: Recipe, image: np.ndarray, box: Box | None = None) -> np.ndarray:
-    """What the network sees.
+    """Preprocess an image for a network.
 
     Parameters
     ----------
     recipe : Recipe
     image : ndarray of uint8, shape (H, W, 3)
-        RGB, as `cfu_core.imaging.reading` gives it.
+        RGB, as `cfu_core.imaging.reading` decodes it.
     box : Box, optional
-        The colony, where it was marked.
+        The colony, if it has been marked. Otherwise it is detected.
 
     Returns
     -------
     ndarray of uint8, shape (recipe.size, recipe.size, 3)
+        RGB.
+
+    Raises
+    ------
+    RecipeError
+        The image has fewer pixels along a side than CLAHE has tiles.
     """
     return resize(enhance(image, recipe, box).image, recipe.size)

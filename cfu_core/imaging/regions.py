@@ -1,47 +1,58 @@
-"""Connected regions of a map: which of them looks most like the one thing that was photographed."""
+"""Selection of the connected region of a saliency map that is most likely the photographed object."""
 
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-THRESHOLDS = (0.12, 0.18, 0.26, 0.36, 0.48, 0.62)  # of the strongest place
-CANDIDATES = 3  # regions looked at for each threshold, the heaviest first
-MIN_AREA, MAX_AREA = 0.002, 0.8  # share of the frame that a region covers
-REST_QUANTILE = 0.95  # of the levels outside a region: what it has to stand out from
-SIZE_EXPONENT = 0.6  # how much a larger region counts for more
+THRESHOLDS = (0.12, 0.18, 0.26, 0.36, 0.48, 0.62)  # relative to the maximum of the map
+CANDIDATES = 3  # regions examined at each threshold: those of the largest mass
+MIN_AREA, MAX_AREA = 0.002, 0.8  # share of the frame
+REST_QUANTILE = 0.95  # of the levels outside a region, which its mean must exceed
+SIZE_EXPONENT = 0.6  # weight of the area in the score
 
 
 class Region(NamedTuple):
-    """A connected region above a threshold."""
+    """A connected region above a threshold.
+
+    Attributes
+    ----------
+    score : float
+        Contrast to the rest of the frame, times a power of the area, times compactness; lower if the border of the
+        frame cuts the region.
+    labels : ndarray of int32, shape (h, w)
+        `number` inside the region.
+    number : int
+        Label of the region.
+    cut : float
+        Length of the border of the frame inside the region, divided by the square root of the region's area.
+    competition : float (0 to 1)
+        Largest mass (sum of levels) of another region above the same threshold, divided by the region's own mass.
+    """
 
     score: float
-    """Its lead over the rest of the frame, times its size, times how compact and whole it is."""
     labels: np.ndarray
-    """(h, w) int32: `number` where the region is."""
     number: int
     cut: float
-    """Length of the frame's border inside the region, over the square root of its area."""
     competition: float
-    """The mass of the heaviest other region above the same threshold, over its own; at most 1."""
 
     def mask(self) -> np.ndarray:
-        """Where the region is, (h, w) bool."""
+        """Return the pixels of the region, (h, w) bool."""
         return self.labels == self.number
 
 
 def best_region(levels: np.ndarray) -> Region | None:
-    """The region that most looks like the one thing that was photographed, over all thresholds.
+    """Find the region of the highest score, over all thresholds.
 
     Parameters
     ----------
     levels : ndarray of uint8, shape (h, w)
-        0 is background, 255 is the strongest place.
+        Saliency; 0 is background, 255 the maximum.
 
     Returns
     -------
     Region or None
-        None where every region is too small, covers nearly everything, or is no stronger than the rest of the frame.
+        None if every region is too small, covers almost the whole frame, or has no contrast to the rest.
     """
     histogram = np.bincount(levels.ravel(), minlength=256)
     best = None
@@ -49,7 +60,7 @@ def best_region(levels: np.ndarray) -> Region | None:
         mask = cv2.threshold(levels, 255 * threshold, 1, cv2.THRESH_BINARY)[1]
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
         masses = np.bincount(labels.ravel(), weights=levels.ravel(), minlength=count)
-        masses[0] = 0  # what lies below the threshold
+        masses[0] = 0  # pixels below the threshold
         heaviest = [int(number) for number in np.argsort(-masses)[: CANDIDATES + 1] if number > 0]
         for number in heaviest[:CANDIDATES]:
             if not MIN_AREA * levels.size <= stats[number, cv2.CC_STAT_AREA] <= MAX_AREA * levels.size:
@@ -64,7 +75,7 @@ def best_region(levels: np.ndarray) -> Region | None:
 def _score(
     levels: np.ndarray, histogram: np.ndarray, labels: np.ndarray, number: int, stats: np.ndarray
 ) -> tuple[float, float]:
-    """Score and cut of a region."""
+    """`Region.score` and `Region.cut` of a region."""
     left, top, width, height, area = (int(value) for value in stats)
     window = np.s_[top : top + height, left : left + width]
     mask = labels[window] == number

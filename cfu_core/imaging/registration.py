@@ -134,8 +134,8 @@ def frame_corners(warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Returns
     -------
-    first, last : ndarray of float, shape (2,)
-        (x, y), in coordinates from 0 to 1 within the scene.
+    tuple of ndarray of float, shape (2,)
+        First and last corner as (x, y), in coordinates from 0 to 1 within the scene.
     """
     middle = (warp @ [0.5, 0.5, 1])[:2]
     half = np.diag(warp)[:2] / 2

@@ -1,9 +1,9 @@
-"""What stands out in a picture: departure from the smooth background in colour, and texture.
+"""Saliency maps: difference of each pixel from the smooth background in colour, and texture.
 
 References
 ----------
 I. S. Reed, X. Yu, "Adaptive multiple-band CFAR detection of an optical pattern with unknown spectral distribution",
-IEEE Transactions on Acoustics, Speech and Signal Processing 38 (1990), 1760-1770: how unusual a colour is.
+IEEE Transactions on Acoustics, Speech and Signal Processing 38 (1990), 1760-1770.
 """
 
 from typing import NamedTuple
@@ -13,38 +13,44 @@ import numpy as np
 
 from cfu_core.imaging.background import background_surface
 
-COARSE_SIGMA = 1 / 96  # of the longer side: joins the cells of a colony
-FINE_SIGMA = 1.0  # pixels: leaves cells apart
-COMMON_SHARE = 0.95  # of the pixels that depart least: their colours count as usual
-MIN_SPREAD = 3.0  # grey levels by which usual colours vary at least
+COARSE_SIGMA = 1 / 96  # of the longer side: merges the cells of a colony
+FINE_SIGMA = 1.0  # pixels: keeps cells separate
+COMMON_SHARE = 0.95  # of the pixels: those nearest to the background define the usual colours
+MIN_SPREAD = 3.0  # grey levels: smallest standard deviation of the usual colours
 
 
 class Saliency(NamedTuple):
-    """Two maps of float32 in grey levels, 0 where nothing stands out."""
+    """Saliency of an image at two scales, in grey levels; 0 for background.
+
+    Attributes
+    ----------
+    coarse : ndarray of float32, shape (round(h / 2), round(w / 2))
+        Saliency of the surroundings of each pixel, from which the colony is detected.
+    fine : ndarray of float32, shape (h, w)
+        Saliency of each pixel, lower for colours that are frequent in this image. It determines the edge of the colony.
+    """
 
     coarse: np.ndarray
-    """How much stands out around a pixel; finds the colony. Half the image's size, (h / 2, w / 2) rounded."""
     fine: np.ndarray
-    """How unusual the pixel itself is in this image; finds the colony's edge. (h, w)."""
 
 
 def saliency(image: np.ndarray) -> Saliency:
-    """How far each pixel departs from the background.
+    """Compute how much each pixel differs from the background.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (h, w, 3)
-        RGB, already small: the time it takes grows with the number of pixels.
+        RGB at a reduced size; the time grows with the number of pixels.
 
     Returns
     -------
     Saliency
     """
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
-    departure = lab - background_surface(lab)
+    difference = lab - background_surface(lab)
     lightness = cv2.extractChannel(lab, 0)
-    length = _length(departure)
-    fine = cv2.GaussianBlur(_unusual(departure, length), (0, 0), FINE_SIGMA)
+    length = _length(difference)
+    fine = cv2.GaussianBlur(_unusual(difference, length), (0, 0), FINE_SIGMA)
     fine += _texture(lightness, lightness * lightness, FINE_SIGMA)
     sigma = COARSE_SIGMA * max(image.shape[:2]) / 2
     coarse = _halved(length) + _texture(_halved(lightness), _halved(lightness * lightness), sigma)
@@ -56,20 +62,20 @@ def _halved(values: np.ndarray) -> np.ndarray:
     return cv2.resize(values, size, interpolation=cv2.INTER_AREA)
 
 
-def _length(departure: np.ndarray) -> np.ndarray:
-    return cv2.sqrt(cv2.transform(departure * departure, np.ones((1, 3), np.float32)))
+def _length(difference: np.ndarray) -> np.ndarray:
+    return cv2.sqrt(cv2.transform(difference * difference, np.ones((1, 3), np.float32)))
 
 
 def _texture(lightness: np.ndarray, square: np.ndarray, sigma: float) -> np.ndarray:
-    """Standard deviation around each pixel, from the lightness and its square."""
+    """Local standard deviation, from the lightness and its square."""
     mean = cv2.GaussianBlur(lightness, (0, 0), sigma)
     return np.sqrt(np.maximum(cv2.GaussianBlur(square, (0, 0), sigma) - mean * mean, 0))
 
 
-def _unusual(departure: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """Mahalanobis length of the departure: red blood cells all around make their own colour count for less."""
-    sample, lengths = departure[::3, ::3], length[::3, ::3]
+def _unusual(difference: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Mahalanobis length of the difference (Reed and Yu, 1990), low for the colour of ubiquitous red blood cells."""
+    sample, lengths = difference[::3, ::3], length[::3, ::3]
     common = sample[lengths <= np.quantile(lengths, COMMON_SHARE)]
     spread = common.T @ common / len(common) + MIN_SPREAD**2 * np.eye(3, dtype=np.float32)
     whiten = np.linalg.cholesky(np.linalg.inv(spread)).T * MIN_SPREAD
-    return _length(cv2.transform(departure, whiten.astype(np.float32)))
+    return _length(cv2.transform(difference, whiten.astype(np.float32)))

@@ -1,31 +1,32 @@
-"""A short vector that an image shares with its copies, however they are turned, mirrored, scaled or cropped.
+"""Image signatures: short vectors that are almost equal for copies that are rotated, mirrored, scaled or cropped.
 
-The most conspicuous blobs of an image (a cell, a colony, a speck) stay where they are in the scene when the frame
-changes. Each is described by the colours on rings around it, and each ring by its mean and by how strongly it varies
-once, twice and three times around: neither turning nor mirroring changes that. A last description, of the rings around
-the middle of the frame, serves images without blobs.
+The strongest blobs of an image (a cell, a colony, a speck) keep their position in the scene when the frame changes.
+Each blob is described by the colours on rings around it. Each ring is described by its mean and by the magnitudes of
+the first Fourier components along it, which are invariant to rotation and mirroring. A further description, of rings
+around the centre of the frame, serves images without blobs.
 
 References
 ----------
-T. Lindeberg, "Feature detection with automatic scale selection", Int. J. Computer Vision 30 (1998), 79-116.
+T. Lindeberg, "Feature detection with automatic scale selection", International Journal of Computer Vision 30 (1998),
+79-116.
 """
 
 import cv2
 import numpy as np
 
 BLOBS = 6
-_SIDE = 64  # pixels: images are reduced to an area of 64 x 64
-_NARROWEST, _LONGEST = 8, 256  # pixels; for very long images
-_FINEST, _STEP, _SCALES = 1.5, 2**0.4, 10  # pixels, ratio, number: blobs of 3 to 35 pixels across are found
-_WEAKEST = 0.05  # grey levels; what is weaker comes from rounding
+_SIDE = 64  # pixels: images are resized to an area of 64 x 64
+_MIN_SIDE, _MAX_SIDE = 8, 256  # pixels; limits for very long images
+_FINEST, _STEP, _SCALES = 1.5, 2**0.4, 10  # pixels, ratio, number: blobs with diameters of 3 to 35 pixels
+_MIN_STRENGTH = 0.05  # grey levels; weaker blobs are rounding errors
 _RINGS = np.array([0.3, 0.8, 1.25, 1.7, 2.15, 2.6], np.float32)  # radii, in units of the blob's scale
 _RAYS = 16
-_FRAME_SCALE = 11.5  # pixels: the outermost ring around the middle lies just within the frame
-_SMOOTHING = 0.7  # pixels; takes off the grain
-_MEANS, _LIGHT_WAVES, _COLOUR_WAVES = 3, 3, 2  # numbers kept of each ring
-#: Numbers for one blob; all are 0 where an image has fewer blobs.
-DESCRIPTION_LENGTH = len(_RINGS) * (_MEANS + _LIGHT_WAVES + _COLOUR_WAVES)
-#: Numbers in a signature: the descriptions of the blobs, the strongest first, after that of the frame.
+_FRAME_SCALE = 11.5  # pixels: the outermost ring around the centre is just inside the frame
+_SMOOTHING = 0.7  # pixels; removes grain
+_MEANS, _LIGHT_COMPONENTS, _COLOUR_COMPONENTS = 3, 3, 2  # values per ring
+#: Number of values that describe one blob; all are 0 for missing blobs.
+DESCRIPTION_LENGTH = len(_RINGS) * (_MEANS + _LIGHT_COMPONENTS + _COLOUR_COMPONENTS)
+#: Number of values in a signature: the description of the frame, then those of the blobs in order of strength.
 SIGNATURE_LENGTH = (1 + BLOBS) * DESCRIPTION_LENGTH
 
 # lightness, then red against blue, then green against magenta; in grey levels
@@ -35,51 +36,53 @@ _RING_X, _RING_Y = np.outer(_RINGS, np.cos(_ANGLES)), np.outer(_RINGS, np.sin(_A
 
 
 def signature(image: np.ndarray) -> np.ndarray:
-    """What to compare images by when looking for copies.
+    """Compute the signature of an image.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
-        RGB, of any size; a reduced version of at least 64 pixels a side serves as well.
+        RGB, of any size; a reduced version of at least 64 pixels a side is enough.
 
     Returns
     -------
     ndarray of float32, shape (SIGNATURE_LENGTH,)
-        In grey levels. Copies have some `DESCRIPTION_LENGTH` long part nearly in common, not always at the same place.
+        In grey levels. The signatures of copies have an almost equal part of `DESCRIPTION_LENGTH` values, not always at
+        the same position.
     """
     small = opponent(image, _SIDE)
     blobs = _blobs(np.ascontiguousarray(small[..., 0]))
     height, width = small.shape[:2]
     middle = np.array([[(width - 1) / 2, (height - 1) / 2, _FRAME_SCALE]])
     found = np.zeros((1 + BLOBS, DESCRIPTION_LENGTH), np.float32)
-    found[: 1 + len(blobs)] = _described(cv2.GaussianBlur(small, (0, 0), _SMOOTHING), np.vstack([middle, blobs]))
+    found[: 1 + len(blobs)] = _descriptions(cv2.GaussianBlur(small, (0, 0), _SMOOTHING), np.vstack([middle, blobs]))
     return found.ravel()
 
 
 def opponent(image: np.ndarray, side: float) -> np.ndarray:
-    """`image` as lightness and two opponent colours, brought to an area of `side` x `side` pixels.
+    """Convert an image to lightness and two opponent colours, and resize it to an area of `side` x `side` pixels.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
         RGB.
     side : float
-        Pixels.
+        In pixels.
 
     Returns
     -------
     ndarray of float32, shape (h, w, 3)
-        Grey levels. The proportions are kept, except those of very long images.
+        (R + G + B) / 3, (R - B) / 2 and (2 G - R - B) / 4, in grey levels. The aspect ratio is kept, except that of
+        very long images.
     """
     height, width = image.shape[:2]
     scale = side / np.sqrt(height * width)
-    size = [int(np.clip(round(length * scale), _NARROWEST, _LONGEST)) for length in (width, height)]
+    size = [int(np.clip(round(length * scale), _MIN_SIDE, _MAX_SIDE)) for length in (width, height)]
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return cv2.transform(cv2.resize(image, size, interpolation=method).astype(np.float32), _OPPONENT)
 
 
 def _blobs(grey: np.ndarray) -> np.ndarray:
-    """The strongest blobs, dark or bright, as rows (x, y, scale) in pixels: extrema of differences of Gaussians."""
+    """Find the strongest blobs, extrema of differences of Gaussians, as rows (x, y, scale) in pixels."""
     levels, blurred, done = [], grey, 0.5
     for sigma in _FINEST * _STEP ** np.arange(_SCALES):
         blurred = cv2.GaussianBlur(blurred, (0, 0), float(np.sqrt(sigma**2 - done**2)), borderType=cv2.BORDER_REPLICATE)
@@ -89,7 +92,7 @@ def _blobs(grey: np.ndarray) -> np.ndarray:
     strength = np.abs(change)
     around = np.stack([cv2.dilate(level, np.ones((3, 3), np.uint8)) for level in strength])
     middle, neighbours = strength[1:-1], np.maximum(around[:-2], around[2:])
-    peak = (middle >= around[1:-1]) & (middle > neighbours) & (middle > _WEAKEST)
+    peak = (middle >= around[1:-1]) & (middle > neighbours) & (middle > _MIN_STRENGTH)
     peak[:, [0, -1]] = peak[:, :, [0, -1]] = False
     k, y, x = np.nonzero(peak)
     k += 1
@@ -98,26 +101,26 @@ def _blobs(grey: np.ndarray) -> np.ndarray:
     here = change[k, y, x]
     return np.column_stack(
         [
-            x + _summit(change[k, y, x - 1], here, change[k, y, x + 1]),
-            y + _summit(change[k, y - 1, x], here, change[k, y + 1, x]),
-            _FINEST * _STEP ** (k + 0.5 + _summit(change[k - 1, y, x], here, change[k + 1, y, x])),
+            x + _extremum(change[k, y, x - 1], here, change[k, y, x + 1]),
+            y + _extremum(change[k, y - 1, x], here, change[k, y + 1, x]),
+            _FINEST * _STEP ** (k + 0.5 + _extremum(change[k - 1, y, x], here, change[k + 1, y, x])),
         ]
     )
 
 
-def _summit(before: np.ndarray, here: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Where the parabola through three neighbours has its summit, from -0.5 to 0.5."""
-    bend = before - 2 * here + after
-    return np.clip(np.divide(before - after, 2 * bend, out=np.zeros_like(here), where=bend != 0), -0.5, 0.5)
+def _extremum(before: np.ndarray, here: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Position of the extremum of the parabola through three neighbours, -0.5 to 0.5."""
+    curvature = before - 2 * here + after
+    return np.clip(np.divide(before - after, 2 * curvature, out=np.zeros_like(here), where=curvature != 0), -0.5, 0.5)
 
 
-def _described(small: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _descriptions(small: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Descriptions (P, DESCRIPTION_LENGTH) of the surroundings of points (x, y, scale)."""
     x, y, scale = (points[:, [column], None] for column in range(3))
     across = (x + _RING_X * scale).astype(np.float32).reshape(-1, _RAYS)
     down = (y + _RING_Y * scale).astype(np.float32).reshape(-1, _RAYS)
     rings = cv2.remap(small, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     rings = rings.reshape(len(points), len(_RINGS), _RAYS, 3)
-    waves = np.abs(np.fft.rfft(rings, axis=2)) / _RAYS
-    kept = [rings.mean(axis=2), waves[:, :, 1:4, 0], waves[:, :, 1, 1:]]
+    components = np.abs(np.fft.rfft(rings, axis=2)) / _RAYS
+    kept = [rings.mean(axis=2), components[:, :, 1:4, 0], components[:, :, 1, 1:]]
     return np.concatenate([part.reshape(len(points), -1) for part in kept], axis=1)
