@@ -1,4 +1,4 @@
-"""Findings about copies: identical files, near duplicates, one image under two classes, leaks between partitions."""
+"""Findings about copies: identical files, near duplicates, one image in two classes, leaks between partitions."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,107 +14,113 @@ from cfu_core.wording import plural
 
 
 class _Copies(NamedTuple):
-    """Groups of rows, one after the other; in the order of their first rows."""
+    """Groups of rows, concatenated in the order of their first rows."""
 
     rows: np.ndarray  # (R,)
-    starts: np.ndarray  # (G,): where each group begins in `rows`
+    starts: np.ndarray  # (G,), index in `rows` of the first row of each group
 
     @property
     def group(self) -> np.ndarray:
-        """The number of the group of each of `rows`."""
+        """Index of the group of each of `rows`."""
         return np.repeat(np.arange(len(self.starts)), np.diff(self.starts, append=len(self.rows)))
 
     def mixed(self, codes: np.ndarray) -> "_Copies":
-        """The groups in which not all rows have the same code."""
+        """Return the groups in which not all rows have the same code."""
         if not len(self.rows):
             return self
-        inside = codes[self.rows]
-        mixed = np.minimum.reduceat(inside, self.starts) < np.maximum.reduceat(inside, self.starts)
+        code = codes[self.rows]
+        mixed = np.minimum.reduceat(code, self.starts) < np.maximum.reduceat(code, self.starts)
         kept = mixed[self.group]
         group = self.group[kept]
         return _Copies(self.rows[kept], np.flatnonzero(np.diff(group, prepend=-1)))
 
-    def named(self, paths: np.ndarray) -> Groups:
+    def paths(self, paths: np.ndarray) -> Groups:
+        """Return the groups as paths."""
         names = paths[self.rows].tolist()
         ends = np.append(self.starts[1:], len(names)).tolist()
         return tuple(tuple(names[start:end]) for start, end in zip(self.starts.tolist(), ends, strict=True))
 
 
-def copies(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
-    """What is found about copies.
+def copy_findings(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
+    """Find identical files, near duplicates, copies in several classes and copies in several partitions.
 
     Parameters
     ----------
     images : pandas.DataFrame
-        A dataset's table with the column ``partition``.
+        Table of the dataset with the additional column ``partition``.
     pairs : pandas.DataFrame
-        ``path_a``, ``path_b`` and ``kind``, as in a survey; paths that are not among the images are passed over.
+        Pairs of copies from a survey: ``path_a``, ``path_b`` and ``kind``. Pairs with a path that is not in `images`
+        are ignored.
+
+    Yields
+    ------
+    Finding
     """
     row_of = pd.Series(np.arange(len(images)), index=images["path"])
     ends = np.stack([row_of.reindex(pairs[name]).to_numpy(float) for name in ("path_a", "path_b")], axis=1)
-    here = np.isfinite(ends).all(axis=1)  # a copy of what is excluded is none
+    present = np.isfinite(ends).all(axis=1)  # copies of excluded images do not matter
     digest, label = (pd.factorize(images[name])[0] for name in ("digest", "label"))
     partition = pd.Categorical(images["partition"], categories=PARTITIONS).codes
     paths = images["path"].to_numpy(object)
-    same = _grouped(len(images), _chained(digest))
-    alike = _grouped(len(images), np.vstack([_chained(digest), ends[here].astype(int)]))
-    near, two, leak = alike.mixed(digest), alike.mixed(label), alike.mixed(partition)
-    if len(same.rows):
+    identical = _connected(len(images), _linked(digest))
+    similar = _connected(len(images), np.vstack([_linked(digest), ends[present].astype(int)]))
+    near, two, leak = similar.mixed(digest), similar.mixed(label), similar.mixed(partition)
+    if len(identical.rows):
         yield Finding(
             kind="byte-duplicate",
             title="Identical files",
-            detail=f"{_in_groups(same)} are the same file under several names. They count several times in training "
-            "and in every figure. Keep one of each.",
-            paths=same.named(paths),
+            detail=f"{_in_groups(identical)} are identical files with different names. They count several times in "
+            "training and in every metric. Keep one of each.",
+            paths=identical.paths(paths),
             severity="warning",
-            remedies=(_keep_one(images, same),),
+            remedies=(_keep_one(images, identical),),
         )
     if len(near.rows):
         yield Finding(
             kind="near-duplicate",
             title="Near duplicates",
-            detail=f"{_in_groups(near)} show the same picture{_kinds(pairs['kind'][here])}. They count several times "
-            "in training, and across partitions they make results look too good. Keep one of each, or see to it that "
-            "they lie in one partition.",
-            paths=near.named(paths),
+            detail=f"{_in_groups(near)} show the same picture{_kinds(pairs['kind'][present])}. They count several "
+            "times in training, and in different partitions they bias the results upwards. Keep one of each, or move "
+            "them to one partition.",
+            paths=near.paths(paths),
             severity="warning",
             remedies=(_keep_one(images, near),),
         )
     if len(two.rows):
         yield Finding(
             kind="two-labels",
-            title="The same image under two classes",
-            detail=f"{_in_groups(two)} are copies of each other but carry different classes. At least one of them is "
-            "wrong, and the network is taught both. Look at them and change the class, or exclude them.",
-            paths=two.named(paths),
+            title="The same image in two classes",
+            detail=f"{_in_groups(two)} are copies of each other but have different classes. At least one class is "
+            "wrong, and the network learns both. Look at the images and change the class, or exclude them.",
+            paths=two.paths(paths),
             severity="error",
-            remedies=(exclude(paths[two.rows].tolist(), "the same image under two classes", "Exclude all"),),
+            remedies=(exclude(paths[two.rows].tolist(), "the same image in two classes", "Exclude all"),),
         )
     if len(leak.rows):
         yield Finding(
             kind="leak",
             title="Copies in different partitions (leak)",
-            detail=f"{_in_groups(leak)} are copies of each other and lie in different partitions. What the network "
-            "learned is then tested on itself, and the test accuracy is too high. Move them together, or keep one.",
-            paths=leak.named(paths),
+            detail=f"{_in_groups(leak)} are copies of each other in different partitions. The network is then tested "
+            "on images that it was trained on, and the test accuracy is too high. Move them to one partition, or keep "
+            "one of each.",
+            paths=leak.paths(paths),
             severity="error",
-            remedies=(_together(paths, partition, leak), _keep_one(images, leak)),
+            remedies=(_move_together(paths, partition, leak), _keep_one(images, leak)),
         )
 
 
 def _in_groups(groups: _Copies) -> str:
-    count = len(groups.starts)
-    return f"{plural(len(groups.rows), 'image')} in {count:,} group{'' if count == 1 else 's'}"
+    return f"{plural(len(groups.rows), 'image')} in {plural(len(groups.starts), 'group')}"
 
 
 def _kinds(kinds: pd.Series) -> str:
-    """How the copies differ from each other, the most frequent first."""
+    """List how the copies differ from each other, the most frequent kind first."""
     counts = kinds[kinds != "identical"].value_counts()
-    return ": " + ", ".join(f"{count:,} pairs {kind}" for kind, count in counts.items()) if len(counts) else ""
+    return ": " + ", ".join(f"{plural(count, 'pair')} {kind}" for kind, count in counts.items()) if len(counts) else ""
 
 
 def _keep_one(images: pd.DataFrame, groups: _Copies) -> Remedy:
-    """The largest stays; of equal ones that in training, then the first by path."""
+    """Keep the largest image of each group; of equally large ones, one in training, then the first by path."""
     area = (images["width"] * images["height"]).to_numpy()[groups.rows]
     trained = (images["partition"] == "training").to_numpy()[groups.rows]
     best_first = np.lexsort((groups.rows, ~trained, -area, groups.group))
@@ -124,10 +130,11 @@ def _keep_one(images: pd.DataFrame, groups: _Copies) -> Remedy:
     return exclude(paths.tolist(), "a copy of an image that is kept", "Keep one of each")
 
 
-def _together(paths: np.ndarray, partition: np.ndarray, groups: _Copies) -> Remedy:
-    """All of a group to training where one is in training already, else to where most are."""
-    there = [np.add.reduceat(partition[groups.rows] == code, groups.starts) for code in range(len(PARTITIONS))]
-    training, validation, test = there
+def _move_together(paths: np.ndarray, partition: np.ndarray, groups: _Copies) -> Remedy:
+    """Move each group to training if one of its images is there, else to the partition that holds most of them."""
+    training, validation, test = (
+        np.add.reduceat(partition[groups.rows] == code, groups.starts) for code in range(len(PARTITIONS))
+    )
     target = np.select([training > 0, validation > test], [0, 1], 2)[groups.group]
     moved = target != partition[groups.rows]
     changes = dict(
@@ -136,15 +143,15 @@ def _together(paths: np.ndarray, partition: np.ndarray, groups: _Copies) -> Reme
     return Remedy(label="Move to one partition", kind="partition", changes=changes, why="copies belong together")
 
 
-def _chained(codes: np.ndarray) -> np.ndarray:
-    """Pairs of rows, (P, 2), that tie together all rows of one code."""
+def _linked(codes: np.ndarray) -> np.ndarray:
+    """Return pairs of rows, (P, 2), that connect all rows with the same code."""
     order = np.argsort(codes, kind="stable")
     equal = codes[order][1:] == codes[order][:-1]
     return np.stack([order[:-1][equal], order[1:][equal]], axis=1)
 
 
-def _grouped(size: int, pairs: np.ndarray) -> _Copies:
-    """Rows that hang together by pairs, directly or in a chain; rows without a pair are left out."""
+def _connected(size: int, pairs: np.ndarray) -> _Copies:
+    """Return the connected components of rows linked by pairs; rows without a pair are left out."""
     links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(size, size))
     component = connected_components(links, directed=False)[1]
     _, first, number = np.unique(component, return_index=True, return_counts=True)

@@ -1,7 +1,8 @@
-"""Which images of a dataset to look at: one filter for everything, in URL parameters and under a name.
+"""Filter the images of a dataset; filters are stored in URL parameters and, with a name, in the dataset's folder.
 
-The table that is filtered has one row an image: ``path``, ``label``, ``group``, ``partition``, the measures, the place
-on the map (``map_x``, ``map_y``) and ``findings`` (the kinds of findings, joined by blanks).
+A filter applies to the table of `cfu_core.dataset.audit.image_table`, which has one row per image: ``path``, ``label``,
+``group``, ``partition``, the measures, the position on the map (``map_x``, ``map_y``) and ``findings`` (the kinds of
+findings, each between blanks).
 """
 
 import math
@@ -14,30 +15,33 @@ import pandas as pd
 
 from cfu_core.dataset.catalog import dataset_folder
 from cfu_core.errors import DatasetError
+from cfu_core.settings import validate_name
 from cfu_core.storage import read_json, write_json
+from cfu_core.wording import plural
 
-LONGEST_LASSO = 60  # corners; a hand draws hundreds, and a URL is to stay short
-LONGEST_NAME = 60  # characters
+LONGEST_LASSO = 60  # vertices; a drawn outline has hundreds, and a URL should be short
 _LISTS = {"classes": "class", "partitions": "partition", "groups": "group", "findings": "problem"}
-_RANGE = "in."  # a range of a measure stands in the URL as in.brightness=20~80
+_RANGE = "in."  # prefix of a range of a measure in the URL: in.brightness=20~80
 
 Polygon = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """What an image must be like. Empty fields ask for nothing.
+    """Conditions that an image must meet. Empty fields are no condition.
 
-    Parameters
+    Attributes
     ----------
-    classes, partitions, groups, findings : tuple of str
-        Any of these.
+    classes, partitions, groups : tuple of str
+        Accepted values.
+    findings : tuple of str
+        Kinds of findings of the audit, of which the image must have at least one.
     name : str
-        Part of the path, in any case of letters.
+        Part of the path, ignoring case.
     ranges : Mapping of str to (float, float)
-        Lowest and highest value of a measure, both included. An image that was not measured falls out.
-    lasso : tuple of (x, y)
-        Corners of a polygon on the map.
+        Lowest and highest value of a measure, both included. Images that are not measured do not pass.
+    lasso : tuple of (float, float)
+        Vertices (x, y) of a polygon on the map.
     """
 
     classes: tuple[str, ...] = ()
@@ -49,25 +53,25 @@ class Filter:
     lasso: Polygon = ()
 
     def __bool__(self) -> bool:
-        """Whether it asks for anything."""
+        """Return whether there is any condition."""
         return self != Filter()
 
     def changed(self, **fields: Any) -> Self:
-        """The same with other fields."""
+        """Return a copy with other values of some fields."""
         return replace(self, **fields)
 
     def with_range(self, measure: str, limits: tuple[float, float] | None) -> Self:
-        """The same with another range of a measure; None takes it away."""
-        others = {name: kept for name, kept in self.ranges.items() if name != measure}
+        """Return a copy with another range of a measure; None removes the range."""
+        others = {name: other for name, other in self.ranges.items() if name != measure}
         return self.changed(ranges=others | ({measure: limits} if limits else {}))
 
     def mask(self, table: pd.DataFrame) -> np.ndarray:
-        """Which rows pass.
+        """Return which rows of a table pass.
 
         Parameters
         ----------
-        table : DataFrame
-            See the module. A column that is missing asks for nothing.
+        table : pandas.DataFrame
+            Table as described in the module. Conditions on missing columns are ignored.
 
         Returns
         -------
@@ -91,15 +95,15 @@ class Filter:
         return passes
 
     def _inside(self, points: np.ndarray) -> np.ndarray:
-        from skimage.measure import points_in_poly  # late: slow to import
+        from skimage.measure import points_in_poly  # imported here because it is slow
 
-        there = np.isfinite(points).all(axis=1)
+        mapped = np.isfinite(points).all(axis=1)
         inside = np.zeros(len(points), bool)
-        inside[there] = points_in_poly(points[there], np.array(self.lasso))
+        inside[mapped] = points_in_poly(points[mapped], np.array(self.lasso))
         return inside
 
     def to_params(self) -> dict[str, list[str]]:
-        """URL parameters, by name; only for what is asked for."""
+        """Return the URL parameters of the conditions, by name."""
         params = {name: list(getattr(self, field)) for field, name in _LISTS.items() if getattr(self, field)}
         if self.name:
             params["name"] = [self.name]
@@ -111,7 +115,7 @@ class Filter:
 
     @classmethod
     def from_params(cls, params: Mapping[str, Sequence[str]]) -> Self:
-        """The filter that a URL asks for; what makes no sense in it is left aside."""
+        """Return the filter of URL parameters; invalid values are ignored."""
         lists: dict[str, Any] = {field: tuple(params.get(name, ())) for field, name in _LISTS.items()}
         ranges = {}
         for key, values in params.items():
@@ -123,54 +127,60 @@ class Filter:
         return cls(**lists, name=name, ranges=ranges, lasso=lasso if len(lasso) >= 3 else ())
 
 
-def is_parameter(name: str) -> bool:
-    """Whether a URL parameter is a part of a filter."""
+def is_filter_parameter(name: str) -> bool:
+    """Return whether a URL parameter is part of a filter."""
     return name in {*_LISTS.values(), "name", "lasso"} or name.startswith(_RANGE)
 
 
-def lasso_of(xs: Sequence[float], ys: Sequence[float]) -> Polygon:
-    """A drawn outline as a polygon of at most `LONGEST_LASSO` corners; () where it encloses nothing."""
+def lasso_from_outline(xs: Sequence[float], ys: Sequence[float]) -> Polygon:
+    """Reduce a drawn outline to a polygon for `Filter.lasso`.
+
+    Parameters
+    ----------
+    xs, ys : sequence of float
+        Coordinates of the outline on the map.
+
+    Returns
+    -------
+    tuple of (float, float)
+        At most `LONGEST_LASSO` vertices (x, y); empty if the outline has fewer than three points.
+    """
     count = min(len(xs), len(ys))
     if count < 3:
         return ()
-    kept = np.unique(np.linspace(0, count - 1, min(count, LONGEST_LASSO)).round().astype(int))
+    chosen = np.unique(np.linspace(0, count - 1, min(count, LONGEST_LASSO)).round().astype(int))
     # rounded as in the URL, so that a link shows the same images
-    return tuple((float(f"{xs[i]:.4g}"), float(f"{ys[i]:.4g}")) for i in kept)
+    return tuple((float(f"{xs[i]:.4g}"), float(f"{ys[i]:.4g}")) for i in chosen)
 
 
-def save_filter(dataset_id: str, name: str, kept: Filter) -> None:
-    """Keep a filter under a name with the dataset; one of the same name is replaced.
+def save_filter(dataset_id: str, name: str, chosen: Filter) -> None:
+    """Save a filter with the dataset under a name, replacing a filter of the same name.
 
     Raises
     ------
     DatasetError
-        The name is empty or too long.
+        If the name is empty or longer than `cfu_core.settings.MAX_NAME_LENGTH` characters.
     """
-    name = name.strip()
-    if not 0 < len(name) <= LONGEST_NAME:
-        raise DatasetError(
-            f"The name of the view has {len(name)} characters.", f"It needs 1 to {LONGEST_NAME}.", "Choose another."
-        )
-    found = saved_filters(dataset_id) | {name: kept}
-    _write(dataset_id, found)
+    name = validate_name(name, of="view", error=DatasetError)
+    _write(dataset_id, saved_filters(dataset_id) | {name: chosen})
 
 
 def saved_filters(dataset_id: str) -> dict[str, Filter]:
-    """The kept filters of a dataset by name, sorted."""
+    """Return the saved filters of a dataset by name, sorted."""
     try:
-        kept = read_json(dataset_folder(dataset_id) / "filters.json")
+        saved = read_json(dataset_folder(dataset_id) / "filters.json")
     except FileNotFoundError:
         return {}
-    return {name: Filter.from_params(params) for name, params in sorted(kept.items())}
+    return {name: Filter.from_params(params) for name, params in sorted(saved.items())}
 
 
 def delete_filter(dataset_id: str, name: str) -> None:
-    """Forget a kept filter."""
-    _write(dataset_id, {other: kept for other, kept in saved_filters(dataset_id).items() if other != name})
+    """Delete a saved filter."""
+    _write(dataset_id, {other: saved for other, saved in saved_filters(dataset_id).items() if other != name})
 
 
 def _write(dataset_id: str, filters: Mapping[str, Filter]) -> None:
-    write_json(dataset_folder(dataset_id) / "filters.json", {name: kept.to_params() for name, kept in filters.items()})
+    write_json(dataset_folder(dataset_id) / "filters.json", {name: each.to_params() for name, each in filters.items()})
 
 
 def _numbers(text: str, separator: str = "~") -> list[float] | None:

@@ -1,16 +1,28 @@
-"""What an audit tells: a finding with its reason, its images, and edits that would mend it."""
+"""A finding of the audit: what was found and why it matters, its images, and edits that fix it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: Paths of images; those that belong together (copies) in one inner tuple.
+#: Paths of images; images that belong together (copies) are in one inner tuple.
 Groups = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Remedy:
-    """An edit that would mend a finding; `kind` and `changes` are those of `cfu_core.dataset.edits.edit_dataset`."""
+    """An edit that fixes a finding.
+
+    Attributes
+    ----------
+    label : str
+        Text of the button.
+    kind : str
+        Kind of the edit, as for `cfu_core.dataset.edits.edit_dataset`.
+    changes : Mapping
+        New values by path, as for `cfu_core.dataset.edits.edit_dataset`.
+    why : str
+        Reason for the log of edits.
+    """
 
     label: str
     kind: str
@@ -20,19 +32,22 @@ class Remedy:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something that a person should look at.
+    """Something that the user should check.
 
-    Parameters
+    Attributes
     ----------
     kind : str
-        One word, for filters.
-    title, detail : str
-        For people: what it is; what was found, why it matters, what to do.
+        Keyword, for filters.
+    title : str
+        Short name for display.
+    detail : str
+        What was found, why it matters and what to do.
     paths : tuple of tuple of str
-        The images; those that belong together (copies) in one inner tuple.
+        The images; images that belong together (copies) are in one inner tuple.
     severity : {"error", "warning", "info"}
-        ``error`` where results would be wrong.
+        ``error`` if results would be wrong.
     remedies : tuple of Remedy
+        Edits that fix the finding.
     """
 
     kind: str
@@ -44,5 +59,5 @@ class Finding:
 
 
 def exclude(paths: Iterable[str], why: str, label: str = "Exclude") -> Remedy:
-    """The remedy to leave images out."""
+    """Return the remedy that excludes images, with a reason for the log of edits."""
     return Remedy(label=label, kind="exclude", changes=dict.fromkeys(paths), why=why)

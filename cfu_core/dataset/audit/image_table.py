@@ -1,4 +1,4 @@
-"""One table of everything that is known of each image: to filter, to sort, to look up."""
+"""A table with everything known about each image, for filters, sorting and details."""
 
 from collections.abc import Iterable
 
@@ -6,21 +6,32 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from cfu_core.dataset.audit.audit import Finding
+from cfu_core.dataset.audit.findings import Finding
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import Split
 from cfu_core.dataset.survey.survey import Survey
 
 
-def browse_table(dataset: Dataset, split: Split, survey: Survey, findings: Iterable[Finding]) -> pd.DataFrame:
-    """What `cfu_core.dataset.audit.filtering` filters, one row an image of ``dataset.images``, in its order.
+def build_image_table(dataset: Dataset, split: Split, survey: Survey, findings: Iterable[Finding]) -> pd.DataFrame:
+    """Build the table that `cfu_core.dataset.audit.filtering` filters.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    split : Split
+        Split of this dataset.
+    survey : Survey
+        Survey of this dataset.
+    findings : iterable of Finding
+        Findings of the audit.
 
     Returns
     -------
     pandas.DataFrame
-        ``path``, ``label``, ``group``, ``digest``, ``partition``, ``width``, ``height``, ``size_bytes``, ``pixels``,
-        the columns of ``survey.table``, ``findings`` (kinds of findings, each between blanks) and ``copies`` (images
-        that a finding puts together have the same number; NaN elsewhere).
+        One row per image of ``dataset.images``, in its order: ``path``, ``label``, ``group``, ``digest``,
+        ``partition``, ``width``, ``height``, ``size_bytes``, ``pixels``, the columns of ``survey.table``, ``findings``
+        (kinds of findings, each between blanks) and ``copies`` (images that belong together in a finding have the
+        same number; NaN elsewhere).
     """
     images = dataset.images
     table = images[["path", "label", "group", "digest", "width", "height", "size_bytes"]].copy()
@@ -43,39 +54,43 @@ def browse_table(dataset: Dataset, split: Split, survey: Survey, findings: Itera
 
 
 def sorted_rows(table: pd.DataFrame, passes: np.ndarray, *, by: str, descending: bool = False) -> np.ndarray:
-    """The numbers of the rows that pass, sorted; what has no value comes last, and images of one value by path.
+    """Return the rows that pass a filter, sorted by a column.
 
     Parameters
     ----------
-    table : DataFrame
-        From `browse_table`, in the order of its paths.
+    table : pandas.DataFrame
+        Table from `build_image_table`, sorted by path.
     passes : ndarray of bool, shape (N,)
+        Which rows pass.
     by : str
-        A column.
+        Column to sort by. Missing values come last, and images of equal value are sorted by path.
+    descending : bool
+        Whether the largest value comes first.
 
     Returns
     -------
     ndarray of int
+        Row numbers.
     """
-    if by == "path":  # the order in which they are; sorting 100,000 names again would take longer than all the rest
+    if by == "path":  # the table is in this order already; sorting 100,000 names would take longer than all the rest
         rows = np.flatnonzero(passes)
         return rows[::-1] if descending else rows
-    chosen = table.loc[passes, by]
-    return chosen.sort_values(ascending=not descending, kind="stable", na_position="last").index.to_numpy()
+    values = table.loc[passes, by]
+    return values.sort_values(ascending=not descending, kind="stable", na_position="last").index.to_numpy()
 
 
 def percentile(table: pd.DataFrame, measure: str, row: int) -> float | None:
-    """The share of images, in per cent, whose value of a measure is below that of row `row`; None where unmeasured."""
+    """Return the percentage of images with a lower value of a measure than image `row`; None if it is not measured."""
     values = table[measure].dropna()
     value = table[measure].iat[row]
     return None if np.isnan(value) else float((values < value).mean() * 100)
 
 
 def neighbours(table: pd.DataFrame, row: int, *, count: int) -> list[int]:
-    """The rows nearest to `row` on the map, nearest first; none where it has no place there."""
+    """Return the rows of the nearest images on the map, nearest first; empty if image `row` is not on the map."""
     points = table[["map_x", "map_y"]].to_numpy(float)
     if not np.isfinite(points[row]).all():
         return []
-    placed = np.flatnonzero(np.isfinite(points).all(axis=1))
-    _, nearest = cKDTree(points[placed]).query(points[row], k=min(count + 1, len(placed)))
-    return [int(found) for found in placed[np.atleast_1d(nearest)] if found != row][:count]
+    mapped = np.flatnonzero(np.isfinite(points).all(axis=1))
+    _, nearest = cKDTree(points[mapped]).query(points[row], k=min(count + 1, len(mapped)))
+    return [int(found) for found in mapped[np.atleast_1d(nearest)] if found != row][:count]

@@ -3,8 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from cfu_core.dataset.audit.audit import Finding
 from cfu_core.dataset.audit.filtering import Filter
+from cfu_core.dataset.audit.findings import Finding
 from pages.components.cached import View
 from pages.components.editing import apply_edit
 from pages.components.explore.filters import change

@@ -6,8 +6,8 @@ from cfu_core.dataset.audit.filtering import (
     LONGEST_LASSO,
     Filter,
     delete_filter,
-    is_parameter,
-    lasso_of,
+    is_filter_parameter,
+    lasso_from_outline,
     save_filter,
     saved_filters,
 )
@@ -71,8 +71,8 @@ def test_a_filter_survives_the_url():
     assert Filter.from_params(EVERYTHING.to_params()) == EVERYTHING
     assert Filter.from_params({}) == Filter()
     assert Filter().to_params() == {}
-    assert all(is_parameter(name) for name in EVERYTHING.to_params())
-    assert not is_parameter("dataset")
+    assert all(is_filter_parameter(name) for name in EVERYTHING.to_params())
+    assert not is_filter_parameter("dataset")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_nonsense_in_a_url_is_left_aside(params):
 
 def test_a_long_outline_is_thinned_and_keeps_its_shape():
     angle = np.linspace(0, 2 * np.pi, 700)
-    outline = lasso_of(np.cos(angle).tolist(), np.sin(angle).tolist())
+    outline = lasso_from_outline(np.cos(angle).tolist(), np.sin(angle).tolist())
     assert len(outline) == LONGEST_LASSO
     points = pd.DataFrame({"map_x": [0.0, 0.97, 1.05], "map_y": [0.0, 0.0, 0.0], "path": ["a", "b", "c"]})
     assert Filter(lasso=outline).mask(points).tolist() == [True, True, False]
@@ -102,7 +102,7 @@ def test_a_long_outline_is_thinned_and_keeps_its_shape():
 
 
 def test_two_points_enclose_nothing():
-    assert lasso_of([0, 1], [0, 1]) == ()
+    assert lasso_from_outline([0, 1], [0, 1]) == ()
 
 
 def test_ranges_come_and_go():

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfu_core.dataset.audit.audit import Finding
-from cfu_core.dataset.audit.image_table import browse_table, neighbours, percentile, sorted_rows
+from cfu_core.dataset.audit.findings import Finding
+from cfu_core.dataset.audit.image_table import build_image_table, neighbours, percentile, sorted_rows
 from cfu_core.dataset.splitting import split_of
 from cfu_core.dataset.survey.survey import load_survey, survey
 
@@ -56,7 +56,7 @@ def test_one_table_of_everything(small_dataset):
         Finding(kind="blurred", title="", detail="", paths=((paths[3],), (paths[5],)), severity="warning", remedies=()),
         Finding(kind="leak", title="", detail="", paths=((paths[5], paths[7]),), severity="error", remedies=()),
     ]
-    table = browse_table(small_dataset, split, load_survey(small_dataset), findings)
+    table = build_image_table(small_dataset, split, load_survey(small_dataset), findings)
     assert table["path"].tolist() == paths.tolist()
     assert table["partition"].tolist() == [split.assignment[path] for path in paths]
     assert {row: table["findings"].iat[row].split() for row in (3, 5, 7, 9)} == {
