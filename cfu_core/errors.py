@@ -1,21 +1,21 @@
-"""What can go wrong in a way that a user can mend.
+"""Errors that a user can fix.
 
-A `CfuError` is shown to the user as it stands: it says what was found, what was expected and what to do.
-A programmer's mistake is a `ValueError` or a `TypeError` instead.
+The message of a `CfuError` is shown to the user unchanged: it says what was found, what was expected and what to do.
+Programming errors are a `ValueError` or a `TypeError` instead.
 """
 
 
 class CfuError(Exception):
-    """A problem that the user can mend.
+    """An error that the user can fix.
 
     Parameters
     ----------
     found : str
-        What was met, with the value or the path, as a sentence.
-    expected : str
-        What would have been right, as a sentence; may be empty.
-    remedy : str
-        What to do now, as a sentence; may be empty.
+        What was found, with the value or the path, as a sentence.
+    expected : str, optional
+        What was expected, as a sentence.
+    remedy : str, optional
+        What to do, as a sentence.
     """
 
     def __init__(self, found: str, expected: str = "", remedy: str = "") -> None:
@@ -33,12 +33,15 @@ class StorageError(CfuError):
 
 
 class ImageError(CfuError):
-    """One image cannot be used.
+    """An image cannot be used.
 
     Parameters
     ----------
+    found, expected, remedy : str
+        As for `CfuError`.
     kind : str
-        One word for lists: ``empty``, ``not-an-image``, ``truncated``, ``unreadable``, ``too-large``.
+        Category for lists of errors: ``empty``, ``not-an-image``, ``truncated``, ``unreadable``, ``too-large``,
+        ``missing`` or ``no-permission``.
     """
 
     def __init__(self, found: str, expected: str = "", remedy: str = "", *, kind: str = "unreadable") -> None:
@@ -54,19 +57,19 @@ def _image_error(found: str, expected: str, remedy: str, kind: str) -> ImageErro
 
 
 class DatasetError(CfuError):
-    """A folder, archive, manifest or dataset cannot be used as a whole."""
+    """A folder, archive, manifest or dataset cannot be used."""
 
 
 class ArchiveError(DatasetError):
-    """An archive is hostile or broken; nothing of it was kept."""
+    """An archive is damaged or dangerous to unpack; none of its files were kept."""
 
 
 class RecipeError(CfuError):
-    """A preprocessing setting lies outside what makes sense."""
+    """A preprocessing setting is not valid."""
 
 
 class WeightsError(CfuError):
-    """Weights cannot be downloaded, or a file of weights is not what it should be."""
+    """Weights cannot be downloaded, or a file of weights is not valid."""
 
 
 class TrainingError(CfuError):
@@ -82,8 +85,8 @@ class ReportError(CfuError):
 
 
 class BundleError(CfuError):
-    """An exported model cannot be made, or is not what it was when it was made."""
+    """A bundle cannot be exported or read, or has been changed since its export."""
 
 
 class StopRequested(Exception):
-    """Someone asked the work to end. No error: what was done so far stays."""
+    """The user stopped the work. This is not an error; finished work is kept."""

@@ -1,4 +1,4 @@
-"""Recipes that have a name: one JSON file each in ``<home>/recipes``, for people to keep, send and load again."""
+"""Named recipes, saved as one JSON file each in ``<home>/recipes``, and their exchange as JSON."""
 
 import json
 import re
@@ -8,31 +8,41 @@ from typing import Any
 
 from cfu_core.errors import CfuError, RecipeError
 from cfu_core.imaging.recipe import Recipe
+from cfu_core.settings import validate_name
 from cfu_core.storage import home, read_json, storage_errors, write_json
-
-LONGEST_NAME = 60  # characters
 
 
 def save_recipe(name: str, recipe: Recipe) -> None:
-    """Keep a recipe under a name; one of the same name is replaced.
+    """Save a recipe under a name, replacing a recipe of the same name.
+
+    Parameters
+    ----------
+    name : str
+        1 to `cfu_core.settings.MAX_NAME_LENGTH` characters; spaces around it are removed.
+    recipe : Recipe
 
     Raises
     ------
     RecipeError
         The name is empty or too long.
     StorageError
-        The disk is full, or the home folder may not be written.
+        The disk is full, or the home folder is not writable.
     """
-    write_json(_file(checked_name(name)), json.loads(recipe_json(name, recipe)))
+    write_json(_file(_checked_name(name)), json.loads(recipe_json(name, recipe)))
 
 
 def saved_recipes() -> dict[str, Recipe]:
-    """Every saved recipe by its name, sorted; a damaged file is left out.
+    """Read all saved recipes.
+
+    Returns
+    -------
+    dict of str to Recipe
+        By name, sorted. Damaged files are skipped.
 
     Raises
     ------
     StorageError
-        The home folder may not be read.
+        The home folder is not readable.
     """
     folder = _folder()
     with storage_errors(folder):
@@ -47,56 +57,78 @@ def saved_recipes() -> dict[str, Recipe]:
     return dict(sorted(found.items()))
 
 
+def find_recipe(reference: str) -> Recipe:
+    """Return the recipe of a JSON file, or a saved recipe by its name.
+
+    Raises
+    ------
+    RecipeError
+        There is no such file or name, or the file holds no recipe.
+    """
+    found = saved_recipes()
+    if reference in found:
+        return found[reference]
+    path = Path(reference)
+    if path.is_file():
+        with storage_errors(path):
+            return recipe_from_json(path.read_bytes())[1]
+    names = ", ".join(found) or "none yet"
+    raise RecipeError(
+        f"There is no recipe {reference!r}.",
+        f"Saved recipes: {names}.",
+        "Use one of these names, or the path of a JSON file that was downloaded on the Preprocess page.",
+    )
+
+
 def delete_recipe(name: str) -> None:
-    """Forget a saved recipe; runs that used it keep their own copy."""
+    """Delete a saved recipe; runs that used it have their own copy."""
     file = _file(name)
     with storage_errors(file):
         file.unlink(missing_ok=True)
 
 
 def recipe_json(name: str, recipe: Recipe) -> str:
-    """A recipe with its name as JSON text, for a download."""
-    return json.dumps({"name": checked_name(name), "recipe": recipe.to_dict()}, indent=2, ensure_ascii=False)
+    """Return a recipe with its name as JSON text, for a download."""
+    return json.dumps({"name": _checked_name(name), "recipe": recipe.to_dict()}, indent=2, ensure_ascii=False)
 
 
 def recipe_from_json(text: str | bytes) -> tuple[str, Recipe]:
-    """Name and recipe from what `recipe_json` wrote.
+    """Read a name and a recipe from JSON, as `recipe_json` writes it.
+
+    Parameters
+    ----------
+    text : str or bytes
+
+    Returns
+    -------
+    name : str
+    recipe : Recipe
 
     Raises
     ------
     RecipeError
-        It is no JSON, or no recipe; says what is wrong.
+        The text is not JSON or not a recipe.
     """
     try:
         value = json.loads(text)
     except ValueError as error:
         raise RecipeError(
-            f"The file holds no JSON ({error}).", 'Expected {"name": ..., "recipe": {...}}.', "Choose a saved recipe."
+            f"The file does not contain JSON ({error}).",
+            'Expected {"name": ..., "recipe": {...}}.',
+            "Choose a saved recipe.",
         ) from error
     return _from_value(value)
-
-
-def checked_name(name: str) -> str:
-    """A name without blanks around it.
-
-    Raises
-    ------
-    RecipeError
-        It is empty or too long.
-    """
-    name = name.strip()
-    if not 0 < len(name) <= LONGEST_NAME:
-        raise RecipeError(
-            f"The name of the recipe has {len(name)} characters.", f"It needs 1 to {LONGEST_NAME}.", "Choose another."
-        )
-    return name
 
 
 def _from_value(value: Any) -> tuple[str, Recipe]:
     recipe = value.get("recipe") if isinstance(value, dict) else None
     if not isinstance(recipe, dict) or not isinstance(value.get("name"), str):
-        raise RecipeError("The file holds no recipe.", 'Expected {"name": ..., "recipe": {...}}.')
-    return checked_name(value["name"]), Recipe.from_dict(recipe)
+        raise RecipeError("The file does not contain a recipe.", 'Expected {"name": ..., "recipe": {...}}.')
+    return _checked_name(value["name"]), Recipe.from_dict(recipe)
+
+
+def _checked_name(name: str) -> str:
+    return validate_name(name, of="recipe", error=RecipeError)
 
 
 def _folder() -> Path:
@@ -104,6 +136,6 @@ def _folder() -> Path:
 
 
 def _file(name: str) -> Path:
-    # names that differ must not share a file: what a file name cannot hold is written as its number
+    # different names need different files: other characters are encoded as their code point
     plain = unicodedata.normalize("NFC", name)
     return _folder() / (re.sub(r"[^A-Za-z0-9 _-]", lambda m: f"%{ord(m.group()):x}", plain) + ".json")

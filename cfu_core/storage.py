@@ -1,4 +1,4 @@
-"""Where everything lives, and how a file is written so that it is never half there."""
+"""The home folder, and atomic reading and writing of files."""
 
 import errno
 import json
@@ -8,24 +8,25 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
 from cfu_core.errors import StorageError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def home() -> Path:
-    """The folder that holds datasets, runs, caches and weights.
+    """Return the folder that contains datasets, runs, caches and weights.
 
     Returns
     -------
     Path
-        ``$CFU_HOME`` where that is set, else the platform's folder for user data
-        (on Linux ``~/.local/share/cfu-workbench``). It is made when first written to.
+        ``$CFU_HOME`` if it is set, else the platform's folder for user data
+        (on Linux ``~/.local/share/cfu-workbench``). It is created when a file is first written to it.
     """
     named = os.environ.get("CFU_HOME", "").strip()
     return Path(named).expanduser().absolute() if named else Path(platformdirs.user_data_dir("cfu-workbench", False))
@@ -33,7 +34,18 @@ def home() -> Path:
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals about `path` into a `StorageError` that says what to do."""
+    """Convert an OSError for a full disk or missing permissions to a `StorageError` that says what to do.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder to name in the message if the OSError names none.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or `path` may not be read or written.
+    """
     try:
         yield
     except OSError as error:
@@ -41,7 +53,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(
                 f"The disk is full: {where} could not be written.",
-                "Nothing that was there before was changed.",
+                "No existing file was changed.",
                 "Free some space, or set CFU_HOME to a folder on a larger disk.",
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -55,22 +67,22 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place only when the block ends well.
+    """Write a file atomically: the block writes a temporary file, which replaces `path` if no error occurs.
 
     Parameters
     ----------
     path : Path
-        The file to be written. Its folder is made if missing.
+        The file to write. Its folder is created if missing.
 
     Yields
     ------
     Path
-        Where to write. On any error it is removed, and what stood at `path` before is untouched.
+        The temporary file. On any error it is removed, and the previous file at `path` is unchanged.
 
     Raises
     ------
     StorageError
-        The disk is full, or the folder may not be written.
+        The disk is full, or the folder is not writable.
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,22 +98,22 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path` that takes its place only when the block ends without an error.
+    """Write a folder atomically: the block fills a temporary folder, which becomes `path` if no error occurs.
 
     Parameters
     ----------
     path : Path
-        The folder to be made. It must not exist, or be empty. Its parent is made if missing.
+        The folder to create. It must not exist, or be empty. Its parent is created if missing.
 
     Yields
     ------
     Path
-        Where to write. It is removed on any error.
+        The temporary folder. It is removed on any error.
 
     Raises
     ------
     StorageError
-        There is something at `path` already, the disk is full, or the parent folder may not be written.
+        `path` exists and is not an empty folder, the disk is full, or the parent folder is not writable.
     """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
@@ -110,7 +122,9 @@ def new_folder(path: Path) -> Iterator[Path]:
             yield draft
             if path.exists():
                 if not path.is_dir() or any(path.iterdir()):
-                    raise StorageError(f"{path} exists already.", "A new or empty folder is needed.", "Name another.")
+                    raise StorageError(
+                        f"{path} already exists.", "It must be a new or empty folder.", "Choose another."
+                    )
                 path.rmdir()
             draft.rename(path)
     finally:
@@ -118,30 +132,41 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all."""
+    """Write `content` to `path` atomically."""
     with replacing(path) as draft:
         draft.write_bytes(content)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented UTF-8 JSON, whole or not at all; NaN and infinity become null."""
+    """Write `value` as indented UTF-8 JSON atomically; NaN and infinity become null."""
     write_bytes(path, json_text(value).encode())
 
 
 def json_text(value: Any) -> str:
-    """`value` as `write_json` writes it."""
-    return json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Return `value` as the JSON text that `write_json` writes."""
+    return json.dumps(json_value(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
+    """Write a table as CSV without its index, atomically."""
+    with replacing(path) as draft:
+        table.to_csv(draft, index=False)
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file.
+    """Read a JSON file.
+
+    Returns
+    -------
+    object
+        The value in the file.
 
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        The file does not exist.
     StorageError
-        The file holds no JSON, or may not be read.
+        The file does not contain JSON, or may not be read.
     """
     with storage_errors(path):
         content = path.read_bytes()
@@ -149,54 +174,35 @@ def read_json(path: Path) -> Any:
         return json.loads(content.decode())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise StorageError(
-            f"{path} is damaged: {error}.", "It should hold JSON.", "Delete it, or restore it from a backup."
+            f"{path} is damaged: {error}.", "It must contain JSON.", "Delete it, or restore it from a backup."
         ) from error
 
 
-def finite(value: Any) -> Any:
-    """`value` with null for NaN and infinity, for which JSON has no words, and with text for the keys of mappings."""
+def json_value(value: Any) -> Any:
+    """Convert a value to one that JSON can represent.
+
+    Parameters
+    ----------
+    value : object
+        JSON values, with NaN and infinity allowed, and tuples. Keys of dictionaries may have any type.
+
+    Returns
+    -------
+    object
+        With None for NaN and infinity, lists for tuples, and text for keys.
+    """
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(key): finite(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
+        return [json_value(item) for item in value]
     return value
 
 
-def modified(path: Path) -> int:
-    """When a file was last written, in nanoseconds; 0 where there is none."""
+def modification_time(path: Path) -> int:
+    """Return the time when a file was last modified, in nanoseconds; 0 if it does not exist."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
         return 0
-
-
-@dataclass(frozen=True)
-class SpecFolder:
-    """A folder whose ``spec.json`` says, once and for all, what was asked for: a run, a job.
-
-    Parameters
-    ----------
-    folder : Path
-        Its name is the identifier.
-    """
-
-    folder: Path
-
-    @property
-    def id(self) -> str:
-        """The folder's name."""
-        return self.folder.name
-
-    @cached_property
-    def spec(self) -> dict[str, Any]:
-        """What was asked for; read once."""
-        return read_json(self.folder / "spec.json")
-
-    def readable(self) -> bool:
-        """Whether the specification is there and whole; the folder may have been deleted a moment ago."""
-        try:
-            return {"kind", "created"} <= set(self.spec)
-        except (FileNotFoundError, StorageError):
-            return False

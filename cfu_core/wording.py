@@ -1,15 +1,19 @@
-"""Numbers of things in words, with the right plural."""
+"""Counts with their nouns in the correct singular or plural form."""
 
 
 def plural(count: int, singular: str, several: str | None = None) -> str:
-    """Return a number with its noun, and with its verb where one follows: ``1 image is``, ``1,200 images are``.
+    """Return a count with its noun, and optionally its verb: ``1 image is``, ``1,200 images are``.
 
     Parameters
     ----------
     count : int
     singular : str
-        What follows the number 1: ``image``, ``class``, ``image is``.
+        Text after the number 1: ``image``, ``class``, ``image is``.
     several : str, optional
-        What follows any other number; by default `singular` with an s.
+        Text after any other number; by default `singular` with an s.
+
+    Returns
+    -------
+    str
     """
     return f"{count:,} {singular if count == 1 else several or singular + 's'}"

@@ -51,11 +51,11 @@ def test_a_download_can_be_loaded_again():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"\xff\xfe", "no JSON"),
-        ("{", "no JSON"),
-        ("[]", "no recipe"),
-        ('{"recipe": {}}', "no recipe"),
-        ('{"name": "x", "recipe": 3}', "no recipe"),
+        (b"\xff\xfe", "does not contain JSON"),
+        ("{", "does not contain JSON"),
+        ("[]", "does not contain a recipe"),
+        ('{"recipe": {}}', "does not contain a recipe"),
+        ('{"name": "x", "recipe": 3}', "does not contain a recipe"),
         ('{"name": "x", "recipe": {"zoom": 1}}', "unknown settings: zoom"),
         ('{"name": "x", "recipe": {"gamma": 99}}', r"Gamma is 99\. It must be a number from 0.2 to 5"),
         ('{"name": "", "recipe": {}}', "1 to 60"),

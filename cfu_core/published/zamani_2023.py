@@ -1,9 +1,10 @@
-"""The published protocol and figures of the study that this project implements, as data.
+"""Protocol and results of the study that this project implements.
 
-Source
-------
+Every value is copied from the paper as printed; nothing is computed or corrected.
+
+References
+----------
 Zamani et al. (2023), "Deep Learning for an Automated Image-Based Stem Cell Classification".
-Every value here is copied from the paper as printed; nothing is computed or corrected.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,15 @@ LEARNING_RATE = 1e-4
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedArchitecture:
-    """One row of Table 1."""
+    """One row of Table 1.
+
+    Attributes
+    ----------
+    layers : int
+    parameters_millions : float
+    input_size : int
+        Side of the square input in pixels.
+    """
 
     layers: int
     parameters_millions: float
@@ -36,9 +45,13 @@ class PublishedArchitecture:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedResult:
-    """One cell of Tables 3 and 4: an architecture on one kind of images.
+    """Results of one architecture on one kind of images, from Tables 3 and 4.
 
-    `seconds` is the training time; `precision` and `accuracy` are fractions of one.
+    Attributes
+    ----------
+    seconds : int
+        Training time.
+    precision, accuracy : float (0 to 1)
     """
 
     seconds: int
@@ -72,7 +85,7 @@ RESULTS = MappingProxyType(
     }
 )
 
-#: What a reader of the published tables should know; shown beneath Tables 4, 1 and 3.
+#: Notes on the published tables, displayed below Tables 4, 1 and 3, in this order.
 REMARKS = (
     "Each of the twelve values of Table 4 is a whole number of images out of the 109 test images, "
     "which a macro-averaged precision would not be: the printed “precision” is probably micro-averaged, "
