@@ -1,91 +1,66 @@
-"""The demo dataset: drawn, not photographed, because labelled images of CFU colonies are not public.
+"""The demo dataset: drawn images, because labelled images of CFU colonies are not public.
 
-By default it has the 728 images of the published study in its three classes, spread over dishes so that
-a split which keeps dishes together can meet the study's Table 2. How one frame is drawn, and after which
-descriptions, is told in `cfu_core.dataset.demo.frame`. What a model scores on these images says nothing about
-real colonies.
+By default it has 728 images in three classes, as many as the published study, in dishes that allow a split by dish with
+the exact numbers of the study's Table 2. Accuracy on these images says nothing about real colonies.
 """
 
 import os
-import shutil
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cfu_core.dataset.demo.frame import (
-    CFU_TYPES,
-    FRAME_HEIGHT,
-    FRAME_WIDTH,
-    CellLook,
-    ColonyStyle,
-    Frame,
-    draw_frame,
-)
+from cfu_core.dataset.demo.colony_types import CFU_TYPES
+from cfu_core.dataset.demo.frame import draw_frame, unknown_type
 from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import DatasetError
 from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.published.zamani_2023 import CLASS_TOTALS
-from cfu_core.storage import storage_errors, write_bytes
-
-__all__ = [
-    "CFU_TYPES",
-    "FRAME_HEIGHT",
-    "FRAME_WIDTH",
-    "PAPER_COUNTS",
-    "CellLook",
-    "ColonyStyle",
-    "Frame",
-    "draw_frame",
-    "plan_demo",
-    "write_demo",
-]
+from cfu_core.storage import new_folder, storage_errors, write_bytes
 
 PAPER_COUNTS: dict[str, int] = dict(CLASS_TOTALS)
 """Images of each class in the published study."""
 
 MANIFEST_COLUMNS = ("path", "label", "group", "origin")
 TRUTH = "truth.csv"
-"""Where the colonies were drawn. Not part of the manifest: an importer would crop to these boxes and search nothing."""
+"""Boxes of the drawn colonies. Not in the manifest, since an import would use them instead of finding the colonies."""
 TRUTH_COLUMNS = ("path", *BOX_COLUMNS)
 
-_PLAN_STREAM = 1_000_033  # keeps the random stream of the plan apart from those of dishes and images
-_DISH_SIZES = (3, 9)  # images of one dish
+_PLAN_STREAM = 1_000_033  # separates the random stream of the plan from those of dishes and images
+_DISH_SIZES = (3, 9)  # smallest and largest number of images of one dish
 _JPEG_QUALITY = 92
-_ENOUGH_WAYS = 1000  # of parting the dishes of a class as Table 2 does; with fewer they are sized again
+_MIN_SPLITS = 1000  # ways to split the dishes of a class as in Table 2; with fewer, new sizes are drawn
 
 
 # ---- the plan ----
 
 
 def plan_demo(counts: Mapping[str, int] = PAPER_COUNTS, *, seed: int = 0) -> pd.DataFrame:
-    """Which images the demo has, and which dish each comes from; draws nothing.
+    """Plan the images of the demo and their dishes without drawing them.
 
     Parameters
     ----------
     counts : mapping of str to int, default: PAPER_COUNTS
-        Number of images of each type of colony, by the names of `CFU_TYPES`.
+        Number of images of each type of colony, by the keys of `CFU_TYPES`.
     seed : int, default: 0
-        0 or more. Fixes the sizes of the dishes.
+        0 or more. Determines the sizes of the dishes.
 
     Returns
     -------
     DataFrame
-        One row an image, with the columns ``path`` (POSIX, relative to the dataset), ``label``, ``group``
+        One row for each image, with the columns ``path`` (POSIX, relative to the dataset), ``label``, ``group``
         (name of the dish), ``number`` (of the image in its class, from 1) and ``dish`` (its number, from 1).
-        A dish holds one class and 3 to 9 images, fewer where a class has fewer than 54. The dishes of a class
-        can be parted in many ways into 70 % of the images and two halves of the rest, to the image; in a
-        class of a dozen images or less only where the numbers happen to allow it.
+        A dish has one class and 3 to 9 images, or fewer in a class of fewer than 54 images. The dishes of a class can
+        be split in many ways into exactly 70 % of the images and two halves of the rest; in a class of a dozen images
+        or fewer only if the numbers allow it.
 
     Raises
     ------
     DatasetError
-        There is no type, a type is unknown, or a count is below 1.
+        `counts` is empty, a type is unknown, or a count is below 1.
     """
     rows: list[tuple[str, str, str, int, int]] = []
     dishes = 0
@@ -102,27 +77,23 @@ def plan_demo(counts: Mapping[str, int] = PAPER_COUNTS, *, seed: int = 0) -> pd.
 
 
 def _checked(counts: Mapping[str, int]) -> dict[str, int]:
-    """The counts in the order of `CFU_TYPES`."""
+    """Return the counts in the order of `CFU_TYPES`."""
     for label in counts:
         if label not in CFU_TYPES:
-            raise DatasetError(
-                f"{label!r} is no type of colony that can be drawn.",
-                f"Known are {', '.join(CFU_TYPES)}.",
-                "Choose among these.",
-            )
+            raise unknown_type(label)
         if counts[label] < 1:
             raise DatasetError(
-                f"{counts[label]} images of {label} were asked for.",
-                "The number of images of a type is 1 or more.",
-                "Raise the number, or leave the type out.",
+                f"The number of {label} images is {counts[label]}.",
+                "It must be 1 or more.",
+                "Increase the number, or leave the type out.",
             )
     if not counts:
-        raise DatasetError("No type of colony was asked for.", "A demo has one or more.", "Name a type.")
+        raise DatasetError("No type of colony was given.", "A demo needs at least one.", "Choose a type.")
     return {label: int(counts[label]) for label in CFU_TYPES if label in counts}
 
 
 def _dish_sizes(rng: np.random.Generator, total: int) -> list[int]:
-    """Random sizes of dishes that sum to `total` and can be parted as in Table 2, unless `total` is tiny."""
+    """Draw sizes of dishes that sum to `total` and can be split as in Table 2, unless `total` is tiny."""
     least, most = (max(1, min(size, total // 6)) for size in _DISH_SIZES)
     held_out = total - round(0.7 * total)
     sizes: list[int] = []
@@ -130,13 +101,13 @@ def _dish_sizes(rng: np.random.Generator, total: int) -> list[int]:
         sizes = []
         while (left := total - sum(sizes)) > 0:
             sizes.append(min(left, int(rng.integers(least, most + 1))))
-        if sizes[-1] >= least and _ways(sizes, held_out // 2, held_out - held_out // 2) >= _ENOUGH_WAYS:
+        if sizes[-1] >= least and _count_splits(sizes, held_out // 2, held_out - held_out // 2) >= _MIN_SPLITS:
             break
     return sizes
 
 
-def _ways(sizes: list[int], validation: int, test: int) -> float:
-    """In how many ways some dishes hold exactly `validation` images and others exactly `test`."""
+def _count_splits(sizes: list[int], validation: int, test: int) -> float:
+    """Count the ways to choose dishes with exactly `validation` images and other dishes with exactly `test` images."""
     ways = np.zeros((validation + 1, test + 1))  # floats, because the number can be astronomical
     ways[0, 0] = 1.0
     for size in sizes:
@@ -162,17 +133,16 @@ def write_demo(
     Parameters
     ----------
     folder : Path
-        Where it goes; must be missing or empty, or hold this very demo, which is then left as it is.
-        It appears only when it is complete.
+        A folder that is missing or empty; it appears when the demo is complete. A folder with the same demo is left
+        unchanged.
     seed : int, default: 0
-        0 or more. The files depend on seed and counts alone, not on `workers`.
+        0 or more. The files depend on `seed` and `counts` only, not on `workers`.
     counts : mapping of str to int, optional
-        Images of each type; `PAPER_COUNTS` if not given.
+        Number of images of each type. The default is `PAPER_COUNTS`.
     progress : callable, optional
-        Called in the calling thread with the number of images done and their total. What it raises stops
-        the drawing.
+        Called in the calling thread with (images done, images in total). An exception that it raises ends the drawing.
     workers : int, optional
-        Threads; by default one a core that this process may use.
+        Number of threads. The default is the number of cores that this process may use.
 
     Returns
     -------
@@ -182,20 +152,20 @@ def write_demo(
     Raises
     ------
     DatasetError
-        The folder holds something else, a type is unknown, or a count is below 1.
+        The folder contains anything else, a type is unknown, or a count is below 1.
     StorageError
-        The disk is full, or the folder may not be written.
+        The disk is full, the folder is not writable, or it is no longer empty when the demo is complete.
     """
     folder = Path(folder)
     plan = plan_demo(PAPER_COUNTS if counts is None else counts, seed=seed)
     with storage_errors(folder):
-        if _holds_something(folder):
+        if _is_occupied(folder):
             if not _is_demo(folder, plan, seed):
                 raise _occupied(folder)
             if progress:
                 progress(len(plan), len(plan))
             return folder
-        with _draft_of(folder) as draft:
+        with new_folder(folder.absolute()) as draft:
             for label in plan["label"].unique():
                 (draft / label).mkdir()
             manifest = plan[["path", "label", "group"]].copy()
@@ -207,7 +177,7 @@ def write_demo(
     return folder
 
 
-def _holds_something(folder: Path) -> bool:
+def _is_occupied(folder: Path) -> bool:
     if folder.exists() and not folder.is_dir():
         raise _occupied(folder)
     return folder.is_dir() and any(folder.iterdir())
@@ -215,14 +185,17 @@ def _holds_something(folder: Path) -> bool:
 
 def _occupied(folder: Path) -> DatasetError:
     return DatasetError(
-        f"{folder} already holds something else.",
+        f"{folder} already contains other files.",
         "The demo needs a folder that is missing or empty.",
         "Choose another folder, or empty this one first.",
     )
 
 
 def _is_demo(folder: Path, plan: pd.DataFrame, seed: int) -> bool:
-    """Whether the folder holds this whole plan from this seed; one frame a class is drawn again to see."""
+    """Return whether the folder contains the complete demo of this plan and seed.
+
+    One frame of each class is drawn again, to compare its box.
+    """
     try:
         manifest, truth = pd.read_csv(folder / "manifest.csv"), pd.read_csv(folder / TRUTH)
     except (FileNotFoundError, IsADirectoryError, ValueError):  # ValueError: not text, not CSV, or empty
@@ -243,44 +216,26 @@ def _is_demo(folder: Path, plan: pd.DataFrame, seed: int) -> bool:
     )
 
 
-@contextmanager
-def _draft_of(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder` that takes its place when the block ends well, and else leaves nothing."""
-    target = folder.absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    draft.mkdir()
-    try:
-        yield draft
-        if _holds_something(target):  # since we began
-            raise _occupied(target)
-        if target.exists():
-            target.rmdir()
-        draft.rename(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
 def _draw_all(
     draft: Path, plan: pd.DataFrame, seed: int, progress: Callable[[int, int], None] | None, workers: int
 ) -> list[tuple[int, int, int, int]]:
-    """Draw every image of the plan into the draft; their boxes in the plan's order.
+    """Draw every image of the plan into the draft folder and return the boxes in the order of the plan.
 
-    Threads, not processes: nearly all the time is spent in OpenCV and NumPy, outside the interpreter's lock,
-    and a new process would run the caller's script once more.
+    Threads are enough: OpenCV and NumPy take nearly all the time and release the interpreter's lock. A new process
+    would run the script of the caller again.
     """
     todo = enumerate(plan.itertuples(index=False))
     boxes: list[tuple[int, int, int, int]] = [(0, 0, 0, 0)] * len(plan)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="draw")
     try:
-        running: dict[Future[tuple[int, int, int, int]], int] = {}
+        rows_of_jobs: dict[Future[tuple[int, int, int, int]], int] = {}
         done = 0
         while done < len(plan):
-            for place, row in islice(todo, 2 * workers - len(running)):
+            for index, row in islice(todo, 2 * workers - len(rows_of_jobs)):
                 job = pool.submit(_draw_file, draft / row.path, row.label, seed, row.number, row.dish)
-                running[job] = place
-            for job in wait(running, return_when=FIRST_COMPLETED).done:
-                boxes[running.pop(job)] = job.result()
+                rows_of_jobs[job] = index
+            for job in wait(rows_of_jobs, return_when=FIRST_COMPLETED).done:
+                boxes[rows_of_jobs.pop(job)] = job.result()
                 done += 1
                 if progress:
                     progress(done, len(plan))
@@ -290,12 +245,12 @@ def _draw_all(
 
 
 def _draw_file(path: Path, label: str, seed: int, number: int, dish: int) -> tuple[int, int, int, int]:
-    """Draw one frame into a JPEG file; the colony's box."""
+    """Draw one frame into a JPEG file and return the box of its colony."""
     frame = draw_frame(label, seed=seed, number=number, dish=dish)
     path.write_bytes(encode_jpeg(frame.image, _JPEG_QUALITY))
     return frame.box
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

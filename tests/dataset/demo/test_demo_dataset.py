@@ -1,4 +1,4 @@
-"""The demo: the same for a seed, shaped like the published study, and not to be solved by colour alone."""
+"""The demo is reproducible, has the numbers of the published study, and colour alone does not separate its classes."""
 
 import errno
 from collections.abc import Callable
@@ -15,16 +15,12 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cfu_core.dataset.demo import demo_dataset, frame
-from cfu_core.dataset.demo.demo_dataset import (
-    CFU_TYPES,
-    FRAME_HEIGHT,
-    FRAME_WIDTH,
-    PAPER_COUNTS,
-    draw_frame,
-    plan_demo,
-    write_demo,
-)
+from cfu_core.dataset.demo import demo_dataset
+from cfu_core.dataset.demo.canvas import FRAME_HEIGHT, FRAME_WIDTH, MARGIN, empty_layer
+from cfu_core.dataset.demo.colony import draw_colony
+from cfu_core.dataset.demo.colony_types import CFU_TYPES
+from cfu_core.dataset.demo.demo_dataset import PAPER_COUNTS, plan_demo, write_demo
+from cfu_core.dataset.demo.frame import draw_frame
 from cfu_core.dataset.importing.source import scan_source
 from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import DatasetError, StorageError
@@ -103,12 +99,11 @@ def test_frames_of_one_dish_share_their_light() -> None:
 
 @pytest.mark.parametrize("cfu_type", CFU_TYPES)
 def test_the_box_is_the_smallest_around_the_cells(cfu_type: str) -> None:
-    margin = frame._MARGIN
     for number in range(4):
-        grey, pigment = np.zeros((2, FRAME_HEIGHT + 2 * margin, FRAME_WIDTH + 2 * margin), np.float32)
+        grey, pigment = empty_layer(), empty_layer()
         rng = np.random.default_rng(number)
-        left, top, right, bottom = frame._draw_colony(rng, grey, pigment, CFU_TYPES[cfu_type], 1.0)
-        cells = grey[margin:-margin, margin:-margin] > 0.05
+        left, top, right, bottom = draw_colony(rng, grey, pigment, CFU_TYPES[cfu_type], 1.0)
+        cells = grey[MARGIN:-MARGIN, MARGIN:-MARGIN] > 0.05
         rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
         found = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
         assert found == pytest.approx((left, top, right, bottom), abs=12)
@@ -139,7 +134,7 @@ def test_colour_alone_does_not_tell_the_classes_apart(sample: Sample) -> None:
 
 
 def test_unknown_type_of_frame() -> None:
-    with pytest.raises(DatasetError, match=r"CFU-X.*Known are CFU-E, CFU-GM, CFU-PreB, BFU-E, CFU-GEMM"):
+    with pytest.raises(DatasetError, match=r"CFU-X.*The types are CFU-E, CFU-GM, CFU-PreB, BFU-E, CFU-GEMM"):
         draw_frame("CFU-X", seed=0, number=1)
 
 
@@ -162,7 +157,7 @@ def test_dishes_hold_one_class_and_a_few_images(seed: int) -> None:
 
 
 def partitions_of(sizes: list[int]) -> set[tuple[int, int]]:
-    """All (validation, test) sums that parting whole dishes can give."""
+    """All (validation, test) sums that splits of whole dishes can give."""
     sums = {(0, 0)}
     for size in sizes:
         sums |= {(v + size, t) for v, t in sums} | {(v, t + size) for v, t in sums}
@@ -171,7 +166,7 @@ def partitions_of(sizes: list[int]) -> set[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 17])
-def test_dishes_can_be_parted_exactly_as_in_table_2(seed: int) -> None:
+def test_dishes_can_be_split_exactly_as_in_table_2(seed: int) -> None:
     for label, plan in plan_demo(seed=seed).groupby("label"):
         sizes = plan.groupby("group").size().tolist()
         training, validation, test = TABLE_2[label]
@@ -179,11 +174,11 @@ def test_dishes_can_be_parted_exactly_as_in_table_2(seed: int) -> None:
         assert sum(sizes) - validation - test == training
 
 
-def test_ways_counts_by_hand() -> None:
-    assert demo_dataset._ways([1, 2, 3], 3, 0) == 2  # {3} and {1, 2}
-    assert demo_dataset._ways([1, 2, 3], 1, 2) == 1
-    assert demo_dataset._ways([2, 2, 5], 2, 5) == 2
-    assert demo_dataset._ways([4], 1, 1) == 0
+def test_splits_are_counted_as_by_hand() -> None:
+    assert demo_dataset._count_splits([1, 2, 3], 3, 0) == 2  # {3} and {1, 2}
+    assert demo_dataset._count_splits([1, 2, 3], 1, 2) == 1
+    assert demo_dataset._count_splits([2, 2, 5], 2, 5) == 2
+    assert demo_dataset._count_splits([4], 1, 1) == 0
 
 
 def test_another_seed_gives_other_dishes() -> None:
@@ -198,7 +193,12 @@ def test_small_classes_still_have_a_dish_for_each_partition() -> None:
 
 @pytest.mark.parametrize(
     ("counts", "message"),
-    [({"HPP-CFC": 3}, "HPP-CFC"), ({"CFU-E": 0}, "0 images of CFU-E"), ({"CFU-E": -1}, "-1 images"), ({}, "No type")],
+    [
+        ({"HPP-CFC": 3}, "HPP-CFC"),
+        ({"CFU-E": 0}, "CFU-E images is 0"),
+        ({"CFU-E": -1}, "CFU-E images is -1"),
+        ({}, "No type"),
+    ],
 )
 def test_impossible_counts_are_refused(counts: dict[str, int], message: str, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=message):
@@ -274,7 +274,7 @@ def test_another_or_incomplete_demo_is_not_taken_for_it(tmp_path: Path, change: 
         truth = pd.read_csv(folder / "truth.csv").assign(box_left=1)
         truth.to_csv(folder / "truth.csv", index=False)
     before = files(folder)
-    with pytest.raises(DatasetError, match="already holds something else"):
+    with pytest.raises(DatasetError, match="already contains other files"):
         write_demo(folder, seed=3 if change == "seed" else 2, counts={"CFU-E": 3 if change == "counts" else 2})
     assert files(folder) == before
 
@@ -284,7 +284,7 @@ def test_a_folder_or_file_of_the_user_is_refused(tmp_path: Path) -> None:
     mine.mkdir()
     (mine / "thesis.txt").write_text("years")
     for target in (mine, mine / "thesis.txt"):
-        with pytest.raises(DatasetError, match=r"already holds something else.*Choose another folder"):
+        with pytest.raises(DatasetError, match=r"already contains other files.*Choose another folder"):
             write_demo(target, counts=FEW)
     assert files(tmp_path) == {"mine/thesis.txt": b"years"}
 

@@ -1,0 +1,15 @@
+"""The canvas of a demo frame: layers of absorbance, larger than the frame by a margin on each side."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+FRAME_WIDTH, FRAME_HEIGHT = 1280, 960  # pixels
+MARGIN = 160  # pixels beyond each edge of the frame, so that a patch never needs clipping
+
+Layer = NDArray[np.float32]
+Generator = np.random.Generator
+
+
+def empty_layer() -> Layer:
+    """Return a layer of zeros, shape (FRAME_HEIGHT + 2 * MARGIN, FRAME_WIDTH + 2 * MARGIN)."""
+    return np.zeros((FRAME_HEIGHT + 2 * MARGIN, FRAME_WIDTH + 2 * MARGIN), np.float32)
