@@ -1,6 +1,6 @@
-"""A trained network outside of this program: what lies in its folder, how it is used, and how it is checked.
+"""Exported networks: the files of a bundle, classification with it, and its verification.
 
-A copy of this package, and of the modules that it imports, travels in every bundle
-(`cfu_core.exporting.bundled_code`). So it imports nothing but `cfu_core.errors`, `cfu_core.settings` and
-`cfu_core.imaging`, NumPy and ONNX Runtime.
+Every bundle contains a copy of this package and of the modules that it imports (`cfu_core.exporting.bundled_code`). So
+it imports only `cfu_core.errors`, `cfu_core.settings`, `cfu_core.wording` and `cfu_core.imaging`, NumPy and ONNX
+Runtime.
 """

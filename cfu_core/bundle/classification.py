@@ -1,4 +1,4 @@
-"""Classify images with a bundle, and prove that it does so as the dashboard did."""
+"""Classification with a bundle, and the self-test that compares it with the dashboard."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -12,33 +12,52 @@ from cfu_core.errors import BundleError
 from cfu_core.imaging import recipe as recipes
 from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.reading import read
+from cfu_core.wording import plural
 
-AT_ONCE = 16  # images
-#: Images as the network takes them, uint8 of shape (N, S, S, 3), to probabilities of shape (N, C).
+BATCH_SIZE = 16  # images
+#: From preprocessed images, RGB uint8 of shape (N, S, S, 3), to probabilities of shape (N, C).
 Network = Callable[[np.ndarray], np.ndarray]
 
 
 class SelfTest(NamedTuple):
-    """How far a bundle's probabilities lie from those that the dashboard gave the same images, at most."""
+    """Differences between the probabilities of a bundle and those of the dashboard, for the same images.
+
+    Attributes
+    ----------
+    images : int
+        Number of images.
+    largest : float
+        Largest absolute difference of a probability.
+    allowed : float
+        Largest difference with which the test is passed.
+    """
 
     images: int
     largest: float
     allowed: float
 
+    @property
+    def summary(self) -> str:
+        """The result of a passed test as a sentence without full stop."""
+        return (
+            f"{plural(self.images, 'image')}, probabilities differ from the dashboard's by at most {self.largest:.1e} "
+            f"({self.allowed:g} is allowed)"
+        )
+
 
 def onnx_network(bundle: Bundle) -> Network:
-    """The bundle's network by ONNX Runtime, on the processor.
+    """Load the network of a bundle into ONNX Runtime, on the CPU.
 
     Raises
     ------
     BundleError
-        ONNX Runtime cannot load it.
+        ONNX Runtime cannot load the network.
     """
-    import onnxruntime  # late: who only opens a bundle does not need it
+    import onnxruntime  # late: not needed to open a bundle
 
     try:
         session = onnxruntime.InferenceSession(str(bundle.folder / ONNX), providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own errors share no class
+    except Exception as error:  # ONNX Runtime's errors have no common class
         raise BundleError(f"{ONNX} cannot be loaded: {error}.", "", GET_AGAIN) from error
     return lambda images: session.run(["probabilities"], {"images": images})[0]
 
@@ -46,61 +65,86 @@ def onnx_network(bundle: Bundle) -> Network:
 def classify(
     bundle: Bundle, images: Sequence[np.ndarray], network: Network, boxes: Sequence[Box | None] | None = None
 ) -> np.ndarray:
-    """Class probabilities of new images.
+    """Compute the class probabilities of images.
 
     Parameters
     ----------
     bundle : Bundle
     images : sequence of ndarray of uint8, shape (H, W, 3)
-        RGB, as `cfu_core.imaging.reading.read` decodes them; the bundle's recipe is applied here.
+        RGB, as `cfu_core.imaging.reading.read` decodes them. The recipe of the bundle is applied to them.
     network : Network
-        From `onnx_network`, or the same by other means.
+        From `onnx_network`, or an equivalent function.
     boxes : sequence of Box or None, optional
-        The colony in each image, where it is known; else the recipe searches it, if it crops.
+        The colony in each image, if known. Otherwise a recipe that crops detects it.
 
     Returns
     -------
     ndarray of float64, shape (N, C)
-        In the order of ``bundle.classes``.
+        Columns in the order of ``bundle.classes``.
+
+    Raises
+    ------
+    RecipeError
+        The recipe cannot be applied to an image.
     """
     known = boxes or [None] * len(images)
-    seen = [recipes.apply(bundle.recipe, image, box) for image, box in zip(images, known, strict=True)]
-    found = [network(np.stack(seen[first : first + AT_ONCE])) for first in range(0, len(seen), AT_ONCE)]
+    prepared = [recipes.apply(bundle.recipe, image, box) for image, box in zip(images, known, strict=True)]
+    found = [network(np.stack(prepared[first : first + BATCH_SIZE])) for first in range(0, len(prepared), BATCH_SIZE)]
     return np.concatenate(found).astype(np.float64)
 
 
 def self_test(bundle: Bundle, network: Network) -> SelfTest:
-    """Classify the images in the bundle, and compare with what the dashboard said of them.
+    """Classify the test images in a bundle, and compare the probabilities with those of the dashboard.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    network : Network
+        From `onnx_network`, or an equivalent function.
+
+    Returns
+    -------
+    SelfTest
 
     Raises
     ------
     BundleError
         A probability differs by more than is allowed.
     """
-    told = json.loads((bundle.folder / SELFTEST).read_bytes())
-    images = [read(member_path(bundle.folder, each["file"])) for each in told["images"]]
-    boxes = [Box(*each["box"]) if each["box"] else None for each in told["images"]]
-    expected = np.array([[each["probabilities"][name] for name in bundle.classes] for each in told["images"]])
-    apart = np.abs(classify(bundle, images, network, boxes) - expected).max(axis=1)
-    worst = int(apart.argmax())
-    largest, allowed = float(apart[worst]), float(told["allowed"])
-    if not largest <= allowed:  # NaN is not below
+    expected = json.loads((bundle.folder / SELFTEST).read_bytes())
+    images = [read(member_path(bundle.folder, each["file"])) for each in expected["images"]]
+    boxes = [Box(*each["box"]) if each["box"] else None for each in expected["images"]]
+    probabilities = np.array([[each["probabilities"][name] for name in bundle.classes] for each in expected["images"]])
+    differences = np.abs(classify(bundle, images, network, boxes) - probabilities).max(axis=1)
+    worst = int(differences.argmax())
+    largest, allowed = float(differences[worst]), float(expected["allowed"])
+    if not largest <= allowed:  # also refuses NaN
         raise BundleError(
-            f"The bundle gives other probabilities than the dashboard: {told['images'][worst]['path']} differs by "
-            f"{largest:.2g}.",
-            f"At most {allowed:g} is allowed.",
+            "The probabilities of the bundle differ from those of the dashboard, by up to "
+            f"{largest:.2g} for {expected['images'][worst]['path']}.",
+            f"A difference of at most {allowed:g} is allowed.",
             GET_AGAIN,
         )
     return SelfTest(images=len(images), largest=largest, allowed=allowed)
 
 
 def verify(folder: Path) -> tuple[Bundle, SelfTest]:
-    """Check every file of a bundle, and that it gives the dashboard's probabilities by ONNX Runtime.
+    """Check the files of a bundle, and run its self-test with ONNX Runtime.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the bundle.
+
+    Returns
+    -------
+    bundle : Bundle
+    result : SelfTest
 
     Raises
     ------
     BundleError
-        What is wrong with it.
+        The folder is not a bundle, a file or an entry has been changed, or the self-test fails.
     """
     bundle = open_bundle(folder)
     check_files(bundle)

@@ -1,4 +1,4 @@
-"""The verbs of a bundle's own ``use.py``."""
+"""The command line of a bundle: ``use.py`` in its folder."""
 
 import argparse
 import json
@@ -11,34 +11,44 @@ from cfu_core.bundle.contents import open_bundle
 from cfu_core.errors import CfuError
 from cfu_core.imaging.reading import read
 
-OK, MENDABLE = 0, 2
+OK, FAILED = 0, 2  # exit status
 
 
 def main(folder: Path, argv: Sequence[str]) -> int:
-    """Run one verb on the bundle in `folder`; returns the exit status, 2 with one line on stderr for what is wrong."""
-    parser = argparse.ArgumentParser(prog="python use.py", description="Use a trained network, or check it.")
-    verbs = parser.add_subparsers(required=True, metavar="VERB", dest="verb")
-    verbs.add_parser("verify", help="check every file, and that the probabilities are the dashboard's")
-    predict = verbs.add_parser("predict", help="classify images; prints one line of JSON for each")
+    """Run one command on a bundle.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the bundle.
+    argv : sequence of str
+        Command and its arguments.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 2 after a `CfuError`, whose message is written to stderr in one line.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python use.py", description="Classify images with this network, or check this folder."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    commands.add_parser(
+        "verify", help="check all files, and compare the probabilities of the test images with those of the dashboard"
+    )
+    predict = commands.add_parser("predict", help="classify images; prints one line of JSON for each image")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     arguments = parser.parse_args(argv)
     try:
-        if arguments.verb == "verify":
-            print(told(*verify(folder)[1]))
+        if arguments.command == "verify":
+            _, result = verify(folder)
+            print(f"No file has been changed. {result.summary}.")
         else:
             _predict(folder, arguments.images)
     except CfuError as error:
         print(f"{error!s}".replace("\n", " "), file=sys.stderr)
-        return MENDABLE
+        return FAILED
     return OK
-
-
-def told(images: int, largest: float, allowed: float) -> str:
-    """A self-test that was passed, in words."""
-    return (
-        f"Every file is as it was made. {images} images: the probabilities differ from the dashboard's by at most "
-        f"{largest:.1e} ({allowed:g} is allowed)."
-    )
 
 
 def _predict(folder: Path, paths: Sequence[Path]) -> None:

@@ -1,14 +1,14 @@
-"""What lies in a bundle, sealed, so that nothing of it changes unnoticed.
+"""Files of a bundle, with checksums by which changes are detected.
 
 ======================  ==============================================================================================
-``README.md``           the model card, and how to use the network
-``bundle.json``         classes, recipe, normalisation, what the network is and how well it did; a seal on each of them
-``model.onnx``          the whole network: images in, probabilities out
+``README.md``           model card and instructions
+``bundle.json``         manifest: classes, recipe, normalisation, description and results; a checksum of each entry
+``model.onnx``          the complete network, from images to probabilities
 ``model.safetensors``   its weights, for torchvision's module
-``use.py``              classifies images, and checks the bundle
-``code/``               the preprocessing, as this program does it
-``selftest/``           some images, and in ``selftest.json`` the probabilities that the dashboard gave them
-``requirements.txt``    what ``use.py`` needs
+``use.py``              classifies images and checks the bundle
+``code/``               the code of this program for preprocessing and classification
+``selftest/``           test images; ``selftest.json`` contains the probabilities that the dashboard computed for them
+``requirements.txt``    packages that ``use.py`` needs
 ======================  ==============================================================================================
 """
 
@@ -26,124 +26,159 @@ from cfu_core.imaging.recipe import Recipe
 
 FORMAT = 1
 MANIFEST, ONNX, WEIGHTS, SELFTEST, CODE = "bundle.json", "model.onnx", "model.safetensors", "selftest.json", "code"
-#: Where an entry of ``bundle.json`` or a file is not what it was when the bundle was made.
-GET_AGAIN = "Get the bundle again from whoever made it."
+#: What to do if a file or an entry of the manifest has been changed.
+GET_AGAIN = "Ask for a new copy of the bundle."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
     """A bundle on disk.
 
-    Parameters
+    Attributes
     ----------
     folder : Path
-    facts : mapping
-        ``bundle.json``.
+    manifest : mapping
+        Content of ``bundle.json`` without the checksums of its entries.
     """
 
     folder: Path
-    facts: Mapping[str, Any]
+    manifest: Mapping[str, Any]
 
     @property
     def classes(self) -> list[str]:
-        """Names, in the order of the network's outputs."""
-        return self.facts["classes"]
+        """The class names, in the order of the network's outputs."""
+        return self.manifest["classes"]
 
     @cached_property
     def recipe(self) -> Recipe:
-        """How images are preprocessed."""
-        return Recipe.from_dict(self.facts["recipe"])
+        """The preprocessing of the images."""
+        return Recipe.from_dict(self.manifest["recipe"])
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write ``bundle.json`` with a seal on each of `facts`, which are plain JSON values, and on each file of `folder`.
+    """Write ``bundle.json`` with checksums of its entries and of all files in the folder.
 
-    The folder must be complete; it should not be seen by others yet.
+    Parameters
+    ----------
+    folder : Path
+        Contains all other files of the bundle. It should not be public yet, since the file is not written atomically.
+    facts : mapping
+        Entries of the manifest, as JSON values.
     """
     files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     whole = {"format": FORMAT, **facts, "recipe_version": RECIPE_VERSION, "files": files}
-    seals = {name: _seal(value) for name, value in whole.items()}
-    text = json.dumps({**whole, "seals": seals}, indent=2, ensure_ascii=False, allow_nan=False)
+    checksums = {name: _checksum(value) for name, value in whole.items()}
+    text = json.dumps({**whole, "seals": checksums}, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """A bundle whose ``bundle.json`` is as it was written; its files are another matter (`check_files`).
+    """Open a bundle, and check the entries of its manifest. `check_files` checks its files.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    Bundle
 
     Raises
     ------
     BundleError
-        There is none, it was made for another version of this program, or one of its entries has been changed.
+        The folder is not a bundle, an entry of its manifest has been changed, or it was exported for another version
+        of this program.
     """
     path = folder / MANIFEST
     try:
-        facts = json.loads(path.read_bytes())
-        seals = facts.pop("seals")
-        changed = [name for name in {**seals, **facts} if seals.get(name) != _seal(facts.get(name))]
-        made_as = facts.get("format"), facts.get("recipe_version")
+        manifest = json.loads(path.read_bytes())
+        checksums = manifest.pop("seals")
+        changed = [name for name in {**checksums, **manifest} if checksums.get(name) != _checksum(manifest.get(name))]
+        versions = manifest.get("format"), manifest.get("recipe_version")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(
             f"{folder} is not a bundle: {MANIFEST} cannot be read ({error}).",
-            "A folder that this program exported is expected.",
-            "Check the path, and that the bundle was unpacked whole.",
+            "It must be a folder that CFU Workbench has exported.",
+            "Check the path, and that the bundle was unpacked completely.",
         ) from error
     if changed:
         raise BundleError(
-            f"{MANIFEST} is not what it was when the bundle was made: {_told(changed)}.",
-            "A network gives its own probabilities only with the recipe, classes and normalisation it was made with.",
+            f"{MANIFEST} has been changed since the bundle was exported: {_mismatch(changed)}.",
+            "The network is valid only with the recipe, classes and normalisation with which it was exported.",
             GET_AGAIN,
         )
-    if made_as != (FORMAT, RECIPE_VERSION):
+    if versions != (FORMAT, RECIPE_VERSION):
         raise BundleError(
-            f"The bundle has format {made_as[0]} and recipes of version {made_as[1]}.",
+            f"The bundle has format {versions[0]} and recipes of version {versions[1]}.",
             f"This program reads format {FORMAT} with recipes of version {RECIPE_VERSION}.",
-            "Use the bundle's own use.py, or the version of the program that made it.",
+            "Use use.py in the bundle, or the version of the program that exported it.",
         )
-    return Bundle(folder=folder, facts=facts)
+    return Bundle(folder=folder, manifest=manifest)
 
 
 def check_files(bundle: Bundle) -> int:
-    """Compare every file of a bundle with what it was when the bundle was made; gives how many they are.
+    """Compare the files of a bundle with their checksums.
+
+    Parameters
+    ----------
+    bundle : Bundle
+
+    Returns
+    -------
+    int
+        Number of files.
 
     Raises
     ------
     BundleError
-        One is missing or changed.
+        A file is missing or has been changed.
     """
-    for name, promised in bundle.manifest["files"].items():
+    for name, expected in bundle.manifest["files"].items():
         path = member_path(bundle.folder, name)
         if not path.is_file():
             raise BundleError(f"{name} is missing from the bundle.", "", GET_AGAIN)
         found = _sha256(path)
-        if found != promised:
+        if found != expected:
             raise BundleError(
-                f"{name} is damaged or was changed: its SHA-256 begins with {found[:12]}.",
-                f"It began with {promised[:12]} when the bundle was made.",
+                f"{name} is damaged or has been changed: its SHA-256 begins with {found[:12]}.",
+                f"It must begin with {expected[:12]}.",
                 GET_AGAIN,
             )
     return len(bundle.manifest["files"])
 
 
 def member_path(folder: Path, name: str) -> Path:
-    """A file of a bundle by its name, which must not lead out of it.
+    """Return the path of a file of a bundle.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the bundle.
+    name : str
+        Relative to `folder`, with forward slashes.
+
+    Returns
+    -------
+    Path
 
     Raises
     ------
     BundleError
+        The file would be outside of the bundle.
     """
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name:
-        raise BundleError(f"The bundle names a file outside of it: {name!r}.", "", "Do not use it.")
+        raise BundleError(f"The bundle refers to a file outside of its folder: {name!r}.", "", "Do not use the bundle.")
     return folder.joinpath(*parts)
 
 
-def _told(changed: list[str]) -> str:
+def _mismatch(changed: list[str]) -> str:
     if len(changed) == 1:
-        return f"the entry {changed[0]!r} differs from its seal"
-    return f"the entries {', '.join(map(repr, changed))} differ from their seals"
+        return f"the entry {changed[0]!r} does not match its checksum"
+    return f"the entries {', '.join(map(repr, changed))} do not match their checksums"
 
 
-def _seal(value: Any) -> str:
+def _checksum(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 

@@ -41,7 +41,7 @@ class _Told(Observer):
 
 def _export(arguments: argparse.Namespace) -> int:
     from cfu_core.exporting.export import export_run
-    from cfu_core.runs.store import open_run
+    from cfu_core.runs.run_store import open_run
 
     with ProgressLine() as line:
         found = export_run(open_run(arguments.run), arguments.out, _Told(line))
@@ -73,10 +73,7 @@ def _unpacked(file: Path, room: Path) -> Path:
 def _tell(arguments: argparse.Namespace, bundle: Path, found: Mapping[str, Any]) -> int:
     if arguments.json:
         return print_json({"bundle": str(bundle), "self_test": {by: each._asdict() for by, each in found.items()}})
-    print(f"{bundle}: every file is as it was made.")
+    print(f"{bundle}: no file has been changed.")
     for by, each in found.items():
-        print(
-            f"{by}: {each.images} images, probabilities differ from the dashboard's by at most {each.largest:.1e} "
-            f"({each.allowed:g} is allowed)."
-        )
+        print(f"{by}: {each.summary}.")
     return OK

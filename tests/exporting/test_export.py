@@ -14,10 +14,10 @@ from cfu_core.bundle.contents import MANIFEST, SELFTEST, WEIGHTS, open_bundle, w
 from cfu_core.errors import BundleError, StopRequested
 from cfu_core.exporting.bundled_code import needed
 from cfu_core.exporting.export import export_run, export_zip, verify_bundle
-from cfu_core.jobs.job import State, create_job
+from cfu_core.job import State, create_job
 from cfu_core.jobs.worker import run_in_foreground
 from cfu_core.runs.model_files import load_model
-from cfu_core.runs.store import BUNDLE, Run
+from cfu_core.runs.run import BUNDLE, Run
 from tests.runs.test_execution import Silent
 
 pytestmark = pytest.mark.processes
@@ -67,7 +67,7 @@ def test_its_own_script_works_without_this_program(bundle, drawn_shapes, finishe
 
     done = use("verify")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "Every file is as it was made" in done.stdout
+    assert "No file has been changed" in done.stdout
     row = finished_run.predictions().iloc[0]
     done = use("predict", drawn_shapes / row["path"])
     (line,) = done.stdout.splitlines()
@@ -81,12 +81,13 @@ def test_its_own_script_works_without_this_program(bundle, drawn_shapes, finishe
 
 def test_the_code_that_travels_needs_no_torch_and_no_pages():
     names = {path.relative_to(path.parents[-2]).as_posix().rpartition("cfu_core/")[2] for path in needed()}
-    assert {"bundle/shell.py", "imaging/recipe.py", "imaging/reading.py", "errors.py", "__init__.py"} <= names
+    assert {"bundle/command_line.py", "imaging/recipe.py", "imaging/reading.py", "errors.py", "__init__.py"} <= names
     assert {name.partition("/")[0] for name in names} == {
         "bundle",
         "imaging",
         "errors.py",
         "settings.py",
+        "wording.py",
         "__init__.py",
     }
 
@@ -121,22 +122,22 @@ def test_one_changed_entry_is_named(bundle, entry, change):
     facts = json.loads((bundle / MANIFEST).read_text())
     change(facts)
     (bundle / MANIFEST).write_text(json.dumps(facts))
-    with pytest.raises(BundleError, match=f"the entry '{entry}' differs from its seal"):
+    with pytest.raises(BundleError, match=f"the entry '{entry}' does not match its checksum"):
         verify(bundle)
 
 
-def sealed_again(bundle, **changed):
-    """Whoever changes a bundle may seal it as well."""
+def with_new_checksums(bundle, **changed):
+    """Someone who changes a bundle can update its checksums too."""
     facts = json.loads((bundle / MANIFEST).read_text())
     (bundle / MANIFEST).unlink()
     kept = {name: value for name, value in facts.items() if name not in ("seals", "files", "format", "recipe_version")}
     write_manifest(bundle, kept | changed)
 
 
-def test_another_recipe_under_good_seals_gives_other_probabilities(bundle):
-    recipe = open_bundle(bundle).facts["recipe"]
-    sealed_again(bundle, recipe={**recipe, "crop": False, "contrast": "none"})
-    with pytest.raises(BundleError, match="other probabilities than the dashboard"):
+def test_another_recipe_with_valid_checksums_gives_other_probabilities(bundle):
+    recipe = open_bundle(bundle).manifest["recipe"]
+    with_new_checksums(bundle, recipe={**recipe, "crop": False, "contrast": "none"})
+    with pytest.raises(BundleError, match="probabilities of the bundle differ from those of the dashboard"):
         verify(bundle)
 
 
@@ -144,7 +145,7 @@ def test_a_file_outside_of_the_bundle_is_refused(bundle):
     told = json.loads((bundle / SELFTEST).read_text())
     told["images"][0]["file"] = "../outside.png"
     (bundle / SELFTEST).write_text(json.dumps(told))
-    sealed_again(bundle)
+    with_new_checksums(bundle)
     with pytest.raises(BundleError, match="outside"):
         verify(bundle)
 
@@ -170,7 +171,7 @@ def test_the_lines_of_the_card_load_the_weights(bundle, finished_run, monkeypatc
 def test_the_card_says_how_well_it_did_and_with_what_it_began(bundle, finished_run):
     card = (bundle / "README.md").read_text(encoding="utf-8")
     evaluation = finished_run.evaluation()
-    assert f"{evaluation.correct} of {evaluation.images} test images right" in card
+    assert f"{evaluation.correct} of {evaluation.n_images} test images right" in card
     assert "random weights" in card
     assert "disc, ring, square" in card
 
