@@ -17,7 +17,6 @@ from cfu_core.dataset.catalog import dataset_folder
 from cfu_core.errors import DatasetError
 from cfu_core.settings import validate_name
 from cfu_core.storage import read_json, write_json
-from cfu_core.wording import plural
 
 LONGEST_LASSO = 60  # vertices; a drawn outline has hundreds, and a URL should be short
 _LISTS = {"classes": "class", "partitions": "partition", "groups": "group", "findings": "problem"}
