@@ -1,38 +1,47 @@
-"""What a class activation map says of a picture: where it is highest, and the region that it marks."""
+"""Peak and region of interest of a class activation map."""
 
 import cv2
 import numpy as np
 
 from cfu_core.imaging.cropping import Box
 
-#: Of a map's highest value; what lies above belongs to the region (Selvaraju et al. 2017, for localisation).
+#: Share of the map's maximum above which a pixel belongs to the region (Selvaraju et al. 2017, for localisation).
 THRESHOLD = 0.15
 
 
-def enlarged(heat: np.ndarray, size: int) -> np.ndarray:
-    """A map at the size of the network's input.
+def resize_map(heat: np.ndarray, size: int) -> np.ndarray:
+    """Resize a class activation map to the size of the network's input, and normalise its maximum to 1.
 
     Parameters
     ----------
     heat : ndarray of float, shape (h, w)
-        0 or more.
+        Class activation map, non-negative.
     size : int
-        In pixels.
+        Side of the network's input in pixels.
 
     Returns
     -------
     ndarray of float32, shape (size, size)
-        From 0 to 1, bilinear; 0 everywhere where the map is.
+        Map from 0 to 1, interpolated bilinearly; all 0 if `heat` is.
     """
     large = cv2.resize(np.asarray(heat, np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
     highest = float(large.max())
     return large / highest if highest > 0 else large
 
 
-def peak(heat: np.ndarray) -> tuple[float, float] | None:
-    """Where a map is highest: column and row from 0 to 1 of the picture's sides; None where it is 0 everywhere.
+def peak_position(heat: np.ndarray) -> tuple[float, float] | None:
+    """Return the position of the maximum of a class activation map.
 
-    The centre of the cell is meant, and of equally high ones the centre of them all.
+    Parameters
+    ----------
+    heat : ndarray of float, shape (h, w)
+        Class activation map, non-negative.
+
+    Returns
+    -------
+    tuple of (float, float) or None
+        Column and row of the centre of the cell, as fractions (0 to 1) of the width and height. If several cells have
+        the maximum, the mean of their centres. None if the map is 0 everywhere.
     """
     if heat.max() <= 0:
         return None
@@ -41,39 +50,63 @@ def peak(heat: np.ndarray) -> tuple[float, float] | None:
 
 
 def region_of_interest(heat: np.ndarray, size: int) -> Box | None:
-    """The box around the largest connected part of a map above `THRESHOLD`; None where the map is 0 everywhere.
+    """Return the bounding box of the largest connected region of a class activation map above `THRESHOLD`.
 
-    Such a box is how Zamani et al. (2022) point out what a network looked at; their threshold is not stated.
+    Zamani et al. (2022) show such a box to point out what a network looked at, but do not state their threshold.
 
     Parameters
     ----------
     heat : ndarray of float, shape (h, w)
+        Class activation map, non-negative.
     size : int
-        Of the network's input, in whose pixels the box is given.
+        Side of the network's input in pixels.
+
+    Returns
+    -------
+    Box or None
+        Box in pixels of the network's input; None if the map is 0 everywhere.
+
+    References
+    ----------
+    R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-Based Localization",
+    Proc. IEEE ICCV, pp. 618-626, 2017.
     """
-    marked = (enlarged(heat, size) > THRESHOLD).astype(np.uint8)
-    count, _, facts, _ = cv2.connectedComponentsWithStats(marked, connectivity=8)
+    marked = (resize_map(heat, size) > THRESHOLD).astype(np.uint8)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(marked, connectivity=8)
     if count < 2:
         return None
-    left, top, width, height, _ = (int(v) for v in facts[1 + int(facts[1:, cv2.CC_STAT_AREA].argmax())])
+    left, top, width, height, _ = (int(v) for v in stats[1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())])
     return Box(left, top, left + width, top + height)
 
 
-def in_frame(point: tuple[float, float], frame: Box) -> tuple[float, float]:
-    """A point of the picture that the network saw, from 0 to 1, in pixels of the image that `frame` was cut out of."""
+def to_image_pixels(point: tuple[float, float], frame: Box) -> tuple[float, float]:
+    """Convert a point of the network's input to pixels of the image.
+
+    Parameters
+    ----------
+    point : tuple of (float, float)
+        Column and row as fractions (0 to 1) of the input's width and height.
+    frame : Box
+        Part of the image that the input was cropped from, in pixels of the image.
+
+    Returns
+    -------
+    tuple of (float, float)
+        Column and row in pixels of the image.
+    """
     return (
         frame.left + point[0] * (frame.right - frame.left),
         frame.top + point[1] * (frame.bottom - frame.top),
     )
 
 
-def inside(point: tuple[float, float], box: Box) -> bool:
-    """Whether a point lies in a box, both in pixels of one image."""
+def is_inside(point: tuple[float, float], box: Box) -> bool:
+    """Return whether a point (column, row) is inside a box, both in pixels of the same image."""
     return box.left <= point[0] < box.right and box.top <= point[1] < box.bottom
 
 
 def share_of_frame(box: Box, frame: Box) -> float:
-    """The share of a frame that a box covers: how often a point at random would lie in it."""
+    """Return the fraction of a frame that a box covers, which is the chance that a random point is in the box."""
     width = max(0, min(box.right, frame.right) - max(box.left, frame.left))
     height = max(0, min(box.bottom, frame.bottom) - max(box.top, frame.top))
     return width * height / ((frame.right - frame.left) * (frame.bottom - frame.top))

@@ -1,6 +1,6 @@
-"""Whether a network is as sure as it is right.
+"""Calibration of a network: whether its confidence matches its accuracy.
 
-A confidence is the probability that a network gives to the class that it names.
+The confidence of a prediction is the probability of the predicted class.
 """
 
 from dataclasses import dataclass
@@ -8,21 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 BINS = 10
-SMALLEST = 1e-12  # a probability, before its logarithm is taken
-TEMPERATURES = (0.05, 20.0)  # between which one is sought
+MINIMUM_PROBABILITY = 1e-12  # lower bound before a logarithm is taken
+TEMPERATURES = (0.05, 20.0)  # lower and upper bound of the fitted temperature
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reliability:
-    """Confidence against accuracy, in bins of equal width from 0 to 1.
+    """Confidence and accuracy in `BINS` bins of confidence of equal width, from 0 to 1.
 
-    Parameters
+    Attributes
     ----------
     n_images : ndarray of int, shape (BINS,)
+        Number of images in each bin.
     confidence, accuracy : ndarray of float64, shape (BINS,)
-        Means of the images in a bin; NaN in an empty one.
+        Means over the images of a bin; NaN for an empty bin.
     expected_error : float
-        The expected calibration error (Naeini et al. 2015; Guo et al. 2017): the mean gap of a bin, by its images.
+        Expected calibration error: the mean absolute difference of the two, weighted by the number of images.
     """
 
     n_images: np.ndarray
@@ -32,74 +33,113 @@ class Reliability:
 
 
 def reliability(true: np.ndarray, probabilities: np.ndarray) -> Reliability:
-    """How confidence and accuracy agree.
+    """Compute a reliability diagram and the expected calibration error.
 
     Parameters
     ----------
     true : ndarray of int, shape (N,)
+        Indices of the true classes.
     probabilities : ndarray of float64, shape (N, C)
-    """
-    confidence, correct = _confident(true, probabilities)
-    # a bin holds its upper edge, as with Guo et al.
-    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    images = np.bincount(bins, minlength=BINS)
-    with np.errstate(invalid="ignore"):
-        means = [np.bincount(bins, weights=each, minlength=BINS) / images for each in (confidence, correct)]
-    gaps = np.nan_to_num(np.abs(means[0] - means[1]))
-    error = float((gaps * images).sum() / images.sum())
-    return Reliability(n_images=images, confidence=means[0], accuracy=means[1], expected_error=error)
-
-
-def coverage(true: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The accuracy of the surest images, when the others are handed to a person.
+        Predicted probabilities.
 
     Returns
     -------
-    share : ndarray of float64, shape (N,)
-        Of the images that are kept, rising to 1.
-    accuracy : ndarray of float64, shape (N,)
-        Of those. Images of equal confidence are kept together or not at all; within such, the value is that of all.
+    Reliability
+
+    References
+    ----------
+    .. [1] C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On Calibration of Modern Neural Networks", Proc. ICML,
+       PMLR 70, pp. 1321-1330, 2017.
+    .. [2] M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian
+       Binning", Proc. AAAI, pp. 2901-2907, 2015.
     """
-    confidence, correct = _confident(true, probabilities)
-    order = np.argsort(-confidence, kind="stable")
-    right = np.cumsum(correct[order])
-    number = np.arange(1, len(true) + 1)
-    last = np.searchsorted(-confidence[order], -confidence[order], side="right") - 1  # of those as sure as it
-    return number / len(true), right[last] / number[last]
+    confidence, correct = _confidence_and_correctness(true, probabilities)
+    # a bin includes its upper edge, as in Guo et al.
+    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    n_images = np.bincount(bins, minlength=BINS)
+    with np.errstate(invalid="ignore"):
+        means = [np.bincount(bins, weights=each, minlength=BINS) / n_images for each in (confidence, correct)]
+    gaps = np.nan_to_num(np.abs(means[0] - means[1]))
+    error = float((gaps * n_images).sum() / n_images.sum())
+    return Reliability(n_images=n_images, confidence=means[0], accuracy=means[1], expected_error=error)
 
 
-def temperature(true: np.ndarray, probabilities: np.ndarray) -> float:
-    """By what logits are to be divided so that the probabilities fit the truth best (Guo et al. 2017).
-
-    It is fitted to images that are not those of the test: it changes no class, only how sure the network is.
+def accuracy_by_coverage(true: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the accuracy on the images of highest confidence, if a person classifies the others.
 
     Parameters
     ----------
     true : ndarray of int, shape (N,)
+        Indices of the true classes.
     probabilities : ndarray of float64, shape (N, C)
-        Of the validation images.
+        Predicted probabilities.
+
+    Returns
+    -------
+    coverage : ndarray of float64, shape (N,)
+        Fraction of images that the network classifies, ascending to 1.
+    accuracy : ndarray of float64, shape (N,)
+        Accuracy on these images. Images of equal confidence are either all included or all excluded.
+    """
+    confidence, correct = _confidence_and_correctness(true, probabilities)
+    order = np.argsort(-confidence, kind="stable")
+    n_correct = np.cumsum(correct[order])
+    number = np.arange(1, len(true) + 1)
+    last = np.searchsorted(-confidence[order], -confidence[order], side="right") - 1  # last image of equal confidence
+    return number / len(true), n_correct[last] / number[last]
+
+
+def fit_temperature(true: np.ndarray, probabilities: np.ndarray) -> float:
+    """Fit the temperature of temperature scaling by maximum likelihood.
+
+    Dividing the logits by the temperature changes the confidence of a network, but no predicted class. Fit it on
+    validation images, not on the test images.
+
+    Parameters
+    ----------
+    true : ndarray of int, shape (N,)
+        Indices of the true classes.
+    probabilities : ndarray of float64, shape (N, C)
+        Predicted probabilities.
 
     Returns
     -------
     float
-        Above 1 where the network is too sure; within `TEMPERATURES`.
+        Temperature within `TEMPERATURES`; above 1 if the network is over-confident.
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On Calibration of Modern Neural Networks", Proc. ICML,
+    PMLR 70, pp. 1321-1330, 2017.
     """
     from scipy.optimize import minimize_scalar
 
-    def loss(logarithm: float) -> float:
-        cooled = at_temperature(probabilities, float(np.exp(logarithm)))
-        return float(-np.log(np.maximum(cooled[np.arange(len(true)), true], SMALLEST)).mean())
+    def negative_log_likelihood(log_temperature: float) -> float:
+        scaled = apply_temperature(probabilities, float(np.exp(log_temperature)))
+        return float(-np.log(np.maximum(scaled[np.arange(len(true)), true], MINIMUM_PROBABILITY)).mean())
 
     low, high = np.log(TEMPERATURES)
-    return float(np.exp(minimize_scalar(loss, bounds=(low, high), method="bounded").x))
+    return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=(low, high), method="bounded").x))
 
 
-def at_temperature(probabilities: np.ndarray, value: float) -> np.ndarray:
-    """Probabilities as they are when the logits are divided by a temperature; same shape."""
-    logits = np.log(np.maximum(probabilities, SMALLEST)) / value
+def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Return the probabilities after the logits are divided by a temperature.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float64, shape (N, C)
+        Predicted probabilities.
+    temperature : float
+        Positive temperature, for example from `fit_temperature`.
+
+    Returns
+    -------
+    ndarray of float64, shape (N, C)
+    """
+    logits = np.log(np.maximum(probabilities, MINIMUM_PROBABILITY)) / temperature
     exponentials = np.exp(logits - logits.max(1, keepdims=True))
     return exponentials / exponentials.sum(1, keepdims=True)
 
 
-def _confident(true: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _confidence_and_correctness(true: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return probabilities.max(1), probabilities.argmax(1) == true

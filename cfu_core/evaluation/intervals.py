@@ -1,4 +1,4 @@
-"""How sure a figure is, and whether two shares of correct predictions differ."""
+"""Confidence intervals of metrics, and the paired comparison of two sets of predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,27 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from cfu_core.evaluation.summary_metrics import confusions_of, figures_of
+from cfu_core.evaluation.summary_metrics import confusion_matrices, summarize_many
 
 LEVEL = 0.95
 RESAMPLES = 9999
-UNDEFINED = 2.0  # stands for NaN where SciPy would warn of it; no figure exceeds 1
+UNDEFINED = 2.0  # replaces NaN, of which SciPy would warn; no metric exceeds 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paired:
-    """The second of two ways against the first, on the same images.
+class PairedComparison:
+    """Comparison of a second with a first set of predictions for the same images.
 
-    Parameters
+    Attributes
     ----------
     difference : float
-        Of the accuracies, second minus first.
+        Difference of the accuracies, second minus first.
     low, high : float
-        Its 95 % interval, by a percentile bootstrap over images.
+        95 % interval of the difference, by a percentile bootstrap over images.
     only_first, only_second : int
-        Images that one of them alone predicted correctly.
+        Number of images that are correct only in the first, or only in the second set.
     p : float
-        Two-sided exact McNemar test of these two numbers.
+        p-value of the two-sided exact McNemar test.
     """
 
     difference: float
@@ -38,46 +38,68 @@ class Paired:
     p: float
 
 
-def wilson(correct: int, images: int) -> tuple[float, float]:
-    """The 95 % interval of a share of images, an accuracy or a recall, by Wilson's score.
+def wilson_interval(correct: int, n_images: int) -> tuple[float, float]:
+    """Compute the 95 % Wilson score interval of a proportion such as an accuracy or a recall.
+
+    Parameters
+    ----------
+    correct : int
+        Number of successes.
+    n_images : int
+        Number of trials.
+
+    Returns
+    -------
+    tuple of (float, float)
+        Lower and upper bound.
 
     Raises
     ------
     ValueError
-        There is no image.
-    """
-    from scipy.stats import binomtest  # late: pages read what was computed, and need not wait for SciPy
+        If there is no image.
 
-    interval = binomtest(correct, images).proportion_ci(LEVEL, method="wilson")
+    References
+    ----------
+    E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of the American
+    Statistical Association 22, pp. 209-212, 1927.
+    """
+    from scipy.stats import binomtest  # imported here because SciPy is slow, and most pages read saved results
+
+    interval = binomtest(correct, n_images).proportion_ci(LEVEL, method="wilson")
     return float(interval.low), float(interval.high)
 
 
-def bootstrapped(
+def bootstrap_intervals(
     confusion: Sequence[Sequence[int]] | np.ndarray, names: Sequence[str], *, resamples: int = RESAMPLES
 ) -> dict[str, tuple[float, float]]:
-    """The 95 % intervals of figures, by a percentile bootstrap over the images.
+    """Compute 95 % intervals of summary metrics by a percentile bootstrap over the images.
 
     Parameters
     ----------
-    confusion : array of int, shape (C, C)
+    confusion : array_like of int, shape (C, C)
+        Confusion matrix.
     names : sequence of str
-        Fields of `cfu_core.evaluation.summary_metrics.Figures`. A resample in which a figure is undefined does not
-        count.
+        Names of the metrics: fields of `cfu_core.evaluation.summary_metrics.SummaryMetrics`.
     resamples : int
+        Number of resamples. Resamples in which a metric is undefined are ignored for this metric.
 
     Returns
     -------
     dict of str to (float, float)
-        NaN where a figure is undefined in every resample.
+        Lower and upper bound of each metric; NaN if it is undefined in every resample.
+
+    References
+    ----------
+    B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall, 1993.
     """
     from scipy.stats import bootstrap
 
     counts = np.asarray(confusion)
-    true, predicted = (places.repeat(counts.ravel()) for places in np.indices(counts.shape).reshape(2, -1))
+    true, predicted = (indices.repeat(counts.ravel()) for indices in np.indices(counts.shape).reshape(2, -1))
 
     def statistic(true: np.ndarray, predicted: np.ndarray, axis: int) -> Any:
         assert axis in (-1, true.ndim - 1)
-        values = figures_of(confusions_of(true, predicted, len(counts)))
+        values = summarize_many(confusion_matrices(true, predicted, len(counts)))
         return np.nan_to_num(np.stack([values[name] for name in names]), nan=UNDEFINED)
 
     found = bootstrap(
@@ -100,20 +122,29 @@ def bootstrapped(
     return intervals
 
 
-def compare(first: np.ndarray, second: np.ndarray) -> Paired:
-    """Compare two ways.
+def compare_paired(first: np.ndarray, second: np.ndarray) -> PairedComparison:
+    """Compare two sets of predictions for the same images.
 
     Parameters
     ----------
     first, second : ndarray of bool, shape (N,)
-        Which images each of them predicted correctly, in the same order.
+        Whether each image is correct in the first and in the second set, in the same order.
+
+    Returns
+    -------
+    PairedComparison
+
+    References
+    ----------
+    Q. McNemar, "Note on the Sampling Error of the Difference between Correlated Proportions or Percentages",
+    Psychometrika 12, pp. 153-157, 1947; here with the exact binomial distribution.
     """
-    return _compared((second.astype(np.int8) - first.astype(np.int8)).tobytes())
+    return _compare_differences((second.astype(np.int8) - first.astype(np.int8)).tobytes())
 
 
-@lru_cache(maxsize=4096)  # whoever looks at many comparisons looks at most of them again and again
-def _compared(content: bytes) -> Paired:
-    """Of +1 where the second alone was right, -1 where the first alone was, an int8 for each image."""
+@lru_cache(maxsize=4096)  # a page shows the same comparisons again at each interaction
+def _compare_differences(content: bytes) -> PairedComparison:
+    """Compare from an int8 per image: +1 if only the second set is correct, -1 if only the first, else 0."""
     from scipy.stats import binomtest, bootstrap
 
     differences = np.frombuffer(content, np.int8).astype(int)
@@ -121,12 +152,12 @@ def _compared(content: bytes) -> Paired:
         (differences,), np.mean, n_resamples=RESAMPLES, method="percentile", confidence_level=LEVEL, rng=0, batch=999
     )
     only_first, only_second = int((differences < 0).sum()), int((differences > 0).sum())
-    apart = only_first + only_second
-    return Paired(
+    discordant = only_first + only_second
+    return PairedComparison(
         difference=float(differences.mean()),
         low=float(found.confidence_interval.low),
         high=float(found.confidence_interval.high),
         only_first=only_first,
         only_second=only_second,
-        p=float(binomtest(only_first, apart).pvalue) if apart else 1.0,
+        p=float(binomtest(only_first, discordant).pvalue) if discordant else 1.0,
     )

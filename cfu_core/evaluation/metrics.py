@@ -1,6 +1,6 @@
-"""From predictions to figures: confusion matrix, accuracy, precision by each of its names, and every class.
+"""Metrics of predictions: confusion matrix, accuracy, macro and micro precision, and metrics of each class.
 
-Definitions are scikit-learn's. Rows of a confusion matrix are true classes, columns are predicted ones.
+Definitions are those of scikit-learn. Rows of a confusion matrix are true classes, columns are predicted classes.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,24 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class ClassResult:
-    """One class, one against the rest; None where a figure is undefined (nothing was divided by zero).
+    """Metrics of one class against the rest; None where a metric is undefined because of a division by zero.
 
-    `precision` is undefined for a class that was never predicted, `recall` for one that has no images, `f1` where
-    either is.
+    Attributes
+    ----------
+    name : str
+        Name of the class.
+    support : int
+        Number of images of this class.
+    predicted : int
+        Number of images predicted as this class.
+    correct : int
+        Number of images of this class predicted as this class.
+    precision : float or None
+        Undefined for a class that was never predicted.
+    recall : float or None
+        Undefined for a class without images.
+    f1 : float or None
+        Undefined if precision or recall is.
     """
 
     name: str
@@ -29,20 +43,22 @@ class ClassResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How well predictions fit the truth.
+    """Metrics of predictions.
 
-    Parameters
+    Attributes
     ----------
     classes : list of str
+        Names of the classes.
     confusion : list of list of int, shape (C, C)
-        Rows true, columns predicted, both in the order of `classes`.
+        Confusion matrix: rows true, columns predicted, both in the order of `classes`.
     accuracy : float
-        Share of correct predictions.
+        Fraction of correct predictions.
     precision_macro : float
-        Mean of the classes' precision; a class that was never predicted counts as 0, as in scikit-learn.
+        Unweighted mean of the precision over classes; 0 for a class that was never predicted, as in scikit-learn.
     precision_micro : float
-        Correct predictions over all predictions; with one label an image this equals the accuracy.
+        Number of correct predictions over all predictions; equals the accuracy, because each image has one label.
     per_class : list of ClassResult
+        Metrics of each class, in the order of `classes`.
     """
 
     classes: list[str]
@@ -54,33 +70,33 @@ class Evaluation:
 
     @property
     def correct(self) -> int:
-        """Images whose class was predicted."""
+        """Number of correctly classified images."""
         return sum(c.correct for c in self.per_class)
 
     @property
     def n_images(self) -> int:
-        """Images that were predicted."""
+        """Number of images."""
         return sum(c.support for c in self.per_class)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
+        """Return the fields as plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "Evaluation":
-        """The evaluation that `to_dict` described."""
+        """Return the evaluation that `to_dict` has converted to JSON values."""
         return cls(**{**value, "per_class": [ClassResult(**c) for c in value["per_class"]]})
 
 
 def evaluate(true: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> Evaluation:
-    """Compare predictions with the truth.
+    """Compute the metrics of predictions.
 
     Parameters
     ----------
     true, predicted : sequence of str
-        A class for each image, in the same order.
+        True and predicted class of each image.
     classes : sequence of str
-        All classes, also those that do not occur.
+        All classes, including those that do not occur.
 
     Returns
     -------
@@ -89,9 +105,9 @@ def evaluate(true: Sequence[str], predicted: Sequence[str], classes: Sequence[st
     Raises
     ------
     ValueError
-        The sequences are empty, or of different length.
+        If the sequences are empty or differ in length.
     """
-    # late: pages read stored evaluations and need not wait a second for scikit-learn
+    # imported here because it takes a second, and pages only read saved evaluations
     from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
     if len(true) != len(predicted) or not len(true):
@@ -106,8 +122,8 @@ def evaluate(true: Sequence[str], predicted: Sequence[str], classes: Sequence[st
         classes=labels,
         confusion=matrix.tolist(),
         accuracy=float(accuracy_score(true, predicted)),
-        precision_macro=_precision(true, predicted, labels, "macro"),
-        precision_micro=_precision(true, predicted, labels, "micro"),
+        precision_macro=float(np.nan_to_num(precision).mean()),
+        precision_micro=float(matrix.trace() / matrix.sum()),
         per_class=[
             ClassResult(
                 name=name,
@@ -121,12 +137,6 @@ def evaluate(true: Sequence[str], predicted: Sequence[str], classes: Sequence[st
             for i, name in enumerate(labels)
         ],
     )
-
-
-def _precision(true: Sequence[str], predicted: Sequence[str], labels: list[str], average: str) -> float:
-    from sklearn.metrics import precision_score
-
-    return float(precision_score(true, predicted, labels=labels, average=average, zero_division=0))
 
 
 def _defined(value: float) -> float | None:

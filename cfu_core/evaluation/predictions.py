@@ -1,11 +1,11 @@
-"""The predictions of a run one by one: which cell of the confusion matrix each lies in, and how sure it was."""
+"""Predictions of single images as a table, and orders in which to show them."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-#: How images may be sorted, by what a person calls it: the column, and whether its highest value comes first.
+#: Orders by name: the column to sort by, and whether its highest value comes first.
 ORDERS = {
     "Most sure first": ("probability", True),
     "Least sure first": ("margin", False),
@@ -13,42 +13,47 @@ ORDERS = {
 }
 
 
-def judged(paths: Sequence[str], true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """What the network made of each image.
+def prediction_table(
+    paths: Sequence[str], true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]
+) -> pd.DataFrame:
+    """Make a table of the predictions, one row per image.
 
     Parameters
     ----------
     paths : sequence of str
+        Paths of the images.
     true : ndarray of int, shape (N,)
-        Places in `classes`.
+        Indices of the true classes.
     probabilities : ndarray of float, shape (N, C)
+        Predicted probabilities.
     classes : sequence of str
+        Names of the classes.
 
     Returns
     -------
-    DataFrame
-        In the order given: ``path``, ``true``, ``predicted`` (the most probable class, the first of equals),
-        ``probability`` of the predicted and ``probability_true`` of the true class, ``margin`` between the two most
-        probable classes (0: it could not decide), ``right``.
+    pandas.DataFrame
+        ``path``, ``true``, ``predicted`` (the most probable class; of equally probable ones the first),
+        ``probability`` of the predicted class, ``probability_true`` of the true class, ``margin`` (difference of the
+        two highest probabilities; 1 if there is one class) and ``right``.
     """
     names = np.array(classes, dtype=object)
-    called = probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1)
     ranked = np.sort(probabilities, axis=1)
     rows = np.arange(len(true))
     return pd.DataFrame(
         {
             "path": list(paths),
             "true": names[true],
-            "predicted": names[called],
-            "probability": probabilities[rows, called],
+            "predicted": names[predicted],
+            "probability": probabilities[rows, predicted],
             "probability_true": probabilities[rows, true],
             "margin": ranked[:, -1] - ranked[:, -2] if len(classes) > 1 else 1.0,
-            "right": called == true,
+            "right": predicted == true,
         }
     )
 
 
-def in_order(table: pd.DataFrame, order: str) -> pd.DataFrame:
-    """Rows of `judged` sorted by one of `ORDERS`; equal ones by their names."""
+def sort_predictions(table: pd.DataFrame, order: str) -> pd.DataFrame:
+    """Sort the rows of a `prediction_table` by one of `ORDERS`; rows of equal value are sorted by path."""
     column, descending = ORDERS[order]
     return table.sort_values(["path"]).sort_values(column, ascending=not descending, kind="stable")

@@ -1,4 +1,4 @@
-"""Each class against the rest at every threshold: ROC and precision-recall curves with their areas."""
+"""ROC and precision-recall curves of one class against the rest."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,21 @@ import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curves:
-    """One class against the rest.
+class ClassCurves:
+    """ROC and precision-recall curves of one class against the rest.
 
-    Parameters
+    Attributes
     ----------
     false_positive_rate, true_positive_rate : ndarray of float64
-        The ROC curve, from (0, 0) to (1, 1).
+        ROC curve, from (0, 0) to (1, 1).
     recall, precision : ndarray of float64
-        The precision-recall curve, by falling recall.
+        Precision-recall curve, by descending recall.
     roc_area : float
+        Area under the ROC curve.
     average_precision : float
-        The area under the precision-recall curve as steps, not as straight lines, which would flatter.
+        Area under the precision-recall curve as a step function; linear interpolation would be too optimistic.
     share : float
-        Of the images that are of this class: the precision of guessing.
+        Fraction of the images that are of this class, which is the precision of a random classifier.
     """
 
     false_positive_rate: np.ndarray
@@ -31,25 +32,31 @@ class Curves:
     share: float
 
 
-def curves(true: np.ndarray, probabilities: np.ndarray, place: int) -> Curves | None:
-    """The curves of one class; None where no image, or every image, is of it.
+def class_curves(true: np.ndarray, probabilities: np.ndarray, class_index: int) -> ClassCurves | None:
+    """Compute the curves of one class against the rest.
 
     Parameters
     ----------
     true : ndarray of int, shape (N,)
-        Places of the true classes.
+        Indices of the true classes.
     probabilities : ndarray of float64, shape (N, C)
-    place : int
-        Of the class, from 0.
+        Predicted probabilities.
+    class_index : int
+        Index of the class.
+
+    Returns
+    -------
+    ClassCurves or None
+        None if no image, or every image, is of this class.
     """
     from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-    positive, scores = true == place, probabilities[:, place]
+    positive, scores = true == class_index, probabilities[:, class_index]
     if positive.all() or not positive.any():
         return None
     false_rate, true_rate, _ = roc_curve(positive, scores)
     precision, recall, _ = precision_recall_curve(positive, scores)
-    return Curves(
+    return ClassCurves(
         false_positive_rate=false_rate,
         true_positive_rate=true_rate,
         recall=recall,

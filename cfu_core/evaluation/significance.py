@@ -1,68 +1,106 @@
-"""Whether runs differ, judged on the same test images."""
+"""Pairwise comparisons of runs on the same test images, corrected for their number."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
-from cfu_core.evaluation.intervals import LEVEL, Paired, compare
+from cfu_core.evaluation.intervals import LEVEL, PairedComparison, compare_paired
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The second of two runs against the first.
+    """Comparison of a second run with a first run.
 
-    Parameters
+    Attributes
     ----------
     first, second : str
+        Identifiers of the runs.
     n_images : int
-        That both were tested on.
-    paired : Paired
-        The difference with its interval, and the exact McNemar test.
-    p_holm : float
-        The test's p by Holm (1979), for all comparisons that are shown together.
+        Number of images on which both were tested.
+    paired : PairedComparison
+        Difference of the accuracies with its interval, and the exact McNemar test.
+    n_comparisons : int
+        Number of comparisons that are made together.
+    p_adjusted : float
+        p-value of the test, adjusted by Holm's method for `n_comparisons`.
     """
 
     first: str
     second: str
     n_images: int
-    paired: Paired
-    p_holm: float
+    paired: PairedComparison
+    n_comparisons: int
+    p_adjusted: float
 
     @property
     def verdict(self) -> str:
-        """In plain language, which of them is better, and whether that could be chance."""
+        """A sentence that says which run is better, and whether chance can explain the difference."""
         net = self.paired.only_second - self.paired.only_first
         if not self.paired.only_first and not self.paired.only_second:
-            return f"The same on each of the {self.n_images} images."
-        p = f"p = {self.p_holm:.2g}" if self.p_holm >= 0.001 else "p < 0.001"
+            return f"No difference: both are right on the same images (of {self.n_images:,})."
         if net == 0:
-            return f"As many right of {self.n_images} images, not always the same ones."
-        images = "1 image" if abs(net) == 1 else f"{abs(net)} images"
-        which = "better" if net > 0 else "worse"
-        judged = "this could be chance" if self.p_holm >= 1 - LEVEL else "this is hardly chance"
-        return f"{images} {which} of {self.n_images}; {judged}: {p}."
+            return f"As many right as the first, but not on the same images (of {self.n_images:,})."
+        p = "p < 0.001" if self.p_adjusted < 0.001 else f"p {_rounded(self.p_adjusted)}"
+        more = "more" if net > 0 else "fewer"
+        judgement = "not enough to rule out chance" if self.p_adjusted >= 1 - LEVEL else "unlikely to be chance"
+        adjusted = "adjusted " if self.n_comparisons > 1 else ""
+        return f"{abs(net):,} of {self.n_images:,} {more} right than the first: {judgement} ({adjusted}{p})."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain JSON values."""
+        return {
+            "first": self.first,
+            "second": self.second,
+            "images": self.n_images,
+            "paired": asdict(self.paired),
+            "p_holm": self.p_adjusted,
+            "verdict": self.verdict,
+        }
 
 
-def compare_all(correct: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]] | None = None) -> list[Comparison]:
-    """Compare runs two by two, with Holm's correction over these comparisons.
+def _rounded(p: float) -> str:
+    return "1.0" if p >= 0.995 else f"{p:.2g}"
+
+
+def compare_pairwise(
+    correct: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]] | None = None
+) -> list[Comparison]:
+    """Compare runs pairwise, and adjust the p-values for the number of comparisons.
 
     Parameters
     ----------
     correct : mapping of str to ndarray of bool, shape (N,)
-        By run, which of the same images it predicted correctly, in the same order.
+        Whether each image was classified correctly, by run; the same images in the same order.
     pairs : sequence of (str, str), optional
-        By default each with each.
+        Pairs of runs to compare; all pairs by default.
+
+    Returns
+    -------
+    list of Comparison
+
+    References
+    ----------
+    S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6,
+    pp. 65-70, 1979.
     """
-    from statsmodels.stats.multitest import multipletests  # late: it takes a second
+    from statsmodels.stats.multitest import multipletests  # imported here because it takes a second
 
     chosen = list(combinations(correct, 2)) if pairs is None else list(pairs)
     if not chosen:
         return []
-    found = [compare(correct[first], correct[second]) for first, second in chosen]
-    corrected = multipletests([paired.p for paired in found], method="holm")[1]
+    found = [compare_paired(correct[first], correct[second]) for first, second in chosen]
+    adjusted = multipletests([paired.p for paired in found], method="holm")[1]
     return [
-        Comparison(first=first, second=second, n_images=len(correct[first]), paired=paired, p_holm=float(p))
-        for (first, second), paired, p in zip(chosen, found, corrected, strict=True)
+        Comparison(
+            first=first,
+            second=second,
+            n_images=len(correct[first]),
+            paired=paired,
+            n_comparisons=len(chosen),
+            p_adjusted=float(p),
+        )
+        for (first, second), paired, p in zip(chosen, found, adjusted, strict=True)
     ]

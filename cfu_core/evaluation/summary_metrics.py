@@ -1,7 +1,7 @@
-"""Figures of a confusion matrix, of one or of many at once.
+"""Summary metrics of one or many confusion matrices: one number for all classes.
 
-Definitions are scikit-learn's, but for this: what is divided by zero is undefined here, NaN or None, and never 0. Only
-the means over classes count an undefined precision, recall or F1 of a class as 0, as scikit-learn does.
+Definitions are those of scikit-learn, except that a division by zero is undefined here (NaN or None) instead of 0. Only
+the means over classes count an undefined precision, recall or F1 of a class as 0, as in scikit-learn.
 """
 
 from collections.abc import Sequence
@@ -12,23 +12,30 @@ import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
-    """All classes in one number each; None where it is undefined.
+class SummaryMetrics:
+    """Summary metrics of a confusion matrix; None where a metric is undefined.
 
-    Parameters
+    Attributes
     ----------
     accuracy : float
-        Share of correct predictions; equals precision, recall and F1 by micro average.
+        Fraction of correct predictions; equals micro-averaged precision, recall and F1.
     balanced_accuracy : float
         Mean recall of the classes that have images.
     precision_macro, recall_macro, f1_macro : float
-        Means over the classes, each counting the same.
+        Unweighted means over the classes.
     precision_weighted, recall_weighted, f1_weighted : float
-        Means over the classes, each by its images.
+        Means over the classes, weighted by their number of images.
     kappa : float or None
-        Cohen's (1960): agreement beyond what the frequencies of the classes alone would give.
+        Cohen's kappa: agreement beyond that expected by chance from the class frequencies [1]_.
     matthews : float or None
-        Matthews' correlation, for several classes as by Gorodkin (2004).
+        Matthews correlation coefficient for several classes [2]_.
+
+    References
+    ----------
+    .. [1] J. Cohen, "A Coefficient of Agreement for Nominal Scales", Educational and Psychological Measurement 20,
+       pp. 37-46, 1960.
+    .. [2] J. Gorodkin, "Comparing Two K-Category Assignments by a K-Category Correlation Coefficient", Computational
+       Biology and Chemistry 28, pp. 367-374, 2004.
     """
 
     accuracy: float
@@ -43,63 +50,70 @@ class Figures:
     matthews: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
+        """Return the fields as plain JSON values."""
         return asdict(self)
 
 
-def figures(confusion: Sequence[Sequence[int]] | np.ndarray) -> Figures:
-    """All figures of one confusion matrix.
+def summarize(confusion: Sequence[Sequence[int]] | np.ndarray) -> SummaryMetrics:
+    """Compute the summary metrics of one confusion matrix.
 
     Parameters
     ----------
-    confusion : array of int, shape (C, C)
-        Rows true, columns predicted; of one image at least.
+    confusion : array_like of int, shape (C, C)
+        Confusion matrix of at least one image: rows true, columns predicted.
+
+    Returns
+    -------
+    SummaryMetrics
     """
-    values = figures_of(np.asarray(confusion))
-    return Figures(**{name: None if np.isnan(value) else float(value) for name, value in values.items()})  # type: ignore[arg-type]
+    values = summarize_many(np.asarray(confusion))
+    return SummaryMetrics(**{name: None if np.isnan(value) else float(value) for name, value in values.items()})  # type: ignore[arg-type]
 
 
-def figures_of(confusions: np.ndarray) -> dict[str, np.ndarray]:
-    """The figures of `Figures`, by name, of many confusion matrices.
+def summarize_many(confusions: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute the summary metrics of many confusion matrices.
 
     Parameters
     ----------
     confusions : ndarray of int, shape (..., C, C)
+        Confusion matrices: rows true, columns predicted.
 
     Returns
     -------
     dict of str to ndarray of float64, shape (...)
-        NaN where a figure is undefined.
+        Values by field of `SummaryMetrics`; NaN where a metric is undefined.
     """
     counts = confusions.astype(np.float64)
     images = counts.sum((-2, -1))
     support, predicted = counts.sum(-1), counts.sum(-2)  # (..., C)
     correct = np.diagonal(counts, axis1=-2, axis2=-1)
-    recall, precision = _divided(correct, support), _divided(correct, predicted)
-    f1 = _divided(2 * correct, support + predicted)
+    recall, precision = _ratio(correct, support), _ratio(correct, predicted)
+    f1 = _ratio(2 * correct, support + predicted)
     values = {"accuracy": correct.sum(-1) / images, "balanced_accuracy": np.nanmean(recall, axis=-1)}
     for kind, weights in (("macro", np.ones_like(support)), ("weighted", support)):
         for name, each in (("precision", precision), ("recall", recall), ("f1", f1)):
             values[f"{name}_{kind}"] = (np.nan_to_num(each) * weights).sum(-1) / weights.sum(-1)
     by_chance = (support * predicted).sum(-1) / images**2
-    values["kappa"] = _divided(values["accuracy"] - by_chance, 1 - by_chance)
+    values["kappa"] = _ratio(values["accuracy"] - by_chance, 1 - by_chance)
     spread = (images**2 - (support**2).sum(-1)) * (images**2 - (predicted**2).sum(-1))
-    values["matthews"] = _divided(correct.sum(-1) * images - (support * predicted).sum(-1), np.sqrt(spread))
+    values["matthews"] = _ratio(correct.sum(-1) * images - (support * predicted).sum(-1), np.sqrt(spread))
     return values
 
 
-def confusions_of(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Confusion matrices of many sets of predictions.
+def confusion_matrices(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Compute the confusion matrices of many sets of predictions.
 
     Parameters
     ----------
     true, predicted : ndarray of int, shape (..., N)
-        Places of the classes, from 0.
+        Class indices.
     classes : int
+        Number of classes.
 
     Returns
     -------
     ndarray of int64, shape (..., classes, classes)
+        Rows true, columns predicted.
     """
     shape = true.shape[:-1]
     sets = int(np.prod(shape))
@@ -108,21 +122,24 @@ def confusions_of(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.n
 
 
 def specificity(confusion: np.ndarray) -> np.ndarray:
-    """Of the images of all other classes, the share that was not called this class.
+    """Compute the specificity of each class: the fraction of the other classes' images not predicted as this class.
 
     Parameters
     ----------
     confusion : ndarray of int, shape (C, C)
+        Confusion matrix: rows true, columns predicted.
 
     Returns
     -------
     ndarray of float64, shape (C,)
-        NaN where all images are of this class.
+        NaN for a class to which all images belong.
     """
     others = confusion.sum() - confusion.sum(1)
-    return _divided(others - (confusion.sum(0) - np.diagonal(confusion)), others)
+    return _ratio(others - (confusion.sum(0) - np.diagonal(confusion)), others)
 
 
-def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """A ratio; NaN where it is divided by zero."""
-    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=np.asarray(below) != 0)
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide; NaN where the denominator is 0."""
+    return np.divide(
+        numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=np.asarray(denominator) != 0
+    )

@@ -1,64 +1,76 @@
-"""Where the time of runs went, and what preprocessing had to do with it."""
+"""Time of runs by phase, and the time that preprocessing costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from cfu_core.evaluation.paper_tables import SECONDS, RunResult, other_seconds
-
-
-def phases(result: RunResult) -> dict[str, float]:
-    """Seconds of a run by phase, adding up to its whole time; what no phase claims is ``Other``."""
-    spent = {name.capitalize(): result.seconds.get(name, 0.0) for name in SECONDS}
-    return spent | {"Other": max(0.0, other_seconds(result.seconds) or 0.0)}
+from cfu_core.evaluation.paper_tables import DISPLAYED_PHASES, RunResult, other_seconds
+from cfu_core.wording import plural
 
 
-def finding(results: Sequence[RunResult]) -> str:
-    """What preprocessed images cost against original ones, in a sentence counted from these runs.
+def seconds_by_phase(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return the seconds of a run by phase.
+
+    Parameters
+    ----------
+    seconds : mapping of str to float
+        Seconds of a run by phase, and their ``total``.
+
+    Returns
+    -------
+    dict of str to float
+        Seconds of each of `DISPLAYED_PHASES`, and ``other`` for the rest of the total.
+    """
+    spent = {name: seconds.get(name, 0.0) for name in DISPLAYED_PHASES}
+    return spent | {"other": max(0.0, other_seconds(seconds) or 0.0)}
+
+
+def preprocessing_cost(results: Sequence[RunResult]) -> str:
+    """Compare the time of runs with and without preprocessing in a few sentences.
 
     Parameters
     ----------
     results : sequence of RunResult
-        Each run on original images is put beside those on preprocessed ones that share its network, dataset, mode,
-        first weights, seed, epochs and other settings.
+        Runs. Each run on original images is paired with the runs on preprocessed images that have the same network,
+        dataset, mode, initial weights, seed, epochs and other settings.
 
     Returns
     -------
     str
-        Empty where there is no such pair.
+        Empty if there is no such pair.
     """
     pairs = [
         (plain, treated)
         for plain in results
         for treated in results
-        if plain.recipe_kind == "original" and treated.recipe_kind == "preprocessed" and _alike(plain, treated)
+        if plain.recipe_kind == "original" and treated.recipe_kind == "preprocessed" and _same_settings(plain, treated)
     ]
     pairs = [(a, b) for a, b in pairs if a.seconds and b.seconds]
     if not pairs:
         return ""
     plain, treated = (sum(pair[side].seconds["total"] for pair in pairs) for side in (0, 1))
-    more = treated - plain
-    many = f"Over {len(pairs)} pairs of runs" if len(pairs) > 1 else "In the one pair of runs"
-    said = (
-        f"{many} those on preprocessed images took {treated:.1f} s and those on original ones {plain:.1f} s, "
+    difference = treated - plain
+    runs = plural(len(pairs), "run")
+    sentences = (
+        f"With preprocessing {runs} took {treated:.1f} s; without, {runs} took {plain:.1f} s. That is "
         f"{treated / plain:.2f} times as long. "
     )
-    prepared = sum(_preparing(b) - _preparing(a) for a, b in pairs)
-    said += (
-        f"The difference of {more:+.1f} s: {prepared:+.1f} s of decoding and preprocessing, "
-        f"{more - prepared:+.1f} s of everything else."
+    prepared = sum(_preparation(b) - _preparation(a) for a, b in pairs)
+    sentences += (
+        f"Of the difference of {difference:+.1f} s, {prepared:+.1f} s are decoding and preprocessing, and "
+        f"{difference - prepared:+.1f} s everything else."
     )
     reused = sum(result.cache_reused for pair in pairs for result in pair)
     if reused:
-        said += f" In {reused} of the {2 * len(pairs)} runs the images had been prepared by an earlier run."
-    return said
+        sentences += f" In {reused} of these {2 * len(pairs)} runs an earlier run had already prepared the images."
+    return sentences
 
 
-def _alike(one: RunResult, other: RunResult) -> bool:
+def _same_settings(one: RunResult, other: RunResult) -> bool:
     return all(
         getattr(one, name) == getattr(other, name)
         for name in ("architecture", "dataset", "mode", "weights", "seed", "epochs", "settings")
     )
 
 
-def _preparing(result: RunResult) -> float:
-    spent = phases(result)
-    return spent["Decode"] + spent["Preprocess"]
+def _preparation(result: RunResult) -> float:
+    spent = seconds_by_phase(result.seconds)
+    return spent["decode"] + spent["preprocess"]

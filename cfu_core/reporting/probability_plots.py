@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cfu_core.evaluation.calibration import Reliability
-from cfu_core.evaluation.roc import Curves
+from cfu_core.evaluation.roc import ClassCurves
 from cfu_core.reporting.plot_style import (
     COLOURS,
     FAINT,
@@ -24,12 +24,12 @@ from cfu_core.reporting.plot_style import (
 SQUARE = (HALF, 3.2)
 
 
-def roc(curves: Mapping[str, Curves | None]) -> Figure:
+def roc(curves: Mapping[str, ClassCurves | None]) -> Figure:
     """The ROC curve of each class against the rest, with its area.
 
     Parameters
     ----------
-    curves : mapping of str to Curves or None
+    curves : mapping of str to ClassCurves or None
         By class, in the order of the classes; None where undefined, which is said in the legend.
     """
     figure, (axes,) = sheet(*SQUARE)
@@ -51,7 +51,7 @@ def roc(curves: Mapping[str, Curves | None]) -> Figure:
     return figure
 
 
-def precision_recall(curves: Mapping[str, Curves | None]) -> Figure:
+def precision_recall(curves: Mapping[str, ClassCurves | None]) -> Figure:
     """The precision-recall curve of each class against the rest, with its average precision; parameters as of `roc`."""
     figure, (axes,) = sheet(*SQUARE)
     for name, stroke in strokes(list(curves)).items():
@@ -94,7 +94,7 @@ def reliability_diagram(ways: Mapping[str, Reliability]) -> Figure:
 
 
 def coverage_curve(share: np.ndarray, accuracy: np.ndarray) -> Figure:
-    """The accuracy of the surest images, by how many are kept; from `cfu_core.evaluation.calibration.coverage`."""
+    """Draw `cfu_core.evaluation.calibration.accuracy_by_coverage`."""
     figure, (axes,) = sheet(*SQUARE)
     axes.plot(100 * share, 100 * accuracy, color=COLOURS[0], linewidth=1.6)
     axes.plot(100 * share[-1], 100 * accuracy[-1], "o", color=INK, markersize=4, clip_on=False)

@@ -16,7 +16,7 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.group_allocation import split_units, stratified_folds
 from cfu_core.dataset.splitting import check_trainable, split_of
 from cfu_core.errors import TrainingError
-from cfu_core.evaluation.intervals import Paired, compare, wilson
+from cfu_core.evaluation.intervals import PairedComparison, compare_paired, wilson_interval
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.models.registry import architecture
 from cfu_core.models.weights import initial_network
@@ -56,7 +56,7 @@ class Comparison:
     ----------
     estimates : list of Estimate
         In the order of the recipes.
-    against : list of Paired
+    against : list of PairedComparison
         The first recipe compared with the second, the third, and so on; positive if the first is better.
     weights : str
         Description of the initial weights.
@@ -65,7 +65,7 @@ class Comparison:
     """
 
     estimates: list[Estimate]
-    against: list[Paired]
+    against: list[PairedComparison]
     weights: str
     all_images: bool
 
@@ -141,7 +141,7 @@ def estimate(
         correct.append(predicted == labels)
     return Comparison(
         estimates=[_estimate(one) for one in correct],
-        against=[compare(other, correct[0]) for other in correct[1:]],
+        against=[compare_paired(other, correct[0]) for other in correct[1:]],
         weights=record.label,
         all_images=len(subset) == len(allowed),
     )
@@ -149,7 +149,7 @@ def estimate(
 
 def _estimate(correct: np.ndarray) -> Estimate:
     count, images = int(correct.sum()), len(correct)
-    low, high = wilson(count, images)
+    low, high = wilson_interval(count, images)
     return Estimate(accuracy=count / images, low=low, high=high, correct=count, images=images)
 
 

@@ -3,23 +3,30 @@
 import numpy as np
 import pytest
 
-from cfu_core.evaluation.activation_regions import enlarged, in_frame, inside, peak, region_of_interest, share_of_frame
+from cfu_core.evaluation.activation_regions import (
+    is_inside,
+    peak_position,
+    region_of_interest,
+    resize_map,
+    share_of_frame,
+    to_image_pixels,
+)
 from cfu_core.imaging.cropping import Box
 
 
 def test_a_map_grows_to_the_picture_between_0_and_1():
-    large = enlarged(np.array([[0.0, 4.0], [0.0, 4.0]]), 4)
+    large = resize_map(np.array([[0.0, 4.0], [0.0, 4.0]]), 4)
     np.testing.assert_allclose(large, np.tile([0.0, 0.25, 0.75, 1.0], (4, 1)))
-    assert not enlarged(np.zeros((3, 3)), 6).any()
+    assert not resize_map(np.zeros((3, 3)), 6).any()
 
 
 def test_the_peak_is_the_centre_of_the_highest_cell():
     heat = np.zeros((4, 5))
     heat[3, 1] = 2.0
-    assert peak(heat) == pytest.approx((1.5 / 5, 3.5 / 4))
+    assert peak_position(heat) == pytest.approx((1.5 / 5, 3.5 / 4))
     heat[3, 3] = 2.0
-    assert peak(heat) == pytest.approx((2.5 / 5, 3.5 / 4))
-    assert peak(np.zeros((4, 5))) is None
+    assert peak_position(heat) == pytest.approx((2.5 / 5, 3.5 / 4))
+    assert peak_position(np.zeros((4, 5))) is None
 
 
 def test_the_region_is_the_largest_part_above_the_threshold():
@@ -35,9 +42,9 @@ def test_the_region_is_the_largest_part_above_the_threshold():
 
 def test_points_come_back_to_the_image():
     frame = Box(-10, 20, 90, 120)
-    assert in_frame((0.5, 0.25), frame) == (40.0, 45.0)
-    assert inside((40.0, 45.0), Box(40, 45, 41, 46))
-    assert not inside((41.0, 45.0), Box(40, 45, 41, 46))
+    assert to_image_pixels((0.5, 0.25), frame) == (40.0, 45.0)
+    assert is_inside((40.0, 45.0), Box(40, 45, 41, 46))
+    assert not is_inside((41.0, 45.0), Box(40, 45, 41, 46))
 
 
 def test_chance_is_the_share_of_the_frame():

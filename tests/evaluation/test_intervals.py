@@ -5,8 +5,8 @@ from sklearn.metrics import confusion_matrix, f1_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from cfu_core.evaluation.intervals import bootstrapped, compare, wilson
-from cfu_core.evaluation.summary_metrics import figures
+from cfu_core.evaluation.intervals import bootstrap_intervals, compare_paired, wilson_interval
+from cfu_core.evaluation.summary_metrics import summarize
 
 
 @pytest.mark.parametrize(
@@ -14,19 +14,19 @@ from cfu_core.evaluation.summary_metrics import figures
     [(105, 0.909, 0.986), (102, 0.873, 0.969)],  # of the paper's 109 test images, as known
 )
 def test_wilsons_interval_of_the_papers_accuracies(correct, low, high):
-    assert wilson(correct, 109) == pytest.approx((low, high), abs=0.0006)
+    assert wilson_interval(correct, 109) == pytest.approx((low, high), abs=0.0006)
 
 
 def test_an_interval_stays_within_0_and_1():
-    assert wilson(0, 10)[0] == 0
-    assert wilson(10, 10)[1] == 1
+    assert wilson_interval(0, 10)[0] == 0
+    assert wilson_interval(10, 10)[1] == 1
 
 
 def test_two_ways_are_compared_image_by_image():
     first, second = np.zeros(100, bool), np.zeros(100, bool)
     first[:70] = True  # 62 by both, 8 by the first alone,
     second[8:72] = True  # 2 by the second alone
-    found = compare(first, second)
+    found = compare_paired(first, second)
     assert (found.only_first, found.only_second) == (8, 2)
     assert found.difference == pytest.approx(-0.06)
     # 2 * (1 + 10 + 45) / 2**10
@@ -34,7 +34,7 @@ def test_two_ways_are_compared_image_by_image():
     # the normal interval of the mean of 8 times -1, twice 1 and 90 times 0
     spread = 1.96 * np.std([-1] * 8 + [1] * 2 + [0] * 90) / 10
     assert (found.low, found.high) == pytest.approx((-0.06 - spread, -0.06 + spread), abs=0.012)
-    turned = compare(second, first)
+    turned = compare_paired(second, first)
     assert turned.difference == -found.difference
     assert (turned.only_first, turned.p) == (2, found.p)
 
@@ -43,11 +43,11 @@ def test_six_one_sided_images_are_the_least_that_tells_two_ways_apart():
     for apart, significant in ((5, False), (6, True)):
         first, second = np.ones(50, bool), np.ones(50, bool)
         second[:apart] = False
-        assert (compare(first, second).p < 0.05) is significant
+        assert (compare_paired(first, second).p < 0.05) is significant
 
 
 def test_ways_that_agree_do_not_differ():
-    found = compare(np.ones(9, bool), np.ones(9, bool))
+    found = compare_paired(np.ones(9, bool), np.ones(9, bool))
     assert (found.difference, found.low, found.high, found.p) == (0, 0, 0, 1)
 
 
@@ -74,14 +74,14 @@ def test_bootstrap_intervals_are_scipys_of_scikit_learns_figures():
             rng=0,
             batch=999,
         ).confidence_interval
-        ours = bootstrapped(confusion, ["f1_macro", "balanced_accuracy"], resamples=99)
+        ours = bootstrap_intervals(confusion, ["f1_macro", "balanced_accuracy"], resamples=99)
         assert ours["f1_macro"] == pytest.approx((theirs.low, theirs.high))
         low, high = ours["balanced_accuracy"]
-        assert low < figures(confusion).balanced_accuracy < high
+        assert low < summarize(confusion).balanced_accuracy < high
 
 
 def test_the_bootstrap_of_an_accuracy_agrees_with_the_normal_interval():
-    low, high = bootstrapped([[300, 100], [100, 300]], ["accuracy"])["accuracy"]
+    low, high = bootstrap_intervals([[300, 100], [100, 300]], ["accuracy"])["accuracy"]
     half = 1.96 * np.sqrt(0.75 * 0.25 / 800)
     assert (low, high) == pytest.approx((0.75 - half, 0.75 + half), abs=0.003)
 
@@ -92,7 +92,7 @@ def test_mcnemar_and_wilson_are_those_of_statsmodels():
         images = int(rng.integers(1, 150))
         first, second = rng.random((2, images)) < rng.uniform(0, 1, (2, 1))
         table = [[(a & b).sum() for b in (second, ~second)] for a in (first, ~first)]
-        assert compare(first, second).p == pytest.approx(mcnemar(table, exact=True).pvalue)
+        assert compare_paired(first, second).p == pytest.approx(mcnemar(table, exact=True).pvalue)
         correct = int(first.sum())
         theirs = proportion_confint(correct, images, method="wilson")
-        assert wilson(correct, images) == pytest.approx(theirs)
+        assert wilson_interval(correct, images) == pytest.approx(theirs)

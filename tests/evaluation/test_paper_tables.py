@@ -1,20 +1,23 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from cfu_core.evaluation.metrics import evaluate
 from cfu_core.evaluation.paper_tables import (
     RunResult,
-    filled_columns,
-    in_common,
+    comparison_table,
+    describe_shared_settings,
+    display_columns,
+    nonempty_columns,
     per_class_table,
-    screen_columns,
     table_1,
     table_2,
     table_3,
     table_4,
 )
+from cfu_core.evaluation.significance import compare_pairwise
 from cfu_core.published import zamani_2023
 
 
@@ -72,7 +75,7 @@ def test_table_2_tells_counts_less_the_published_ones():
 def test_table_2_has_no_published_counts_for_other_classes():
     table = table_2({"monocyte": {"training": 3, "validation": 1, "test": 2}})
     assert table["Published"].tolist() == table["Difference"].tolist() == ["", ""]
-    assert filled_columns(table) == ["Class", "Training", "Validation", "Test", "Total"]
+    assert nonempty_columns(table) == ["Class", "Training", "Validation", "Test", "Total"]
     assert table.loc[1, ["Training", "Validation", "Test", "Total"]].tolist() == [3, 1, 2, 6]
 
 
@@ -149,6 +152,38 @@ def test_a_row_says_which_run_it_is(table):
     ]
 
 
+@pytest.mark.parametrize("table", [table_3, table_4])
+def test_rows_are_in_the_order_of_the_paper_and_other_runs_follow(table):
+    given = [
+        *[
+            ("darknet19", "original"),
+            ("resnet18", "preprocessed"),
+            ("alexnet", "custom"),
+            ("googlenet", "preprocessed"),
+        ],
+        *[("resnet18", "original"), ("alexnet", "preprocessed"), ("googlenet", "original"), ("alexnet", "original")],
+    ]
+    rows = table([result(run=f"{a} {kind}", architecture=a, recipe_kind=kind) for a, kind in given])
+    assert rows["Run"].tolist() == [
+        *("alexnet original", "alexnet preprocessed", "googlenet original", "googlenet preprocessed"),
+        *("resnet18 original", "resnet18 preprocessed", "darknet19 original", "alexnet custom"),
+    ]
+
+
+def test_the_comparison_table_has_the_p_value_that_the_verdict_quotes():
+    right = np.ones(40, bool)
+    one, other = right.copy(), right.copy()
+    one[:7], other[:2] = False, False
+    names = {"a": "A", "b": "B", "c": "C"}
+    single = comparison_table(compare_pairwise({"a": right, "b": one}), names)
+    assert single.loc[0, "p, exact McNemar"] == pytest.approx(2 / 2**7)
+    assert single.loc[0, "Verdict on the second"].endswith("unlikely to be chance (p 0.016).")
+    several = comparison_table(compare_pairwise({"a": right, "b": one, "c": other}), names)
+    assert [name for name in several if name.startswith("p, ")] == ["p, adjusted (Holm)"]
+    assert several.loc[0, "p, adjusted (Holm)"] == pytest.approx(3 * 2 / 2**7)
+    assert several.loc[0, "Verdict on the second"].endswith("unlikely to be chance (adjusted p 0.047).")
+
+
 def test_tables_of_no_runs_are_empty():
     assert table_3([]).empty
     assert table_4([]).empty
@@ -169,21 +204,22 @@ def test_what_tells_the_rows_apart_stays_on_the_screen():
     weaker = result(recipe="CLAHE 2", settings={"split_seed": 0, "batch_size": 15})
     table = table_4([weaker, result(recipe="CLAHE 4", settings={"split_seed": 0, "batch_size": 15})])
     assert table["Preprocessing"].tolist() == ["CLAHE 2", "CLAHE 4"]
-    shown = screen_columns(table)
+    shown = display_columns(table)
     assert {"Network", "Images", "Preprocessing", "Accuracy"} <= set(shown)
     assert not {"Mode", "Began with", "Epochs", "Dataset", "Seed", "Split seed", "Batch size", "Run"} & set(shown)
 
 
 def test_what_rows_have_in_common_is_said_once():
     same = table_4([result(), result(recipe_kind="original")])
-    assert in_common(same) == "fine-tune, began with random weights, 10 epochs"
+    assert describe_shared_settings(same) == "fine-tune, began with random weights, 10 epochs"
     other = table_4([result(), result(mode="probe", epochs=None)])
-    assert in_common(other) == "began with random weights"
-    assert screen_columns(other)[:5] == ["Network", "Images", "Mode", "Epochs", "Accuracy"]
-    assert in_common(table_3([result(mode="probe", epochs=None)])) == "probe, began with random weights"
+    assert describe_shared_settings(other) == "began with random weights"
+    assert describe_shared_settings(table_4([result(epochs=1)])) == "fine-tune, began with random weights, 1 epoch"
+    assert display_columns(other)[:5] == ["Network", "Images", "Mode", "Epochs", "Accuracy"]
+    assert describe_shared_settings(table_3([result(mode="probe", epochs=None)])) == "probe, began with random weights"
 
 
 def test_rows_of_two_datasets_name_each_and_mark_the_drawn_one():
     table = table_3([result(dataset="plates"), result(dataset="demo", drawn=True)])
     assert table["Dataset"].tolist() == ["plates", "demo (drawn)"]
-    assert "Dataset" in screen_columns(table)
+    assert "Dataset" in display_columns(table)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cfu_core.evaluation.predictions import in_order, judged
+from cfu_core.evaluation.predictions import prediction_table, sort_predictions
 
 CLASSES = ["a", "b", "c"]
 PATHS = ["4.png", "3.png", "2.png", "1.png"]
@@ -12,7 +12,7 @@ PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.25, 0.35, 0.4], [0.5, 0.5, 0.0], [
 
 
 def test_each_image_is_judged():
-    table = judged(PATHS, TRUE, PROBABILITIES, CLASSES)
+    table = prediction_table(PATHS, TRUE, PROBABILITIES, CLASSES)
     assert table["path"].tolist() == PATHS
     assert table["true"].tolist() == ["a", "a", "b", "c"]
     assert table["predicted"].tolist() == ["a", "c", "a", "c"]  # of equals the first, as argmax takes it
@@ -31,10 +31,10 @@ def test_each_image_is_judged():
     ],
 )
 def test_orders_with_equal_ones_by_name(order, places):
-    assert in_order(judged(PATHS, TRUE, PROBABILITIES, CLASSES), order)["path"].tolist() == places
+    assert sort_predictions(prediction_table(PATHS, TRUE, PROBABILITIES, CLASSES), order)["path"].tolist() == places
 
 
 def test_no_image_is_no_row():
-    empty = judged([], np.array([], int), np.empty((0, 3)), CLASSES)
+    empty = prediction_table([], np.array([], int), np.empty((0, 3)), CLASSES)
     assert len(empty) == 0
     assert "margin" in empty

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from cfu_core.evaluation.roc import curves
+from cfu_core.evaluation.roc import class_curves
 
 
 def test_areas_are_those_of_their_definitions():
@@ -12,7 +12,7 @@ def test_areas_are_those_of_their_definitions():
         true = rng.integers(0, classes, 60)
         probabilities = rng.dirichlet(np.ones(classes), 60).round(2)  # with ties
         for place in set(true.tolist()):
-            found = curves(true, probabilities, place)
+            found = class_curves(true, probabilities, place)
             if found is None:
                 assert (true == place).all()
                 continue
@@ -27,5 +27,5 @@ def test_areas_are_those_of_their_definitions():
 
 def test_a_class_without_images_or_without_others_has_none():
     probabilities = np.array([[0.7, 0.3], [0.6, 0.4]])
-    assert curves(np.array([0, 0]), probabilities, 0) is None
-    assert curves(np.array([0, 0]), probabilities, 1) is None
+    assert class_curves(np.array([0, 0]), probabilities, 0) is None
+    assert class_curves(np.array([0, 0]), probabilities, 1) is None

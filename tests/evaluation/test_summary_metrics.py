@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from cfu_core.evaluation.summary_metrics import confusions_of, figures, figures_of, specificity
+from cfu_core.evaluation.summary_metrics import confusion_matrices, specificity, summarize, summarize_many
 
 
 def random_sets(count: int = 200):
@@ -29,8 +29,8 @@ def test_every_figure_is_scikit_learns():
     for classes, true, predicted in random_sets():
         labels = np.arange(classes)
         confusion = metrics.confusion_matrix(true, predicted, labels=labels)
-        assert np.array_equal(confusions_of(true, predicted, classes), confusion)
-        found = figures(confusion)
+        assert np.array_equal(confusion_matrices(true, predicted, classes), confusion)
+        found = summarize(confusion)
         assert same(found.accuracy, metrics.accuracy_score(true, predicted))
         assert same(found.balanced_accuracy, metrics.balanced_accuracy_score(true, predicted))
         for average in ("macro", "weighted"):
@@ -57,15 +57,15 @@ def test_every_figure_is_scikit_learns():
 def test_many_matrices_at_once_are_each_as_alone():
     rng = np.random.default_rng(0)
     true, predicted = rng.integers(0, 3, (2, 50, 40))
-    many = figures_of(confusions_of(true, predicted, 3))
+    many = summarize_many(confusion_matrices(true, predicted, 3))
     for place in range(50):
-        alone = figures(confusions_of(true[place], predicted[place], 3)).to_dict()
+        alone = summarize(confusion_matrices(true[place], predicted[place], 3)).to_dict()
         assert {name: values[place] for name, values in many.items()} == pytest.approx(alone, nan_ok=True)
 
 
 def test_by_hand():
     # 10 images: of 6 of the first class 4 found, of 4 of the second 3
-    found = figures([[4, 2], [1, 3]])
+    found = summarize([[4, 2], [1, 3]])
     assert found.accuracy == pytest.approx(0.7)
     assert found.balanced_accuracy == pytest.approx((4 / 6 + 3 / 4) / 2)
     assert found.kappa == pytest.approx((0.7 - 0.5) / 0.5)  # by chance 0.6 x 0.5 + 0.4 x 0.5
@@ -75,6 +75,6 @@ def test_by_hand():
 def test_one_class_alone_leaves_agreement_beyond_chance_undefined():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = figures([[5, 0], [0, 0]])
+        found = summarize([[5, 0], [0, 0]])
     assert (found.kappa, found.matthews) == (None, None)
     assert found.balanced_accuracy == 1
