@@ -15,10 +15,10 @@ from pathlib import Path
 
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import Job, State
+from cfu_core.job import State
 from cfu_core.jobs.launch import resume, submit_runs
 from cfu_core.models.registry import ARCHITECTURES, architecture
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 from cfu_core.training.config import TrainingConfig
 
 FILES = ("model.safetensors", "predictions.csv", "evaluation.json")
@@ -53,29 +53,27 @@ def main() -> None:
 
 def killed(run: Run, kills: int, alone: float, chance: random.Random) -> None:
     """Kill and resume; a kill comes at most a third of a whole run after the process began."""
-    job = Job(run.folder)
     for number in range(1, kills + 1):
-        while job.status().state is State.QUEUED:
+        while run.status().state is State.QUEUED:
             time.sleep(0.05)
         time.sleep(chance.uniform(0, alone / 3))
-        status = job.status()
+        status = run.status()
         if status.state is not State.RUNNING:
             raise SystemExit(f"The run had ended before kill {number}: {status.state}")
         os.kill(status.pid, signal.SIGKILL)
-        while not (status := job.status()).state.ended:
+        while not (status := run.status()).state.ended:
             time.sleep(0.05)
         at = f"epoch {status.details['epoch']}, batch {status.details['batch']}" if "epoch" in status.details else ""
         print(f"kill {number}: {status.phase} {at}", flush=True)
-        resume(job)
+        resume(run)
 
 
 def finish(run: Run) -> None:
     """Wait for its end."""
-    job = Job(run.folder)
-    while not job.status().state.ended:
+    while not run.status().state.ended:
         time.sleep(0.2)
-    if job.status().state is not State.FINISHED:
-        raise SystemExit(job.status().message)
+    if run.status().state is not State.FINISHED:
+        raise SystemExit(run.status().message)
 
 
 if __name__ == "__main__":

@@ -120,12 +120,11 @@ def planned(network: str, folder: Path) -> Any:
 
 def ours(network: str, folder: Path) -> dict[str, Any]:
     """A whole run, as a worker carries it out, with its files and checkpoints."""
-    from cfu_core.jobs.job import Job
     from cfu_core.jobs.tasks import JobObserver
     from cfu_core.runs.execution import execute_run
 
     run = planned(network, folder)
-    execute_run(run, JobObserver(Job(run.folder)))
+    execute_run(run, JobObserver(run))
     seconds = run.timing()["seconds"]
     return {
         "epochs": [epoch["train_seconds"] for epoch in run.history()[1:]],
@@ -139,29 +138,32 @@ def limit(network: str, folder: Path, *, plainly: bool) -> Iterator[float]:
     from torch.nn import functional
 
     from cfu_core.models.weights import initial_network
-    from cfu_core.training.compute_options import plain
-    from cfu_core.training.config import TrainingConfig
+    from cfu_core.training.compute_options import default_options
     from cfu_core.training.devices import best_device
     from cfu_core.training.loop import make_optimizer
     from cfu_core.training.memory import keep_freed_memory
-    from cfu_core.training.tuning import fastest
+    from cfu_core.training.tuning import fastest_options
 
     if not plainly:
         keep_freed_memory()
     run = planned(network, folder)
-    config = TrainingConfig.from_dict(run.config)
+    config = run.config
     device, side = best_device(), run.recipe.size
     model, _ = initial_network(network, "none", len(run.classes), seed=0)
-    way = plain(device) if plainly else fastest(model, network, (BATCH, 3, side, side), device, steps=10**6)
-    way.settle(model).train()
+    options = (
+        default_options(device)
+        if plainly
+        else fastest_options(model, network, (BATCH, 3, side, side), device, steps=10**6)
+    )
+    options.prepare(model).train()
     optimizer = make_optimizer(model, config)
-    batch = way.laid_out(torch.randn(BATCH, 3, side, side).to(device))
+    batch = options.to_layout(torch.randn(BATCH, 3, side, side).to(device))
     labels = torch.arange(BATCH, device=device) % len(run.classes)
-    steps = -(-sum(parts["training"] for parts in run.spec["split"]["counts"].values()) // BATCH)
+    steps = -(-sum(parts["training"] for parts in run.plan.split.counts.values()) // BATCH)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        with way.autocast():
+        with options.autocast():
             logits = model(batch)
         loss = functional.cross_entropy(logits.float(), labels)
         loss.backward()

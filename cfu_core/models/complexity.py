@@ -1,4 +1,4 @@
-"""Table 1 from the real modules: depth, parameters and multiply-adds."""
+"""Depth, parameters and multiply-adds of the registered networks, measured on the modules themselves."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ from cfu_core.models.registry import architecture
 
 @dataclass(frozen=True, kw_only=True)
 class Complexity:
-    """How large a network is.
+    """Size of a network.
 
-    Parameters
+    Attributes
     ----------
     layers : int
-        Convolutional and fully connected layers on the longest way through.
+        Convolutional and fully connected layers on the longest path from input to output.
     parameters_imagenet : int
-        With the original head of 1000 classes.
+        Parameters with the original head of 1000 classes.
     parameters : int
-        With the head for the classes at hand.
+        Parameters with the head for the classes of the dataset.
     multiply_adds : int
-        Of one forward pass of one image, with that head.
+        Multiply-add operations of one forward pass of one image, with the head for the classes of the dataset.
     """
 
     layers: int
@@ -33,13 +33,23 @@ class Complexity:
 
 
 def complexity(key: str, classes: int) -> Complexity:
-    """Measure a registered architecture.
+    """Measure the complexity of a registered architecture.
 
     Parameters
     ----------
     key : str
+        Name of the architecture.
     classes : int
-        Outputs of the new head.
+        Number of outputs of the new head.
+
+    Returns
+    -------
+    Complexity
+
+    Raises
+    ------
+    TrainingError
+        No architecture has this name.
     """
     with torch.device("meta"):
         network = build_network(key, seed=0).eval()
@@ -62,7 +72,7 @@ def _parameters(network: nn.Module) -> int:
 
 
 def _depth(network: nn.Module) -> int:
-    """Weighted layers on the longest path of the traced graph."""
+    """Count the layers with weights on the longest path of the traced graph."""
     depth: dict[fx.Node, int] = {}
     for node in fx.symbolic_trace(network).graph.nodes:
         weighted = node.op == "call_module" and isinstance(network.get_submodule(node.target), nn.Conv2d | nn.Linear)

@@ -1,45 +1,66 @@
-"""DarkNet-19, which torchvision lacks.
+"""DarkNet-19, which torchvision does not provide.
 
-Written from Redmon & Farhadi (2017), "YOLO9000: Better, Faster, Stronger", Table 6: nineteen convolutions, five
-maximum poolings, batch normalisation and a leaky rectifier (slope 0.1) after every convolution but the last, and a
-mean over the image at the end.
+The network has nineteen convolutions and five max-pooling layers. Batch normalisation and a leaky ReLU (slope 0.1)
+follow every convolution but the last. The last convolution gives one map per class, and its mean over the image is the
+logit.
+
+References
+----------
+J. Redmon and A. Farhadi (2017). YOLO9000: Better, Faster, Stronger. CVPR. Table 6.
 """
 
 import torch
 from torch import nn
 
-#: A row of the table each: channels of its convolutions; odd places are 3 x 3, even ones 1 x 1. Poolings lie between.
+#: Output channels of the convolutions of each stage: kernels alternate between 3 x 3 and 1 x 1, beginning with 3 x 3.
+#: A max-pooling layer separates the stages.
 STAGES = ((32,), (64,), (128, 64, 128), (256, 128, 256), (512, 256, 512, 256, 512), (1024, 512, 1024, 512, 1024))
 
 
 class DarkNet19(nn.Module):
-    """The classification network.
+    """The DarkNet-19 classification network.
 
     Parameters
     ----------
     weights : None
-        There are none to download.
+        Must be None: no pretrained weights can be downloaded.
     num_classes : int
+        Number of outputs.
+
+    Raises
+    ------
+    ValueError
+        If `weights` is not None.
     """
 
     def __init__(self, *, weights: None = None, num_classes: int = 1000) -> None:
         super().__init__()
         if weights is not None:
-            raise ValueError("DarkNet-19 has no weights of torchvision's")
+            raise ValueError("torchvision has no weights for DarkNet-19")
         layers: list[nn.Module] = []
         channels = 3
         for number, stage in enumerate(STAGES):
             if number:
                 layers.append(nn.MaxPool2d(2, 2))
-            for place, wanted in enumerate(stage):
-                layers.append(_convolution(channels, wanted, 1 if place % 2 else 3))
-                channels = wanted
+            for position, outputs in enumerate(stage):
+                layers.append(_convolution(channels, outputs, 1 if position % 2 else 3))
+                channels = outputs
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Conv2d(channels, num_classes, 1)
         self.pool = nn.AdaptiveAvgPool2d(1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits (B, num_classes) of images (B, 3, S, S)."""
+        """Compute the logits.
+
+        Parameters
+        ----------
+        x : Tensor of float32, shape (B, 3, S, S)
+            Normalised images.
+
+        Returns
+        -------
+        Tensor of float32, shape (B, num_classes)
+        """
         return torch.flatten(self.pool(self.classifier(self.features(x))), 1)
 
 

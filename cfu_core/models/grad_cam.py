@@ -1,4 +1,4 @@
-"""Grad-CAM: which parts of an image speak for a class, in the last layer that still knows where things are."""
+"""Grad-CAM: which regions of an image support each class, from the last convolutional layer."""
 
 import numpy as np
 import torch
@@ -6,43 +6,48 @@ from torch import nn
 
 
 def grad_cam(network: nn.Module, layer: str, images: torch.Tensor) -> np.ndarray:
-    """Class activation maps of every class, weighted by gradients (Selvaraju et al. 2017, equations 1 and 2).
+    """Compute class activation maps of every class, weighted by gradients.
 
-    The weight of a channel is the mean, over all places, of the gradient of the class's logit by the channel; the map
-    is the weighted sum of the channels, with what speaks against the class cut off at 0.
+    The weight of a channel is the mean, over all positions, of the gradient of the class's logit with respect to the
+    channel. The map is the ReLU of the weighted sum of the channels, so that evidence against the class is set to 0.
 
     Parameters
     ----------
     network : Module
-        In evaluation mode; logits come out.
+        In evaluation mode; returns logits.
     layer : str
-        The name of the module whose output is looked at, such as `Architecture.cam`.
+        Dotted name of the module whose output is mapped, such as `Architecture.cam_layer`.
     images : Tensor of float32, shape (N, 3, S, S)
         Normalised, on the network's device.
 
     Returns
     -------
     ndarray of float32, shape (N, C, h, w)
-        0 or more, at the layer's own resolution.
+        Values of 0 or more, at the resolution of the layer.
+
+    References
+    ----------
+    R. R. Selvaraju, M. Cogswell, A. Das, R. Vedantam, D. Parikh and D. Batra (2017). Grad-CAM: Visual Explanations
+    from Deep Networks via Gradient-based Localization. ICCV. Equations 1 and 2.
     """
-    kept: list[torch.Tensor] = []
+    outputs: list[torch.Tensor] = []
 
-    def keep(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
-        # cut off from what comes before: the gradient is not wanted there, and nobody may change it in place
-        kept.append(output.detach().clone().requires_grad_())
-        return kept[0].clone()
+    def record(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
+        # detached, as no gradient is needed before this layer; a copy is passed on, as a later layer may work in place
+        outputs.append(output.detach().clone().requires_grad_())
+        return outputs[0].clone()
 
-    hook = network.get_submodule(layer).register_forward_hook(keep)
+    hook = network.get_submodule(layer).register_forward_hook(record)
     try:
         with torch.enable_grad():
-            logits = network(images)
-            (activations,) = kept
+            logits = network(images)  # (N, C)
+            (activations,) = outputs  # (N, K, h, w)
             maps = []
-            for place in range(logits.shape[1]):
-                total = logits[:, place].sum()  # images do not touch each other, so that one pass serves them all
-                (gradient,) = torch.autograd.grad(total, activations, retain_graph=place + 1 < logits.shape[1])
-                weights = gradient.mean(dim=(2, 3), keepdim=True)
-                maps.append((weights * activations).sum(dim=1).clamp(min=0))
+            for label in range(logits.shape[1]):
+                total = logits[:, label].sum()  # images are independent: one backward pass gives all their gradients
+                (gradient,) = torch.autograd.grad(total, activations, retain_graph=label + 1 < logits.shape[1])
+                weights = gradient.mean(dim=(2, 3), keepdim=True)  # (N, K, 1, 1)
+                maps.append((weights * activations).sum(dim=1).clamp(min=0))  # (N, h, w)
     finally:
         hook.remove()
     return torch.stack(maps, dim=1).detach().float().cpu().numpy()

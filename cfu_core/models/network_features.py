@@ -1,4 +1,4 @@
-"""A network's penultimate features of images, for a map of them. torch is imported when the first image comes."""
+"""Penultimate features of ResNet-18, for a map of the images. torch is imported when the first image is given."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,49 +8,43 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
-from cfu_core.models.weight_files import weights_folder
-
 if TYPE_CHECKING:
     import torch
 
 KEY = "resnet18"
-#: torchvision's files of ImageNet weights for it, the present one first.
-FILES = ("resnet18-f37072fd.pth", "resnet18-5c106cde.pth")
-SIDE = 224  # pixels; the size for which the weights were made
-
-
-def local_imagenet_file() -> Path | None:
-    """The ResNet-18 weights of ImageNet in the folder of weights; None where there are none. Nothing is downloaded."""
-    return next((path for name in FILES if (path := weights_folder() / name).is_file()), None)
+#: Names of torchvision's files of ImageNet weights for ResNet-18, the current one first.
+WEIGHT_FILES = ("resnet18-f37072fd.pth", "resnet18-5c106cde.pth")
+SIDE = 224  # pixels; the input size for which the weights were trained
 
 
 @dataclass(frozen=True)
 class NetworkFeatures:
     """ResNet-18 without its classification layer.
 
-    Parameters
+    Attributes
     ----------
     file : Path
-        Its weights, a state dict of torchvision's network; read and checked when the first image comes.
+        Weights, as a state dict of torchvision's network. They are read and verified when the first image is given.
     device : callable
-        Gives the device to compute on; called then, too.
+        Returns the device to compute on. It is called when the first image is given.
     label : str
-        What network and which weights, for people.
+        Name of the network and of its weights, for users.
+    side : int
+        Side of the input images in pixels.
     """
 
     file: Path
     device: Callable[[], "torch.device"]
-    label: str = "ResNet-18 with ImageNet's weights"
+    label: str = "ResNet-18 with ImageNet weights"
     side: int = SIDE
 
     @property
     def key(self) -> str:
-        """The name under which its features are kept: that of the file, which ends in its hash."""
+        """Name under which the features are stored: that of the weights file, which ends in its hash."""
         return self.file.stem
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Features of some images.
+        """Compute the features of images.
 
         Parameters
         ----------
@@ -60,22 +54,22 @@ class NetworkFeatures:
         Returns
         -------
         ndarray of float32, shape (B, 512)
-            After the ReLU and the mean over the image: 0 or more.
+            Outputs of the last ReLU, averaged over the image: 0 or more.
 
         Raises
         ------
         WeightsError
-            The file is damaged or of another network.
+            The weights file is damaged or belongs to another network.
         """
         import torch
 
-        from cfu_core.models.networks import penultimate
+        from cfu_core.models.networks import penultimate_features
+        from cfu_core.models.normalisation import normalise, to_floats
 
         network, device = self._network
-        batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2).float().div_(255)
-        mean, spread = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-        with torch.inference_mode(), penultimate(network, KEY) as features:
-            return features((batch - mean) / spread).float().cpu().numpy()
+        batch = normalise(to_floats(torch.from_numpy(np.ascontiguousarray(pixels)).to(device)))  # (B, 3, side, side)
+        with torch.inference_mode(), penultimate_features(network, KEY) as features:
+            return features(batch).float().cpu().numpy()
 
     @cached_property
     def _network(self) -> Any:

@@ -1,4 +1,4 @@
-"""Registered networks as modules: built, and given a head for the classes at hand."""
+"""Build the registered networks and replace their classification layer."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,48 +10,89 @@ from torchvision.models import get_model_builder
 from cfu_core.models.darknet19 import DarkNet19
 from cfu_core.models.registry import architecture
 
-#: Networks that torchvision has not.
-OWN: dict[str, Callable[..., nn.Module]] = {"darknet19": DarkNet19}
+#: Builders of the networks that torchvision does not provide.
+OWN_BUILDERS: dict[str, Callable[..., nn.Module]] = {"darknet19": DarkNet19}
 
 
 def build_network(key: str, *, seed: int) -> nn.Module:
-    """The network as it is initialised at random, with its original head of 1000 classes."""
-    options = architecture(key).options
-    build = OWN.get(key) or get_model_builder(key)
+    """Build a network with random weights and its original head of 1000 classes.
+
+    Parameters
+    ----------
+    key : str
+        Name of the architecture.
+    seed : int
+        Seed of the weights. torch's global random state is left unchanged.
+
+    Returns
+    -------
+    Module
+
+    Raises
+    ------
+    TrainingError
+        No architecture has this name.
+    """
+    arguments = architecture(key).builder_arguments
+    build = OWN_BUILDERS.get(key) or get_model_builder(key)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build(weights=None, **options)
+        return build(weights=None, **arguments)
 
 
 def replace_head(network: nn.Module, key: str, classes: int, *, seed: int) -> None:
-    """Put a new, randomly initialised classification layer of `classes` outputs in place of the old one."""
-    facts = architecture(key)
-    old = network.get_submodule(facts.head)
+    """Replace the classification layer by a new one with random weights, in place.
+
+    Parameters
+    ----------
+    network : Module
+    key : str
+        Name of the architecture.
+    classes : int
+        Number of outputs.
+    seed : int
+        Seed of the weights. torch's global random state is left unchanged.
+    """
+    entry = architecture(key)
+    old = network.get_submodule(entry.head)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if isinstance(old, nn.Conv2d):
             new: nn.Module = nn.Conv2d(old.in_channels, classes, 1)
         else:
             new = nn.Linear(old.in_features, classes)  # type: ignore[arg-type]
-    network.set_submodule(facts.head, new)
-    if facts.rectifier:  # below zero, a class could not learn any more
-        network.set_submodule(facts.rectifier, nn.Identity())
+    network.set_submodule(entry.head, new)
+    if entry.rectifier:  # its gradient is 0 where a logit is negative, so that a class might never be learned
+        network.set_submodule(entry.rectifier, nn.Identity())
 
 
 @contextmanager
-def penultimate(network: nn.Module, key: str) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
-    """While this holds: what the classification layer is given, as a function of a batch, a mean over the image.
+def penultimate_features(network: nn.Module, key: str) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
+    """Give a function that computes the input of the classification layer, within a ``with`` block.
 
-    A linear layer of these features is what the whole network computes.
+    Where the classification layer is a convolution, its input is averaged over the image. A linear layer of these
+    features gives the logits of the whole network.
+
+    Parameters
+    ----------
+    network : Module
+    key : str
+        Name of the architecture.
+
+    Yields
+    ------
+    callable
+        Takes a batch of normalised images, shape (B, 3, S, S), and returns features, shape (B, F).
     """
-    given: list[torch.Tensor] = []
+    inputs_of_head: list[torch.Tensor] = []
     head = network.get_submodule(architecture(key).head)
-    handle = head.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    handle = head.register_forward_pre_hook(lambda _, inputs: inputs_of_head.append(inputs[0]))
 
     def features(batch: torch.Tensor) -> torch.Tensor:
-        given.clear()
+        inputs_of_head.clear()
         network(batch)
-        return given[0].mean(dim=(2, 3)) if given[0].ndim == 4 else given[0]
+        (found,) = inputs_of_head  # (B, F), or (B, F, h, w) before a convolution
+        return found.mean(dim=(2, 3)) if found.ndim == 4 else found
 
     try:
         yield features
@@ -60,7 +101,16 @@ def penultimate(network: nn.Module, key: str) -> Iterator[Callable[[torch.Tensor
 
 
 def set_head(network: nn.Module, key: str, weight: torch.Tensor, bias: torch.Tensor) -> None:
-    """Give the classification layer these weights, of shape (classes, features), and this bias."""
+    """Set the weights of the classification layer, in place.
+
+    Parameters
+    ----------
+    network : Module
+    key : str
+        Name of the architecture.
+    weight : Tensor, shape (C, F)
+    bias : Tensor, shape (C,)
+    """
     head = network.get_submodule(architecture(key).head)
     with torch.no_grad():
         head.weight.copy_(weight.view_as(head.weight))  # type: ignore[operator, arg-type]

@@ -1,11 +1,12 @@
-"""Files of weights, before anything is loaded from them: where they lie, and whether they are what they seem.
+"""Files of weights: where they are, and whether a file is intact, before anything is loaded from it.
 
-A file whose name ends as torchvision names its files (``resnet18-5c106cde.pth``) must have the hash that its name
-promises. A date at that place (``colonies-20260131.pth``) promises nothing.
+A file name that ends as torchvision's do (``resnet18-5c106cde.pth``) contains the beginning of the file's SHA-256,
+which is verified. A date at that position (``colonies-20260131.pth``) is not taken for a hash.
 """
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,22 +18,23 @@ from cfu_core.storage import home, storage_errors
 IMAGENET = "imagenet"
 NONE = "none"
 _DATE = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
-PROMISED_HASH = re.compile(rf"-(?!{_DATE}\.)([0-9a-f]{{8,}})\.")
+#: Finds the beginning of the SHA-256 in a file name.
+HASH_IN_NAME = re.compile(rf"-(?!{_DATE}\.)([0-9a-f]{{8,}})\.")
 _LFS_POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsRecord:
-    """Which weights a run began with; kept with the run and shown wherever it is.
+    """Initial weights of a run, as they are stored with the run.
 
-    Parameters
+    Attributes
     ----------
-    kind : str
-        ``imagenet``, ``none`` (random) or ``file``.
+    kind : {"imagenet", "none", "file"}
+        ``none`` means random weights.
     name : str
-        The file's name; empty for random weights.
+        Name of the file; empty for random weights.
     sha256 : str
-        Of the file; empty for random weights.
+        SHA-256 of the file; empty for random weights.
     """
 
     kind: str
@@ -41,43 +43,74 @@ class WeightsRecord:
 
     @property
     def label(self) -> str:
-        """In words, for people."""
+        """Description for users."""
         if self.kind == NONE:
             return "random weights"
         return "ImageNet weights" if self.kind == IMAGENET else f"weights from {self.name}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
+        """Return the fields as plain JSON values."""
         return asdict(self)
 
 
 def weights_folder() -> Path:
-    """Where downloaded weights are kept; a file put here by hand under torchvision's name is used as well."""
+    """Return the folder of downloaded weights; files that a user copies there under torchvision's name are used too."""
     return home() / "weights"
 
 
-def check_offered(key: str) -> None:
-    """Refuse ImageNet weights for a network that torchvision has none for.
+def local_weights(names: Sequence[str]) -> Path | None:
+    """Find a file in the folder of weights, without downloading anything.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of files, the preferred one first.
+
+    Returns
+    -------
+    Path or None
+        The first of these files that exists; None if there is none.
+    """
+    return next((path for name in names if (path := weights_folder() / name).is_file()), None)
+
+
+def check_imagenet_weights(key: str) -> None:
+    """Check that torchvision provides ImageNet weights for a network.
+
+    Parameters
+    ----------
+    key : str
+        Name of the architecture.
 
     Raises
     ------
     WeightsError
+        torchvision provides none.
     """
-    if not architecture(key).imagenet:
+    if not architecture(key).has_imagenet_weights:
         raise WeightsError(
             f"There are no ImageNet weights for {architecture(key).label} to download.",
             "",
-            "Name a file of weights, or begin with random weights (none).",
+            "Give a file of weights, or begin with random weights.",
         )
 
 
-def check_file(path: Path) -> str:
-    """The SHA-256 of a weights file, once it is seen to be no pointer and to keep what its name promises.
+def verify_weights(path: Path) -> str:
+    """Verify a weights file and return its SHA-256.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        Hexadecimal, 64 characters.
 
     Raises
     ------
     WeightsError
-        The file is missing, a Git LFS pointer, or has another hash than its name says.
+        The file is missing, is a Git LFS pointer, or its SHA-256 does not begin as its name says.
     """
     if not path.is_file():
         raise WeightsError(
@@ -92,14 +125,14 @@ def check_file(path: Path) -> str:
     if start == _LFS_POINTER:
         raise WeightsError(
             f"{path.name} is not a weights file but a Git LFS pointer of {path.stat().st_size} bytes.",
-            "The real file has many megabytes.",
+            "A weights file has many megabytes.",
             "Fetch it with `git lfs pull`, or download the file itself.",
         )
-    promised = PROMISED_HASH.search(path.name)
-    if promised and not sha256.startswith(promised[1]):
+    expected = HASH_IN_NAME.search(path.name)
+    if expected and not sha256.startswith(expected[1]):
         raise WeightsError(
             f"{path.name} is damaged or truncated: it has {path.stat().st_size:,} bytes and SHA-256 {sha256[:12]}….",
-            f"Its name promises a SHA-256 that begins with {promised[1]}.",
+            f"According to its name, its SHA-256 begins with {expected[1]}.",
             "Download it again.",
         )
     return sha256

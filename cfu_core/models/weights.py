@@ -1,6 +1,6 @@
-"""What a network begins with: ImageNet's weights by torchvision's own download, a local file, or chance.
+"""Initial weights of a network: ImageNet weights (downloaded by torchvision's means), a local file, or random.
 
-A file never runs code: ``weights_only=True``, or safetensors.
+Loading a file never runs code from it: files are read with ``weights_only=True`` or as safetensors.
 """
 
 import socket
@@ -19,77 +19,94 @@ from cfu_core.errors import WeightsError
 from cfu_core.models.networks import build_network, replace_head
 from cfu_core.models.registry import architecture
 from cfu_core.models.weight_files import (
+    HASH_IN_NAME,
     IMAGENET,
     NONE,
-    PROMISED_HASH,
     WeightsRecord,
-    check_file,
-    check_offered,
+    check_imagenet_weights,
+    local_weights,
+    verify_weights,
     weights_folder,
 )
 from cfu_core.storage import storage_errors
 
-STALLED_S = 60  # seconds without a byte after which a download is given up
+STALLED_S = 60  # seconds without a byte after which a download is aborted
 Progress = Callable[[int, int], None]
 
 
 def initial_network(
     key: str, weights: str, classes: int, *, seed: int, progress: Progress = lambda done, total: None
 ) -> tuple[nn.Module, WeightsRecord]:
-    """A network ready for training: weights loaded, head replaced.
+    """Build a network for training: load the weights and replace the head.
 
     Parameters
     ----------
     key : str
         Name of the architecture.
     weights : str
-        ``imagenet``, ``none``, or the path of a local file.
+        ``imagenet``, ``none`` (random weights), or the path of a local file.
     classes : int
+        Number of outputs of the new head.
     seed : int
-        For the head, and for everything when the weights are ``none``.
+        Seed of the head, and of all weights if `weights` is ``none``.
     progress : callable
-        Called with megabytes downloaded and in all, while ImageNet's weights are downloaded; may raise
-        `StopRequested`.
+        Called with the megabytes downloaded and their total while ImageNet weights are downloaded. It may raise
+        `StopRequested`, which aborts the download.
 
     Returns
     -------
-    nn.Module, WeightsRecord
+    network : Module
+        On the CPU.
+    record : WeightsRecord
+        The weights that were loaded.
 
     Raises
     ------
     WeightsError
         The download failed, or the file is missing, damaged, or of another network.
     TrainingError
-        The architecture is unknown.
+        No architecture has this name.
     """
     network = build_network(key, seed=seed)
     record = WeightsRecord(kind=NONE)
     if weights != NONE:
         path = imagenet_file(key, progress=progress) if weights == IMAGENET else Path(weights)
         record = WeightsRecord(
-            kind=IMAGENET if weights == IMAGENET else "file", name=path.name, sha256=check_file(path)
+            kind=IMAGENET if weights == IMAGENET else "file", name=path.name, sha256=verify_weights(path)
         )
-        _load_body(network, key, read_state(path), path)
+        _load_body(network, key, read_state_dict(path), path)
     replace_head(network, key, classes, seed=seed)
     return network, record
 
 
 def imagenet_file(key: str, *, progress: Progress = lambda done, total: None) -> Path:
-    """torchvision's ImageNet weights on this disk; downloaded by torch.hub when they are not here yet.
+    """Return torchvision's file of ImageNet weights; download it if it is not in the folder of weights.
 
-    A terminal shows torch.hub's own progress bar; `progress` is called with megabytes done and in all, for others.
+    torch.hub downloads the file and shows its own progress bar in a terminal.
+
+    Parameters
+    ----------
+    key : str
+        Name of the architecture.
+    progress : callable
+        Called with the megabytes downloaded and their total. It may raise `StopRequested`, which aborts the download.
+
+    Returns
+    -------
+    Path
 
     Raises
     ------
     WeightsError
-        There is no way to the download server, what came has another hash, or torchvision has none.
+        The server cannot be reached, the downloaded file has another hash than its name says, or torchvision provides
+        no ImageNet weights for this network.
     """
-    check_offered(key)
+    check_imagenet_weights(key)
     weights = get_model_weights(key).IMAGENET1K_V1
     url = weights.url
     path = weights_folder() / url.rsplit("/", 1)[1]
-    if path.exists():
-        return path
+    if found := local_weights((path.name,)):
+        return found
     try:
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,11 +114,11 @@ def imagenet_file(key: str, *, progress: Progress = lambda done, total: None) ->
     except (OSError, HTTPException) as error:  # urllib's own errors are OSErrors
         raise WeightsError(
             f"ImageNet weights for {architecture(key).label} could not be downloaded: {error}.",
-            f"They come from {url}.",
-            f"Connect to the internet; or download the file elsewhere and put it at {path}; "
-            "or start from random weights (none).",
+            f"They are at {url}.",
+            f"Connect to the internet; or download the file elsewhere and copy it to {path}; "
+            "or begin with random weights.",
         ) from error
-    except RuntimeError as error:  # torch.hub's word for a wrong hash
+    except RuntimeError as error:  # torch.hub raises it for a wrong hash
         raise WeightsError(
             f"The download of {path.name} was damaged: {error}.", "", "Nothing was kept. Try again."
         ) from error
@@ -109,24 +126,24 @@ def imagenet_file(key: str, *, progress: Progress = lambda done, total: None) ->
 
 
 def _download(url: str, path: Path, megabytes: float, progress: Progress) -> None:
-    """torch.hub's download with its hash check, in a thread, so that `progress` can end it by raising."""
-    promised = PROMISED_HASH.search(path.name)
+    """Download with torch.hub, which verifies the hash, in a thread, so that `progress` can abort it by raising."""
+    expected = HASH_IN_NAME.search(path.name)
     failures: list[Exception] = []
 
     def fetch() -> None:
         try:
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=promised[1] if promised else None)
-        except Exception as error:  # noqa: BLE001 - it is raised again below, where it is waited for
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=expected[1] if expected else None)
+        except Exception as error:  # noqa: BLE001 - raised again below, in the thread that waits
             failures.append(error)
 
-    patience = socket.getdefaulttimeout()
+    default_timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(STALLED_S)
-    thread = threading.Thread(target=fetch, daemon=True)  # an abandoned download does not hold up the process
+    thread = threading.Thread(target=fetch, daemon=True)  # an aborted download does not keep the process alive
     thread.start()
     try:
         while thread.is_alive():
             thread.join(0.25)
-            with suppress(FileNotFoundError):  # it takes its final name between two looks
+            with suppress(FileNotFoundError):  # the file may get its final name between glob and stat
                 sizes = [part.stat().st_size for part in path.parent.glob(f"{path.name}.*.partial")]
                 progress(round(max(sizes, default=0) / 2**20), round(megabytes))
     except BaseException:
@@ -134,18 +151,31 @@ def _download(url: str, path: Path, megabytes: float, progress: Progress) -> Non
             part.unlink(missing_ok=True)
         raise
     finally:
-        socket.setdefaulttimeout(patience)
+        socket.setdefaulttimeout(default_timeout)
     if failures:
-        raise failures.pop()  # a traceback that held its own error would keep its socket open
+        raise failures.pop()  # popped: a traceback that refers to its own error would keep the socket open
 
 
-def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a weights file, by name.
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
+    """Read the tensors of a weights file, by name.
+
+    A state dict inside a checkpoint (under ``state_dict``) is found, and the prefix ``module.`` of parallel training
+    is removed from names.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.safetensors`` file, or any other file that `torch.load` reads.
+
+    Returns
+    -------
+    dict of str to Tensor
+        On the CPU.
 
     Raises
     ------
     WeightsError
-        The file cannot be read as weights.
+        The file is damaged or does not contain a state dict.
     """
     try:
         state = (
@@ -154,40 +184,40 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
             else torch.load(path, map_location="cpu", weights_only=True)
         )
     except Exception as error:
-        # PyTorch's reader breaks off in a damaged or foreign file with whatever it stumbles over, some of it wordless.
+        # for a damaged or foreign file PyTorch raises many kinds of errors, some without a message
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
             f"{path.name} cannot be read as weights: {reason}",
             "A PyTorch state dict (.pth, .pt) or a .safetensors file is expected.",
-            "Check that it was downloaded whole.",
+            "Check that the download is complete.",
         ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise WeightsError(
-            f"{path.name} holds no state dict.",
+            f"{path.name} does not contain a state dict.",
             "Tensors by name are expected.",
-            "Save it with model.state_dict().",
+            "Save the weights with torch.save(model.state_dict(), path).",
         )
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}
 
 
 def _load_body(network: nn.Module, key: str, state: dict[str, torch.Tensor], path: Path) -> None:
-    """Load everything but the head, whose classes are others; classifiers that only serve training are left out."""
+    """Load all tensors but those of the head, which has other classes, and of auxiliary classifiers."""
     head = architecture(key).head + "."
     own = network.state_dict()
-    body = {n: t for n, t in state.items() if not n.startswith((head, *architecture(key).left_out))}
-    wanted = {n for n in own if not n.startswith(head)}
-    missing, unexpected = sorted(wanted - set(body)), sorted(set(body) - wanted)
-    misshapen = sorted(n for n in wanted & set(body) if own[n].shape != body[n].shape)
-    # files from before 2017 lack the counters of batch normalisation, which inference does not use
+    body = {n: t for n, t in state.items() if not n.startswith((head, *architecture(key).ignored_prefixes))}
+    required = {n for n in own if not n.startswith(head)}
+    missing, unexpected = sorted(required - set(body)), sorted(set(body) - required)
+    misshapen = sorted(n for n in required & set(body) if own[n].shape != body[n].shape)
+    # files from before 2017 lack the batch counters of batch normalisation, which inference does not use
     missing = [n for n in missing if not n.endswith("num_batches_tracked")]
     if missing or unexpected or misshapen:
         example = (missing or unexpected or misshapen)[0]
         raise WeightsError(
-            f"{path.name} does not fit {architecture(key).label}: {len(missing)} tensors are missing, "
-            f"{len(unexpected)} unknown and {len(misshapen)} of another shape (for example {example}).",
+            f"{path.name} does not fit {architecture(key).label}. Tensors missing: {len(missing)}, unknown: "
+            f"{len(unexpected)}, of another shape: {len(misshapen)} (for example {example}).",
             f"A state dict of torchvision's {key} is expected.",
-            "Choose the model these weights belong to.",
+            "Choose the model that these weights belong to.",
         )
     network.load_state_dict(body, strict=False)

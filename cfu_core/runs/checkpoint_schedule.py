@@ -1,4 +1,4 @@
-"""Keeps where a run stands while it trains: checkpoints, and the weights of its best epoch."""
+"""Decides when a run writes checkpoints and the weights of its best epoch."""
 
 from typing import Any, Self
 
@@ -6,72 +6,90 @@ import torch
 
 from cfu_core.runs.checkpoints import CheckpointWriter, best_weights, copied_to_cpu
 from cfu_core.runs.model_files import save_model
-from cfu_core.runs.phase_timer import Clock
-from cfu_core.runs.store import Run
+from cfu_core.runs.phase_timer import PhaseTimer
+from cfu_core.runs.run import Run
 from cfu_core.training.loop import Training
 
 
-class Keeper:
-    """Keeps where a run stands: after each epoch, each minute, and when it is put down."""
+class CheckpointSchedule:
+    """Writes checkpoints after epochs, every minute and on a pause, and the model at the end of a ``with`` block.
 
-    def __init__(self, run: Run, training: Training, clock: Clock, began_with: dict[str, Any]) -> None:
-        self.clock = clock
+    The end of the block, which an error or a pause may cause as well, writes the run's model, with the weights of its
+    best epoch so far.
+
+    Parameters
+    ----------
+    run : Run
+    training : Training
+    timer : PhaseTimer
+    initial_weights : dict
+        Value of `WeightsRecord.to_dict`.
+    """
+
+    def __init__(self, run: Run, training: Training, timer: PhaseTimer, initial_weights: dict[str, Any]) -> None:
+        self.timer = timer
         self._run = run
         self._training = training
-        self._began_with = began_with
+        self._initial_weights = initial_weights
         self._writer = CheckpointWriter(run.folder)
-        self._at = (0, 0)  # where the newest one stands
-        self._best = 0  # an epoch whose weights are not on disk yet,
-        self._weights: dict[str, torch.Tensor] | None = None  # and a copy of them; none while they are the present ones
+        self._newest = (0, 0)  # epoch and batch of the newest checkpoint
+        self._best = 0  # best epoch whose weights are not on disk yet; 0 if there is none
+        self._weights: dict[str, torch.Tensor] | None = None  # copy of them; None while they are the current weights
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Make the run's model of the best weights."""
-        with self.clock.measuring("save"):
+        """Write the best weights as the run's model."""
+        with self.timer.measure("save"):
             try:
                 if self._best:
                     weights = self._weights or self._training.network.state_dict()
-                    self._writer.keep_best(self._best, weights, self._facts())
+                    self._writer.write_best(self._best, weights, self._metadata())
                 self._writer.wait()
             finally:
                 self._writer.close()
             if best := best_weights(self._run.folder):
-                facts = {"best_epoch": best.facts["best_epoch"], "weights_at_start": self._began_with}
-                save_model(self._run, best.state, facts)
+                details = {"best_epoch": best.metadata["best_epoch"], "weights_at_start": self._initial_weights}
+                save_model(self._run, best.state, details)
 
-    def now_and_then(self) -> None:
-        """After a batch."""
-        if self._writer.due:
-            with self.clock.measuring("save"):
-                self.keep()
+    def after_batch(self) -> None:
+        """Write a checkpoint if the newest one is more than a minute old."""
+        if self._writer.due_within_epoch:
+            with self.timer.measure("save"):
+                self.save()
 
-    def epoch_ended(self, *, best: bool) -> None:
-        """After an epoch; the weights of the best one so far are the run's result."""
+    def after_epoch(self, *, best: bool) -> None:
+        """Write a checkpoint if it costs little time, and remember the weights of the best epoch.
+
+        Parameters
+        ----------
+        best : bool
+            Whether the epoch that has ended is the best one so far.
+        """
         if best:
             self._best, self._weights = self._training.epoch - 1, None
-        if self._writer.affordable:
-            self.keep()
+        if self._writer.due_after_epoch:
+            self.save()
         elif best:
             self._weights = copied_to_cpu(self._training.network.state_dict())
-        self.clock.write()
+        self.timer.write()
 
-    def keep(self) -> None:
-        """Where it stands now."""
+    def save(self) -> None:
+        """Write a checkpoint of the current batch, unless the newest one is of this batch."""
         epoch, batch = self._training.epoch, self._training.batch
-        if (epoch, batch) == self._at:
+        if (epoch, batch) == self._newest:
             return
-        self._at = (epoch, batch)
+        self._newest = (epoch, batch)
         step = (epoch - 1) * self._training.batches + batch
         best, weights = self._best, self._weights
         self._best, self._weights = 0, None
-        self._writer.keep(step, self._training.state(), self._facts(), best=best, best_weights=weights)
+        self._writer.write(step, self._training.state(), self._metadata(), best=best, best_weights=weights)
 
-    def _facts(self) -> dict[str, Any]:
+    def _metadata(self) -> dict[str, Any]:
         return {
             "epoch": self._training.epoch,
             "batch": self._training.batch,
-            "weights_at_start": self._began_with,
-            "timing": self.clock.to_dict(),
+            "weights_at_start": self._initial_weights,
+            "timing": self.timer.to_dict(),
         }

@@ -1,8 +1,8 @@
-"""Where a run stands, on disk, so that no accident takes more than a minute of it.
+"""Checkpoints of a training run on disk, so that a crash costs at most about a minute of work.
 
-``<run>/checkpoints/<step>.pt`` holds everything that decides how the training goes on, and ``<step>.json``, written
-after it, where that is and the checksum of the file. The two newest are kept: should one turn out damaged, the one
-before it serves.
+``<run>/checkpoints/<step>.pt`` contains everything that decides how the training continues. ``<step>.json``, written
+after it, contains the epoch, the batch and the checksum of the first file. The two newest checkpoints are kept: if one
+is damaged, the one before it is used.
 """
 
 import os
@@ -22,28 +22,35 @@ import torch
 from cfu_core.errors import StorageError
 from cfu_core.storage import read_json, replacing, storage_errors, write_json
 
-KEPT = 2
-BEST = "best"  # the folder, beside the checkpoints, of the best epoch's weights
+KEPT = 2  # checkpoints
+BEST = "best"  # folder of the weights of the best epoch, inside the folder of checkpoints
 CHUNK = 2**25  # bytes read or written at once
-EVERY_S = 60.0  # the most that an accident may cost
-PATIENCE = 50.0  # after an epoch there is one unless the last took more than a 50th of the processor's time since
+EVERY_S = 60.0  # seconds of work that a crash costs at most
+INTERVAL_RATIO = 50.0  # after an epoch, the time since the last checkpoint must be this many times the time it took
 
-torch.serialization.set_crc32_options(compute_crc32=False)  # of each tensor; the whole file has a checksum of ours
+torch.serialization.set_crc32_options(compute_crc32=False)  # of each tensor: the whole file has its own checksum
 
 
 class Checkpoint(NamedTuple):
-    """What was found on disk."""
+    """A checkpoint that was read from disk.
+
+    Attributes
+    ----------
+    step : int
+        Steps of the optimizer since the start of the run.
+    state : dict
+        The state that was given to `CheckpointWriter.write`.
+    metadata : dict
+        Content of the JSON file: ``epoch``, ``batch`` and the other values that were given.
+    """
 
     step: int
-    """Grows from one to the next."""
     state: dict[str, Any]
-    """As it was given to `CheckpointWriter.keep`."""
-    facts: dict[str, Any]
-    """What was said of it: ``epoch``, ``batch`` and more."""
+    metadata: dict[str, Any]
 
 
 class CheckpointWriter:
-    """Writes checkpoints beside the training, which does not wait for the disk unless two come close together.
+    """Writes checkpoints in a thread, so that the training waits only if two checkpoints come close together.
 
     Parameters
     ----------
@@ -54,98 +61,139 @@ class CheckpointWriter:
         self._folder = checkpoints_folder(run_folder)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
-        self._kept = time.monotonic()
-        self._took = 0.0  # seconds for the last one
-        self._copy: Any = None  # of the state; its memory serves again and again, since fresh memory is slow
+        self._last = time.monotonic()  # time of the last checkpoint, or of the start
+        self._last_seconds = 0.0  # processor time of writing it
+        self._copy: Any = None  # of the state; its memory is used again, as new memory is slow
 
     @property
-    def due(self) -> bool:
-        """Within an epoch: whether a minute has passed since the last one."""
-        return self._idle and time.monotonic() - self._kept >= EVERY_S
+    def due_within_epoch(self) -> bool:
+        """Whether a minute has passed since the last checkpoint, and it is on disk."""
+        return self._idle and time.monotonic() - self._last >= EVERY_S
 
     @property
-    def affordable(self) -> bool:
-        """After an epoch: whether the last one took little of the time since; short epochs share one."""
-        return self._idle and time.monotonic() - self._kept >= min(PATIENCE * self._took, EVERY_S)
+    def due_after_epoch(self) -> bool:
+        """Whether the last checkpoint is on disk and took little of the time since; short epochs share a checkpoint."""
+        return self._idle and time.monotonic() - self._last >= min(INTERVAL_RATIO * self._last_seconds, EVERY_S)
 
     @property
     def _idle(self) -> bool:
         return self._writing is None or self._writing.done()
 
-    def keep(
+    def write(
         self,
         step: int,
         state: dict[str, Any],
-        facts: Mapping[str, Any],
+        metadata: Mapping[str, Any],
         *,
         best: int = 0,
         best_weights: dict[str, torch.Tensor] | None = None,
     ) -> None:
-        """Begin to write a checkpoint; the state is copied first, so that the training can go on.
+        """Begin to write a checkpoint. The state is copied first, so that the training can continue.
 
         Parameters
         ----------
         step : int
-            Grows from one to the next.
+            Steps of the optimizer since the start; greater than that of the checkpoint before.
         state : dict
             Tensors, numbers, text, lists and dicts.
-        facts : mapping
-            Plain values, for people and for `newest_checkpoint`.
+        metadata : mapping
+            Plain JSON values, which include ``epoch`` and ``batch``.
         best : int, optional
-            The best epoch, where its weights are not on disk yet. They are written first: whoever goes on from a
-            checkpoint finds those that it speaks of, or later ones.
+            The best epoch, if its weights are not on disk yet. They are written before the checkpoint, so that the
+            best weights on disk are always those that the newest checkpoint refers to, or later ones.
         best_weights : dict, optional
-            A copy of them; by default they are those of the state.
+            A copy of these weights; by default those of ``state["network"]``.
 
         Raises
         ------
         StorageError
-            The one before could not be written: the disk is full, or the folder may not be written.
+            The checkpoint before could not be written: the disk is full, or the folder is not writable.
         """
         self.wait()
         copied = self._copy = copied_to_cpu(state, self._copy)
-        self._kept = time.monotonic()
+        self._last = time.monotonic()
 
         def work() -> None:
-            began = time.thread_time()  # what it takes from the training; waiting for the disk takes nothing
+            began = time.thread_time()  # time taken from the training, without waiting for the disk
             if best:
-                self._write_best(best, best_weights or copied["network"], facts)
-            _write(self._folder, step, copied, facts)
-            self._took = time.thread_time() - began
+                self._write_best(best, best_weights or copied["network"], metadata)
+            _write(self._folder, step, copied, metadata)
+            self._last_seconds = time.thread_time() - began
 
         self._writing = self._pool.submit(work)
 
-    def keep_best(self, epoch: int, weights: dict[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
-        """Write the best weights alone, and wait until they are on disk."""
-        self.wait()
-        self._write_best(epoch, weights, facts)
+    def write_best(self, epoch: int, weights: dict[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
+        """Write only the weights of the best epoch, and wait until they are on disk.
 
-    def _write_best(self, epoch: int, weights: dict[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
-        _write(self._folder / BEST, epoch, weights, {**facts, "best_epoch": epoch})
+        Parameters
+        ----------
+        epoch : int
+        weights : dict of str to Tensor
+        metadata : mapping
+            Plain JSON values.
+
+        Raises
+        ------
+        StorageError
+            The disk is full, or the folder is not writable.
+        """
+        self.wait()
+        self._write_best(epoch, weights, metadata)
+
+    def _write_best(self, epoch: int, weights: dict[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
+        _write(self._folder / BEST, epoch, weights, {**metadata, "best_epoch": epoch})
 
     def wait(self) -> None:
-        """Wait until the last one is on disk. Raises as `keep` does."""
+        """Wait until the last checkpoint is on disk.
+
+        Raises
+        ------
+        StorageError
+            It could not be written: the disk is full, or the folder is not writable.
+        """
         if self._writing is not None:
             writing, self._writing = self._writing, None
             writing.result()
 
     def close(self) -> None:
-        """End the thread; what it has begun is finished."""
+        """Finish writing and end the thread."""
         self._pool.shutdown()
 
 
 def checkpoints_folder(run_folder: Path) -> Path:
-    """Where a run's checkpoints lie."""
+    """Return the folder of a run's checkpoints."""
     return run_folder / "checkpoints"
 
 
 def best_weights(run_folder: Path) -> Checkpoint | None:
-    """The weights of the best epoch so far that are on disk; their facts name it as ``best_epoch``."""
+    """Read the weights of the best epoch that is on disk.
+
+    Parameters
+    ----------
+    run_folder : Path
+
+    Returns
+    -------
+    Checkpoint or None
+        ``metadata["best_epoch"]`` is the epoch. None if there are no intact weights.
+    """
     return _newest(checkpoints_folder(run_folder) / BEST)[0]
 
 
 def newest_checkpoint(run_folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest checkpoint that is whole, and what is wrong with any newer one, a sentence each."""
+    """Read the newest intact checkpoint.
+
+    Parameters
+    ----------
+    run_folder : Path
+
+    Returns
+    -------
+    checkpoint : Checkpoint or None
+        None if there is no intact one.
+    problems : list of str
+        For each newer checkpoint that is damaged, a sentence for users.
+    """
     return _newest(checkpoints_folder(run_folder))
 
 
@@ -153,36 +201,41 @@ def _newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     problems: list[str] = []
     for file in sorted(folder.glob("*.json"), reverse=True):
         try:
-            facts = read_json(file)
-            return Checkpoint(int(file.stem), _read(file.with_suffix(".pt"), facts["crc32"]), facts), problems
+            metadata = read_json(file)
+            return Checkpoint(int(file.stem), _read(file.with_suffix(".pt"), metadata["crc32"]), metadata), problems
         except (OSError, StorageError, KeyError, TypeError) as error:
-            problems.append(f"The checkpoint {file.stem} is damaged and was passed over ({error}).")
+            problems.append(f"The checkpoint {file.stem} is damaged and was skipped ({error}).")
     return None, problems
 
 
-def forget_after(run_folder: Path, found: Checkpoint | None) -> None:
-    """Remove what is newer than the checkpoint that a run goes on from: damaged ones, and best epochs of a lost part.
+def discard_newer(run_folder: Path, checkpoint: Checkpoint | None) -> None:
+    """Remove what is newer than a checkpoint: damaged checkpoints, and weights of epochs that will be repeated.
 
-    Only the newest few are kept, so what was left there would take the place of those that are to come.
+    Only the newest checkpoints are kept, so that these files would displace the ones that the resumed run writes.
+
+    Parameters
+    ----------
+    run_folder : Path
+    checkpoint : Checkpoint or None
+        The checkpoint from which the run is resumed; None if it starts again.
     """
     folder = checkpoints_folder(run_folder)
-    step, epoch = (found.step, found.facts["epoch"]) if found else (-1, 0)
-    lost = [file for file in folder.glob("*.json") if int(file.stem) > step]
-    lost += [file for file in (folder / BEST).glob("*.json") if int(file.stem) >= epoch]
-    for file in lost:
-        file.unlink(missing_ok=True)  # what is left of it goes with the next one that is written
+    step, epoch = (checkpoint.step, checkpoint.metadata["epoch"]) if checkpoint else (-1, 0)
+    newer = [file for file in folder.glob("*.json") if int(file.stem) > step]
+    newer += [file for file in (folder / BEST).glob("*.json") if int(file.stem) >= epoch]
+    for file in newer:
+        file.unlink(missing_ok=True)  # writing the next checkpoint removes the rest of it
 
 
 def discard_checkpoints(run_folder: Path) -> None:
-    """Remove them: the run has ended well, and they take three times the room of its weights."""
+    """Remove all checkpoints of a finished run; they take three times the space of its weights."""
     shutil.rmtree(checkpoints_folder(run_folder), ignore_errors=True)
 
 
-class _Summing(RawIOBase):
-    """A file whose checksum is taken while it is written, and that does not stay in memory.
+class _ChecksumFile(RawIOBase):
+    """A file that computes its checksum while it is written, and that does not stay in the system's page cache.
 
-    The system would keep all of it, in memory that it has to find first: that costs more than the writing, and takes
-    the place of the images.
+    Finding memory for the page cache would take longer than the writing, and would displace the cached images.
     """
 
     def __init__(self, file: FileIO) -> None:
@@ -205,25 +258,25 @@ class _Summing(RawIOBase):
             os.posix_fadvise(self._file.fileno(), 0, self._file.tell(), os.POSIX_FADV_DONTNEED)
 
 
-def _write(folder: Path, step: int, state: dict[str, Any], facts: Mapping[str, Any]) -> None:
+def _write(folder: Path, step: int, state: dict[str, Any], metadata: Mapping[str, Any]) -> None:
     path = folder / f"{step:09d}.pt"
     with replacing(path) as draft, draft.open("wb", buffering=0) as file:
-        summing = _Summing(file)
+        output = _ChecksumFile(file)
         try:
-            torch.save(state, cast(IO[bytes], summing))
+            torch.save(state, cast(IO[bytes], output))
         except RuntimeError as error:
-            # torch cannot even end its file where writing failed, and says only that
+            # torch then fails to close its archive, and raises that error instead of the one from writing
             raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
-    write_json(path.with_suffix(".json"), {**facts, "crc32": summing.crc32, "written": time.time()})
+    write_json(path.with_suffix(".json"), {**metadata, "crc32": output.crc32, "written": time.time()})
     for old in sorted(folder.glob("*.json"))[:-KEPT]:
         with suppress(FileNotFoundError):
-            old.unlink()  # first: without it the other file is no checkpoint
+            old.unlink()  # first: without it, the other file is not a checkpoint
             old.with_suffix(".pt").unlink()
     _remove_orphans(folder)
 
 
 def _remove_orphans(folder: Path) -> None:
-    """Files of checkpoints that a killed process did not finish."""
+    """Remove files of checkpoints that a killed process did not finish."""
     unfinished = [file for file in folder.glob("*.pt") if not file.with_suffix(".json").exists()]
     for file in (*unfinished, *folder.glob(".*.part")):
         file.unlink(missing_ok=True)
@@ -235,7 +288,7 @@ def _read(path: Path, crc32: int) -> dict[str, Any]:
         while chunk := file.read(CHUNK):
             found = zlib.crc32(chunk, found)
     if found != crc32:
-        raise StorageError(f"{path.name} is not what was written: {path.stat().st_size} bytes of other content.")
+        raise StorageError(f"The checksum of {path.name} ({path.stat().st_size} bytes) is wrong.")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, UnpicklingError, EOFError) as error:
@@ -243,13 +296,18 @@ def _read(path: Path, crc32: int) -> dict[str, Any]:
 
 
 def copied_to_cpu(value: Any, into: Any = None) -> Any:
-    """The same structure of dicts and lists with tensors of its own, on the CPU.
+    """Copy a structure of dicts and lists with all its tensors to the CPU.
 
     Parameters
     ----------
-    value : dict, list, tensor or plain value
-    into : the same, optional
-        An earlier copy, no longer needed, whose memory is taken where it fits.
+    value : dict, list, Tensor or plain value
+    into : dict, list, Tensor or plain value, optional
+        An earlier copy that is no longer needed. Its memory is used again where shape, type and layout are equal.
+
+    Returns
+    -------
+    dict, list, Tensor or plain value
+        With the structure of `value`.
     """
     if isinstance(value, torch.Tensor):
         fits = isinstance(into, torch.Tensor) and into.shape == value.shape and into.dtype == value.dtype

@@ -1,4 +1,4 @@
-"""Where a run's network looks: class activation maps of its test images."""
+"""Class activation maps of a run's test images."""
 
 from collections.abc import Mapping
 
@@ -7,27 +7,29 @@ import torch
 from torch import nn
 
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.evaluation.activation_regions import in_frame, inside, peak, share_of_frame
+from cfu_core.evaluation.activation_regions import is_inside, peak_position, share_of_frame, to_image_pixels
 from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.recipe import enhance
 from cfu_core.models.grad_cam import grad_cam
+from cfu_core.models.normalisation import normalise, to_floats
 from cfu_core.models.registry import architecture
 from cfu_core.observer import Observer
 from cfu_core.runs.class_activation_store import Pointing, write_attention
-from cfu_core.runs.model_files import load_model, network_to_train
+from cfu_core.runs.model_files import initial_run_network, load_model
 from cfu_core.runs.planning import planned_dataset
-from cfu_core.runs.store import Run
-from cfu_core.runs.training_data import part
-from cfu_core.training.batches import normalise, to_floats
-from cfu_core.training.config import TrainingConfig
+from cfu_core.runs.run import Run
+from cfu_core.runs.training_data import training_data
 from cfu_core.training.devices import best_device
 from cfu_core.training.prepared_images import prepare
 
-AT_ONCE = 16  # images
+BATCH = 16  # images
 
 
 def explain(run: Run, observer: Observer, boxes: Mapping[str, Box] | None = None) -> Pointing:
-    """Write the maps of every class for a run's test images into its folder, and how often they point at the colony.
+    """Compute Grad-CAM maps of a run's test images and count how often their maximum is inside the colony.
+
+    The maps of all classes are written into the folder of the run. The same is counted for the untrained network, as
+    a control.
 
     Parameters
     ----------
@@ -35,77 +37,83 @@ def explain(run: Run, observer: Observer, boxes: Mapping[str, Box] | None = None
         Finished.
     observer : Observer
     boxes : Mapping of str to Box, optional
-        Where the colonies truly lie, by path; by default as a person or a manifest marked them.
+        True boxes of the colonies, by path; by default those that a person or a manifest marked.
 
     Returns
     -------
     Pointing
-        Of the images whose colony's box is known.
+        Counts over the images with a known box.
 
     Raises
     ------
     StopRequested
-        The observer asked for the end; nothing is written.
+        The observer requested to stop; nothing is written.
     CfuError
-        The run has no model, or its dataset is gone.
+        The run has no model, or its dataset does not exist any more.
+
+    References
+    ----------
+    J. Adebayo et al. (2018). Sanity Checks for Saliency Maps. NeurIPS. (Comparison with an untrained network.)
     """
     network = load_model(run)
     dataset = planned_dataset(run)
-    places = part(run, dataset).places["test"]
+    positions = training_data(run, dataset).positions["test"]
     progress = observer.progress("Decoding and preprocessing")
-    prepared = prepare(dataset, run.recipe, progress=progress, wanted=places)
-    pixels = prepared.pixels[prepared.rows[places]]
-    untrained, _ = network_to_train(run, TrainingConfig.from_dict(run.config), observer)
-    maps, points = _looked(run, network, pixels, observer, "Looking where it looks")
-    _, before = _looked(run, untrained.eval(), pixels, observer, "Looking where it looked before it learned")
-    pointing = _pointing(run, dataset, places, points, before, boxes)
-    write_attention(run, dataset.images["path"].iloc[places].tolist(), maps, pointing)
+    prepared = prepare(dataset, run.recipe, progress=progress, subset=positions)
+    pixels = prepared.pixels[prepared.rows[positions]]
+    untrained, _ = initial_run_network(run, run.config, observer)
+    maps, peaks = _maps(run, network, pixels, observer, "Computing class activation maps")
+    _, untrained_peaks = _maps(
+        run, untrained.eval(), pixels, observer, "Computing class activation maps of the untrained network"
+    )
+    pointing = _pointing(run, dataset, positions, peaks, untrained_peaks, boxes)
+    write_attention(run, dataset.images["path"].iloc[positions].tolist(), maps, pointing)
     return pointing
 
 
-def _looked(
+def _maps(
     run: Run, network: nn.Module, pixels: np.ndarray, observer: Observer, phase: str
 ) -> tuple[np.ndarray, list[tuple[float, float] | None]]:
-    """The maps of all classes, and where that of the predicted class is highest."""
+    """Return the maps of all classes (N, C, h, w), and the position of the maximum of each predicted class's map."""
     device = best_device()
     network = network.to(device)
-    layer, maps, points = architecture(run.config["architecture"]).cam, [], []
-    tell = observer.progress(phase)
-    for start in range(0, len(pixels), AT_ONCE):
-        batch = normalise(to_floats(torch.from_numpy(pixels[start : start + AT_ONCE]).to(device)))
+    layer, maps, peaks = architecture(run.config.architecture).cam_layer, [], []
+    progress = observer.progress(phase)
+    for start in range(0, len(pixels), BATCH):
+        batch = normalise(to_floats(torch.from_numpy(pixels[start : start + BATCH]).to(device)))
         found = grad_cam(network, layer, batch)
         with torch.no_grad():
-            called = network(batch).argmax(dim=1).tolist()
+            predicted = network(batch).argmax(dim=1).tolist()
         maps.append(found)
-        points += [peak(found[i, place]) for i, place in enumerate(called)]
-        tell(min(start + AT_ONCE, len(pixels)), len(pixels))
-    return np.concatenate(maps), points
+        peaks += [peak_position(found[i, label]) for i, label in enumerate(predicted)]
+        progress(min(start + BATCH, len(pixels)), len(pixels))
+    return np.concatenate(maps), peaks
 
 
 def _pointing(
     run: Run,
     dataset: Dataset,
-    places: np.ndarray,
-    points: list[tuple[float, float] | None],
-    before: list[tuple[float, float] | None],
+    positions: np.ndarray,
+    peaks: list[tuple[float, float] | None],
+    untrained_peaks: list[tuple[float, float] | None],
     boxes: Mapping[str, Box] | None,
 ) -> Pointing:
     images, trained, untrained, chance = 0, 0, 0, 0.0
-    for place, after, earlier in zip(places, points, before, strict=True):
-        box = dataset.box(int(place)) if boxes is None else boxes.get(dataset.images["path"].iat[place])
+    for position, found, control in zip(positions, peaks, untrained_peaks, strict=True):
+        box = dataset.box(int(position)) if boxes is None else boxes.get(dataset.images["path"].iat[position])
         if box is None:
             continue
-        frame = _frame(run, dataset, int(place))
+        frame = _frame(run, dataset, int(position))
         images += 1
-        trained += after is not None and inside(in_frame(after, frame), box)
-        untrained += earlier is not None and inside(in_frame(earlier, frame), box)
+        trained += found is not None and is_inside(to_image_pixels(found, frame), box)
+        untrained += control is not None and is_inside(to_image_pixels(control, frame), box)
         chance += share_of_frame(box, frame)
     return Pointing(images=images, trained=trained, untrained=untrained, chance=chance)
 
 
-def _frame(run: Run, dataset: Dataset, place: int) -> Box:
-    """What part of the image the network saw."""
+def _frame(run: Run, dataset: Dataset, position: int) -> Box:
+    """Return the part of the image that is the network's input."""
     if run.recipe.crop:
-        return enhance(dataset.read_image(place), run.recipe, dataset.box(place)).frame
-    width, height = (int(dataset.images[name].iat[place]) for name in ("width", "height"))
+        return enhance(dataset.read_image(position), run.recipe, dataset.box(position)).frame
+    width, height = (int(dataset.images[name].iat[position]) for name in ("width", "height"))
     return Box(0, 0, width, height)

@@ -1,4 +1,4 @@
-"""Carry out a run in which all layers learn: epochs, checkpoints, and the test images once at the end."""
+"""Execute a fine-tuning run: train all layers, write checkpoints, and predict the test images once at the end."""
 
 import time
 from dataclasses import replace
@@ -11,128 +11,156 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import StopRequested
 from cfu_core.models.registry import architecture
 from cfu_core.observer import Observer
-from cfu_core.runs.checkpoint_schedule import Keeper
-from cfu_core.runs.checkpoints import Checkpoint, discard_checkpoints, forget_after, newest_checkpoint
-from cfu_core.runs.model_files import empty_network, load_model, network_to_train, probabilities_of
-from cfu_core.runs.phase_timer import Clock
-from cfu_core.runs.store import Run
-from cfu_core.runs.training_data import part, prepared_images, write_predictions
-from cfu_core.runs.training_progress import BatchWatch
+from cfu_core.runs.checkpoint_schedule import CheckpointSchedule
+from cfu_core.runs.checkpoints import Checkpoint, discard_checkpoints, discard_newer, newest_checkpoint
+from cfu_core.runs.model_files import build_run_network, initial_run_network, load_model, softmax
+from cfu_core.runs.phase_timer import PhaseTimer
+from cfu_core.runs.run import Run
+from cfu_core.runs.training_data import TrainingData, prepare_images, training_data, write_predictions
+from cfu_core.runs.training_progress import ProgressReporter
 from cfu_core.storage import write_json
-from cfu_core.training.compute_options import Arithmetic
+from cfu_core.training.compute_options import ComputeOptions
 from cfu_core.training.config import TrainingConfig
-from cfu_core.training.devices import best_device, describe
-from cfu_core.training.loading import Feed
+from cfu_core.training.devices import best_device, describe_device
+from cfu_core.training.loading import BatchLoader
 from cfu_core.training.loop import BatchResult, Training, TrainingImages, predict_logits
-from cfu_core.training.tuning import fastest
+from cfu_core.training.prepared_images import PreparedImages
+from cfu_core.training.tuning import fastest_options
 
 
 def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer) -> None:
-    """Train from where the run stands, keep the best epoch, test once, and write everything into the run's folder.
+    """Train a run from its newest checkpoint, or from the start, and write its results into its folder.
+
+    The model of the run is that of the best epoch. The test images are predicted once, at the end.
+
+    Parameters
+    ----------
+    run : Run
+    dataset : Dataset
+    config : TrainingConfig
+    observer : Observer
 
     Raises
     ------
     StopRequested
-        The observer asked for the end, or for a pause; where it stood is kept, the test images stay unseen.
+        The observer requested to stop or to pause. A checkpoint is written; the test images are not used.
     CfuError
-        The user can mend it.
+        The run cannot be trained, for a reason that the user can correct.
     """
-    found, problems = newest_checkpoint(run.folder)
-    forget_after(run.folder, found)
+    checkpoint, problems = newest_checkpoint(run.folder)
+    discard_newer(run.folder, checkpoint)
     for problem in problems:
         print(problem)
-    loading = time.perf_counter()
-    network, began_with = _network(run, config, found, observer)
-    loading = time.perf_counter() - loading
+    began = time.perf_counter()
+    network, initial_weights = _network(run, config, checkpoint, observer)
+    loading = time.perf_counter() - began
 
-    clock = Clock(run, found.facts["timing"] if found else {})  # a download is no part of the time that tables compare
-    clock.facts["loading_weights_seconds"] = loading
+    # begins here: tables compare times, which must not include a download
+    timer = PhaseTimer(run, checkpoint.metadata["timing"] if checkpoint else {})
+    timer.details["loading_weights_seconds"] = loading
     if problems:
-        clock.facts["remarks"] = [*clock.facts.get("remarks", []), *problems]
-    prepared, material = prepared_images(run, dataset, clock, observer), part(run, dataset)
-    rows = {name: prepared.rows[places] for name, places in material.places.items()}
-    with clock.measuring("tune"):
-        arithmetic = _arithmetic(run, network, config, len(rows["training"]), observer)
-    clock.facts |= {"device": describe(arithmetic.on), "arithmetic": arithmetic.label}
-    with clock.measuring("load"):
-        labels = np.full(len(prepared.pixels), -1, np.int64)  # of excluded images
-        labels[prepared.rows] = material.labels
-        images = TrainingImages(
-            pixels=prepared.pixels, labels=labels, training=rows["training"], validation=rows["validation"]
-        )
-        training = Training(network, images, config, arithmetic)
-        if found:
-            training.restore(found.state)
-            found.state.clear()
+        timer.details["remarks"] = [*timer.details.get("remarks", []), *problems]
+    prepared, data = prepare_images(run, dataset, timer, observer), training_data(run, dataset)
+    with timer.measure("tune"):
+        options = _options(run, network, config, len(data.positions["training"]), observer)
+    timer.details |= {"device": describe_device(options.torch_device), "arithmetic": options.label}
+    with timer.measure("load"):
+        training = Training(network, _images(prepared, data), config, options)
+        if checkpoint:
+            training.restore(checkpoint.state)
+            checkpoint.state.clear()
         run.forget_metrics_after(training.epoch, training.batch)
-    clock.seconds["transfer"] += training.feed.seconds
-    clock.seconds["load"] -= training.feed.seconds
-    watch = BatchWatch(run, training, len(rows["validation"]) + len(rows["test"]), observer)
-    _train(training, Keeper(run, training, clock, began_with), watch, observer)
-    del training, watch  # their memory is free for the test
+    timer.seconds["transfer"] += training.loader.wait_seconds
+    timer.seconds["load"] -= training.loader.wait_seconds
+    reporter = ProgressReporter(
+        run, training, len(data.positions["validation"]) + len(data.positions["test"]), observer
+    )
+    _train(training, CheckpointSchedule(run, training, timer, initial_weights), reporter, observer)
+    del training, reporter  # frees their memory for the test
 
-    observer.report("Testing")
-    with clock.measuring("load"):
-        # in full precision, as whoever loads the model will use it
-        exact = replace(arithmetic, precision="float32")
-        best = exact.settle(load_model(run))
-    for partition, spent_on in (("validation", "validate"), ("test", "test")):
-        with clock.measuring(spent_on):
-            feed = Feed(prepared.pixels, rows[partition], exact.on)
-            logits = predict_logits(best, feed, rows[partition], config.batch_size, exact, observer.check)
-            write_predictions(run, material, partition, probabilities_of(logits))
-    clock.write()
+    _test(run, prepared, data, config.batch_size, replace(options, precision="float32"), timer, observer)
+    timer.write()
     discard_checkpoints(run.folder)
 
 
 def _network(
-    run: Run, config: TrainingConfig, found: Checkpoint | None, observer: Observer
+    run: Run, config: TrainingConfig, checkpoint: Checkpoint | None, observer: Observer
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """The network to train, and what it began with; still to be filled where there is a checkpoint."""
-    if found:
+    """Return the network and the record of its initial weights; a checkpoint's weights are loaded later."""
+    if checkpoint:
         observer.report("Loading the checkpoint")
-        return empty_network(run), found.facts["weights_at_start"]
-    network, weights = network_to_train(run, config, observer)
+        return build_run_network(run), checkpoint.metadata["weights_at_start"]
+    network, weights = initial_run_network(run, config, observer)
     return network, weights.to_dict()
 
 
-def _arithmetic(run: Run, network: nn.Module, config: TrainingConfig, images: int, observer: Observer) -> Arithmetic:
-    """How this run is computed: as it, or the run that it repeats, was begun; else as is the fastest here."""
-    kept, device = run.arithmetic, best_device()
-    if kept and kept["device"] == device.type:
-        return Arithmetic.from_dict(kept)
+def _options(run: Run, network: nn.Module, config: TrainingConfig, images: int, observer: Observer) -> ComputeOptions:
+    """Return the options with which the run, or the run that it repeats, began; otherwise the fastest ones."""
+    stored, device = run.compute_options, best_device()
+    if stored and stored["device"] == device.type:
+        return ComputeOptions.from_dict(stored)
     side = architecture(config.architecture).input_size
-    arithmetic = fastest(
+    options = fastest_options(
         network,
         config.architecture,
         (config.batch_size, 3, side, side),
         device,
         steps=-(-images // config.batch_size) * config.epochs,
         full_precision=config.precision == "float32",
-        progress=observer.progress("Measuring how this computer is fastest"),
+        progress=observer.progress("Measuring the fastest way to compute"),
     )
-    write_json(run.folder / "arithmetic.json", arithmetic.to_dict())
-    return arithmetic
+    write_json(run.folder / "arithmetic.json", options.to_dict())
+    return options
 
 
-def _train(training: Training, keeper: Keeper, watch: BatchWatch, observer: Observer) -> None:
-    clock = keeper.clock
+def _images(prepared: PreparedImages, data: TrainingData) -> TrainingImages:
+    """Return the images and labels by their row in the cache."""
+    labels = np.full(len(prepared.pixels), -1, np.int64)  # -1 for excluded images
+    labels[prepared.rows] = data.labels
+    training, validation = (prepared.rows[data.positions[name]] for name in ("training", "validation"))
+    return TrainingImages(pixels=prepared.pixels, labels=labels, training=training, validation=validation)
+
+
+def _train(training: Training, schedule: CheckpointSchedule, reporter: ProgressReporter, observer: Observer) -> None:
+    """Train to the end, or until the observer requests to stop."""
+    timer = schedule.timer
 
     def on_batch(result: BatchResult) -> None:
-        clock.seconds["train"] += result.seconds
-        clock.seconds["transfer"] += result.transfer_seconds
-        with clock.measuring("save"):
-            watch.step_ended(result)
-        keeper.now_and_then()
+        timer.seconds["train"] += result.seconds
+        timer.seconds["transfer"] += result.transfer_seconds
+        with timer.measure("save"):
+            reporter.after_batch(result)
+        schedule.after_batch()
 
-    with keeper:
+    with schedule:
         try:
-            for result in training.epochs(on_batch=on_batch, between=observer.check):
-                clock.seconds["validate"] += result.validate_seconds
-                with clock.measuring("save"):
-                    watch.epoch_ended(result)
-                    keeper.epoch_ended(best=result.best)
+            for result in training.epochs(on_batch=on_batch, check_stop=observer.check):
+                timer.seconds["validate"] += result.validate_seconds
+                with timer.measure("save"):
+                    reporter.after_epoch(result)
+                    schedule.after_epoch(best=result.best)
                 observer.check()
         except StopRequested:
-            keeper.keep()
+            schedule.save()
             raise
+
+
+def _test(
+    run: Run,
+    prepared: PreparedImages,
+    data: TrainingData,
+    batch_size: int,
+    options: ComputeOptions,
+    timer: PhaseTimer,
+    observer: Observer,
+) -> None:
+    """Predict the validation and test images by the best network, in the precision in which the model will be used."""
+    observer.report("Testing")
+    with timer.measure("load"):
+        network = options.prepare(load_model(run))
+    for partition, phase in (("validation", "validate"), ("test", "test")):
+        with timer.measure(phase):
+            rows = prepared.rows[data.positions[partition]]
+            loader = BatchLoader(prepared.pixels, rows, options.torch_device)
+            logits = predict_logits(network, loader, rows, batch_size, options, observer.check)
+            write_predictions(run, data, partition, softmax(logits))

@@ -1,4 +1,4 @@
-"""A run's network: as it begins, and on disk with all that is needed to use it."""
+"""Networks of runs: with their initial weights, and on disk with everything that is needed to use them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,20 +16,40 @@ from cfu_core.models.networks import build_network, replace_head
 from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
 from cfu_core.models.weights import WeightsRecord, initial_network
 from cfu_core.observer import Observer
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 from cfu_core.storage import write_bytes, write_json
-from cfu_core.training.compute_options import plain
+from cfu_core.training.compute_options import default_options
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import best_device
-from cfu_core.training.loading import Feed
+from cfu_core.training.loading import BatchLoader
 from cfu_core.training.loop import predict_logits
 
 MODEL = "model.safetensors"
 
 
-def network_to_train(run: Run, config: TrainingConfig, observer: Observer) -> tuple[nn.Module, WeightsRecord]:
-    """The run's network with the weights that it is to begin with, and what they are."""
-    observer.report(f"Loading {run.spec['weights_label']}")
+def initial_run_network(run: Run, config: TrainingConfig, observer: Observer) -> tuple[nn.Module, WeightsRecord]:
+    """Build a run's network with its initial weights.
+
+    Parameters
+    ----------
+    run : Run
+    config : TrainingConfig
+    observer : Observer
+
+    Returns
+    -------
+    network : Module
+        On the CPU.
+    record : WeightsRecord
+
+    Raises
+    ------
+    WeightsError
+        The weights cannot be downloaded or loaded.
+    StopRequested
+        The observer requested to stop.
+    """
+    observer.report(f"Loading {run.plan.weights_label}")
     return initial_network(
         config.architecture,
         config.weights,
@@ -39,30 +59,48 @@ def network_to_train(run: Run, config: TrainingConfig, observer: Observer) -> tu
     )
 
 
-def save_model(run: Run, weights: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
-    """Keep a network's weights, with all that is needed to use them beside them."""
+def save_model(run: Run, weights: Mapping[str, torch.Tensor], details: Mapping[str, Any]) -> None:
+    """Write the model of a run: weights as safetensors, and architecture, classes, recipe and normalisation as JSON.
+
+    Parameters
+    ----------
+    run : Run
+    weights : Mapping of str to Tensor
+        State dict of the network.
+    details : mapping
+        Further entries of ``model.json``.
+    """
     tensors = {name: t.detach().cpu().contiguous() for name, t in weights.items()}
-    # by way of bytes: safetensors' own writer hides from us that the disk is full
+    # safetensors' own writer would not report a full disk as an OSError
     write_bytes(run.folder / MODEL, save(tensors))
     write_json(
         run.folder / "model.json",
         {
-            "architecture": run.config["architecture"],
+            "architecture": run.config.architecture,
             "classes": run.classes,
-            "recipe": run.config["recipe"],
+            "recipe": run.recipe.to_dict(),
             "normalisation": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD},
-            **facts,
+            **details,
         },
     )
 
 
 def load_model(run: Run) -> nn.Module:
-    """The run's network, on the CPU, in evaluation mode.
+    """Load the trained network of a run.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    Module
+        On the CPU, in evaluation mode.
 
     Raises
     ------
     RunError
-        The run has not finished an epoch yet.
+        The run has not finished an epoch.
     WeightsError
         The file is damaged.
     """
@@ -70,13 +108,13 @@ def load_model(run: Run) -> nn.Module:
     if not path.exists():
         raise RunError(f"The run {run.id} has no trained model.", "It has not finished an epoch.", "Train it first.")
     try:
-        return read_network(path, run.config["architecture"], len(run.classes))
+        return read_network(path, run.config.architecture, len(run.classes))
     except WeightsError as error:
         raise WeightsError(error.found, error.expected, "Train the run again.") from error
 
 
 def read_network(path: Path, key: str, classes: int) -> nn.Module:
-    """A network with the weights that a ``.safetensors`` file holds, on the CPU, in evaluation mode.
+    """Load a network from a ``.safetensors`` file.
 
     Parameters
     ----------
@@ -84,13 +122,19 @@ def read_network(path: Path, key: str, classes: int) -> nn.Module:
     key : str
         Name of the architecture.
     classes : int
+        Number of outputs.
+
+    Returns
+    -------
+    Module
+        On the CPU, in evaluation mode.
 
     Raises
     ------
     WeightsError
-        The file is damaged, or of another network.
+        The file is damaged or belongs to another network.
     """
-    network = _empty(key, classes)
+    network = _build(key, classes)
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:
@@ -98,40 +142,56 @@ def read_network(path: Path, key: str, classes: int) -> nn.Module:
     return network.eval()
 
 
-def empty_network(run: Run) -> nn.Module:
-    """The run's network, to be filled with weights."""
-    return _empty(run.config["architecture"], len(run.classes))
+def build_run_network(run: Run) -> nn.Module:
+    """Build a run's network with random weights, into which other weights can be loaded."""
+    return _build(run.config.architecture, len(run.classes))
 
 
-def _empty(key: str, classes: int) -> nn.Module:
+def _build(key: str, classes: int) -> nn.Module:
     network = build_network(key, seed=0)
     replace_head(network, key, classes, seed=0)
     return network
 
 
 def predict(run: Run, images: list[np.ndarray]) -> np.ndarray:
-    """Class probabilities that a run's network gives to new images.
+    """Predict the class probabilities of new images with a run's network.
 
     Parameters
     ----------
     run : Run
     images : list of ndarray of uint8, shape (H, W, 3)
-        RGB, as decoded; the run's own recipe is applied.
+        RGB, as decoded. The recipe of the run is applied.
 
     Returns
     -------
-    ndarray of float64, shape (len(images), classes)
+    ndarray of float64, shape (N, C)
+        Rows sum to 1.
+
+    Raises
+    ------
+    CfuError
+        No images were given, or the run has no intact model.
     """
     if not images:
         raise CfuError("No images were given.", "Name at least one image.")
-    arithmetic = plain(best_device())
-    network = arithmetic.settle(load_model(run))
+    options = default_options(best_device())
+    network = options.prepare(load_model(run))
     pixels = np.stack([recipes.apply(run.recipe, image) for image in images])
     rows = np.arange(len(images))
-    feed = Feed(pixels, rows, arithmetic.on)
-    return probabilities_of(predict_logits(network, feed, rows, run.config["batch_size"], arithmetic))
+    loader = BatchLoader(pixels, rows, options.torch_device)
+    return softmax(predict_logits(network, loader, rows, run.config.batch_size, options))
 
 
-def probabilities_of(logits: torch.Tensor) -> np.ndarray:
-    """Softmax of each row, as float64."""
+def softmax(logits: torch.Tensor) -> np.ndarray:
+    """Return the softmax of each row.
+
+    Parameters
+    ----------
+    logits : Tensor of float, shape (N, C)
+        On the CPU.
+
+    Returns
+    -------
+    ndarray of float64, shape (N, C)
+    """
     return logits.double().softmax(dim=1).numpy()

@@ -1,25 +1,34 @@
-"""Where the time of a run goes."""
+"""Times of the phases of a run."""
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 from cfu_core.storage import write_json
 from cfu_core.training.prepared_images import PreparedImages
 
-PARTS = ("load", "decode", "preprocess", "tune", "transfer", "train", "validate", "save", "test")
+PHASES = ("load", "decode", "preprocess", "tune", "transfer", "train", "validate", "save", "test")
 
 
-class Clock:
-    """Seconds by what they were spent on, over all sittings of a run.
+class PhaseTimer:
+    """Measures the time of each phase of a run, over all its sessions.
+
+    A session is the work of one process: a run that is paused or killed and then resumed has several.
 
     Parameters
     ----------
     run : Run
     earlier : mapping
-        What `to_dict` gave when the run was put down; empty in its first sitting.
+        Value of `to_dict` from the newest checkpoint of earlier sessions; empty in the first session.
+
+    Attributes
+    ----------
+    seconds : dict of str to float
+        Time of each of `PHASES`.
+    details : dict
+        Other entries of ``timing.json``; ``sittings`` is the number of sessions.
     """
 
     def __init__(self, run: Run, earlier: Mapping[str, Any]) -> None:
@@ -27,40 +36,58 @@ class Clock:
         self._earlier = spent.pop("total", 0.0)
         self._started = time.perf_counter()
         self._run = run
-        self.seconds = dict.fromkeys(PARTS, 0.0) | spent
-        self.facts: dict[str, Any] = {name: value for name, value in earlier.items() if name != "seconds"}
-        self.facts["sittings"] = self.facts.get("sittings", 0) + 1
+        self.seconds = dict.fromkeys(PHASES, 0.0) | spent
+        self.details: dict[str, Any] = {name: value for name, value in earlier.items() if name != "seconds"}
+        self.details["sittings"] = self.details.get("sittings", 0) + 1
 
-    def prepared(self, images: PreparedImages | None, seconds: float = 0.0) -> None:
-        """What preparing the images took: decoding and preprocessing as parted there, the rest is loading."""
-        if images is None:  # not even needed
+    def add_preparation(self, images: PreparedImages | None, seconds: float = 0.0) -> None:
+        """Add the time of the preparation of images: decoding, preprocessing, and the rest as loading.
+
+        Parameters
+        ----------
+        images : PreparedImages or None
+            None if no image was needed, because everything was cached.
+        seconds : float
+            Wall time of the whole preparation.
+        """
+        if images is None:
             self.seconds["load"] += seconds
-            self.facts["cache_reused"] = True
+            self.details["cache_reused"] = True
             return
         self.seconds["decode"] += images.decode_seconds
         self.seconds["preprocess"] += images.preprocess_seconds
         self.seconds["load"] += max(0.0, seconds - images.decode_seconds - images.preprocess_seconds)
-        if self.facts["sittings"] == 1:
-            self.facts["cache_reused"] = images.reused
-        self.facts["cache_built"] = {
+        if self.details["sittings"] == 1:
+            self.details["cache_reused"] = images.reused
+        self.details["cache_built"] = {
             "decode": images.built_decode_seconds,
             "preprocess": images.built_preprocess_seconds,
         }
 
     @contextmanager
-    def measuring(self, part: str) -> Iterator[None]:
-        """Count the time of a block to a part."""
+    def measure(self, phase: str) -> Iterator[None]:
+        """Add the time of a ``with`` block to a phase.
+
+        Parameters
+        ----------
+        phase : str
+            One of `PHASES`.
+
+        Yields
+        ------
+        None
+        """
         began = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[part] += time.perf_counter() - began
+            self.seconds[phase] += time.perf_counter() - began
 
     def to_dict(self) -> dict[str, Any]:
-        """As ``timing.json`` holds it; ``total`` is the wall time of all sittings."""
+        """Return the content of ``timing.json``; ``total`` is the wall time of all sessions."""
         total = self._earlier + time.perf_counter() - self._started
-        return {"seconds": {**self.seconds, "total": total}, **self.facts}
+        return {"seconds": {**self.seconds, "total": total}, **self.details}
 
     def write(self) -> None:
-        """Keep it beside the run."""
+        """Write ``timing.json`` into the folder of the run."""
         write_json(self._run.folder / "timing.json", self.to_dict())

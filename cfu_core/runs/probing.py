@@ -1,7 +1,6 @@
-"""Carry out a run in which the head alone learns, from features that are computed once and kept."""
+"""Execute a probe: the network is frozen, and only its last layer is fitted to cached features."""
 
 import time
-from dataclasses import asdict
 
 import torch
 from torch import nn
@@ -9,73 +8,83 @@ from torch import nn
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.models.networks import set_head
 from cfu_core.observer import Observer
-from cfu_core.runs.model_files import network_to_train, probabilities_of, save_model
-from cfu_core.runs.phase_timer import Clock
-from cfu_core.runs.store import Run
-from cfu_core.runs.training_data import part, write_predictions
+from cfu_core.runs.model_files import initial_run_network, save_model, softmax
+from cfu_core.runs.phase_timer import PhaseTimer
+from cfu_core.runs.run import Run
+from cfu_core.runs.training_data import training_data, write_predictions
 from cfu_core.storage import write_json
-from cfu_core.training.compute_options import Arithmetic
+from cfu_core.training.compute_options import ComputeOptions
 from cfu_core.training.config import TrainingConfig
-from cfu_core.training.devices import best_device, describe
-from cfu_core.training.frozen_features import frozen_features, how_to_compute, weights_name
+from cfu_core.training.devices import best_device, describe_device
+from cfu_core.training.frozen_features import feature_options, frozen_features, weights_identifier
 from cfu_core.training.probe import fit_head
 
 
 def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer) -> None:
-    """Fit a head, test once, and write everything into the run's folder.
+    """Fit the last layer of a frozen network, predict the test images once, and write the results of the run.
+
+    Parameters
+    ----------
+    run : Run
+    dataset : Dataset
+    config : TrainingConfig
+    observer : Observer
 
     Raises
     ------
     StopRequested
-        The observer asked for the end; features that were computed are kept, the test images stay unseen.
+        The observer requested to stop. Computed features stay in the cache; the test images are not used.
     CfuError
-        The user can mend it.
+        The probe cannot be fitted, for a reason that the user can correct.
     """
-    loading = time.perf_counter()
-    network, began_with = network_to_train(run, config, observer)
-    clock = Clock(run, {})
-    clock.facts |= {"loading_weights_seconds": time.perf_counter() - loading, "device": describe(best_device())}
-    material = part(run, dataset)
+    began = time.perf_counter()
+    network, initial_weights = initial_run_network(run, config, observer)
+    timer = PhaseTimer(run, {})
+    timer.details["loading_weights_seconds"] = time.perf_counter() - began
+    timer.details["device"] = describe_device(best_device())
+    data = training_data(run, dataset)
 
-    def build() -> tuple[nn.Module, Arithmetic]:
-        with clock.measuring("tune"):
-            arithmetic = how_to_compute(network, config.architecture, len(dataset.images))
-        clock.facts["arithmetic"] = arithmetic.label
-        return network, arithmetic
+    def load_network() -> tuple[nn.Module, ComputeOptions]:
+        with timer.measure("tune"):
+            options = feature_options(network, config.architecture, len(dataset.images))
+        timer.details["arithmetic"] = options.label
+        return network, options
 
     began = time.perf_counter()
     features = frozen_features(
         dataset,
         run.recipe,
         config.architecture,
-        weights_name(began_with, config.seed),
-        build,
-        preparing=observer.progress("Decoding and preprocessing"),
+        weights_identifier(initial_weights, config.seed),
+        load_network,
+        prepare_progress=observer.progress("Decoding and preprocessing"),
         progress=observer.progress("Computing features"),
     )
-    clock.prepared(features.prepared, time.perf_counter() - began - features.seconds - clock.seconds["tune"])
-    clock.facts["features_seconds"] = features.seconds
-    clock.seconds["train"] += features.seconds
+    timer.add_preparation(features.prepared, time.perf_counter() - began - features.seconds - timer.seconds["tune"])
+    timer.details["features_seconds"] = features.seconds
+    timer.seconds["train"] += features.seconds
 
     observer.report("Fitting the last layer")
-    with clock.measuring("train"):
-        training, validation = material.places["training"], material.places["validation"]
+    with timer.measure("train"):
+        training, validation = data.positions["training"], data.positions["validation"]
         head = fit_head(
             features.values[training],
-            material.labels[training],
+            data.labels[training],
             features.values[validation],
-            material.labels[validation],
+            data.labels[validation],
             len(run.classes),
-            between=observer.check,
+            check_stop=observer.check,
         )
-    with clock.measuring("save"):
-        write_json(run.folder / "probe.json", {"strength": head.strength, "trials": [asdict(t) for t in head.trials]})
+    with timer.measure("save"):
+        write_json(
+            run.folder / "probe.json", {"strength": head.c, "trials": [trial.to_dict() for trial in head.trials]}
+        )
         set_head(network, config.architecture, torch.from_numpy(head.weight), torch.from_numpy(head.bias))
-        save_model(run, network.state_dict(), {"strength": head.strength, "weights_at_start": began_with.to_dict()})
+        save_model(run, network.state_dict(), {"strength": head.c, "weights_at_start": initial_weights.to_dict()})
 
     observer.report("Testing")
-    for partition, spent_on in (("validation", "validate"), ("test", "test")):
-        with clock.measuring(spent_on):
-            logits = head.logits(features.values[material.places[partition]])
-            write_predictions(run, material, partition, probabilities_of(torch.from_numpy(logits)))
-    clock.write()
+    for partition, phase in (("validation", "validate"), ("test", "test")):
+        with timer.measure(phase):
+            logits = head.logits(features.values[data.positions[partition]])
+            write_predictions(run, data, partition, softmax(torch.from_numpy(logits)))
+    timer.write()

@@ -1,12 +1,13 @@
-"""Prepared images on disk: an array that is filled row by row and outlives whoever fills it.
+"""Cache of prepared images on disk: an array that is filled row by row and stays valid if its process is killed.
 
-``<home>/cache/<rows>-<recipe>/`` is keyed by what its rows are of, and by the recipe:
+The name of an entry, ``<home>/cache/<keys>-<recipe>/``, consists of a hash of the keys of its rows and a hash of the
+recipe:
 
-=================  ====================================================================================
-``pixels.npy``     uint8, shape (N, S, S, 3), reserved as a whole before the first row is filled
-``keys.txt``       a line a row: the image's digest, and the colony's box where the recipe crops to it
-``progress.json``  which rows are filled, and how long that took; replaced now and then, after the pixels
-=================  ====================================================================================
+=================  ====================================================================================================
+``pixels.npy``     uint8, shape (N, S, S, 3); its space is reserved before the first row is filled
+``keys.txt``       a line per row: the digest of the image, and the box of the colony if the recipe crops to it
+``progress.json``  which rows are filled, and how long that took; replaced regularly, each time after the pixels
+=================  ====================================================================================================
 """
 
 import hashlib
@@ -22,37 +23,58 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from cfu_core.errors import StorageError
-from cfu_core.storage import home, read_json, storage_errors, write_bytes, write_json
+from cfu_core.storage import home, new_folder, read_json, storage_errors, write_bytes, write_json
 
-WAIT_SECONDS = 0.5  # how often the progress of another process is told
-
-ZEROS = 2**24  # bytes written at once where a file cannot be reserved
+WAIT_SECONDS = 0.5  # between two reports while another process holds a lock
+ZEROS = 2**24  # bytes written at once where space cannot be reserved
 
 
 def cache_folder() -> Path:
-    """Where prepared images are kept; safe to delete when nothing trains."""
+    """Return the folder of the cache, which may be deleted while no job runs."""
     return home() / "cache"
 
 
 def entry_folder(keys: Sequence[str], recipe_digest: str) -> Path:
-    """Where the images of these keys under this recipe lie, or would."""
+    """Return the folder of an entry, whether it exists or not.
+
+    Parameters
+    ----------
+    keys : sequence of str
+        Key of each row.
+    recipe_digest : str
+
+    Returns
+    -------
+    Path
+    """
     return cache_folder() / f"{hashlib.sha256(_text(keys)).hexdigest()[:16]}-{recipe_digest}"
 
 
 def entry_lock(folder: Path) -> FileLock:
-    """Held by whoever fills an entry. Its readers hold nothing: a row that is filled never changes."""
+    """Return the lock of an entry, to be held while filling it; readers need no lock, as filled rows never change."""
     return FileLock(folder.with_name(f"{folder.name}.lock"))
 
 
 @contextmanager
-def waited_for(lock: FileLock, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold a lock; while another process has it, `waiting` is called now and then, and may raise."""
+def hold_lock(lock: FileLock, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Acquire a lock, hold it within a ``with`` block and release it.
+
+    Parameters
+    ----------
+    lock : FileLock
+    on_wait : callable
+        Called every `WAIT_SECONDS` while another process holds the lock. It may raise, which ends the waiting.
+
+    Yields
+    ------
+    None
+    """
     while True:
         try:
             lock.acquire(timeout=WAIT_SECONDS)
             break
         except Timeout:
-            waiting()
+            on_wait()
     try:
         yield
     finally:
@@ -61,56 +83,62 @@ def waited_for(lock: FileLock, waiting: Callable[[], None]) -> Iterator[None]:
 
 @dataclass(kw_only=True, eq=False)
 class CacheEntry:
-    """An array on disk with what is known of its rows.
+    """Entry of the cache: an array on disk and the state of its rows.
 
-    Parameters
+    Attributes
     ----------
     folder : Path
     pixels : ndarray of uint8, shape (N, S, S, 3)
-        Memory-mapped.
+        Memory-mapped, RGB.
     keys : list of str
-        What each row is of.
-    done : ndarray of bool, shape (N,)
+        Key of each row: the digest of its image, and the box if the recipe crops to it.
+    filled : ndarray of bool, shape (N,)
         Which rows are filled.
     dataset : str
-        The dataset for which it was made.
+        Identifier of the dataset for which the entry was made.
     decode_seconds, preprocess_seconds : float
-        What the rows that are filled took when they were made.
+        Time that filling these rows took.
     """
 
     folder: Path
     pixels: np.ndarray
     keys: list[str]
-    done: np.ndarray
+    filled: np.ndarray
     dataset: str
     decode_seconds: float
     preprocess_seconds: float
 
     def save(self) -> None:
-        """Make what is filled so far outlast this process, and the machine."""
+        """Write the filled rows and their list to disk, so that they survive a crash of the process or the computer."""
         with storage_errors(self.folder):
             if isinstance(self.pixels, np.memmap):
-                self.pixels.flush()  # first: a row must not count before it is there
+                self.pixels.flush()  # before the list: a row must not be listed before it is on disk
             write_json(self.folder / "progress.json", _progress(self))
 
     def discard(self) -> None:
-        """Remove it. Who reads it at this moment keeps what is mapped."""
+        """Remove the entry; processes that have mapped it can read on."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def open_entry(folder: Path, *, mode: str) -> CacheEntry | None:
-    """An entry, or None where there is none or it is damaged.
+    """Open an entry.
 
     Parameters
     ----------
     folder : Path
     mode : {"r", "r+"}
+        Whether the pixels are mapped for reading only, or for writing too.
+
+    Returns
+    -------
+    CacheEntry or None
+        None if there is no entry or it is damaged.
     """
     try:
         keys = (folder / "keys.txt").read_bytes().decode().split("\n")
         progress = read_json(folder / "progress.json")
-        done = np.unpackbits(np.frombuffer(bytes.fromhex(progress["done"]), np.uint8), count=len(keys)).astype(bool)
-        pixels = np.load(folder / "pixels.npy", mmap_mode="r")  # tells a file that is too short; r+ would lengthen it
+        filled = np.unpackbits(np.frombuffer(bytes.fromhex(progress["done"]), np.uint8), count=len(keys)).astype(bool)
+        pixels = np.load(folder / "pixels.npy", mmap_mode="r")  # refuses a file that is too short; r+ would extend it
         if mode == "r+":
             pixels = np.load(folder / "pixels.npy", mmap_mode="r+")
         if pixels.dtype != np.uint8 or pixels.shape[0] != len(keys) or pixels.ndim != 4:
@@ -119,7 +147,7 @@ def open_entry(folder: Path, *, mode: str) -> CacheEntry | None:
             folder=folder,
             pixels=pixels,
             keys=keys,
-            done=done,
+            filled=filled,
             dataset=progress["dataset"],
             decode_seconds=progress["decode_seconds"],
             preprocess_seconds=progress["preprocess_seconds"],
@@ -129,57 +157,80 @@ def open_entry(folder: Path, *, mode: str) -> CacheEntry | None:
 
 
 def make_entry(folder: Path, keys: Sequence[str], side: int, *, dataset: str) -> CacheEntry:
-    """A new entry without any row filled; call it with the entry's lock held.
+    """Make a new entry without any filled row. The entry's lock must be held.
+
+    A damaged entry in its place, and drafts of killed processes, are removed.
+
+    Parameters
+    ----------
+    folder : Path
+        From `entry_folder`.
+    keys : sequence of str
+        Key of each row.
+    side : int
+        Side of the images in pixels.
+    dataset : str
+        Identifier of the dataset.
+
+    Returns
+    -------
+    CacheEntry
+        Mapped for writing.
 
     Raises
     ------
     StorageError
-        The disk is full, or the home folder may not be written; nothing is left behind.
+        The disk is full, or the folder of the cache is not writable. No files are left.
     """
-    draft = folder.with_name(f".{folder.name}.part")
-    try:
-        with storage_errors(draft):
-            for left in (draft, folder):  # of a process that was killed while it made one; a damaged one
-                if left.exists():
-                    shutil.rmtree(left)
-            draft.mkdir(parents=True)
-            _reserve(draft / "pixels.npy", (len(keys), side, side, 3))
-            write_bytes(draft / "keys.txt", _text(keys))
-            nothing = np.zeros(len(keys), bool)
-            blank = CacheEntry(
-                folder=draft,
-                pixels=np.empty(0),
-                keys=list(keys),
-                done=nothing,
-                dataset=dataset,
-                decode_seconds=0.0,
-                preprocess_seconds=0.0,
-            )
-            write_json(draft / "progress.json", _progress(blank))
-            draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with storage_errors(folder):
+        for leftover in (folder, *folder.parent.glob(f".{folder.name}.*part")):
+            if leftover.exists():
+                shutil.rmtree(leftover)
+    with new_folder(folder) as draft:
+        _reserve(draft / "pixels.npy", (len(keys), side, side, 3))
+        write_bytes(draft / "keys.txt", _text(keys))
+        empty = CacheEntry(
+            folder=draft,
+            pixels=np.empty(0),
+            keys=list(keys),
+            filled=np.zeros(len(keys), bool),
+            dataset=dataset,
+            decode_seconds=0.0,
+            preprocess_seconds=0.0,
+        )
+        write_json(draft / "progress.json", _progress(empty))
     entry = open_entry(folder, mode="r+")
     if entry is None:
         raise StorageError(f"{folder} cannot be read back.", "", "Check the disk, then try again.")
     return entry
 
 
-def siblings(folder: Path) -> Iterator[CacheEntry]:
-    """Other entries of the same recipe, the newest first."""
+def same_recipe_entries(folder: Path) -> Iterator[CacheEntry]:
+    """Find the other entries of the same recipe, the newest first.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of an entry, from `entry_folder`.
+
+    Yields
+    ------
+    CacheEntry
+        Mapped for reading.
+    """
     recipe_digest = folder.name.rpartition("-")[2]
     found = []
     for other in folder.parent.glob(f"[!.]*-{recipe_digest}"):
-        with suppress(FileNotFoundError):  # another process may remove it now
+        with suppress(FileNotFoundError):  # another process may have removed it
             found.append((other.stat().st_mtime, other))
     for _, other in sorted(found, reverse=True):
         if other != folder and (entry := open_entry(other, mode="r")):
             yield entry
 
 
-def evict_older(entry: CacheEntry) -> None:
-    """Remove what was made for the same dataset and recipe before, unless someone fills it at this moment."""
-    for other in siblings(entry.folder):
+def remove_superseded(entry: CacheEntry) -> None:
+    """Remove the other entries of the same dataset and recipe, except those that are being filled."""
+    for other in same_recipe_entries(entry.folder):
         if other.dataset == entry.dataset:
             try:
                 with entry_lock(other.folder).acquire(timeout=0):
@@ -197,12 +248,12 @@ def _progress(entry: CacheEntry) -> dict[str, Any]:
         "dataset": entry.dataset,
         "decode_seconds": entry.decode_seconds,
         "preprocess_seconds": entry.preprocess_seconds,
-        "done": np.packbits(entry.done).tobytes().hex(),
+        "done": np.packbits(entry.filled).tobytes().hex(),
     }
 
 
 def _reserve(path: Path, shape: tuple[int, ...]) -> None:
-    """An array file whose bytes are taken from the disk now: a full disk is an error here, and a crash in a map."""
+    """Make an array file and reserve its space: a full disk is an error here, but would be a crash in a memory map."""
     size = int(np.prod(shape))
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

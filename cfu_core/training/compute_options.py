@@ -1,6 +1,6 @@
-"""How the arithmetic of a network is carried out: where, on how many threads, in which layout and precision.
+"""How a network is computed: device, number of threads, memory layout and precision.
 
-None of this is a matter of learning, but the time depends on it, and the last bits of the result do.
+These options do not change what is learned, but they change the time it takes and the last bits of the result.
 """
 
 from collections.abc import Mapping
@@ -11,23 +11,22 @@ from typing import Any
 import torch
 from torch import nn
 
-from cfu_core.training.devices import THREADS, describe
+from cfu_core.training.devices import THREADS, describe_device
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arithmetic:
-    """One way to carry it out.
+class ComputeOptions:
+    """Device, threads, memory layout and precision of a computation.
 
-    Parameters
+    Attributes
     ----------
-    device : str
-        ``cpu``, ``cuda`` or ``mps``.
+    device : {"cpu", "cuda", "mps"}
     threads : int
-        Of the processor.
+        Number of CPU threads.
     channels_last : bool
-        Whether the channels of a pixel lie next to each other in memory.
-    precision : str
-        ``float32``; or ``bfloat16``, in which torch's autocast then multiplies, while weights stay in float32.
+        Whether the channels of a pixel are next to each other in memory.
+    precision : {"float32", "bfloat16"}
+        With ``bfloat16``, torch's autocast computes products in bfloat16, while weights stay in float32.
     """
 
     device: str
@@ -36,44 +35,55 @@ class Arithmetic:
     precision: str = "float32"
 
     @property
-    def on(self) -> torch.device:
-        """The device, for torch."""
+    def torch_device(self) -> torch.device:
+        """The device as a `torch.device`."""
         return torch.device(self.device)
 
     @property
     def label(self) -> str:
-        """In words, for people."""
+        """Description for users."""
         layout = "channels last" if self.channels_last else "channels first"
-        return f"{describe(self.on, self.threads)}, {self.precision}, {layout}"
+        return f"{describe_device(self.torch_device, self.threads)}, {self.precision}, {layout}"
 
-    def settle(self, network: nn.Module) -> nn.Module:
-        """Bring a network to the device and into the layout, and set the number of threads of this process."""
+    def prepare(self, network: nn.Module) -> nn.Module:
+        """Move a network to the device and into the memory layout; set this process's number of threads.
+
+        Parameters
+        ----------
+        network : Module
+            Changed in place.
+
+        Returns
+        -------
+        Module
+            The same network.
+        """
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
-        return network.to(self.on, memory_format=self._format)  # type: ignore[call-overload]
+        return network.to(self.torch_device, memory_format=self._memory_format)  # type: ignore[call-overload]
 
-    def laid_out(self, batch: torch.Tensor) -> torch.Tensor:
-        """A batch of shape (B, C, H, W) in the layout."""
-        return batch.contiguous(memory_format=self._format)
+    def to_layout(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return a batch of shape (B, C, H, W) in the memory layout."""
+        return batch.contiguous(memory_format=self._memory_format)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """While this holds, forward passes are computed in the precision."""
+        """Return a context manager within which forward passes are computed in the precision."""
         return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
+        """Return the fields as plain JSON values."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> "Arithmetic":
-        """What `to_dict` described."""
+    def from_dict(cls, value: Mapping[str, Any]) -> "ComputeOptions":
+        """Create the options from the value of `to_dict`."""
         return cls(**value)
 
     @property
-    def _format(self) -> torch.memory_format:
+    def _memory_format(self) -> torch.memory_format:
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
 
-def plain(device: torch.device) -> Arithmetic:
-    """As torch does it when nobody asks for anything else."""
-    return Arithmetic(device=device.type, threads=THREADS)
+def default_options(device: torch.device) -> ComputeOptions:
+    """Return torch's defaults for a device: float32, channels first, all threads."""
+    return ComputeOptions(device=device.type, threads=THREADS)

@@ -1,4 +1,4 @@
-"""Which device trains: an NVIDIA GPU, an Apple GPU, or the processor; and what it has to offer."""
+"""The device to compute on, a CUDA GPU, an Apple GPU or the CPU, and its properties."""
 
 import platform
 from pathlib import Path
@@ -6,11 +6,13 @@ from pathlib import Path
 import psutil
 import torch
 
-THREADS = torch.get_num_threads()  #: what torch, or OMP_NUM_THREADS, allows this process
+from cfu_core.wording import plural
+
+THREADS = torch.get_num_threads()  #: CPU threads that torch, or OMP_NUM_THREADS, allows this process
 
 
 def best_device() -> torch.device:
-    """CUDA where there is one, else MPS, else the CPU."""
+    """Return CUDA if it is available, else MPS, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():
@@ -18,21 +20,25 @@ def best_device() -> torch.device:
     return torch.device("cpu")
 
 
-def describe(device: torch.device, threads: int = THREADS) -> str:
-    """The device in words: its name, or how many threads."""
+def describe_device(device: torch.device, threads: int = THREADS) -> str:
+    """Describe a device for users: the name of the GPU, or the number of CPU threads."""
     if device.type == "cuda":
         return f"GPU: {torch.cuda.get_device_name(device)}"
     if device.type == "mps":
         return "GPU: Apple (MPS)"
-    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    return f"CPU, {plural(threads, 'thread')}"
 
 
-def model_name(device: torch.device) -> str:
-    """What exactly computes: two computers of one model take the same time for the same."""
+def processor_model(device: torch.device) -> str:
+    """Return the model of the GPU or CPU; two computers with the same model need the same time.
+
+    For a CPU this includes the family, model and stepping where the system tells them, and the instruction set that
+    torch uses.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpu = platform.processor() or platform.machine()
-    try:  # Linux leaves the above empty
+    try:  # on Linux, platform.processor() may be empty
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
@@ -42,16 +48,16 @@ def model_name(device: torch.device) -> str:
     return f"{' '.join(words) or cpu}, {torch.backends.cpu.get_cpu_capability()}"
 
 
-def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for it; elsewhere it is only imitated, slowly."""
+def supports_bfloat16(device: torch.device) -> bool:
+    """Whether the device has bfloat16 instructions; other devices only emulate them, slowly."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    here = device.type == "cpu" and torch.backends.mkldnn.is_available()
-    return here and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    on_cpu = device.type == "cpu" and torch.backends.mkldnn.is_available()
+    return on_cpu and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are left on the device, those included that torch keeps though nobody uses them."""
+    """Return the free memory of the device in bytes, after torch has released its unused cache."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
         return torch.cuda.mem_get_info(device)[0]
@@ -62,7 +68,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def memory_in_use(device: torch.device) -> int:
-    """Bytes that this process holds: of the GPU's memory, or resident in the computer's own."""
+    """Return the memory of this process in bytes: on the GPU, or resident in the computer's memory for the CPU."""
     if device.type == "cuda":
         return torch.cuda.memory_reserved(device)
     if device.type == "mps":
@@ -71,14 +77,21 @@ def memory_in_use(device: torch.device) -> int:
 
 
 def random_state(device: torch.device) -> torch.Tensor | None:
-    """Where the device's own random numbers stand; None on the CPU, whose state is torch's."""
+    """Return the state of a GPU's random number generator; None for the CPU, whose generator is torch's own."""
     if device.type == "cuda":
         return torch.cuda.get_rng_state(device)
     return torch.mps.get_rng_state() if device.type == "mps" else None
 
 
 def set_random_state(device: torch.device, state: torch.Tensor | None) -> None:
-    """Set what `random_state` gave on a device of this kind."""
+    """Set the state of a GPU's random number generator.
+
+    Parameters
+    ----------
+    device : torch.device
+    state : Tensor of uint8 or None
+        From `random_state` on a device of the same kind. None does nothing.
+    """
     if state is None:
         return
     if device.type == "cuda":

@@ -1,7 +1,7 @@
-"""What a network that does not learn makes of each image: computed once per image, recipe and weights, then kept.
+"""Features of a frozen network, computed once for each image, recipe and weights, then cached.
 
-``<home>/cache/features/<recipe>-<network>-<weights>.npz`` holds ``keys`` (an image's digest, and its box where the
-recipe crops to it) and ``features``, a row for each; images of all datasets share it.
+The file ``<home>/cache/features/<recipe>-<network>-<weights>.npz`` contains ``keys`` (the digest of each image, and its
+box if the recipe crops to it) and ``features`` (a row for each key). All datasets share it.
 """
 
 import time
@@ -17,36 +17,36 @@ from torch import nn
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.models.networks import penultimate
+from cfu_core.models.networks import penultimate_features
+from cfu_core.models.normalisation import normalise, to_floats
 from cfu_core.models.registry import architecture
 from cfu_core.models.weight_files import WeightsRecord
 from cfu_core.storage import replacing, storage_errors
-from cfu_core.training.batches import normalise, to_floats
-from cfu_core.training.cache import cache_folder, waited_for
+from cfu_core.training.cache import cache_folder, hold_lock
 from cfu_core.training.cache_limit import make_room, mark_used
-from cfu_core.training.compute_options import Arithmetic
+from cfu_core.training.compute_options import ComputeOptions
 from cfu_core.training.devices import best_device
-from cfu_core.training.loading import Feed
+from cfu_core.training.loading import BatchLoader
 from cfu_core.training.prepared_images import PreparedImages, image_keys, prepare
-from cfu_core.training.tuning import fastest
+from cfu_core.training.tuning import fastest_options
 
-BATCH = 16  # images at once
-SAVE_SECONDS = 20.0  # what a kill may cost at most
+BATCH = 16  # images per forward pass
+SAVE_SECONDS = 20.0  # of work that are lost at most if the process is killed
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FrozenFeatures:
-    """Features of the images of a dataset that count.
+    """Features of images of a dataset.
 
-    Parameters
+    Attributes
     ----------
     values : ndarray of float32, shape (N, F)
-        In the order of ``dataset.images``.
+        In the order of the requested images.
     seconds : float
-        What computing them took just now; 0 when they were there.
+        Time of this call for computing features; 0 if all were cached.
     prepared : PreparedImages or None
-        The images they were computed from; None when no image was needed.
+        The images from which features were computed; None if all features were cached.
     """
 
     values: np.ndarray
@@ -59,63 +59,67 @@ def frozen_features(
     recipe: Recipe,
     key: str,
     weights: str,
-    build: Callable[[], tuple[nn.Module, Arithmetic]],
+    load_network: Callable[[], tuple[nn.Module, ComputeOptions]],
     *,
-    preparing: Progress = lambda done, total: None,
+    prepare_progress: Progress = lambda done, total: None,
     progress: Progress = lambda done, total: None,
-    wanted: np.ndarray | None = None,
+    subset: np.ndarray | None = None,
 ) -> FrozenFeatures:
-    """The input of a network's classification layer for each image, a mean over the image.
+    """Compute the input of a network's classification layer for each image.
+
+    Where the classification layer is a convolution, its input is averaged over the image.
 
     Parameters
     ----------
     dataset : Dataset
     recipe : Recipe
-        Its size is the network's input size.
+        Its size must be the network's input size.
     key : str
         Name of the architecture.
     weights : str
-        Names its weights for good: the digest of their file, or the seed of random ones.
-    build : callable
-        Gives the network with these weights, and how to compute; called only where an image is missing.
-    preparing, progress : callable
-        Called with images done and in all, while they are prepared and computed; may raise `StopRequested`. What is
-        done by then stays.
-    wanted : ndarray of int, optional
-        Which images, by their place in ``dataset.images``; all by default.
+        Identifier of the weights, from `weights_identifier`.
+    load_network : callable
+        Returns the network with these weights, and its compute options. It is called only if features are missing.
+    prepare_progress, progress : callable
+        Called with the number of finished images and of all images, during preparation and during computation. They
+        may raise `StopRequested`; the results so far are kept.
+    subset : ndarray of int, optional
+        Positions in ``dataset.images`` of the requested images; all by default.
 
     Returns
     -------
     FrozenFeatures
-        With a row for each image that is wanted.
+        With one row for each requested image.
     """
     keys = np.array(image_keys(dataset, recipe), dtype=object)[dataset.rows]
-    if wanted is not None:
-        keys = keys[wanted]
+    if subset is not None:
+        keys = keys[subset]
     path = cache_folder() / "features" / f"{recipe.digest}-{key}-{weights[:16]}.npz"
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with waited_for(FileLock(path.with_suffix(".lock")), lambda: preparing(0, len(keys))):
+    with hold_lock(FileLock(path.with_suffix(".lock")), lambda: prepare_progress(0, len(keys))):
         known = _read(path)
         missing = np.flatnonzero([k not in known for k in keys])
         if not len(missing):
             mark_used(path)
             return FrozenFeatures(values=np.stack([known[k] for k in keys]), seconds=0.0, prepared=None)
-        prepared = prepare(dataset, recipe, progress=preparing, wanted=wanted)
-        rows = prepared.rows if wanted is None else prepared.rows[wanted]
-        network, arithmetic = build()
-        arithmetic.settle(network).eval()
+        prepared = prepare(dataset, recipe, progress=prepare_progress, subset=subset)
+        rows = prepared.rows if subset is None else prepared.rows[subset]
+        network, options = load_network()
+        options.prepare(network).eval()
         started = saved = time.perf_counter()
-        feed = Feed(prepared.pixels, rows[missing], arithmetic.on)
-        full = np.pad(missing, (0, -len(missing) % BATCH), mode="edge")  # a batch of another size gives other bits
+        loader = BatchLoader(prepared.pixels, rows[missing], options.torch_device)
+        # the last batch is filled up with copies, as a batch of another size would give other bits
+        full = np.pad(missing, (0, -len(missing) % BATCH), mode="edge")
         try:
             for first in range(0, len(full), BATCH):
                 progress(len(keys) - len(missing) + first, len(keys))
-                part, then = full[first : first + BATCH], full[first + BATCH : first + 2 * BATCH]
-                images = feed.take(rows[part], then=rows[then])
-                with torch.inference_mode(), arithmetic.autocast(), penultimate(network, key) as features:
-                    found = features(arithmetic.laid_out(normalise(to_floats(images)))).float().cpu().numpy()
-                known |= zip(keys[part], found, strict=True)
+                batch, upcoming = full[first : first + BATCH], full[first + BATCH : first + 2 * BATCH]
+                images = loader.load(rows[batch], upcoming=rows[upcoming])  # (B, S, S, 3)
+                inputs = options.to_layout(normalise(to_floats(images)))  # (B, 3, S, S)
+                with torch.inference_mode(), options.autocast(), penultimate_features(network, key) as features:
+                    found = features(inputs).float().cpu().numpy()  # (B, F)
+                known |= zip(keys[batch], found, strict=True)
                 if time.perf_counter() - saved > SAVE_SECONDS:
                     _write(path, known)
                     saved = time.perf_counter()
@@ -126,22 +130,47 @@ def frozen_features(
         return FrozenFeatures(values=np.stack([known[k] for k in keys]), seconds=seconds, prepared=prepared)
 
 
-def how_to_compute(network: nn.Module, key: str, images: int) -> Arithmetic:
-    """The fastest way to compute features of so many images here, in full precision."""
+def feature_options(network: nn.Module, key: str, images: int) -> ComputeOptions:
+    """Find the fastest compute options for features of a number of images on this computer, in float32.
+
+    Parameters
+    ----------
+    network : Module
+        On the CPU.
+    key : str
+        Name of the architecture.
+    images : int
+        Number of images.
+
+    Returns
+    -------
+    ComputeOptions
+    """
     side = architecture(key).input_size
     steps = -(-images // BATCH)
-    return fastest(
-        network, key, (BATCH, 3, side, side), best_device(), steps=steps, full_precision=True, learning=False
+    return fastest_options(
+        network, key, (BATCH, 3, side, side), best_device(), steps=steps, full_precision=True, training=False
     )
 
 
-def weights_name(record: WeightsRecord, seed: int) -> str:
-    """A name for weights that no other weights have: by their file, or by the seed of random ones."""
+def weights_identifier(record: WeightsRecord, seed: int) -> str:
+    """Return a unique identifier of weights: the hash of their file, or the seed of random weights.
+
+    Parameters
+    ----------
+    record : WeightsRecord
+    seed : int
+        Seed of random weights.
+
+    Returns
+    -------
+    str
+    """
     return record.sha256 or f"{record.kind}-{seed}"
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """Features by key; none where the file is missing or damaged."""
+    """Return features by key; none if the file is missing or damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             return dict(zip(found["keys"].tolist(), found["features"], strict=True))

@@ -1,4 +1,4 @@
-"""Prepared images on the way to the device: kept there where they fit, read ahead in a thread where not."""
+"""Load batches of prepared images to the device: from its own memory, or read ahead by a thread."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,80 +9,81 @@ import torch
 from cfu_core.training.devices import free_memory
 
 SHARE = 0.25  # of a GPU's free memory that images may take; the rest is for the network
-AT_ONCE = 256  # images moved at once
+COPY_ROWS = 256  # images copied to the GPU at once
 
 
-class Feed:
-    """Gives images by their row, as they lie in the cache: uint8, on the device.
+class BatchLoader:
+    """Load images by their row in the cache, as uint8, to the device.
 
-    On a GPU all rows that will be asked for are brought there once, if they fit into a quarter of what is free.
-    Otherwise, and on the CPU, the next batch is read from the memory map by a thread while this one is computed.
+    On a GPU, all rows are copied there once if they fit into a quarter of its free memory. Otherwise, and on the CPU, a
+    thread reads the next batch from the memory map while the current one is computed.
 
     Parameters
     ----------
     pixels : ndarray of uint8, shape (N, S, S, 3)
     rows : ndarray of int64
-        Those that will be asked for.
+        All rows that will be loaded.
     device : torch.device
-    resident : bool, optional
-        Whether to keep them on the device; by default, where that is a GPU with the room.
+    on_device : bool, optional
+        Whether to keep all images on the device; by default, if it is a GPU with enough free memory.
 
     Attributes
     ----------
-    seconds : float
-        What the training waited for images so far.
+    wait_seconds : float
+        Time for which the caller has waited for images so far.
     """
 
     def __init__(
-        self, pixels: np.ndarray, rows: np.ndarray, device: torch.device, *, resident: bool | None = None
+        self, pixels: np.ndarray, rows: np.ndarray, device: torch.device, *, on_device: bool | None = None
     ) -> None:
         started = time.perf_counter()
         self._pixels = pixels
         self._device = device
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="feed")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="loader")
         self._ahead: tuple[np.ndarray, Future[torch.Tensor]] | None = None
-        self._kept: torch.Tensor | None = None
-        if resident is None:
+        self._resident: torch.Tensor | None = None
+        if on_device is None:
             room = SHARE * free_memory(device) if device.type != "cpu" else 0
-            resident = len(rows) * pixels[:1].nbytes <= room
-        if resident:
-            self._place = np.full(len(pixels), -1)
-            self._place[rows] = np.arange(len(rows))
-            self._kept = torch.empty((len(rows), *pixels.shape[1:]), dtype=torch.uint8, device=device)
-            for i in range(0, len(rows), AT_ONCE):
-                self._kept[i : i + AT_ONCE] = self._read(rows[i : i + AT_ONCE]).to(device)
-        self.seconds = time.perf_counter() - started
+            on_device = len(rows) * pixels[:1].nbytes <= room
+        if on_device:
+            self._position = np.full(len(pixels), -1)  # of a row of the cache in `_resident`
+            self._position[rows] = np.arange(len(rows))
+            self._resident = torch.empty((len(rows), *pixels.shape[1:]), dtype=torch.uint8, device=device)
+            for i in range(0, len(rows), COPY_ROWS):
+                self._resident[i : i + COPY_ROWS] = self._read(rows[i : i + COPY_ROWS]).to(device)
+        self.wait_seconds = time.perf_counter() - started
 
-    def take(self, rows: np.ndarray, then: np.ndarray | None = None) -> torch.Tensor:
-        """Images of some rows, on the device.
+    def load(self, rows: np.ndarray, upcoming: np.ndarray | None = None) -> torch.Tensor:
+        """Return the images of some rows, on the device.
 
         Parameters
         ----------
         rows : ndarray of int64, shape (B,)
-        then : ndarray of int64, optional
-            The rows that will be asked for next.
+        upcoming : ndarray of int64, optional
+            The rows of the next call, which are read ahead.
 
         Returns
         -------
         Tensor of uint8, shape (B, S, S, 3)
         """
         started = time.perf_counter()
-        if self._kept is not None:
-            images = self._kept[torch.from_numpy(self._place[rows]).to(self._device)]
+        if self._resident is not None:
+            images = self._resident[torch.from_numpy(self._position[rows]).to(self._device)]
         else:
-            # without waiting only where the source is pinned, and kept until it was read: not on MPS
-            images = self._awaited(rows).to(self._device, non_blocking=self._device.type == "cuda")
-            if then is not None and len(then):
-                self._ahead = (then, self._pool.submit(self._read, then))
-        self.seconds += time.perf_counter() - started
+            # asynchronous only from pinned memory, which stays reserved until it has been read: not on MPS
+            images = self._read_ahead(rows).to(self._device, non_blocking=self._device.type == "cuda")
+            if upcoming is not None and len(upcoming):
+                self._ahead = (upcoming, self._pool.submit(self._read, upcoming))
+        self.wait_seconds += time.perf_counter() - started
         return images
 
-    def _awaited(self, rows: np.ndarray) -> torch.Tensor:
+    def _read_ahead(self, rows: np.ndarray) -> torch.Tensor:
+        """Return the rows that were read ahead; read them now if they are others."""
         ahead, self._ahead = self._ahead, None
         if ahead is not None and np.array_equal(ahead[0], rows):
             return ahead[1].result()
         return self._read(rows)
 
     def _read(self, rows: np.ndarray) -> torch.Tensor:
-        read = torch.from_numpy(np.ascontiguousarray(self._pixels[rows]))
-        return read.pin_memory() if self._device.type == "cuda" else read
+        images = torch.from_numpy(np.ascontiguousarray(self._pixels[rows]))
+        return images.pin_memory() if self._device.type == "cuda" else images

@@ -14,23 +14,26 @@ from torch.nn import functional
 
 from cfu_core.errors import TrainingError
 from cfu_core.imaging.augmentation import sample_matrices
-from cfu_core.training.batches import normalise, to_floats, warp_batch
-from cfu_core.training.compute_options import Arithmetic
+from cfu_core.models.normalisation import normalise, to_floats
+from cfu_core.training.batches import warp_batch
+from cfu_core.training.compute_options import ComputeOptions
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import random_state, set_random_state
-from cfu_core.training.loading import Feed
+from cfu_core.training.loading import BatchLoader
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingImages:
-    """What a network learns from.
+    """Images for training and validation. Test images are not part of them.
 
-    Parameters
+    Attributes
     ----------
     pixels : ndarray of uint8, shape (N, S, S, 3)
+        RGB, in any order.
     labels : ndarray of int64, shape (N,)
+        Class of each row of `pixels`; not used outside the two partitions.
     training, validation : ndarray of int64
-        Rows of each partition. The test partition does not come here.
+        Rows of each partition.
     """
 
     pixels: np.ndarray
@@ -41,9 +44,23 @@ class TrainingImages:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchResult:
-    """One step of the optimizer; `epoch` and `batch` count from 1, loss and accuracy are of this batch.
+    """Result of one step of the optimizer.
 
-    `seconds` are those of the computing, `transfer_seconds` those of waiting for images before it.
+    Attributes
+    ----------
+    epoch, batch : int
+        Counted from 1.
+    batches : int
+        Batches per epoch.
+    loss, accuracy : float
+        Mean cross-entropy and share of correct predictions of this batch.
+    learning_rate : float
+    seconds : float
+        Computing time.
+    transfer_seconds : float
+        Time spent waiting for the images, before computing.
+    images_per_second : float
+        Mean over the epoch so far.
     """
 
     epoch: int
@@ -59,12 +76,25 @@ class BatchResult:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochResult:
-    """One pass over the training images, and the validation after it.
+    """Result of one pass over the training images and of the validation after it.
 
-    Training loss and accuracy are means over the epoch's batches, augmented and while the network changes, as they
-    are usually drawn. `train_seconds` is the wall time from its first batch to its last, with all that was done
-    between them; `best` says that no earlier epoch had a higher validation accuracy, or an equal one with a
-    lower loss.
+    Attributes
+    ----------
+    epoch : int
+        Counted from 1.
+    training_loss, training_accuracy : float
+        Means over the epoch's augmented images, each predicted before the step of its batch, as learning curves
+        usually show them.
+    validation_loss, validation_accuracy : float
+        Mean cross-entropy and share of correct predictions after the epoch.
+    train_seconds : float
+        Wall time from the first batch to the last one, including callbacks.
+    validate_seconds : float
+        Wall time of the validation.
+    images_per_second : float
+        Training images per second of `train_seconds`.
+    best : bool
+        Whether no earlier epoch had a higher validation accuracy, or an equal one with an equal or lower loss.
     """
 
     epoch: int
@@ -78,55 +108,193 @@ class EpochResult:
     best: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
+        """Return the fields as plain JSON values."""
         return asdict(self)
 
 
 class Training:
-    """A training that can be put down after any batch and goes on from there.
+    """A training run that can be paused after any batch and resumed there.
 
-    On the CPU it goes on to the same weights, bit for bit, as if it had never been put down.
+    On the CPU, a resumed training gives the same weights, bit for bit, as one that was not paused.
 
     Parameters
     ----------
-    network : nn.Module
-        It is trained in place.
+    network : Module
+        Trained in place.
     images : TrainingImages
     config : TrainingConfig
-    arithmetic : Arithmetic
+    options : ComputeOptions
     """
 
     def __init__(
-        self, network: nn.Module, images: TrainingImages, config: TrainingConfig, arithmetic: Arithmetic
+        self, network: nn.Module, images: TrainingImages, config: TrainingConfig, options: ComputeOptions
     ) -> None:
-        self.network = arithmetic.settle(network)
+        self.network = options.prepare(network)
         self.images = images
         self.config = config
-        self.arithmetic = arithmetic
-        self.feed = Feed(images.pixels, np.concatenate([images.training, images.validation]), arithmetic.on)
+        self.options = options
+        rows = np.concatenate([images.training, images.validation])
+        self.loader = BatchLoader(images.pixels, rows, options.torch_device)
         self.optimizer = make_optimizer(network, config)
-        self.epoch = 1  # in work
-        self.batch = 0  # how many of its batches are done
+        self.epoch = 1  # the current one, counted from 1
+        self.batch = 0  # finished batches of the current epoch
         self._best = (-1.0, 0.0)  # validation accuracy and negative loss of the best epoch
         self._since_best = 0  # epochs
-        self._loss = self._correct = self._seconds = 0.0  # sums over the epoch in work
+        self._loss = self._correct = self._seconds = 0.0  # sums over the current epoch
         self._rng = np.random.default_rng(config.seed)
         self._order = self._rng.permutation(images.training)
-        torch.manual_seed(config.seed)  # dropout
+        torch.manual_seed(config.seed)  # for dropout
+
+    def epochs(
+        self,
+        *,
+        on_batch: Callable[[BatchResult], None] = lambda result: None,
+        check_stop: Callable[[], None] = lambda: None,
+    ) -> Iterator[EpochResult]:
+        """Train from the current batch to the end, one epoch per item.
+
+        Parameters
+        ----------
+        on_batch : callable
+            Called after every step of the optimizer; `state` then includes this step. It may raise `StopRequested`.
+        check_stop : callable
+            Called before every batch of the validation. It may raise `StopRequested`.
+
+        Yields
+        ------
+        EpochResult
+            After each epoch. The network then has the weights of this epoch, and `state` is that of the beginning of
+            the next epoch.
+
+        Raises
+        ------
+        TrainingError
+            The loss is not finite: the training has diverged.
+        """
+        while not self.ended:
+            self._train_epoch(on_batch)
+            yield self._finish_epoch(check_stop)
 
     @property
     def batches(self) -> int:
-        """Batches in an epoch."""
+        """Number of batches per epoch."""
         return -(-len(self.images.training) // self.config.batch_size)
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is left to do: all epochs are done, or too many went by without a better one."""
+        """Whether all epochs are done, or `patience` epochs have passed without a better one."""
         patience = self.config.patience
         return self.epoch > self.config.epochs or bool(patience and self._since_best >= patience)
 
+    def _train_epoch(self, on_batch: Callable[[BatchResult], None]) -> None:
+        """Train on the remaining batches of the current epoch."""
+        self.network.train()
+        while self.batch < self.batches:
+            result = self._step()
+            stepped = time.perf_counter()
+            on_batch(result)
+            self._seconds += time.perf_counter() - stepped
+
+    def _step(self) -> BatchResult:
+        """Train on one batch: load, augment, forward, backward, and a step of the optimizer."""
+        rows = self._rows(self.batch)
+        began = time.perf_counter()
+        images = self.loader.load(rows, upcoming=self._rows(self.batch + 1))  # (B, S, S, 3), uint8
+        loaded = time.perf_counter()
+        matrices = sample_matrices(self.config.augmentation, len(rows), self._rng)  # (B, 2, 3)
+        inputs = self.options.to_layout(normalise(warp_batch(to_floats(images), matrices)))  # (B, 3, S, S)
+        labels = torch.from_numpy(self.images.labels[rows]).to(self.options.torch_device)  # (B,)
+        rate = self._set_learning_rate()
+        logits, loss = self._optimise(inputs, labels)
+        self.batch += 1
+        self._check_finite(loss)
+        correct = (logits.argmax(1) == labels).sum().item()
+        self._loss += loss * len(rows)
+        self._correct += correct
+        ended = time.perf_counter()
+        self._seconds += ended - began
+        return BatchResult(
+            epoch=self.epoch,
+            batch=self.batch,
+            batches=self.batches,
+            loss=loss,
+            accuracy=correct / len(rows),
+            learning_rate=rate,
+            seconds=ended - loaded,
+            transfer_seconds=loaded - began,
+            images_per_second=min(self.batch * self.config.batch_size, len(self._order)) / self._seconds,
+        )
+
+    def _rows(self, batch: int) -> np.ndarray:
+        """Return the rows of a batch, counted from 0; none after the last batch."""
+        size = self.config.batch_size
+        return self._order[batch * size : (batch + 1) * size]
+
+    def _set_learning_rate(self) -> float:
+        """Set the learning rate of the next step as the schedule says, and return it."""
+        step = (self.epoch - 1) * self.batches + self.batch
+        rate = self.config.rate_at(step, self.config.epochs * self.batches)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _optimise(self, inputs: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """Take one step of the optimizer; return the logits (B, C) and the loss before the step."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.options.autocast():
+            logits = self.network(inputs)  # (B, C)
+        loss = functional.cross_entropy(logits.float(), labels)
+        loss.backward()
+        self.optimizer.step()
+        return logits, loss.item()
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The training has diverged: the loss is {loss} in epoch {self.epoch}, batch {self.batch}.",
+                f"The learning rate is {self.config.learning_rate:g}; the paper uses 0.0001.",
+                "Choose a smaller learning rate.",
+            )
+
+    def _finish_epoch(self, check_stop: Callable[[], None]) -> EpochResult:
+        """Validate, then move to the beginning of the next epoch."""
+        began = time.perf_counter()
+        loss, accuracy = self._validate(check_stop)
+        score = (accuracy, -math.inf if math.isnan(loss) else -loss)
+        result = EpochResult(
+            epoch=self.epoch,
+            training_loss=self._loss / len(self._order),
+            training_accuracy=self._correct / len(self._order),
+            validation_loss=loss,
+            validation_accuracy=accuracy,
+            train_seconds=self._seconds,
+            validate_seconds=time.perf_counter() - began,
+            images_per_second=len(self._order) / self._seconds,
+            best=score > self._best,
+        )
+        self._best = max(self._best, score)
+        self._since_best = 0 if result.best else self._since_best + 1
+        self.epoch, self.batch = self.epoch + 1, 0
+        self._loss = self._correct = self._seconds = 0.0
+        self._order = self._rng.permutation(self.images.training)
+        return result
+
+    def _validate(self, check_stop: Callable[[], None]) -> tuple[float, float]:
+        """Return mean cross-entropy and accuracy on the validation images."""
+        rows = self.images.validation
+        logits = predict_logits(self.network, self.loader, rows, self.config.batch_size, self.options, check_stop)
+        labels = torch.from_numpy(self.images.labels[rows])
+        loss = functional.cross_entropy(logits, labels).item()
+        return loss, (logits.argmax(1) == labels).double().mean().item()
+
     def state(self) -> dict[str, Any]:
-        """All that decides how it goes on, for `torch.save`; tensors are the network's and the optimizer's own."""
+        """Return everything that decides how the training continues.
+
+        Returns
+        -------
+        dict
+            For `torch.save`. The tensors are the network's and the optimizer's own, not copies.
+        """
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -138,15 +306,21 @@ class Training:
             "order": torch.from_numpy(self._order),
             "random_numpy": json.dumps(self._rng.bit_generator.state),
             "random_torch": torch.get_rng_state(),
-            "device": self.arithmetic.device,
-            "random_device": random_state(self.arithmetic.on),
+            "device": self.options.device,
+            "random_device": random_state(self.options.torch_device),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave, in another process perhaps."""
+        """Continue from a value of `state`, which may come from another process or another kind of device.
+
+        Parameters
+        ----------
+        state : dict
+            From `state`. torch's global random state is set as well.
+        """
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self._lay_out_optimizer()
+        self._match_optimizer_layout()
         self.epoch, self.batch = state["epoch"], state["batch"]
         self._best = (state["best"][0], state["best"][1])
         self._since_best = state["since_best"]
@@ -154,128 +328,36 @@ class Training:
         self._order = state["order"].numpy().copy()
         self._rng.bit_generator.state = json.loads(state["random_numpy"])
         torch.set_rng_state(state["random_torch"])
-        if state["device"] == self.arithmetic.device:
-            set_random_state(self.arithmetic.on, state["random_device"])
+        if state["device"] == self.options.device:
+            set_random_state(self.options.torch_device, state["random_device"])
 
-    def _lay_out_optimizer(self) -> None:
-        """Bring its moments into the layout of their weights: fused optimizers rely on it, and read past it if not."""
-        for weights, kept in self.optimizer.state.items():
-            for name, value in kept.items():
+    def _match_optimizer_layout(self) -> None:
+        """Give the optimizer's moments the memory layout of their weights; fused optimizers misread any other."""
+        for weights, moments in self.optimizer.state.items():
+            for name, value in moments.items():
                 if torch.is_tensor(value) and value.shape == weights.shape and value.stride() != weights.stride():
-                    kept[name] = torch.empty_like(weights, dtype=value.dtype).copy_(value)
-
-    def epochs(
-        self,
-        *,
-        on_batch: Callable[[BatchResult], None] = lambda result: None,
-        between: Callable[[], None] = lambda: None,
-    ) -> Iterator[EpochResult]:
-        """Train from where it stands, one epoch per item.
-
-        Parameters
-        ----------
-        on_batch : callable
-            Called after every step of the optimizer, which `state` then holds; may raise `StopRequested`.
-        between : callable
-            Called before every batch of the validation; may raise as well.
-
-        Yields
-        ------
-        EpochResult
-            After each epoch; the network then holds its weights, and `state` stands before the next one.
-
-        Raises
-        ------
-        TrainingError
-            The loss is no longer finite.
-        """
-        while not self.ended:
-            self.network.train()
-            while self.batch < self.batches:
-                result = self._step()
-                stepped = time.perf_counter()
-                on_batch(result)
-                self._seconds += time.perf_counter() - stepped
-            validating = time.perf_counter()
-            loss, accuracy = self._validate(between)
-            standing = (accuracy, -math.inf if math.isnan(loss) else -loss)
-            epoch = EpochResult(
-                epoch=self.epoch,
-                training_loss=self._loss / len(self._order),
-                training_accuracy=self._correct / len(self._order),
-                validation_loss=loss,
-                validation_accuracy=accuracy,
-                train_seconds=self._seconds,
-                validate_seconds=time.perf_counter() - validating,
-                images_per_second=len(self._order) / self._seconds,
-                best=standing > self._best,
-            )
-            self._best = max(self._best, standing)
-            self._since_best = 0 if epoch.best else self._since_best + 1
-            self.epoch, self.batch = self.epoch + 1, 0
-            self._loss = self._correct = self._seconds = 0.0
-            self._order = self._rng.permutation(self.images.training)
-            yield epoch
-
-    def _step(self) -> BatchResult:
-        """One batch: augment, forward, backward, and a step of the optimizer."""
-        rows = self._rows(self.batch)
-        waiting = time.perf_counter()
-        images = self.feed.take(rows, then=self._rows(self.batch + 1))
-        started = time.perf_counter()
-        matrices = sample_matrices(self.config.augmentation, len(rows), self._rng)
-        inputs = self.arithmetic.laid_out(normalise(warp_batch(to_floats(images), matrices)))
-        labels = torch.from_numpy(self.images.labels[rows]).to(self.arithmetic.on)
-        rate = self.config.rate_at((self.epoch - 1) * self.batches + self.batch, self.config.epochs * self.batches)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        with self.arithmetic.autocast():
-            logits = self.network(inputs)
-        loss = functional.cross_entropy(logits.float(), labels)
-        loss.backward()
-        self.optimizer.step()
-        self.batch += 1
-        value = loss.item()
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"The loss is no longer a number in epoch {self.epoch}, batch {self.batch}: the training has diverged.",
-                f"The learning rate is {self.config.learning_rate:g}; the paper uses 0.0001.",
-                "Choose a smaller learning rate.",
-            )
-        correct = (logits.argmax(1) == labels).sum().item()
-        self._loss += value * len(rows)
-        self._correct += correct
-        ended = time.perf_counter()
-        self._seconds += ended - waiting
-        return BatchResult(
-            epoch=self.epoch,
-            batch=self.batch,
-            batches=self.batches,
-            loss=value,
-            accuracy=correct / len(rows),
-            learning_rate=rate,
-            seconds=ended - started,
-            transfer_seconds=started - waiting,
-            images_per_second=min(self.batch * self.config.batch_size, len(self._order)) / self._seconds,
-        )
-
-    def _rows(self, batch: int) -> np.ndarray:
-        """The images of a batch, counted from 0; none after the last one."""
-        size = self.config.batch_size
-        return self._order[batch * size : (batch + 1) * size]
-
-    def _validate(self, between: Callable[[], None]) -> tuple[float, float]:
-        """Mean cross-entropy and accuracy on the validation images."""
-        rows = self.images.validation
-        logits = predict_logits(self.network, self.feed, rows, self.config.batch_size, self.arithmetic, between)
-        labels = torch.from_numpy(self.images.labels[rows])
-        loss = functional.cross_entropy(logits, labels).item()
-        return loss, (logits.argmax(1) == labels).double().mean().item()
+                    moments[name] = torch.empty_like(weights, dtype=value.dtype).copy_(value)
 
 
 def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The optimizer that `config` names, in one pass over the weights; every layer learns."""
+    """Create the optimizer that `config` names, for all layers of a network.
+
+    Both optimizers are fused: they update all weights in one pass.
+
+    Parameters
+    ----------
+    network : Module
+    config : TrainingConfig
+        ``adam`` with torch's defaults for its moments, or ``sgd`` with momentum 0.9.
+
+    Returns
+    -------
+    Optimizer
+
+    References
+    ----------
+    D. P. Kingma and J. Ba (2015). Adam: A Method for Stochastic Optimization. ICLR.
+    """
     if config.optimizer == "adam":
         return torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     return torch.optim.SGD(network.parameters(), lr=config.learning_rate, momentum=0.9, fused=True)
@@ -283,24 +365,37 @@ def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Op
 
 def predict_logits(
     network: nn.Module,
-    feed: Feed,
+    loader: BatchLoader,
     rows: np.ndarray,
     batch_size: int,
-    arithmetic: Arithmetic,
-    between: Callable[[], None] = lambda: None,
+    options: ComputeOptions,
+    check_stop: Callable[[], None] = lambda: None,
 ) -> torch.Tensor:
-    """Outputs for some images, without augmentation.
+    """Compute the logits of images, without augmentation.
+
+    Parameters
+    ----------
+    network : Module
+        Prepared by `options`; set to evaluation mode.
+    loader : BatchLoader
+    rows : ndarray of int64, shape (N,)
+        Rows of the images in `loader`.
+    batch_size : int
+    options : ComputeOptions
+    check_stop : callable
+        Called before every batch. It may raise `StopRequested`.
 
     Returns
     -------
-    Tensor of float32, shape (len(rows), classes)
+    Tensor of float32, shape (N, C)
         On the CPU.
     """
     network.eval()
     outputs = []
-    with torch.inference_mode(), arithmetic.autocast():
+    with torch.inference_mode(), options.autocast():
         for i in range(0, len(rows), batch_size):
-            between()
-            images = feed.take(rows[i : i + batch_size], then=rows[i + batch_size : i + 2 * batch_size])
-            outputs.append(network(arithmetic.laid_out(normalise(to_floats(images)))).float().cpu())
+            check_stop()
+            images = loader.load(rows[i : i + batch_size], upcoming=rows[i + batch_size : i + 2 * batch_size])
+            inputs = options.to_layout(normalise(to_floats(images)))  # (B, 3, S, S)
+            outputs.append(network(inputs).float().cpu())  # (B, C)
     return torch.cat(outputs)

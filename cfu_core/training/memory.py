@@ -1,18 +1,18 @@
-"""How this process gets its memory from the system."""
+"""Memory management of this process."""
 
 import ctypes
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
-KEPT = 2**30  # bytes; larger blocks still go back to the system
+KEPT = 2**30  # bytes; larger blocks are still returned to the system
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep memory that it has freed, until it ends.
+    """Keep memory that this process has freed, instead of returning it to the system.
 
-    Otherwise glibc gives each tensor of more than some megabytes back to the system, and the next one comes as fresh
-    pages that have to be found and cleared: a third of AlexNet's step on a processor. The process holds about a
-    fifth more memory by it. Where the C library is another one, nothing happens.
+    Otherwise glibc returns each tensor of more than some megabytes to the system. The next tensor then comes as new
+    pages, which the system has to find and clear; on a CPU this takes a third of AlexNet's training step. Keeping the
+    memory raises the memory of the process by about a fifth. With another C library this function does nothing.
     """
     if sys.platform != "linux":
         return

@@ -1,8 +1,8 @@
-"""A dataset under a recipe as one array on disk: decoded and preprocessed once, read by every run after that.
+"""The images of a dataset, decoded and preprocessed once and cached in one array that every later run reads.
 
-The array has a row for every image as imported, so that excluding, relabelling and grouping leave it as it is. Images
-that are excluded are not prepared before they come back. What another array of the same recipe holds already is
-copied, so that a box that was edited costs one image.
+The array has a row for every imported image, so that excluding, relabelling and grouping images do not change it.
+Excluded images are prepared when they are included again. Rows that another array of the same recipe contains are
+copied, so that editing one box costs the preparation of one image.
 """
 
 import os
@@ -24,44 +24,41 @@ from cfu_core.imaging.recipe import Recipe
 from cfu_core.storage import storage_errors
 from cfu_core.training.cache import (
     CacheEntry,
-    cache_folder,
     entry_folder,
     entry_lock,
-    evict_older,
+    hold_lock,
     make_entry,
     open_entry,
-    siblings,
-    waited_for,
+    remove_superseded,
+    same_recipe_entries,
 )
 from cfu_core.training.cache_limit import make_room, mark_used
 
-__all__ = ["PreparedImages", "cache_folder", "image_keys", "prepare"]
-
-AHEAD = 4  # images in flight per thread
-COPIED = 2**26  # bytes copied at once
-SAVE_SECONDS = 1.0  # what a kill may cost at most
+PENDING_PER_THREAD = 4  # images submitted to the thread pool at once
+COPY_BYTES = 2**26  # copied at once
+SAVE_SECONDS = 1.0  # of work that are lost at most if the process is killed
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedImages:
-    """Every image of a dataset as a network sees it.
+    """Prepared images of a dataset, and the time that their preparation took.
 
-    Parameters
+    Attributes
     ----------
     pixels : ndarray of uint8, shape (N, S, S, 3)
-        Memory-mapped, read only, in the order of ``dataset.imported``. Only the rows of images that were wanted are
-        filled for sure.
+        RGB, memory-mapped, read-only, in the order of ``dataset.imported``. Only the rows of the requested images are
+        certain to be filled.
     rows : ndarray of int64
-        The row in `pixels` of each image of ``dataset.images``.
+        Row in `pixels` of each image of ``dataset.images``.
     decode_seconds, preprocess_seconds : float
-        Wall time that reading and decoding, and the recipe, took just now; 0 when all images were there.
+        Wall time of this call for reading and decoding, and for applying the recipe; 0 if no image was prepared.
     computed : int
-        How many images were prepared just now.
+        Number of images that this call prepared.
     reused : bool
-        At least one image was there from before, so that the times just now are not those of all images.
+        Whether at least one image was in the cache before, so that the times of this call do not include all images.
     built_decode_seconds, built_preprocess_seconds : float
-        The same times from when the images were prepared.
+        The same times over all calls that filled the array.
     """
 
     pixels: np.ndarray
@@ -79,19 +76,19 @@ def prepare(
     recipe: Recipe,
     *,
     progress: Progress = lambda done, total: None,
-    wanted: np.ndarray | None = None,
+    subset: np.ndarray | None = None,
 ) -> PreparedImages:
-    """Decode and preprocess the images that count, as far as that was not done before.
+    """Decode and preprocess the images of a dataset that are not in the cache yet.
 
     Parameters
     ----------
     dataset : Dataset
     recipe : Recipe
     progress : callable
-        Called with images done and in all. What it raises ends the work. What is done by then stays, also when the
-        process is killed; the next call goes on from there.
-    wanted : ndarray of int, optional
-        Which images, by their place in ``dataset.images``; all by default.
+        Called with the number of finished images and of all images. If it raises, the preparation stops. Finished
+        images are kept, also if the process is killed, and the next call continues from there.
+    subset : ndarray of int, optional
+        Positions in ``dataset.images`` of the images to prepare; all by default.
 
     Returns
     -------
@@ -100,30 +97,31 @@ def prepare(
     Raises
     ------
     CfuError
-        An image cannot be read or does not suit the recipe (names it), or the disk is full.
+        An image cannot be read or the recipe cannot be applied to it (the message names the image), or the disk is
+        full.
     """
     keys = image_keys(dataset, recipe)
-    places = np.arange(len(dataset.rows)) if wanted is None else wanted
-    rows = dataset.rows[places]
+    positions = np.arange(len(dataset.rows)) if subset is None else subset
+    rows = dataset.rows[positions]
     folder = entry_folder(keys, recipe.digest)
     with storage_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    with _turn(folder, rows, progress):
+    with _locked(folder, rows, progress):
         entry = open_entry(folder, mode="r+")
         if entry is None or entry.keys != keys:
             entry = make_entry(folder, keys, recipe.size, dataset=dataset.id)
         seconds, computed = (0.0, 0.0), 0
-        if not entry.done[rows].all():
+        if not entry.filled[rows].all():
             try:
                 _copy(entry, rows, progress)
-                computed = int((~entry.done[rows]).sum())
-                seconds = _compute(entry, dataset, places, recipe, progress)
+                computed = int((~entry.filled[rows]).sum())
+                seconds = _compute(entry, dataset, positions, recipe, progress)
             finally:
-                if entry.done.any():
+                if entry.filled.any():
                     entry.save()
                 else:
                     entry.discard()
-            evict_older(entry)
+            remove_superseded(entry)
             make_room(folder)
         mark_used(folder)
         return PreparedImages(
@@ -139,7 +137,18 @@ def prepare(
 
 
 def image_keys(dataset: Dataset, recipe: Recipe) -> list[str]:
-    """What each row of `dataset.imported` is of; a box counts only where the recipe crops to it."""
+    """Return the key of each image of `dataset.imported`.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    recipe : Recipe
+
+    Returns
+    -------
+    list of str
+        Digest of the image file, followed by the box of the colony if the image has one and the recipe crops to it.
+    """
     digests = dataset.edited["digest"].tolist()
     if not recipe.crop:
         return digests
@@ -151,85 +160,86 @@ def image_keys(dataset: Dataset, recipe: Recipe) -> list[str]:
 
 
 @contextmanager
-def _turn(folder: Path, rows: np.ndarray, progress: Progress) -> Iterator[None]:
-    """Hold the entry's lock; while another process fills it, tell how far that is."""
+def _locked(folder: Path, rows: np.ndarray, progress: Progress) -> Iterator[None]:
+    """Hold the lock of an entry; while another process fills the entry, report how many rows it has filled."""
 
-    def tell() -> None:
+    def report() -> None:
         other = open_entry(folder, mode="r")
-        progress(int(other.done[rows].sum()) if other else 0, len(rows))
+        progress(int(other.filled[rows].sum()) if other else 0, len(rows))
 
-    with waited_for(entry_lock(folder), tell):
+    with hold_lock(entry_lock(folder), report):
         yield
 
 
 class _Saver:
-    """Saves an entry now and then while it is filled."""
+    """Saves an entry at regular intervals while it is filled."""
 
     def __init__(self, entry: CacheEntry) -> None:
         self._entry = entry
         self._saved = time.monotonic()
 
-    def now_and_then(self) -> None:
+    def save_if_due(self) -> None:
         if time.monotonic() - self._saved >= SAVE_SECONDS:
             self._entry.save()
             self._saved = time.monotonic()
 
 
 def _copy(entry: CacheEntry, rows: np.ndarray, progress: Progress) -> None:
-    """Fill those of `rows` that other entries of the same recipe hold."""
+    """Copy those of `rows` that other entries of the same recipe contain."""
     saver = _Saver(entry)
-    step = max(1, COPIED // entry.pixels[0].size)
-    for other in siblings(entry.folder):
-        there = {key: row for row, (key, done) in enumerate(zip(other.keys, other.done, strict=True)) if done}
-        missing = rows[~entry.done[rows]]
-        pairs = np.array([(row, there[key]) for row in missing if (key := entry.keys[row]) in there]).reshape(-1, 2)
+    step = max(1, COPY_BYTES // entry.pixels[0].size)
+    for other in same_recipe_entries(entry.folder):
+        known = {key: row for row, (key, filled) in enumerate(zip(other.keys, other.filled, strict=True)) if filled}
+        missing = rows[~entry.filled[rows]]
+        pairs = np.array([(row, known[key]) for row in missing if (key := entry.keys[row]) in known]).reshape(-1, 2)
         for first in range(0, len(pairs), step):
-            to, source = pairs[first : first + step].T
-            entry.pixels[to] = other.pixels[source]
-            entry.done[to] = True
-            entry.decode_seconds += other.decode_seconds * len(to) / other.done.sum()
-            entry.preprocess_seconds += other.preprocess_seconds * len(to) / other.done.sum()
-            saver.now_and_then()
-            progress(int(entry.done[rows].sum()), len(rows))
+            target, source = pairs[first : first + step].T
+            entry.pixels[target] = other.pixels[source]
+            entry.filled[target] = True
+            entry.decode_seconds += other.decode_seconds * len(target) / other.filled.sum()
+            entry.preprocess_seconds += other.preprocess_seconds * len(target) / other.filled.sum()
+            saver.save_if_due()
+            progress(int(entry.filled[rows].sum()), len(rows))
 
 
 def _compute(
-    entry: CacheEntry, dataset: Dataset, places: np.ndarray, recipe: Recipe, progress: Progress
+    entry: CacheEntry, dataset: Dataset, positions: np.ndarray, recipe: Recipe, progress: Progress
 ) -> tuple[float, float]:
-    """Fill what is still missing; returns the wall time, parted as the threads' own time was."""
+    """Fill the missing rows; return the wall time, divided in proportion to the threads' time for each part."""
     rows, marked = dataset.rows, boxes(dataset.images)
-    missing = places[~entry.done[rows[places]]]
-    done = len(places) - len(missing)
+    missing = positions[~entry.filled[rows[positions]]]
+    done = len(positions) - len(missing)
     before = np.array([entry.decode_seconds, entry.preprocess_seconds])
     threads = os.cpu_count() or 1
-    own, wall = np.zeros(2), np.zeros(2)
+    batch = PENDING_PER_THREAD * threads
+    thread_time, wall = np.zeros(2), np.zeros(2)  # for decoding and for the recipe
     saver, started = _Saver(entry), time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
-        for first in range(0, len(missing), AHEAD * threads):
+        for first in range(0, len(missing), batch):
             futures = {
                 pool.submit(_prepare_one, dataset, recipe, image, marked[image], entry.pixels[rows[image]]): rows[image]
-                for image in missing[first : first + AHEAD * threads]
+                for image in missing[first : first + batch]
             }
             for future in as_completed(futures):
-                own += future.result()
-                entry.done[futures[future]] = True
-                wall = (time.perf_counter() - started) * own / own.sum()
+                thread_time += future.result()
+                entry.filled[futures[future]] = True
+                wall = (time.perf_counter() - started) * thread_time / thread_time.sum()
                 entry.decode_seconds, entry.preprocess_seconds = map(float, before + wall)
                 done += 1
-                saver.now_and_then()
-                progress(done, len(places))
+                saver.save_if_due()
+                progress(done, len(positions))
     return float(wall[0]), float(wall[1])
 
 
 def _prepare_one(
-    dataset: Dataset, recipe: Recipe, image: int, marked: np.ndarray, place: np.ndarray
+    dataset: Dataset, recipe: Recipe, image: int, marked: np.ndarray, target: np.ndarray
 ) -> tuple[float, float]:
-    """Put row `image` of the images that count into `place`; returns the seconds of decoding and of the recipe."""
+    """Write one image of ``dataset.images`` to `target`; return the seconds of decoding and of the recipe."""
     started = time.perf_counter()
     pixels = dataset.read_image(image)
     decoded = time.perf_counter()
     try:
-        place[...] = recipes.apply(recipe, pixels, box=None if marked[0] < 0 else Box(*map(int, marked)))
+        target[...] = recipes.apply(recipe, pixels, box=None if marked[0] < 0 else Box(*map(int, marked)))
     except RecipeError as error:
         path = dataset.images["path"].iat[image]
         raise RecipeError(f"{path}: {error.found}", error.expected, error.remedy) from error

@@ -1,8 +1,8 @@
-"""Which way of computing is the fastest for a network on this computer: measured once, then remembered.
+"""Find the fastest compute options for a network on this computer by a measurement, and store the result.
 
-No choice is right everywhere: a layout that makes one network twice as fast makes another twice as slow, and bfloat16
-is a gain on processors that multiply it and a loss on others. ``<home>/arithmetic.json`` holds what was found, so
-that the same settings give the same bits tomorrow.
+No choice is the fastest everywhere: a memory layout that makes one network twice as fast makes another twice as slow,
+and bfloat16 is faster on processors with bfloat16 instructions and slower on others. Results are stored in
+``<home>/arithmetic.json``, so that the same settings give the same bits later.
 """
 
 import time
@@ -18,18 +18,19 @@ from torch.nn import functional
 
 from cfu_core.errors import StorageError
 from cfu_core.storage import home, read_json, storage_errors, write_json
-from cfu_core.training.compute_options import Arithmetic, plain
-from cfu_core.training.devices import THREADS, model_name, multiplies_bfloat16
+from cfu_core.training.compute_options import ComputeOptions, default_options
+from cfu_core.training.devices import THREADS, processor_model, supports_bfloat16
 
-WORTH_STEPS = 100  # fewer gain less than the measurement costs,
-WORTH_FORWARD = 20  # of which forward passes alone need less
-TIMED_STEPS = 3  # of each way, after one that warms up
-HOPELESS = 1.3  # a way whose first timed step takes so many times as long as the best is given up
-GAIN = 0.95  # what another way must take of the plain one's time to be preferred: less may be noise
+FILE = "arithmetic.json"  # in the home folder
+MIN_TRAINING_STEPS = 100  # with fewer training steps a measurement costs more than it gains
+MIN_FORWARD_STEPS = 20  # the same for forward passes alone
+TIMED_STEPS = 3  # of each candidate, after one step to warm up
+GIVE_UP_RATIO = 1.3  # a candidate is given up if its first timed step takes this many times the shortest time
+REQUIRED_RATIO = 0.95  # share of the default's time below which a candidate is preferred; a smaller gain may be noise
 Progress = Callable[[int, int], None]
 
 
-def fastest(
+def fastest_options(
     network: nn.Module,
     key: str,
     shape: tuple[int, int, int, int],
@@ -37,108 +38,116 @@ def fastest(
     *,
     steps: int,
     full_precision: bool = False,
-    learning: bool = True,
+    training: bool = True,
     progress: Progress = lambda done, total: None,
-) -> Arithmetic:
-    """How to compute with a network here; measured where nobody has done so before.
+) -> ComputeOptions:
+    """Return the fastest compute options for a network; measure them if this computer has no stored result.
 
     Parameters
     ----------
-    network : nn.Module
-        On the CPU. Its weights stay as they are.
+    network : Module
+        On the CPU. Its weights do not change.
     key : str
         Name of the architecture.
     shape : tuple of int
-        Of a batch: (B, C, H, W).
+        Shape of a batch: (B, C, H, W).
     device : torch.device
     steps : int
-        Batches that are to come; few are done in the plain way, without any measurement.
+        Number of batches to be computed. If they are few, the defaults are returned without a measurement.
     full_precision : bool
-        Whether only float32 will do.
-    learning : bool
-        Whether it is to be trained; otherwise it only gives outputs.
+        Whether only float32 is allowed.
+    training : bool
+        Whether the network will be trained; otherwise only forward passes are measured.
     progress : callable
-        Called with ways measured and in all; may raise `StopRequested`.
+        Called with the number of measured candidates and of all candidates. It may raise `StopRequested`.
+
+    Returns
+    -------
+    ComputeOptions
     """
-    if steps < (WORTH_STEPS if learning else WORTH_FORWARD):
-        return plain(device)
-    name = _name(f"{key}, {'training' if learning else 'forward'}", shape, device, full_precision)
-    known = _remembered().get(name)
-    if known:
-        return Arithmetic.from_dict(known["fastest"])
-    ways = list(_ways(device, full_precision))
-    seconds: dict[Arithmetic, float] = {}
-    for number, way in enumerate(ways):
-        progress(number, len(ways))
-        seconds[way] = _step_seconds(network, shape, way, min(seconds.values(), default=float("inf")), learning)
-    quickest = min(seconds, key=seconds.__getitem__)
-    if seconds[quickest] > GAIN * seconds[ways[0]]:
-        quickest = ways[0]
-    ways[0].settle(network).to("cpu")
-    measured = [{**way.to_dict(), "seconds": taken} for way, taken in seconds.items()]
-    _remember(name, {"fastest": quickest.to_dict(), "measured": measured})
-    return quickest
+    if steps < (MIN_TRAINING_STEPS if training else MIN_FORWARD_STEPS):
+        return default_options(device)
+    name = _result_name(f"{key}, {'training' if training else 'forward'}", shape, device, full_precision)
+    stored = _stored_results().get(name)
+    if stored:
+        return ComputeOptions.from_dict(stored["fastest"])
+    candidates = list(_candidates(device, full_precision))
+    seconds: dict[ComputeOptions, float] = {}
+    for number, options in enumerate(candidates):
+        progress(number, len(candidates))
+        shortest = min(seconds.values(), default=float("inf"))
+        seconds[options] = _step_seconds(network, shape, options, shortest, training)
+    fastest = min(seconds, key=seconds.__getitem__)
+    if seconds[fastest] > REQUIRED_RATIO * seconds[candidates[0]]:
+        fastest = candidates[0]
+    candidates[0].prepare(network).to("cpu")
+    measured = [{**options.to_dict(), "seconds": taken} for options, taken in seconds.items()]
+    _store_result(name, {"fastest": fastest.to_dict(), "measured": measured})
+    return fastest
 
 
-def _name(key: str, shape: tuple[int, ...], device: torch.device, full_precision: bool) -> str:
-    """What a measurement holds for: network, input, chip, torch, and the threads that torch was allowed."""
+def _result_name(key: str, shape: tuple[int, ...], device: torch.device, full_precision: bool) -> str:
+    """Name the conditions of a measurement: network, input, processor, torch, and number of threads."""
     parts = [key, "x".join(map(str, shape)), "float32" if full_precision else "any precision"]
-    return " | ".join([*parts, device.type, model_name(device), f"{THREADS} threads", f"torch {torch.__version__}"])
+    parts += [device.type, processor_model(device), f"{THREADS} threads", f"torch {torch.__version__}"]
+    return " | ".join(parts)
 
 
-def _ways(device: torch.device, full_precision: bool) -> Iterator[Arithmetic]:
-    """All that may be fast, the plain way first."""
-    first = plain(device)
+def _candidates(device: torch.device, full_precision: bool) -> Iterator[ComputeOptions]:
+    """Give all options that may be the fastest, the default first."""
+    default = default_options(device)
     precisions = ["float32"]
-    if multiplies_bfloat16(device) and not full_precision:
+    if supports_bfloat16(device) and not full_precision:
         precisions.append("bfloat16")
     layouts = (False, True) if device.type != "mps" else (False,)
-    # a small batch may not feed all cores of a large processor
-    threads = [first.threads, first.threads // 2] if device.type == "cpu" and first.threads >= 8 else [first.threads]
-    for count, precision, layout in product(threads, precisions, layouts):
-        yield replace(first, threads=count, precision=precision, channels_last=layout)
+    threads = [default.threads]
+    if device.type == "cpu" and default.threads >= 8:
+        threads.append(default.threads // 2)  # a small batch may not occupy all cores of a large processor
+    for count, precision, channels_last in product(threads, precisions, layouts):
+        yield replace(default, threads=count, precision=precision, channels_last=channels_last)
 
 
 def _step_seconds(
-    network: nn.Module, shape: tuple[int, int, int, int], way: Arithmetic, best: float, learning: bool
+    network: nn.Module, shape: tuple[int, int, int, int], options: ComputeOptions, shortest: float, training: bool
 ) -> float:
-    """Seconds of one forward and backward pass, the shortest of some; the optimizer takes the same in every way."""
-    with torch.random.fork_rng(), torch.inference_mode(not learning):
+    """Return the shortest time of a forward (and backward) pass; the optimizer takes the same time with all options."""
+    with torch.random.fork_rng(), torch.inference_mode(not training):
         torch.manual_seed(0)
-        way.settle(network).train(learning)
-        kept = {name: value.clone() for name, value in network.named_buffers()}  # batch normalisation counts along
-        inputs = way.laid_out(torch.randn(shape).to(way.on))
-        labels = torch.zeros(len(inputs), dtype=torch.long, device=way.on)
-        shortest = float("inf")
+        options.prepare(network).train(training)
+        buffers = {name: value.clone() for name, value in network.named_buffers()}  # training changes batch statistics
+        inputs = options.to_layout(torch.randn(shape).to(options.torch_device))  # (B, C, H, W)
+        labels = torch.zeros(len(inputs), dtype=torch.long, device=options.torch_device)
+        found = float("inf")
         for step in range(1 + TIMED_STEPS):
             started = time.perf_counter()
-            with way.autocast():
+            with options.autocast():
                 logits = network(inputs)
             loss = functional.cross_entropy(logits.float(), labels)
-            if learning:
+            if training:
                 loss.backward()
-            loss.item()  # until here a GPU may still be at it
+            loss.item()  # waits for the GPU
             if step:
-                shortest = min(shortest, time.perf_counter() - started)
-                if shortest > HOPELESS * best:
+                found = min(found, time.perf_counter() - started)
+                if found > GIVE_UP_RATIO * shortest:
                     break
         network.zero_grad(set_to_none=True)
         for name, value in network.named_buffers():
-            value.copy_(kept[name])
-    return shortest
+            value.copy_(buffers[name])
+    return found
 
 
-def _remembered() -> dict[str, Any]:
+def _stored_results() -> dict[str, Any]:
+    """Read the stored results; none if the file is missing or damaged, so that the measurement is repeated."""
     try:
-        found = read_json(home() / "arithmetic.json")
-    except (FileNotFoundError, StorageError):  # damaged: it is measured again
+        found = read_json(home() / FILE)
+    except (FileNotFoundError, StorageError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _remember(name: str, value: dict[str, Any]) -> None:
-    path = home() / "arithmetic.json"
+def _store_result(name: str, value: dict[str, Any]) -> None:
+    path = home() / FILE
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        write_json(path, {**_remembered(), name: value})
+        write_json(path, {**_stored_results(), name: value})

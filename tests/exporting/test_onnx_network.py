@@ -10,7 +10,7 @@ from cfu_core.evaluation.metrics import evaluate
 from cfu_core.exporting.model_card import model_card
 from cfu_core.exporting.onnx_network import Whole, write_onnx
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.models.networks import OWN, build_network, replace_head
+from cfu_core.models.networks import OWN_BUILDERS, build_network, replace_head
 from cfu_core.models.registry import ARCHITECTURES
 
 pytestmark = pytest.mark.processes
@@ -34,7 +34,7 @@ def test_a_network_gives_the_same_as_onnx_and_its_card_loads_it(key, tmp_path, m
 
     card = model_card(facts(key), evaluate(CLASSES, CLASSES[::-1], CLASSES))
     assert r"4 \*pure\* cells" in card
-    if key in OWN:
+    if key in OWN_BUILDERS:
         return
     save_file(network.state_dict(), tmp_path / "model.safetensors")
     monkeypatch.chdir(tmp_path)

@@ -31,9 +31,9 @@ def test_maps_are_captums(key):
     with torch.no_grad():
         module.train()(images)
     module.eval()
-    found = grad_cam(module, known.cam, images)
+    found = grad_cam(module, known.cam_layer, images)
     assert found.dtype == np.float32
-    reference = LayerGradCam(module, module.get_submodule(known.cam))
+    reference = LayerGradCam(module, module.get_submodule(known.cam_layer))
     for place in range(3):
         expected = reference.attribute(images, target=place, relu_attributions=True).detach().numpy()[:, 0]
         scale = max(expected.max(), 1e-12)
@@ -65,6 +65,6 @@ def test_the_network_is_left_as_it_was():
     images = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     before = module(images)
     with torch.no_grad():
-        grad_cam(module, ARCHITECTURES["squeezenet1_1"].cam, images)
+        grad_cam(module, ARCHITECTURES["squeezenet1_1"].cam_layer, images)
     torch.testing.assert_close(module(images), before, rtol=0, atol=0)
     assert all(parameter.grad is None for parameter in module.parameters())

@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from cfu_core.errors import WeightsError
-from cfu_core.models.network_features import FILES, NetworkFeatures, local_imagenet_file
+from cfu_core.models.network_features import WEIGHT_FILES, NetworkFeatures
 from cfu_core.models.networks import build_network
 from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
-from cfu_core.models.weight_files import weights_folder
+from cfu_core.models.weight_files import local_weights, weights_folder
 
 
 def cpu() -> torch.device:
@@ -37,11 +37,11 @@ def test_features_are_what_the_last_layer_sees(file):
 def test_it_is_named_by_its_file(file):
     network = NetworkFeatures(file, cpu)
     assert (network.key, network.side) == ("mine", 224)
-    assert network.label == "ResNet-18 with ImageNet's weights"
+    assert network.label == "ResNet-18 with ImageNet weights"
 
 
 def test_a_damaged_file_is_refused_when_the_first_image_comes(tmp_path):
-    path = tmp_path / FILES[0]
+    path = tmp_path / WEIGHT_FILES[0]
     path.write_bytes(b"cut short")
     network = NetworkFeatures(path, cpu)
     with pytest.raises(WeightsError, match="damaged or truncated"):
@@ -50,10 +50,10 @@ def test_a_damaged_file_is_refused_when_the_first_image_comes(tmp_path):
 
 @pytest.mark.usefixtures("cfu_home")
 def test_weights_are_taken_from_the_folder_of_weights_by_torchvisions_name_only():
-    assert local_imagenet_file() is None
+    assert local_weights(WEIGHT_FILES) is None
     weights_folder().mkdir(parents=True)
     (weights_folder() / "resnet18-mine.pth").touch()
-    assert local_imagenet_file() is None
-    for name in reversed(FILES):
+    assert local_weights(WEIGHT_FILES) is None
+    for name in reversed(WEIGHT_FILES):
         (weights_folder() / name).touch()
-        assert local_imagenet_file() == weights_folder() / name
+        assert local_weights(WEIGHT_FILES) == weights_folder() / name

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from cfu_core.models.networks import build_network, penultimate, replace_head, set_head
+from cfu_core.models.networks import build_network, penultimate_features, replace_head, set_head
 from cfu_core.models.registry import ARCHITECTURES, architecture
 
 
@@ -31,7 +31,7 @@ def test_each_network_takes_a_step_of_training(key):
     network = build_network(key, seed=0)
     replace_head(network, key, 5, seed=0)
     seen: list[torch.Tensor] = []
-    handle = network.get_submodule(facts.cam).register_forward_hook(lambda _m, _i, output: seen.append(output))
+    handle = network.get_submodule(facts.cam_layer).register_forward_hook(lambda _m, _i, output: seen.append(output))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     torch.manual_seed(0)  # dropout and stochastic depth leave out the same layers each time
     before = [p.detach().clone() for p in network.parameters()]
@@ -53,7 +53,7 @@ def test_each_network_takes_a_step_of_training(key):
     network.eval()
     weight, bias = torch.randn(5, _features(network, facts.head)), torch.randn(5)
     set_head(network, key, weight, bias)
-    with torch.inference_mode(), penultimate(network, key) as features:
+    with torch.inference_mode(), penultimate_features(network, key) as features:
         expected = features(batch) @ weight.T + bias
     with torch.inference_mode():
         torch.testing.assert_close(network(batch), expected, rtol=1e-3, atol=1e-3)

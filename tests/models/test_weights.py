@@ -16,8 +16,8 @@ from torchvision.models import ResNet18_Weights
 from cfu_core.errors import StopRequested, TrainingError, WeightsError
 from cfu_core.models import weights as module
 from cfu_core.models.networks import build_network, replace_head
-from cfu_core.models.weight_files import WeightsRecord, check_file, weights_folder
-from cfu_core.models.weights import imagenet_file, initial_network, read_state
+from cfu_core.models.weight_files import WeightsRecord, verify_weights, weights_folder
+from cfu_core.models.weights import imagenet_file, initial_network, read_state_dict
 
 KEY = "resnet18"
 
@@ -110,7 +110,7 @@ def test_weights_of_another_architecture_are_refused_with_counts(tmp_path):
     path = tmp_path / "alexnet.pth"
     torch.save({name: torch.zeros(1) for name in names}, path)
     # of ResNet-18's 122 tensors 120 are no head's and 100 no counters; AlexNet has eight layers of two tensors
-    expected = r"alexnet\.pth does not fit ResNet-18: 100 tensors are missing, 16 unknown and 0 of another shape"
+    expected = r"alexnet\.pth does not fit ResNet-18\. Tensors missing: 100, unknown: 16, of another shape: 0"
     with pytest.raises(WeightsError, match=expected):
         initial_network(KEY, str(path), 3, seed=0)
 
@@ -118,7 +118,7 @@ def test_weights_of_another_architecture_are_refused_with_counts(tmp_path):
 def test_tensors_of_another_shape_are_refused(tmp_path, saved):
     path = tmp_path / "wide.pth"
     torch.save({**saved, "conv1.weight": torch.zeros(64, 1, 7, 7)}, path)
-    with pytest.raises(WeightsError, match=r"1 of another shape \(for example conv1\.weight\)"):
+    with pytest.raises(WeightsError, match=r"of another shape: 1 \(for example conv1\.weight\)"):
         initial_network(KEY, str(path), 3, seed=0)
 
 
@@ -129,7 +129,7 @@ def test_a_missing_file_is_told_by_its_path(tmp_path):
 
 def test_a_folder_is_no_weights_file(tmp_path):
     with pytest.raises(WeightsError, match="no weights file"):
-        check_file(tmp_path)
+        verify_weights(tmp_path)
 
 
 def test_an_unknown_architecture_is_refused():
@@ -166,7 +166,7 @@ def test_truncated_files_are_refused(tmp_path, saved, suffix, kept):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(WeightsError, match=r"cut.* cannot be read as weights: ."):
-        read_state(path)
+        read_state_dict(path)
 
 
 def test_a_truncated_legacy_file_is_refused(tmp_path, saved):
@@ -176,15 +176,15 @@ def test_a_truncated_legacy_file_is_refused(tmp_path, saved):
     for end in range(1, len(content), max(1, len(content) // 40)):
         path.write_bytes(content[:end])
         with pytest.raises(WeightsError, match=r"legacy\.pth cannot be read as weights"):
-            read_state(path)
+            read_state_dict(path)
 
 
 @pytest.mark.parametrize("value", [[1, 2], {"a": 1}, 7, {"state_dict": {"a": "b"}}])
 def test_files_without_tensors_by_name_are_refused(tmp_path, value):
     path = tmp_path / "other.pth"
     torch.save(value, path)
-    with pytest.raises(WeightsError, match="holds no state dict"):
-        read_state(path)
+    with pytest.raises(WeightsError, match="does not contain a state dict"):
+        read_state_dict(path)
 
 
 class Trap:
@@ -212,10 +212,10 @@ def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path, how):
 
 def test_a_hash_that_the_name_promises_must_be_kept(tmp_path):
     path = promised(tmp_path, b"content")
-    assert check_file(path) == sha256(b"content").hexdigest()
+    assert verify_weights(path) == sha256(b"content").hexdigest()
     path.write_bytes(b"contenT")
-    with pytest.raises(WeightsError, match=r"damaged or truncated.*name promises a SHA-256 that begins with"):
-        check_file(path)
+    with pytest.raises(WeightsError, match=r"damaged or truncated.*According to its name, its SHA-256 begins with"):
+        verify_weights(path)
 
 
 @pytest.mark.parametrize(
@@ -224,14 +224,14 @@ def test_a_hash_that_the_name_promises_must_be_kept(tmp_path):
 def test_other_names_promise_nothing(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"content")
-    assert check_file(path) == sha256(b"content").hexdigest()
+    assert verify_weights(path) == sha256(b"content").hexdigest()
 
 
 def test_a_hash_of_digits_alone_is_a_promise_too(tmp_path):
     path = tmp_path / "vgg13-19584684.pth"
     path.write_bytes(b"content")
     with pytest.raises(WeightsError, match="damaged"):
-        check_file(path)
+        verify_weights(path)
 
 
 @pytest.mark.real
@@ -428,7 +428,7 @@ def test_a_damaged_file_put_there_by_hand_is_refused(monkeypatch, content):
 @pytest.mark.parametrize("key", ["alexnet", "googlenet", "resnet18"])
 def test_torchvisions_own_names_promise_a_hash(key):
     url = module.get_model_weights(key).IMAGENET1K_V1.url
-    assert module.PROMISED_HASH.search(url.rsplit("/", 1)[1])
+    assert module.HASH_IN_NAME.search(url.rsplit("/", 1)[1])
 
 
 @pytest.mark.usefixtures("cfu_home")

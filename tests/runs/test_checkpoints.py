@@ -21,11 +21,11 @@ from cfu_core.runs.checkpoints import (
     best_weights,
     checkpoints_folder,
     discard_checkpoints,
-    forget_after,
+    discard_newer,
     newest_checkpoint,
 )
 from cfu_core.runs.planning import plan_runs
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 from cfu_core.training.config import TrainingConfig
 
 
@@ -42,7 +42,7 @@ def files(folder: Path) -> list[str]:
 
 def keep(writer: CheckpointWriter, *steps: int) -> None:
     for step in steps:
-        writer.keep(step, {"weights": torch.full((3,), float(step))}, {"epoch": step})
+        writer.write(step, {"weights": torch.full((3,), float(step))}, {"epoch": step})
     writer.wait()
 
 
@@ -59,12 +59,12 @@ def test_what_was_kept_is_read_back(writer, tmp_path):
         "device": None,
         "order": torch.tensor([5, 3, 9]),
     }
-    writer.keep(7, state, {"epoch": 2, "batch": 3})
+    writer.write(7, state, {"epoch": 2, "batch": 3})
     state["order"][0] = 0  # the training goes on while it is written
     writer.wait()
     found, problems = newest_checkpoint(tmp_path)
     assert problems == []
-    assert (found.facts["epoch"], found.facts["batch"]) == (2, 3)
+    assert (found.metadata["epoch"], found.metadata["batch"]) == (2, 3)
     assert found.state["order"].tolist() == [5, 3, 9]
     assert (found.state["best"], found.state["random"], found.state["device"]) == (state["best"], state["random"], None)
     torch.testing.assert_close(found.state["optimizer"], state["optimizer"], rtol=0, atol=0)
@@ -99,25 +99,25 @@ def test_where_the_newest_is_damaged_the_one_before_serves(writer, tmp_path, dam
     found, problems = newest_checkpoint(tmp_path)
     assert found.state["weights"].tolist() == [1.0] * 3
     assert len(problems) == 1
-    assert problems[0].startswith("The checkpoint 000000002 is damaged and was passed over")
+    assert problems[0].startswith("The checkpoint 000000002 is damaged and was skipped")
 
 
 def test_what_is_newer_than_the_one_that_serves_takes_no_place(writer, tmp_path):
     for step in (1, 2):
-        writer.keep(step, {"network": {"weights": torch.ones(3)}}, {"epoch": step, "batch": 0}, best=step)
+        writer.write(step, {"network": {"weights": torch.ones(3)}}, {"epoch": step, "batch": 0}, best=step)
         writer.wait()
     folder = checkpoints_folder(tmp_path)
     (folder / "000000002.pt").write_bytes(b"damaged")
     found, _ = newest_checkpoint(tmp_path)
-    assert (found.step, best_weights(tmp_path).facts["best_epoch"]) == (1, 2)
-    forget_after(tmp_path, found)  # it goes on in epoch 1, whose end it has not seen
+    assert (found.step, best_weights(tmp_path).metadata["best_epoch"]) == (1, 2)
+    discard_newer(tmp_path, found)  # it goes on in epoch 1, whose end it has not seen
     assert [file.name for file in folder.glob("*.json")] == ["000000001.json"]
     assert best_weights(tmp_path) is None
 
     (folder / "000000001.pt").unlink()
     found, _ = newest_checkpoint(tmp_path)
     assert found is None
-    forget_after(tmp_path, found)
+    discard_newer(tmp_path, found)
     keep(writer, 0)
     assert newest_checkpoint(tmp_path)[0].step == 0
 
@@ -146,16 +146,16 @@ def test_what_a_killed_process_left_half_written_is_no_checkpoint_and_goes(write
 
 
 def test_one_is_due_after_a_minute_and_when_the_last_is_on_disk(writer, monkeypatch):
-    assert not writer.due
+    assert not writer.due_within_epoch
     monkeypatch.setattr(checkpoints, "EVERY_S", 0.0)
-    assert writer.due
+    assert writer.due_within_epoch
 
 
 def test_a_full_disk_is_told_by_the_next_one_and_the_last_one_stays(mounted):
     disk = mounted("size=1m")
     writer = CheckpointWriter(disk)
     keep(writer, 1)
-    writer.keep(2, {"weights": torch.zeros(500_000)}, {})
+    writer.write(2, {"weights": torch.zeros(500_000)}, {})
     with pytest.raises(StorageError, match="The disk is full"):
         writer.wait()
     assert files(disk) == ["000000001.json", "000000001.pt"]
@@ -171,7 +171,7 @@ from pathlib import Path
 from cfu_core.runs import checkpoints
 from cfu_core.runs.execution import execute_run
 from cfu_core.observer import Observer
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 
 checkpoints.EVERY_S = 0.0
 
@@ -225,7 +225,7 @@ def test_a_run_that_was_killed_three_times_ends_with_the_same_bits(cfu_home, nin
         assert (whole.folder / name).read_bytes() == (killed.folder / name).read_bytes(), name
     figures = ("epoch", "training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "best")
     assert [[e[f] for f in figures] for e in killed.history()] == [[e[f] for f in figures] for e in whole.history()]
-    steps = [(step["epoch"], step["batch"], step["loss"]) for step in whole.batches()]
-    assert [(step["epoch"], step["batch"], step["loss"]) for step in killed.batches()] == steps
+    steps = [(step["epoch"], step["batch"], step["loss"]) for step in whole.metrics().batches]
+    assert [(step["epoch"], step["batch"], step["loss"]) for step in killed.metrics().batches] == steps
     assert killed.timing()["sittings"] in (3, 4)  # the one that brought nothing leaves no trace
     assert not checkpoints_folder(killed.folder).exists()

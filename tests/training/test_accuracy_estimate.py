@@ -2,15 +2,15 @@ import json
 from collections import Counter
 
 import pytest
-from cfu_core.jobs.job import State, create_job
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import StopRequested, TrainingError
 from cfu_core.imaging.recipe import Recipe
+from cfu_core.job import State, create_job
+from cfu_core.jobs.queue import LANES
 from cfu_core.jobs.tasks import ESTIMATE, execute
-from cfu_core.jobs.worker import LANES
 from cfu_core.training import accuracy_estimate
 from cfu_core.training.accuracy_estimate import Comparison, estimate
 
@@ -31,7 +31,7 @@ def test_recipes_are_judged_on_the_same_images_outside_the_test(small_dataset, m
     original = accuracy_estimate.frozen_features
 
     def watch(dataset, recipe, *arguments, **options):
-        seen.append(dataset.images["path"].iloc[options["wanted"]].tolist())
+        seen.append(dataset.images["path"].iloc[options["subset"]].tolist())
         return original(dataset, recipe, *arguments, **options)
 
     monkeypatch.setattr(accuracy_estimate, "frozen_features", watch)
@@ -55,7 +55,7 @@ def test_the_same_question_has_the_same_answer(small_dataset):
 
 
 def test_many_images_are_sampled(small_dataset, monkeypatch):
-    monkeypatch.setattr(accuracy_estimate, "MOST", 25)
+    monkeypatch.setattr(accuracy_estimate, "MAX_IMAGES", 25)
     found = ask(small_dataset, PLAIN)
     assert found.estimates[0].images == 25
     assert not found.all_images
@@ -102,7 +102,7 @@ def test_it_can_be_stopped_and_tells_what_it_does(small_dataset):
     with pytest.raises(StopRequested):
         ask(small_dataset, PLAIN, COLOURLESS, progress=progress)
     assert list(dict.fromkeys(phases)) == [
-        "Preprocessing (1 of 2)", "SqueezeNet 1.1 looks at the images (1 of 2)", "Cross-validating (1 of 2)"
+        "Preprocessing (1 of 2)", "Computing features with SqueezeNet 1.1 (1 of 2)", "Cross-validating (1 of 2)"
     ]  # fmt: skip
 
 

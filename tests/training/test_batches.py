@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from cfu_core.imaging.augmentation import Augmentation, sample_matrices, warp
-from cfu_core.training.batches import normalise, to_floats, warp_batch
+from cfu_core.models.normalisation import to_floats
+from cfu_core.training.batches import warp_batch
 
 
 @pytest.fixture
@@ -21,19 +22,6 @@ def images() -> np.ndarray:
 
 def as_images(batch: torch.Tensor) -> np.ndarray:
     return batch.permute(0, 2, 3, 1).numpy()
-
-
-def test_pixels_become_channels_first_from_zero_to_255(images):
-    batch = to_floats(torch.from_numpy(images))
-    assert batch.shape == (4, 3, 65, 65)
-    assert batch.dtype == torch.float32
-    assert batch[2, 1, 10, 20].item() == images[2, 10, 20, 1]
-
-
-def test_the_source_array_is_not_changed(images):
-    before = images.copy()
-    to_floats(torch.from_numpy(images)).mul_(3)
-    np.testing.assert_array_equal(images, before)
 
 
 @pytest.mark.parametrize(
@@ -76,10 +64,3 @@ def test_each_image_of_a_batch_has_its_own_map(images):
     warped = as_images(warp_batch(to_floats(torch.from_numpy(images[[0, 0]])), matrices))
     np.testing.assert_allclose(warped[0], images[0], atol=0.02)
     np.testing.assert_allclose(warped[1], images[0][:, ::-1], atol=0.02)
-
-
-def test_normalisation_is_imagenets():
-    batch = 255 * torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1).expand(2, 3, 4, 4)
-    assert normalise(batch).abs().max() < 1e-6
-    one = normalise(torch.full((1, 3, 1, 1), 255.0)).flatten().tolist()
-    assert one == pytest.approx([(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225])

@@ -6,7 +6,7 @@ import pytest
 from cfu_core.errors import StorageError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.training.cache import cache_folder, entry_lock
-from cfu_core.training.cache_limit import clear, contents, limit_bytes, make_room, mark_used
+from cfu_core.training.cache_limit import cache_items, clear_cache, limit_bytes, make_room, mark_used
 from cfu_core.training.prepared_images import prepare
 
 
@@ -62,9 +62,9 @@ def test_what_is_used_again_stays(cached, monkeypatch):
 
 def test_what_someone_fills_at_this_moment_stays(cached):
     with entry_lock(cached["b"]):
-        assert clear() == 3_500_000
+        assert clear_cache() == 3_500_000
     assert left(cached) == ["b"]
-    assert [entry.path for entry in contents()] == [cached["b"]]
+    assert [entry.path for entry in cache_items()] == [cached["b"]]
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "nan", "inf"])
@@ -84,7 +84,7 @@ def test_preparing_keeps_the_cache_within_its_limit_and_readers_keep_what_they_r
     first = prepare(small_dataset, Recipe.original(32))
     before = first.pixels[:].copy()
     second = prepare(small_dataset, Recipe.preprocessed(32, tiles=2))
-    assert len(contents()) == 1
+    assert len(cache_items()) == 1
     assert second.computed == 36
     assert (first.pixels == before).all()  # its folder is gone; what is mapped is there
     assert prepare(small_dataset, Recipe.original(32)).computed == 36

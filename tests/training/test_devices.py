@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cfu_core.training.devices import best_device, describe
+from cfu_core.training.devices import best_device, describe_device
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ def test_a_gpu_is_taken_where_there_is_one(monkeypatch, cuda, mps, expected):
 
 def test_devices_are_described_in_words(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA X")
-    assert describe(torch.device("cuda")) == "GPU: NVIDIA X"
-    assert describe(torch.device("mps")) == "GPU: Apple (MPS)"
-    assert describe(torch.device("cpu"), 2) == "CPU, 2 threads"
-    assert describe(torch.device("cpu"), 1) == "CPU, 1 thread"
+    assert describe_device(torch.device("cuda")) == "GPU: NVIDIA X"
+    assert describe_device(torch.device("mps")) == "GPU: Apple (MPS)"
+    assert describe_device(torch.device("cpu"), 2) == "CPU, 2 threads"
+    assert describe_device(torch.device("cpu"), 1) == "CPU, 1 thread"

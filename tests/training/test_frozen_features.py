@@ -11,14 +11,14 @@ from cfu_core.dataset.edits import edit_dataset
 from cfu_core.errors import StopRequested
 from cfu_core.imaging import recipe as recipes
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.models.networks import penultimate
+from cfu_core.models.networks import penultimate_features
+from cfu_core.models.normalisation import normalise, to_floats
 from cfu_core.models.weight_files import WeightsRecord
-from cfu_core.training.batches import normalise, to_floats
 from cfu_core.training.cache import cache_folder
-from cfu_core.training.compute_options import plain
-from cfu_core.training.frozen_features import BATCH, frozen_features, weights_name
+from cfu_core.training.compute_options import default_options
+from cfu_core.training.frozen_features import BATCH, frozen_features, weights_identifier
 
-CPU = plain(torch.device("cpu"))
+CPU = default_options(torch.device("cpu"))
 RECIPE = Recipe.original(299)
 
 
@@ -49,7 +49,7 @@ def compute(dataset: Dataset, network: Small, recipe: Recipe = RECIPE, weights: 
 
 def expected(dataset: Dataset, network: Small, recipe: Recipe = RECIPE) -> np.ndarray:
     images = [recipes.apply(recipe, dataset.read_image(i)) for i in range(len(dataset.images))]
-    with torch.inference_mode(), penultimate(network.eval(), "resnet18") as features:
+    with torch.inference_mode(), penultimate_features(network.eval(), "resnet18") as features:
         return features(normalise(to_floats(torch.from_numpy(np.stack(images))))).numpy()
 
 
@@ -90,7 +90,7 @@ def test_only_what_an_edit_changed_is_computed_again(small_dataset, network):
 
 def test_some_images_are_enough_where_no_more_are_wanted(small_dataset, network):
     wanted = np.array([30, 2, 17])
-    found = compute(small_dataset, network, wanted=wanted)
+    found = compute(small_dataset, network, subset=wanted)
     assert network.batches == [BATCH]
     np.testing.assert_allclose(found.values, expected(small_dataset, network)[wanted], atol=1e-5)
 
@@ -99,7 +99,7 @@ def test_the_bits_do_not_depend_on_what_was_there_before(small_dataset, cfu_home
     whole = compute(small_dataset, network).values
     shutil.rmtree(cfu_home / "cache")
     some = np.arange(len(whole))[5:12]
-    np.testing.assert_array_equal(compute(small_dataset, network, wanted=some).values, whole[some])
+    np.testing.assert_array_equal(compute(small_dataset, network, subset=some).values, whole[some])
     np.testing.assert_array_equal(compute(small_dataset, network).values, whole)
     assert set(network.batches) == {BATCH}
 
@@ -127,5 +127,5 @@ def test_a_damaged_file_is_computed_again(small_dataset, network, damage):
 
 def test_weights_are_named_by_their_file_or_by_their_seed():
     record = WeightsRecord(kind="file", name="a.pth", sha256="abc")
-    assert weights_name(record, 5) == "abc"
-    assert weights_name(replace(record, kind="none", sha256=""), 5) == "none-5"
+    assert weights_identifier(record, 5) == "abc"
+    assert weights_identifier(replace(record, kind="none", sha256=""), 5) == "none-5"

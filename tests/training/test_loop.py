@@ -11,14 +11,14 @@ from torch.nn import functional
 from cfu_core.errors import StopRequested, TrainingError
 from cfu_core.imaging.augmentation import Augmentation
 from cfu_core.imaging.recipe import Recipe
+from cfu_core.models.normalisation import normalise, to_floats
 from cfu_core.training import loop
-from cfu_core.training.batches import normalise, to_floats
-from cfu_core.training.compute_options import plain
+from cfu_core.training.compute_options import default_options
 from cfu_core.training.config import TrainingConfig
-from cfu_core.training.loading import Feed
+from cfu_core.training.loading import BatchLoader
 from cfu_core.training.loop import EpochResult, Training, TrainingImages, make_optimizer, predict_logits
 
-CPU = plain(torch.device("cpu"))
+CPU = default_options(torch.device("cpu"))
 
 
 class Guarded(np.ndarray):
@@ -204,7 +204,9 @@ def test_the_best_epoch_has_the_highest_accuracy_then_the_lowest_loss(config, mo
 def test_a_loss_that_is_no_longer_a_number_ends_the_training_in_words(config, value):
     network = tiny_network()
     network[-1].bias.data[0] = value
-    with pytest.raises(TrainingError, match=r"epoch 1, batch 1: .*diverged.*learning rate is 0\.02.*smaller"):
+    with pytest.raises(
+        TrainingError, match=r"diverged: the loss is (nan|inf) in epoch 1, batch 1.*learning rate is 0\.02.*smaller"
+    ):
         list(train(network, colours(), config, CPU))
 
 
@@ -231,16 +233,16 @@ def test_a_stop_ends_the_validation_within_a_batch(config):
         raise StopRequested
 
     with pytest.raises(StopRequested):
-        next(iter(train(tiny_network(), colours(), config, CPU, between=stop)))
+        next(iter(train(tiny_network(), colours(), config, CPU, check_stop=stop)))
     assert asked == [1]
 
 
 def test_predictions_come_in_the_order_of_the_rows():
     network, images = tiny_network(), colours()
     rows = np.array([5, 2, 30, 2])
-    feed = Feed(images.pixels, rows, CPU.on)
-    together = predict_logits(network, feed, rows, 3, CPU)
-    alone = torch.cat([predict_logits(network, feed, rows[i : i + 1], 1, CPU) for i in range(4)])
+    loader = BatchLoader(images.pixels, rows, CPU.torch_device)
+    together = predict_logits(network, loader, rows, 3, CPU)
+    alone = torch.cat([predict_logits(network, loader, rows[i : i + 1], 1, CPU) for i in range(4)])
     torch.testing.assert_close(together, alone)
     assert together.shape == (4, 2)
     assert not network.training

@@ -18,8 +18,8 @@ from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe, apply
 from cfu_core.training import cache, prepared_images
-from cfu_core.training.cache import entry_lock
-from cfu_core.training.prepared_images import cache_folder, prepare
+from cfu_core.training.cache import cache_folder, entry_lock
+from cfu_core.training.prepared_images import prepare
 
 RECIPE = Recipe.preprocessed(32, tiles=2)
 
@@ -259,7 +259,7 @@ def test_an_array_that_someone_fills_is_not_removed(small_dataset):
 
 def test_a_copy_that_is_stopped_goes_on(small_dataset, monkeypatch):
     prepare(small_dataset, RECIPE)
-    monkeypatch.setattr(prepared_images, "COPIED", 32 * 32 * 3 * 4)  # four images at once
+    monkeypatch.setattr(prepared_images, "COPY_BYTES", 32 * 32 * 3 * 4)  # four images at once
     edited = edit_dataset(small_dataset.id, "box", {small_dataset.images["path"].iat[3]: [5, 6, 25, 26]})
     with pytest.raises(StopRequested):
         prepare(edited, RECIPE, progress=stop_at(8))

@@ -3,7 +3,7 @@ import pytest
 
 from cfu_core.dataset.group_allocation import stratified_folds
 from cfu_core.errors import StopRequested
-from cfu_core.training.probe import FOLDS, STRENGTHS, cross_validate, fit_head
+from cfu_core.training.probe import C_VALUES, FOLDS, cross_validate, fit_head
 
 
 def blobs(images: int, features: int, *, classes: int = 3, seed: int = 0, noise: float = 1.0):
@@ -25,7 +25,7 @@ def test_the_head_is_scikit_learns_on_standardised_features(features):
     x, y = blobs(90, features)
     head = fit_head(x, y, *blobs(60, features, seed=1), 3)
     scaler = StandardScaler().fit(x)
-    reference = LogisticRegression(C=head.strength, max_iter=5000, tol=1e-8).fit(scaler.transform(x), y)
+    reference = LogisticRegression(C=head.c, max_iter=5000, tol=1e-8).fit(scaler.transform(x), y)
     fresh, _ = blobs(60, features, seed=2)
     expected = reference.predict_proba(scaler.transform(fresh))
     logits = head.logits(fresh)
@@ -40,20 +40,20 @@ def test_features_of_any_size_are_learned_from():
     fresh, labels = blobs(60, 10, seed=1)
     expected = fit_head(x, y, fresh, labels, 3)
     tiny = fit_head(x * 1e-20, y, fresh * 1e-20, labels, 3)  # as deep random networks give
-    assert tiny.strength == expected.strength
+    assert tiny.c == expected.c
     np.testing.assert_array_equal(tiny.logits(fresh * 1e-20).argmax(1), expected.logits(fresh).argmax(1))
 
 
 def test_the_strength_is_the_one_that_does_best_on_held_out_images():
     x, y = blobs(60, 200, noise=1.5)
     head = fit_head(x, y, *blobs(300, 200, seed=1, noise=1.5), 3)
-    assert [trial.strength for trial in head.trials] == list(STRENGTHS)
-    losses = {trial.strength: trial.validation_loss for trial in head.trials}
-    assert head.strength == min(losses, key=losses.__getitem__)
-    assert head.strength not in (STRENGTHS[0], STRENGTHS[-1])  # too much and too little are both worse
+    assert [trial.c for trial in head.trials] == list(C_VALUES)
+    losses = {trial.c: trial.validation_loss for trial in head.trials}
+    assert head.c == min(losses, key=losses.__getitem__)
+    assert head.c not in (C_VALUES[0], C_VALUES[-1])  # too much and too little are both worse
     training = [trial.training_loss for trial in head.trials]
     assert training == sorted(training, reverse=True)
-    chosen = next(trial for trial in head.trials if trial.strength == head.strength)
+    chosen = next(trial for trial in head.trials if trial.c == head.c)
     seen, labels = blobs(300, 200, seed=1, noise=1.5)
     assert chosen.validation_accuracy == (head.logits(seen).argmax(1) == labels).mean()
 
@@ -65,7 +65,7 @@ def test_two_classes_have_two_outputs():
     head = fit_head(x, y, *blobs(40, 6, classes=2, seed=1), 2)
     assert head.weight.shape == (2, 6)
     scaled = (x - x.mean(0)) / np.where(x.std(0) > 0, x.std(0), 1)
-    reference = LogisticRegression(C=head.strength, max_iter=5000).fit(scaled, y)
+    reference = LogisticRegression(C=head.c, max_iter=5000).fit(scaled, y)
     logits = head.logits(x)
     np.testing.assert_allclose(logits[:, 1] - logits[:, 0], reference.decision_function(scaled), atol=0.02)
 
@@ -80,7 +80,7 @@ def test_a_fit_can_be_stopped():
         raise StopRequested
 
     with pytest.raises(StopRequested):
-        fit_head(*blobs(30, 5), *blobs(30, 5), 3, between=stop)
+        fit_head(*blobs(30, 5), *blobs(30, 5), 3, check_stop=stop)
 
 
 # --- cross-validation
@@ -110,6 +110,10 @@ def test_cross_validation_tells_its_progress():
     x, y = blobs(50, 4)
     told = []
     cross_validate(
-        x, y, stratified_folds(y, np.arange(50), count=FOLDS, seed=0), 3, progress=lambda done, of: told.append((done, of))
+        x,
+        y,
+        stratified_folds(y, np.arange(50), count=FOLDS, seed=0),
+        3,
+        progress=lambda done, of: told.append((done, of)),
     )
     assert told == [(i, 5) for i in range(6)]

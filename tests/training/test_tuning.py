@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from cfu_core.training import tuning
-from cfu_core.training.compute_options import Arithmetic, plain
-from cfu_core.training.tuning import fastest
+from cfu_core.training.compute_options import ComputeOptions, default_options
+from cfu_core.training.tuning import fastest_options
 
 CPU = torch.device("cpu")
 SHAPE = (4, 3, 16, 16)
@@ -24,16 +24,16 @@ def network() -> nn.Module:
 @pytest.fixture
 def scripted(monkeypatch):
     """Lets ways take given seconds: plain, channels last, bfloat16, both."""
-    asked: list[Arithmetic] = []
+    asked: list[ComputeOptions] = []
 
-    def give(*seconds: float) -> list[Arithmetic]:
+    def give(*seconds: float) -> list[ComputeOptions]:
         left = iter(seconds)
 
         def step(_network, _shape, way, _best, _learning):
             asked.append(way)
             return next(left)
 
-        monkeypatch.setattr(tuning, "multiplies_bfloat16", lambda device: True)
+        monkeypatch.setattr(tuning, "supports_bfloat16", lambda device: True)
         monkeypatch.setattr(tuning, "THREADS", 2)
         monkeypatch.setattr("cfu_core.training.compute_options.THREADS", 2)
         monkeypatch.setattr(tuning, "_step_seconds", step)
@@ -53,7 +53,7 @@ def scripted(monkeypatch):
 )
 def test_the_fastest_way_is_taken(cfu_home, network, scripted, seconds, layout, precision):  # noqa: ARG001
     asked = scripted(*seconds)
-    found = fastest(network, "n", SHAPE, CPU, steps=1000)
+    found = fastest_options(network, "n", SHAPE, CPU, steps=1000)
     assert (found.channels_last, found.precision, found.threads) == (layout, precision, 2)
     assert [(w.channels_last, w.precision) for w in asked] == [
         (False, "float32"), (True, "float32"), (False, "bfloat16"), (True, "bfloat16")
@@ -62,38 +62,38 @@ def test_the_fastest_way_is_taken(cfu_home, network, scripted, seconds, layout, 
 
 def test_what_was_found_is_remembered_for_this_network_input_and_chip(cfu_home, network, scripted):
     asked = scripted(1.0, 0.5, 1.0, 1.0, 1.0, 0.6, 1.0, 0.4)
-    first = fastest(network, "n", SHAPE, CPU, steps=1000)
-    assert fastest(network, "n", SHAPE, CPU, steps=5000) == first
+    first = fastest_options(network, "n", SHAPE, CPU, steps=1000)
+    assert fastest_options(network, "n", SHAPE, CPU, steps=5000) == first
     assert len(asked) == 4
-    assert fastest(network, "n", (8, 3, 16, 16), CPU, steps=1000).precision == "bfloat16"
+    assert fastest_options(network, "n", (8, 3, 16, 16), CPU, steps=1000).precision == "bfloat16"
     assert len(asked) == 8
     (one, other) = json.loads((cfu_home / "arithmetic.json").read_text()).values()
     assert [m["seconds"] for m in one["measured"]] == [1.0, 0.5, 1.0, 1.0]
-    assert Arithmetic.from_dict(other["fastest"]).precision == "bfloat16"
+    assert ComputeOptions.from_dict(other["fastest"]).precision == "bfloat16"
 
 
 def test_full_precision_is_kept_where_it_is_asked_for(cfu_home, network, scripted):  # noqa: ARG001
     asked = scripted(1.0, 0.5)
-    assert fastest(network, "n", SHAPE, CPU, steps=1000, full_precision=True).precision == "float32"
+    assert fastest_options(network, "n", SHAPE, CPU, steps=1000, full_precision=True).precision == "float32"
     assert {way.precision for way in asked} == {"float32"}
 
 
 def test_a_short_training_is_not_measured(cfu_home, network, scripted):
     assert scripted() == []
-    assert fastest(network, "n", SHAPE, CPU, steps=99) == plain(CPU)
+    assert fastest_options(network, "n", SHAPE, CPU, steps=99) == default_options(CPU)
     assert not cfu_home.exists()
 
 
 def test_large_processors_are_tried_with_half_their_threads(monkeypatch):
     monkeypatch.setattr("cfu_core.training.compute_options.THREADS", 16)
-    assert {way.threads for way in tuning._ways(CPU, True)} == {16, 8}
+    assert {way.threads for way in tuning._candidates(CPU, True)} == {16, 8}
 
 
 def test_a_damaged_memory_is_measured_again(cfu_home, network, scripted):
     scripted(1.0, 0.5, 1.0, 1.0)
     cfu_home.mkdir()
     (cfu_home / "arithmetic.json").write_text("{")
-    assert fastest(network, "n", SHAPE, CPU, steps=1000).channels_last
+    assert fastest_options(network, "n", SHAPE, CPU, steps=1000).channels_last
 
 
 def test_measuring_leaves_the_network_and_chance_as_they_were(cfu_home, network):
@@ -101,7 +101,7 @@ def test_measuring_leaves_the_network_and_chance_as_they_were(cfu_home, network)
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    found = fastest(network, "n", SHAPE, CPU, steps=1000)
+    found = fastest_options(network, "n", SHAPE, CPU, steps=1000)
     torch.testing.assert_close(torch.rand(3), expected)
     assert found.device == "cpu"
     for name, value in network.state_dict().items():
@@ -115,25 +115,25 @@ def test_measuring_leaves_the_network_and_chance_as_they_were(cfu_home, network)
 def test_a_hopeless_way_is_given_up_after_one_timed_step(network):
     steps = []
     network.register_forward_hook(lambda *_: steps.append(1))
-    tuning._step_seconds(network, SHAPE, plain(CPU), float("inf"), True)
+    tuning._step_seconds(network, SHAPE, default_options(CPU), float("inf"), True)
     assert len(steps) == 1 + tuning.TIMED_STEPS
     steps.clear()
-    tuning._step_seconds(network, SHAPE, plain(CPU), 0.0, True)
+    tuning._step_seconds(network, SHAPE, default_options(CPU), 0.0, True)
     assert len(steps) == 2
 
 
 def test_outputs_alone_are_measured_apart_from_training(cfu_home, network, scripted):
     asked = scripted(1.0, 0.5, 1.0, 0.4)
     assert not any(m.training for m in network.eval().modules())
-    fastest(network, "n", SHAPE, CPU, steps=20, learning=False, full_precision=True)
-    fastest(network, "n", SHAPE, CPU, steps=100, full_precision=True)
+    fastest_options(network, "n", SHAPE, CPU, steps=20, training=False, full_precision=True)
+    fastest_options(network, "n", SHAPE, CPU, steps=100, full_precision=True)
     assert len(asked) == 4
     assert len(json.loads((cfu_home / "arithmetic.json").read_text())) == 2
-    assert fastest(network, "n", SHAPE, CPU, steps=19, learning=False) == plain(CPU)
+    assert fastest_options(network, "n", SHAPE, CPU, steps=19, training=False) == default_options(CPU)
 
 
 def test_measuring_outputs_leaves_the_network_as_it_was(cfu_home, network):  # noqa: ARG001
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    fastest(network, "n", SHAPE, CPU, steps=1000, learning=False)
+    fastest_options(network, "n", SHAPE, CPU, steps=1000, training=False)
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]), name

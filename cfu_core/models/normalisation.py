@@ -1,0 +1,38 @@
+"""From uint8 images to the normalised input of the networks."""
+
+import torch
+
+from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
+
+
+def to_floats(images: torch.Tensor) -> torch.Tensor:
+    """Convert images to floats from 0 to 255, channels first.
+
+    Parameters
+    ----------
+    images : Tensor of uint8, shape (B, S, S, 3)
+        RGB.
+
+    Returns
+    -------
+    Tensor of float32, shape (B, 3, S, S)
+        On the same device.
+    """
+    return images.permute(0, 3, 1, 2).float()
+
+
+def normalise(batch: torch.Tensor) -> torch.Tensor:
+    """Subtract ImageNet's mean from each channel and divide by its standard deviation.
+
+    Parameters
+    ----------
+    batch : Tensor of float32, shape (B, 3, S, S)
+        RGB, 0 to 255.
+
+    Returns
+    -------
+    Tensor of float32, shape (B, 3, S, S)
+        On the same device.
+    """
+    mean, std = (torch.tensor(v, device=batch.device).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return torch.addcmul(-mean / std, batch, 1 / (255 * std))
