@@ -16,7 +16,7 @@ def test_a_saved_recipe_comes_back_by_its_name(cfu_home):
     assert cfu_home.exists()
 
 
-def test_saving_again_replaces_and_deleting_forgets(cfu_home):  # noqa: ARG001
+def test_saving_again_replaces_and_deleting_removes(cfu_home):  # noqa: ARG001
     save_recipe("x", RECIPE)
     save_recipe("x", Recipe.original())
     assert saved_recipes() == {"x": Recipe.original()}
@@ -61,7 +61,7 @@ def test_a_download_can_be_loaded_again():
         ('{"name": "", "recipe": {}}', "1 to 60"),
     ],
 )
-def test_what_is_no_recipe_is_refused_with_the_reason(text, said):
+def test_invalid_recipes_are_refused_with_the_reason(text, said):
     with pytest.raises(RecipeError, match=said):
         recipe_from_json(text)
 

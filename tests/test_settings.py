@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import pytest
 
 from cfu_core.errors import RecipeError
-from cfu_core.settings import Setting, declare, setting, validate
+from cfu_core.settings import Setting, declare, setting, validate, validate_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class Oven:
     note: str = ""
 
 
-def test_a_declaration_carries_what_a_person_needs_to_know():
+def test_a_declaration_has_label_help_limits_and_choices():
     assert setting(Oven, "heat") == Setting(label="Heat", help="How hot.", minimum=-10.0, maximum=250.0, step=5.0)
     assert setting(Oven, "mode").choices == ("fan", "grill")
     assert Oven().heat == 180.0
@@ -26,11 +26,11 @@ def test_a_declaration_carries_what_a_person_needs_to_know():
     "values", [{}, {"heat": -10}, {"heat": 250.0}, {"minutes": 0}, {"minutes": 60}, {"below": 0}, {"mode": "grill"}]
 )
 def test_values_within_their_limits_pass(values):
-    validate(Oven(**values), RecipeError)
+    assert validate(Oven(**values), RecipeError) is None
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"heat": 250.1}, r"Heat is 250\.1\. It must be a number from -10 to 250\."),
         ({"heat": -11}, "Heat is -11"),
@@ -47,6 +47,16 @@ def test_values_within_their_limits_pass(values):
         ({"mode": None}, "Mode is None"),
     ],
 )
-def test_other_values_are_refused_by_name_value_and_limits(values, told):
-    with pytest.raises(RecipeError, match=told):
+def test_other_values_are_refused_by_name_value_and_limits(values, message):
+    with pytest.raises(RecipeError, match=message):
         validate(Oven(**values), RecipeError)
+
+
+@pytest.mark.parametrize(("name", "message"), [("  ", "has 0 characters"), ("x" * 61, "has 61 characters")])
+def test_a_name_has_1_to_60_characters(name, message):
+    with pytest.raises(RecipeError, match=rf"The name of the view {message}\. It must have 1 to 60\."):
+        validate_name(name, of="view", error=RecipeError)
+
+
+def test_spaces_around_a_name_are_removed():
+    assert validate_name(" x ", of="view", error=RecipeError) == "x"

@@ -12,7 +12,7 @@ from cfu_core.errors import StorageError
 from cfu_core.storage import home, new_folder, read_json, replacing, storage_errors, write_bytes, write_json
 
 
-def test_the_home_folder_is_where_cfu_home_says(cfu_home):
+def test_the_home_folder_is_cfu_home(cfu_home):
     assert home() == cfu_home
     assert not cfu_home.exists()
 
@@ -37,7 +37,7 @@ def test_without_cfu_home_the_platforms_folder_is_used(monkeypatch, tmp_path, va
     assert home().is_relative_to(tmp_path)
 
 
-def test_a_file_is_replaced_whole(tmp_path):
+def test_a_file_is_replaced(tmp_path):
     path = tmp_path / "deep" / "er" / "file.txt"
     write_bytes(path, b"one")
     write_bytes(path, b"two")
@@ -71,14 +71,14 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_json_goes_there_and_back(tmp_path):
+def test_json_is_read_as_it_was_written(tmp_path):
     value = {"a": [1, 2.5, None, True], "ü": {"deep": "×"}, "1": []}
     write_json(tmp_path / "v.json", value)
     assert read_json(tmp_path / "v.json") == value
     assert "×" in (tmp_path / "v.json").read_text(encoding="utf-8")
 
 
-def test_numbers_that_json_does_not_know_become_null(tmp_path):
+def test_nan_and_infinity_become_null(tmp_path):
     write_json(tmp_path / "v.json", {"a": [math.nan, (math.inf, 1.0)], 2: -math.inf})
     text = (tmp_path / "v.json").read_text()
     assert json.loads(text, parse_constant=pytest.fail) == {"a": [None, [None, 1.0]], "2": None}
@@ -92,14 +92,14 @@ def test_a_value_that_is_no_json_leaves_the_old_file(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "nothing", '{"a": 1'])
-def test_damaged_json_is_told_by_its_path(tmp_path, text):
+def test_the_error_for_damaged_json_names_the_path(tmp_path, text):
     path = tmp_path / "v.json"
     path.write_text(text)
     with pytest.raises(StorageError, match=r"v\.json is damaged"):
         read_json(path)
 
 
-def test_bytes_that_are_no_text_are_damage_too(tmp_path):
+def test_bytes_that_are_not_text_are_damaged_json(tmp_path):
     path = tmp_path / "v.json"
     path.write_bytes(b'{"a": "\xff\xfe"}')
     with pytest.raises(StorageError, match=r"v\.json is damaged"):
@@ -112,7 +112,7 @@ def test_a_missing_file_stays_a_missing_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "message"),
     [
         (errno.ENOSPC, "disk is full"),
         (errno.EDQUOT, "disk is full"),
@@ -121,17 +121,17 @@ def test_a_missing_file_stays_a_missing_file(tmp_path):
         (errno.EROFS, "No permission"),
     ],
 )
-def test_refusals_of_the_system_are_told_with_what_to_do(tmp_path, number, told):
-    with pytest.raises(StorageError, match=rf"{told}.*CFU_HOME"), storage_errors(tmp_path / "x"):
+def test_system_errors_are_reported_with_a_remedy(tmp_path, number, message):
+    with pytest.raises(StorageError, match=rf"{message}.*CFU_HOME"), storage_errors(tmp_path / "x"):
         raise OSError(number, os.strerror(number))
 
 
-def test_other_errors_of_the_system_pass_through(tmp_path):
+def test_other_system_errors_are_not_converted(tmp_path):
     with pytest.raises(IsADirectoryError), storage_errors(tmp_path):
         raise IsADirectoryError(errno.EISDIR, "is a directory")
 
 
-def test_a_full_disk_is_told_and_leaves_the_old_file(mounted):
+def test_a_full_disk_is_reported_and_the_old_file_is_kept(mounted):
     disk = mounted("size=64k")
     path = disk / "file.bin"
     write_bytes(path, b"old")
@@ -141,14 +141,14 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(mounted):
     assert list(disk.iterdir()) == [path]
 
 
-def test_a_disk_that_is_read_only_is_told(mounted):
+def test_a_read_only_disk_is_reported(mounted):
     disk = mounted("size=64k")
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     with pytest.raises(StorageError, match="No permission"):
         write_json(disk / "deep" / "v.json", 1)
 
 
-def test_a_folder_of_someone_else_is_told(tmp_path):
+def test_a_folder_of_another_user_is_reported(tmp_path):
     # root may do everything, so another user has to try
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
@@ -178,7 +178,7 @@ def test_a_folder_of_someone_else_is_told(tmp_path):
     assert [path.name for path in locked.iterdir()] == ["secret.json"]
 
 
-def test_a_new_folder_appears_whole_or_not_at_all(tmp_path):
+def test_a_new_folder_appears_complete_or_not_at_all(tmp_path):
     with new_folder(tmp_path / "made" / "here") as draft:
         (draft / "file").write_text("text")
         assert not (tmp_path / "made" / "here").exists()
@@ -188,7 +188,7 @@ def test_a_new_folder_appears_whole_or_not_at_all(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made"]
 
 
-def test_a_new_folder_takes_an_empty_place_and_leaves_a_full_one_alone(tmp_path):
+def test_a_new_folder_replaces_an_empty_folder_only(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("kept")

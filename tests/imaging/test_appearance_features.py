@@ -65,7 +65,7 @@ def test_shape_of_four_spots():
     assert found["colony off-centre"] == pytest.approx(np.hypot(29.5, 29.5) / np.hypot(112, 112), rel=0.02)
 
 
-def test_where_nothing_stands_out_there_is_no_shape():
+def test_a_constant_image_has_no_shape_features():
     found = named(drawn(lambda i: None))
     assert {value for name, value in found.items() if name.startswith("colony")} == {0}
 
@@ -79,19 +79,19 @@ def test_moments_of_half_and_half():
     assert (found["a mean"], found["a spread"]) == (128, 0)
 
 
-def test_coherence_tells_stripes_from_noise():
+def test_coherence_is_high_for_stripes_and_low_for_noise():
     stripes = np.tile(np.repeat([[60, 200]], 4, axis=1).repeat(1, axis=0), (112, 14))[..., None].repeat(3, 2)
     noise = np.random.default_rng(0).integers(0, 256, (112, 112, 1)).repeat(3, 2)
     assert named(stripes.astype(np.uint8))["coherence"] > 0.95
     assert named(noise.astype(np.uint8))["coherence"] < 0.1
 
 
-def test_a_turned_or_mirrored_image_stays_near(textured):
+def test_a_rotated_or_mirrored_image_has_similar_features(textured):
     other = drawn(lambda i: cv2.circle(i, (56, 56), 30, (60, 120, 60), -1))
     for same in (np.rot90(textured), textured[::-1], textured[:, ::-1]):
         assert distance(textured, np.ascontiguousarray(same)) < 0.03 * distance(textured, other)
 
 
-def test_a_larger_copy_stays_near(textured):
+def test_a_larger_copy_has_similar_features(textured):
     larger = cv2.resize(textured, (448, 448), interpolation=cv2.INTER_NEAREST)
     assert distance(textured, larger) == 0

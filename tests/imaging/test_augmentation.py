@@ -40,7 +40,7 @@ def test_a_shift_is_in_halves_of_the_side(image):
     np.testing.assert_array_equal(shifted[:, 7:], image[:, [7, 6]])  # mirrored at the last pixel
 
 
-def test_only_square_images_are_taken():
+def test_an_image_that_is_not_square_is_refused():
     with pytest.raises(ValueError, match="square"):
         warp(np.zeros((4, 5, 3), np.uint8), np.array(IDENTITY, float))
 
@@ -56,14 +56,14 @@ SETTINGS = [
 
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("count", [1, 5])
-def test_every_setting_takes_the_same_amount_of_chance(settings, count):
+def test_all_settings_advance_the_generator_equally(settings, count):
     rng, reference = np.random.default_rng(1), np.random.default_rng(1)
     sample_matrices(settings, count, rng)
     sample_matrices(Augmentation(), count, reference)
     assert rng.random() == reference.random()
 
 
-def test_nothing_allowed_gives_identities():
+def test_without_transformations_all_matrices_are_identities():
     matrices = sample_matrices(SETTINGS[-1], 6, np.random.default_rng(0))
     assert matrices.dtype == np.float32
     np.testing.assert_array_equal(matrices, np.array([IDENTITY] * 6, np.float32))
@@ -89,7 +89,7 @@ def test_angles_and_shifts_stay_within_their_ranges_and_fill_them():
     assert -0.1001 <= shifts.min() < -0.099
 
 
-def test_no_map_stretches_an_image():
+def test_no_matrix_scales_an_image():
     matrices = sample_matrices(Augmentation(), 100, np.random.default_rng(0)).astype(float)
     linear = matrices[:, :, :2]
     np.testing.assert_allclose(linear @ linear.transpose(0, 2, 1), np.broadcast_to(np.eye(2), (100, 2, 2)), atol=1e-6)

@@ -17,7 +17,7 @@ def error(image: np.ndarray, truth: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("size", [(48, 48), (190, 256), (301, 200)])
-def test_a_smooth_background_is_met_to_a_grey_level(size: tuple[int, int]) -> None:
+def test_a_smooth_background_is_fitted_to_within_a_grey_level(size: tuple[int, int]) -> None:
     truth = curved(*size)
     surface = background_surface(truth)
     assert surface.shape == truth.shape
@@ -25,14 +25,14 @@ def test_a_smooth_background_is_met_to_a_grey_level(size: tuple[int, int]) -> No
     assert np.abs(surface - truth).max() < 1.5
 
 
-def test_noise_and_a_large_dark_colony_do_not_bend_it() -> None:
+def test_noise_and_a_large_dark_colony_do_not_bias_the_surface() -> None:
     truth = curved(300, 400)
     image = truth + np.random.default_rng(0).normal(0, 3, truth.shape).astype(np.float32)
     cv2.ellipse(image, (180, 150), (130, 95), 20, 0, 360, (60, 30, 50), -1)  # a third of the frame
     assert error(image, truth) < 4
 
 
-def test_a_crowd_of_cells_in_the_foreground_is_not_taken_for_the_background() -> None:
+def test_many_cells_are_not_mistaken_for_the_background() -> None:
     truth = np.full((300, 300, 3), (250, 228, 200), np.float32)
     image = truth.copy()
     for x in range(0, 330, 56):

@@ -25,31 +25,31 @@ def test_the_core_alone() -> None:
     assert colony_extent(core, fine).contrast == 100
 
 
-def test_a_cell_close_by_is_taken_in_and_one_far_away_is_not() -> None:
-    # the core's size is 40, the farthest reach 0.3 of it: 12 pixels
+def test_a_near_cell_belongs_to_the_colony_and_a_distant_one_does_not() -> None:
+    # the core's size is 40, the largest distance 0.3 of it: 12 pixels
     assert taken(*scene((126, 95, 6, 100))) == (80, 80, 132, 120)
     assert taken(*scene((140, 95, 6, 100))) == (80, 80, 120, 120)
 
 
-def test_a_cell_close_by_is_not_taken_in_where_such_cells_lie_everywhere() -> None:
+def test_a_near_cell_does_not_belong_to_the_colony_among_many_such_cells() -> None:
     everywhere = [
         (x, y, 6, 100) for x in range(5, 200, 25) for y in range(5, 200, 25) if abs(x - 97) > 40 or abs(y - 97) > 40
     ]
     assert taken(*scene((126, 95, 6, 100), *everywhere)) == (80, 80, 120, 120)
 
 
-def test_specks_and_faint_things_are_not_taken_in() -> None:
+def test_specks_and_faint_objects_do_not_belong_to_the_colony() -> None:
     assert taken(*scene((126, 95, 3, 100))) == (80, 80, 120, 120)  # 9 pixels: dirt
     assert taken(*scene((126, 95, 12, 60))) == (80, 80, 120, 120)  # above the edge of a cell, below its peak
 
 
-def test_what_touches_the_core_is_taken_in_a_little_way_only() -> None:
+def test_a_long_object_that_touches_the_core_is_cut_off() -> None:
     assert taken(*scene((120, 95, 10, 50))) == (80, 80, 130, 120)
-    # reach 12 and overhang 4 from the last pixel of the core, 119
+    # largest distance 12 and overhang 4 from the last pixel of the core, 119
     assert taken(*scene((120, 95, 60, 50)))[2] == 136
 
 
-def test_without_room_to_tell_what_is_common_nothing_is_taken_in() -> None:
+def test_without_enough_background_no_outlying_cell_is_added() -> None:
     core, fine = np.zeros((60, 60), np.uint8), np.zeros((60, 60), np.float32)
     core[8:48, 8:48] = 1
     fine[8:48, 8:48] = 100

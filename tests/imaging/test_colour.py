@@ -13,7 +13,7 @@ def frame(tint: tuple[int, int, int] = (220, 220, 220), slope: float = 0.0) -> n
     return np.clip(image * light, 0, 255).astype(np.uint8)
 
 
-def test_flatten_makes_the_light_even_and_keeps_its_mean():
+def test_flattening_corrects_illumination_and_keeps_its_mean():
     uneven = frame(slope=0.3)
     even = flatten_background(uneven).astype(float)
     corners = [even[5, 5, 0], even[5, 154, 0], even[114, 5, 0], even[114, 154, 0]]
@@ -22,7 +22,7 @@ def test_flatten_makes_the_light_even_and_keeps_its_mean():
     assert np.mean(corners) == pytest.approx(220 * 0.85, abs=3)  # the mean light along the slope
 
 
-def test_flatten_leaves_even_light_alone():
+def test_flattening_does_not_change_even_illumination():
     even = frame()
     assert np.abs(flatten_background(even).astype(int) - even).max() <= 1
 
@@ -33,12 +33,12 @@ def test_neutral_makes_a_tinted_background_grey():
     assert corner.mean() == pytest.approx(200, abs=2)
 
 
-def test_neutral_leaves_a_grey_background_alone():
+def test_neutral_does_not_change_a_grey_background():
     grey = frame()
     assert np.abs(neutralise_background(grey).astype(int) - grey).max() <= 1
 
 
-def test_stain_normalisation_brings_weak_and_strong_stains_together():
+def test_stain_normalisation_reduces_the_difference_of_weak_and_strong_stains():
     rng = np.random.default_rng(0)
     thickness = cv2.GaussianBlur(rng.random((64, 64, 1)).astype(np.float32), (0, 0), 4)[..., None] * 2
     absorbs = np.array([0.65, 0.70, 0.29])  # haematoxylin (Ruifrok and Johnston 2001)

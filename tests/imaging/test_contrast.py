@@ -40,7 +40,7 @@ def test_it_is_opencvs_clahe_on_the_lightness(image, clip_limit, tiles):
     )
 
 
-def test_hues_stay(image):
+def test_hues_are_preserved(image):
     before, after = lab(image).astype(int), lab(clahe(image, clip_limit=4.0, tiles=8)).astype(int)
     assert np.abs(after[..., 1:] - before[..., 1:]).max() <= 2  # LAB and RGB are both rounded to whole numbers
     assert np.abs(after[..., 0] - before[..., 0]).max() > 20
@@ -84,7 +84,7 @@ def test_a_clip_limit_in_pixels_of_a_tile(clip_limit, area, pixels):
     assert clip_limit_in_pixels(clip_limit, area) == pixels
 
 
-def test_the_clip_limit_is_cut_where_clip_in_pixels_says():
+def test_opencv_clips_at_the_limit_in_pixels():
     # one tile of 64 x 64 pixels: limits of the same number of pixels give the same image, the next pixel another
     grey = (np.random.default_rng(0).normal(100, 3, (64, 64))).astype(np.uint8)
     image = np.repeat(grey[..., None], 3, axis=2)
@@ -163,6 +163,6 @@ def test_gamma_below_one_brightens_by_its_formula():
 
 @pytest.mark.parametrize("step", [equalise, stretch, lambda image: adjust_gamma(image, gamma=1.0)])
 @pytest.mark.parametrize("value", [0, 90, 255])
-def test_a_flat_image_stays_as_it_is(step, value):
+def test_a_constant_image_is_not_changed(step, value):
     flat = np.full((16, 16, 3), value, np.uint8)
     assert np.abs(step(flat).astype(int) - flat).max() <= 1

@@ -66,7 +66,7 @@ def test_the_size_of_tiles_is_opencvs(shape, tiles, size):
     assert tile_size(shape, tiles) == size
 
 
-def test_the_borders_of_tiles_are_where_opencv_has_them():
+def test_the_borders_of_tiles_are_those_of_opencv():
     # a bright spot changes the equalised values of its own tile and of the neighbours that are blended with it
     image = grey(np.random.default_rng(1).integers(90, 110, (67, 64)))
     height, _ = tile_size(image.shape, 8)
@@ -82,14 +82,14 @@ def test_the_borders_of_tiles_are_where_opencv_has_them():
 @pytest.mark.parametrize(
     ("width", "height", "tiles"), [(64, 64, 8), (65, 64, 8), (64, 65, 8), (100, 90, 8), (64, 70, 7), (37, 41, 5)]
 )
-def test_tiles_reach_as_far_as_opencvs(width, height, tiles):
+def test_tiles_cover_the_same_area_as_those_of_opencv(width, height, tiles):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (height, width), dtype=np.uint8)
     equalise = cv2.createCLAHE(clipLimit=400.0, tileGridSize=(tiles, tiles)).apply
     plain = equalise(image)
 
-    def reach(axis: int) -> int:
-        """How many columns (1) or rows (0) from the first one have a say in the first one."""
+    def extent(axis: int) -> int:
+        """Count the columns (1) or rows (0) that affect the first one."""
         last = 0
         for place in range(1, image.shape[axis]):
             other = image.copy()
@@ -99,4 +99,4 @@ def test_tiles_reach_as_far_as_opencvs(width, height, tiles):
                 last = place
         return last + 1
 
-    assert tile_size(image.shape, tiles) == (reach(0), reach(1))
+    assert tile_size(image.shape, tiles) == (extent(0), extent(1))

@@ -65,7 +65,7 @@ CHANGES: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
 
 @pytest.mark.parametrize(("kind", "change"), CHANGES)
 @pytest.mark.parametrize("make", [scene, colony])
-def test_copies_and_what_they_are_called(make, kind, change):
+def test_copies_are_detected_with_their_kind(make, kind, change):
     image = make(1)
     found = match(image, change(image))
     assert found is not None
@@ -76,7 +76,7 @@ def test_copies_and_what_they_are_called(make, kind, change):
 
 @pytest.mark.parametrize("change", [lambda image: image[15:, :230], lambda image: np.rot90(jpeg(image, 60))])
 @pytest.mark.parametrize("make", [scene, colony])
-def test_it_does_not_matter_which_one_comes_first(make, change):
+def test_the_order_of_the_pictures_does_not_matter(make, change):
     image = make(2)
     one, other = match(image, change(image)), match(change(image), image)
     assert one.kind == other.kind
@@ -102,7 +102,7 @@ def test_another_colour_is_another_picture():
     assert match(image, np.ascontiguousarray(image[..., ::-1])) is None
 
 
-def test_two_photographs_of_one_scene_count_where_the_frame_is_full_of_it():
+def test_two_photographs_of_a_detailed_scene_are_copies():
     large = scene(4, height=220, width=270)
     first = np.clip(large[:200, :250] + np.random.default_rng(1).normal(0, 5, (200, 250, 3)), 0, 255).astype(np.uint8)
     assert match(first, large[12:212, 9:259]).kind == "cropped"
@@ -112,7 +112,7 @@ def test_two_photographs_of_one_scene_count_where_the_frame_is_full_of_it():
     assert match(wide[:200], wide[100:]) is None
 
 
-def test_a_disc_that_lies_elsewhere_is_another_picture():
+def test_a_disc_at_another_position_is_another_picture():
     for x, y in ((112, 100), (140, 95), (112, 90)):
         assert match(plain(125, 100, 1), plain(x, y, 2)) is None
 
@@ -123,7 +123,7 @@ def test_plain_pictures_with_another_grain_are_other_pictures():
     assert match(plain(100, 90, 1), plain(100, 90, 1)[:, ::-1]).kind == "mirrored"
 
 
-def test_blank_pictures_are_copies_only_where_they_are_identical():
+def test_blank_pictures_are_copies_only_if_they_are_identical():
     rng = np.random.default_rng(0)
     across, down = np.meshgrid(np.linspace(-1, 1, 250), np.linspace(-1, 1, 200))
     uneven = (210 - 40 * (across**2 + down**2))[..., None]
@@ -136,7 +136,7 @@ def test_blank_pictures_are_copies_only_where_they_are_identical():
 
 
 @pytest.mark.parametrize("sizes", [((1, 1), (1, 2)), ((1, 3000), (3000, 1)), ((9, 7), (7, 9)), ((40, 900), (900, 40))])
-def test_tiny_and_narrow_pictures_do_no_harm(sizes):
+def test_tiny_and_narrow_pictures_raise_no_error(sizes):
     one, other = (np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8) for size in sizes)
     found = match(one, other)
     assert found is None or found.score <= 1

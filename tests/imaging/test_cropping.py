@@ -120,13 +120,13 @@ def test_the_box_grows_with_the_image(factor: float):
     assert overlap(box_of(larger), expected) > 0.85
 
 
-def test_a_clear_disc_is_surer_than_a_faint_one_and_that_surer_than_one_of_two_rivals():
+def test_confidence_is_highest_for_a_clear_disc_and_lowest_for_one_of_two():
     clear = located(discs((150, 130, 45)))
     faint = located(discs((150, 130, 45), colour=(165, 158, 147)))
-    rivals = located(discs((110, 140, 40), (290, 150, 40)))
+    one_of_two = located(discs((110, 140, 40), (290, 150, 40)))
     assert 0.5 < clear.confidence <= 1
     assert clear.confidence > 1.3 * faint.confidence
-    assert faint.confidence > 1.3 * rivals.confidence
+    assert faint.confidence > 1.3 * one_of_two.confidence
 
 
 @pytest.mark.parametrize(
@@ -175,12 +175,12 @@ def test_the_stained_cell_lies_in_the_square(real_images: Path):
     ],
     ids=["bright", "black", "noise", "large noise", "much noise"],
 )
-def test_nothing_is_found_where_nothing_stands_out(image):
+def test_nothing_is_found_in_a_uniform_image(image):
     assert locate_colony(image) is None
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (7, 7), (8, 8), (2, 300), (1, 4000), (4000, 1), (9, 3000)])
-def test_tiny_and_narrow_images_do_no_harm(size):
+def test_tiny_and_narrow_images_raise_no_error(size):
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     found = locate_colony(image)
     if found is not None:
@@ -236,7 +236,7 @@ def test_width_and_height_of_a_box():
     ],
     ids=["inside", "whole", "left", "top", "right", "bottom", "all round", "corner", "several times over"],
 )
-def test_what_lies_outside_is_mirrored_as_numpy_mirrors_it(box):
+def test_pixels_outside_the_image_are_reflected_as_by_numpy(box):
     image = np.random.default_rng(1).integers(0, 256, (8, 12, 3), np.uint8)
     pad = 60
     padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="reflect")
@@ -246,7 +246,7 @@ def test_what_lies_outside_is_mirrored_as_numpy_mirrors_it(box):
     assert found.flags["C_CONTIGUOUS"]
 
 
-def test_the_mirror_lies_on_the_outermost_pixels():
+def test_the_outermost_pixels_are_not_repeated():
     image = np.arange(5, dtype=np.uint8)[None, :, None].repeat(3, axis=2).repeat(2, axis=0)
     assert crop_to(image, Box(-2, 0, 7, 1))[0, :, 0].tolist() == [2, 1, 0, 1, 2, 3, 4, 3, 2]
 

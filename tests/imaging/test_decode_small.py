@@ -43,7 +43,7 @@ def test_other_formats_are_decoded_whole(quarters, kind):
 
 
 @pytest.mark.parametrize("side", [10, 400])
-def test_what_cannot_be_decoded_cannot_be_decoded_small(quarters, side):
+def test_a_damaged_file_cannot_be_decoded_at_a_reduced_size(quarters, side):
     whole = encoded(quarters)
     for data in (b"", b"text", whole[:40], whole[:-500]):
         with pytest.raises(ImageError) as one:

@@ -15,6 +15,6 @@ def test_red_stays_red(colour):
     assert np.abs(again.astype(int) - image).max() <= 3
 
 
-def test_a_lower_quality_takes_less_room():
+def test_a_lower_quality_gives_a_smaller_file():
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     assert len(encode_jpeg(image, 40)) < len(encode_jpeg(image)) < len(encode_jpeg(image, 98))

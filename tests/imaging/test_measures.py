@@ -68,7 +68,7 @@ def test_blur_makes_less_sharp_and_leaves_brightness():
     assert blurred.brightness == pytest.approx(sharp.brightness, abs=1)
 
 
-def test_a_large_image_measures_as_its_reduced_copy():
+def test_a_large_image_has_the_measures_of_its_small_copy():
     rng = np.random.default_rng(2)
     large = cv2.resize(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8), (1536, 1024), interpolation=cv2.INTER_CUBIC)
     small = shrink(large, MEASURING_SIDE)
@@ -76,7 +76,7 @@ def test_a_large_image_measures_as_its_reduced_copy():
     assert measure(large) == measure(small)
 
 
-def test_reduced_leaves_small_images_alone_and_keeps_a_pixel_of_thin_ones():
+def test_small_images_are_not_shrunk_and_thin_ones_keep_a_pixel():
     image = np.zeros((100, 512, 3), np.uint8)
     assert shrink(image, 512) is image
     assert shrink(np.zeros((3, 9000, 3), np.uint8), 512).shape == (1, 512, 3)

@@ -44,7 +44,7 @@ def test_the_papers_two_kinds_of_images():
     assert Recipe(crop=True).kind == Recipe(contrast="clahe").kind == "custom"
 
 
-def test_recipes_written_before_clahe_had_rivals_are_read():
+def test_recipes_of_earlier_versions_are_read():
     old = {"crop": True, "margin": 0.05, "clahe": True, "clip_limit": 3.0, "tiles": 4, "size": 224}
     assert Recipe.from_dict(old) == Recipe.preprocessed(224, clip_limit=3.0, tiles=4)
     assert Recipe.from_dict(old | {"crop": False, "clahe": False}).kind == "original"
@@ -89,7 +89,7 @@ def test_the_digest_changes_with_everything_that_changes_pixels(change):
 
 
 @pytest.mark.parametrize("change", [{"margin": 0.5}, {"clip_limit": 9.0}, {"tiles": 3}, {"gamma": 2.0}])
-def test_the_digest_does_not_count_settings_of_a_step_that_is_off(change):
+def test_the_digest_ignores_settings_without_an_effect(change):
     assert replace(Recipe.original(), **change).digest == Recipe.original().digest
 
 
@@ -127,7 +127,8 @@ def test_a_switch_must_be_true_or_false(field, value):
 
 @pytest.mark.parametrize("values", [{"clip_limit": 0.1, "tiles": 1}, {"clip_limit": 40, "tiles": 64}, {"margin": 1}])
 def test_the_bounds_themselves_are_allowed(values):
-    Recipe(crop=True, contrast="clahe", **values)
+    recipe = Recipe(crop=True, contrast="clahe", **values)
+    assert {name: getattr(recipe, name) for name in values} == values
 
 
 @pytest.mark.parametrize("field", ["background", "colour", "contrast"])
@@ -148,7 +149,7 @@ def test_steps_come_in_order_crop_then_clahe_then_resize(colony):
     np.testing.assert_array_equal(apply(recipe, colony), by_hand)
 
 
-def test_light_and_colour_are_judged_on_the_whole_frame(colony):
+def test_illumination_and_colour_are_estimated_on_the_whole_frame(colony):
     recipe = Recipe(background="flatten", colour="neutral", crop=True, size=96)
     balanced = neutralise_background(flatten_background(colony))
     np.testing.assert_array_equal(apply(recipe, colony), apply(Recipe(crop=True, size=96), balanced))
@@ -168,7 +169,7 @@ def test_every_choice_does_its_step(colony, recipe, step):
     np.testing.assert_array_equal(enhance(colony, recipe).image, step(colony))
 
 
-def test_a_box_that_was_given_is_cut_and_nothing_is_searched(colony):
+def test_a_given_box_is_cropped_without_detection(colony):
     given = Box(200, 150, 240, 200)
     enhanced = enhance(colony, Recipe(crop=True, margin=0.1), given)
     assert enhanced.colony == given
@@ -181,14 +182,14 @@ def test_clahe_alone_works_on_the_whole_frame_before_the_resize(colony):
     np.testing.assert_array_equal(apply(Recipe(contrast="clahe", size=96), colony), by_hand)
 
 
-def test_enhance_tells_what_was_found_and_cut(colony):
+def test_enhance_returns_the_colony_and_the_frame(colony):
     enhanced = enhance(colony, Recipe(crop=True, margin=0.1))
     assert enhanced.colony == locate_colony(colony).box
     assert enhanced.frame == square_around(enhanced.colony, 0.1)
     assert enhanced.image.shape == (enhanced.frame.height, enhanced.frame.width, 3)
 
 
-def test_the_whole_image_stays_where_no_colony_is_found():
+def test_an_image_without_a_colony_is_not_cropped():
     blank = np.full((100, 150, 3), 190, np.uint8)
     enhanced = enhance(blank, Recipe(crop=True))
     assert enhanced.colony is None
@@ -196,7 +197,7 @@ def test_the_whole_image_stays_where_no_colony_is_found():
     np.testing.assert_array_equal(enhanced.image, blank)
 
 
-def test_no_colony_is_looked_for_without_a_crop(colony):
+def test_no_colony_is_detected_without_a_crop(colony):
     assert enhance(colony, Recipe.original()).colony is None
 
 
@@ -207,7 +208,7 @@ def test_an_image_smaller_than_the_grid_is_refused():
 
 @pytest.mark.parametrize("shape", [(480, 640), (100, 50), (64, 64), (1, 1), (1, 3000)])
 @pytest.mark.parametrize("recipe", [Recipe.original(64), Recipe(crop=True, size=64)], ids=["original", "crop"])
-def test_a_network_always_sees_a_square_of_its_size(shape, recipe):
+def test_the_input_of_a_network_is_a_square_of_its_size(shape, recipe):
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     seen = apply(recipe, image)
     assert (seen.shape, seen.dtype) == ((64, 64, 3), np.uint8)

@@ -38,7 +38,7 @@ def test_a_region_within_the_frame_is_better_than_one_that_its_border_cuts() -> 
     assert place(frame((0, 10, 20, 255), (60, 60, 20, 255))) == (60, 60, 400)
 
 
-def test_how_much_of_the_border_lies_in_the_region() -> None:
+def test_the_share_of_the_border_in_the_region() -> None:
     within, at_side, at_corner = (
         best_region(frame(square)) for square in ((5, 5, 20, 255), (0, 5, 20, 255), (0, 0, 20, 255))
     )
@@ -51,7 +51,7 @@ def test_how_much_of_the_border_lies_in_the_region() -> None:
     [((60, 60, 20, 255), 1.0), ((60, 60, 10, 255), 0.25), ((60, 60, 20, 25), 0.0), ((60, 60, 0, 0), 0.0)],
     ids=["equal", "a quarter", "below the threshold", "none"],
 )
-def test_the_rival_is_measured_by_mass_above_the_same_threshold(
+def test_competition_is_the_ratio_of_masses_above_one_threshold(
     other: tuple[int, int, int, int], expected: float
 ) -> None:
     region = best_region(frame((10, 10, 20, 255), other))
@@ -64,5 +64,5 @@ def test_the_rival_is_measured_by_mass_above_the_same_threshold(
     [frame(), frame((50, 50, 4, 255)), frame((0, 0, 100, 255)), frame((2, 2, 95, 255))],
     ids=["nothing", "a speck", "everything", "nearly everything"],
 )
-def test_what_is_no_region(levels: np.ndarray) -> None:
+def test_maps_without_a_region(levels: np.ndarray) -> None:
     assert best_region(levels) is None

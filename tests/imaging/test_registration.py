@@ -20,7 +20,7 @@ def test_the_orientation_is_found(orientation):
     np.testing.assert_allclose(fits[0].warp, np.eye(3), atol=1e-9)
 
 
-def test_orientations_are_turns_and_mirrored_turns():
+def test_orientations_are_rotations_and_mirrored_rotations():
     picture = np.array([[1, 2, 3], [4, 5, 6]])
     assert orient(picture, 0).tolist() == [[1, 2, 3], [4, 5, 6]]
     assert orient(picture, 1).tolist() == [[3, 6], [2, 5], [1, 4]]
@@ -47,7 +47,7 @@ def test_the_scale_of_a_crop_is_found():
     assert frame_corners(fit.warp)[1] - frame_corners(fit.warp)[0] == pytest.approx([40 / 48, 40 / 48])
 
 
-def test_a_picture_without_anything_fits_nowhere():
+def test_a_blank_picture_has_no_correlation():
     assert {fit.correlation for fit in coarse_fits([texture(40, 40)], np.zeros((40, 40), np.float32))} == {0.0}
 
 
@@ -63,14 +63,14 @@ def test_refining_finds_a_fraction_of_a_pixel_and_both_scales():
     np.testing.assert_allclose(frame_corners(found), [[0.021, 0.017], [0.951, 0.977]], atol=0.05 / 120)
 
 
-def test_what_cannot_be_refined_is_given_back():
+def test_a_warp_that_cannot_be_refined_is_returned_unchanged():
     start = np.eye(3)
     correlation, warp = refine(start, texture(40, 40), np.zeros((40, 40), np.float32))
     assert correlation == 0
     assert warp is start
 
 
-def test_what_the_scene_does_not_show_is_told():
+def test_pixels_outside_the_scene_are_not_visible():
     half_to_the_right = np.array([[1, 0, 0.5], [0, 1, 0], [0, 0, 1]])
     scene = np.arange(8, dtype=np.float32)[None].repeat(4, axis=0)
     seen, here = warp_scene(scene, scene, half_to_the_right)
@@ -78,7 +78,7 @@ def test_what_the_scene_does_not_show_is_told():
     assert seen[0, :4].tolist() == [4, 5, 6, 7]
 
 
-def test_pictures_are_only_ever_reduced():
+def test_pictures_are_never_enlarged():
     picture = texture(100, 80)
     assert shrink_to_area(picture, 2000).shape == (50, 40)
     assert shrink_to_area(picture, 8000) is picture

@@ -6,7 +6,7 @@ from cfu_core.imaging.saliency import saliency
 
 
 @pytest.mark.parametrize("size", [(60, 80), (61, 81), (8, 9)])
-def test_nothing_stands_out_in_an_empty_frame(size: tuple[int, int]) -> None:
+def test_an_empty_frame_has_almost_no_saliency(size: tuple[int, int]) -> None:
     coarse, fine = saliency(np.full((*size, 3), (200, 190, 180), np.uint8))
     assert fine.shape == size
     assert coarse.shape == (round(size[0] / 2), round(size[1] / 2))
@@ -22,7 +22,7 @@ def test_both_maps_peak_on_a_disc() -> None:
     assert fine[70, 50] > 20 * fine[20, 140]
 
 
-def test_texture_stands_out_where_the_mean_does_not() -> None:
+def test_texture_is_salient_without_a_difference_of_the_mean() -> None:
     image = np.full((128, 128, 3), 180, np.uint8)
     chequers = np.indices((40, 40)).sum(axis=0) // 2 % 2 * 60 + 150  # mean 180
     image[40:80, 40:80] = chequers[..., None]
@@ -32,8 +32,8 @@ def test_texture_stands_out_where_the_mean_does_not() -> None:
     assert coarse[10, 10] < 1
 
 
-def test_a_colour_counts_for_less_where_it_is_common() -> None:
-    def told(number: int) -> float:
+def test_a_common_colour_is_less_salient() -> None:
+    def saliency_of(number: int) -> float:
         """How much the pale disc in the middle stands out against a dark one, with that many pale ones around."""
         image = np.full((240, 240, 3), (250, 228, 200), np.uint8)
         places = [
@@ -46,4 +46,4 @@ def test_a_colour_counts_for_less_where_it_is_common() -> None:
         fine = saliency(image).fine
         return float(fine[100, 100] / fine[140, 140])
 
-    assert told(34) < 0.8 * told(1)
+    assert saliency_of(34) < 0.8 * saliency_of(1)

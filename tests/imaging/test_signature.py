@@ -36,14 +36,14 @@ def test_the_image_is_not_changed_and_the_result_is_always_the_same():
 
 @pytest.mark.parametrize("quarters", range(4))
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_no_turn_and_no_mirror_changes_it(quarters, mirrored):
+def test_rotation_and_mirroring_do_not_change_it(quarters, mirrored):
     image = scene()
     turned = np.rot90(image[:, ::-1] if mirrored else image, quarters)
     np.testing.assert_allclose(signature(np.ascontiguousarray(turned)), signature(image), atol=0.5)
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.7, 1.5])
-def test_size_hardly_matters(factor):
+def test_size_has_little_effect(factor):
     image = scene()
     resized = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     assert distance(signature(image), signature(resized)) < 2
@@ -64,7 +64,7 @@ def test_the_missing_blobs_of_a_blank_image_are_zero():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1), (7, 3), (2000, 1500)])
-def test_any_size_does(size):
+def test_any_size_is_accepted(size):
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     assert np.isfinite(signature(image)).all()
 
