@@ -1,6 +1,6 @@
-"""Which images of a dataset are copies of each other, found bit by bit as the survey goes on.
+"""Copies among the images of a dataset, found incrementally as the survey proceeds.
 
-``copies.parquet`` holds the pairs by digest, and up to which part of the survey all images were compared.
+``copies.parquet`` contains the pairs by digest, and the number of the part up to which all images were compared.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,37 +16,38 @@ from cfu_core.errors import ImageError
 from cfu_core.imaging import reading
 
 COPY_COLUMNS = ["path_a", "path_b", "kind", "score"]
-_AT_ONCE = 5000  # images compared with those before them between two states on disk
+_AT_ONCE = 5000  # images compared with the earlier ones between two writes
 _COLUMNS = ["digest_a", "digest_b", "kind", "score"]
 
 
 def find_new_copies(
     store: Parts, images: Sequence[StoredImage], count: Callable[[int, int], None], *, at_once: int = _AT_ONCE
 ) -> None:
-    """Compare what the survey has found since the last time with everything before.
+    """Compare the images that are new in the survey with each other and with all earlier ones.
 
     Parameters
     ----------
     store : Parts
-        The survey, and where the copies are kept.
+        The survey, with the pairs found so far.
     images : sequence of StoredImage
-        Readable ones, no digest twice.
+        Readable images, each digest once.
     count : callable
-        Called with images done and in all. What it raises ends the work; what was found is kept but for the last bit.
+        Called with (images done, images in total). An exception that it raises ends the work; the pairs of completed
+        batches are stored.
     at_once : int
-        How many images that is, about.
+        Approximate number of images in such a batch.
     """
-    pairs, through = _known(store)
+    pairs, through = _read_pairs(store)
     by_digest = {image.digest: image for image in images}
-    numbers, rows = _by_part(store, by_digest)
+    numbers, ordered = _order_by_part(store, by_digest)
     new = int((numbers > through).sum())
     if not new:
         return
-    _, signatures = store.gather("signature", [image.digest for image in rows])
+    _, signatures = store.gather("signature", [image.digest for image in ordered])
     done = 0
-    for end in _bits(numbers, through, at_once):
+    for end in _batch_ends(numbers, through, at_once):
         mask = (numbers > through)[:end]
-        found = _compared(store, rows[:end], signatures[:end], mask, lambda d, _: count(done + d, new))  # noqa: B023
+        found = _compare(store, ordered[:end], signatures[:end], mask, lambda d, _: count(done + d, new))  # noqa: B023
         pairs = pd.concat([pairs, found], ignore_index=True) if len(pairs) else found
         through, done = int(numbers[end - 1]), done + int(mask.sum())
         table = pa.Table.from_pandas(pairs, preserve_index=False)
@@ -54,19 +55,25 @@ def find_new_copies(
 
 
 def copies_by_path(store: Parts, images: pd.DataFrame) -> pd.DataFrame:
-    """Pairs of copies among the images of a dataset's table, byte-identical ones included.
+    """Return the pairs of copies among the images of a dataset's table, including byte-identical files.
+
+    Parameters
+    ----------
+    store : Parts
+    images : pandas.DataFrame
+        With the columns ``path`` and ``digest``.
 
     Returns
     -------
     pandas.DataFrame
-        `COPY_COLUMNS`, sorted by paths. Of several byte-identical images the first speaks for all: each of the
-        others makes a pair with it, and only it is paired with further copies.
+        `COPY_COLUMNS`, sorted by paths. The first of several byte-identical images represents all of them: each of the
+        others forms a pair with it, and only the first forms pairs with other copies.
     """
     first = images.drop_duplicates("digest")
     again = images[images["digest"].duplicated()]
     paths = pd.Series(first["path"].to_numpy(), index=first["digest"])
     same = pd.DataFrame({"path_a": paths.reindex(again["digest"]).to_numpy(), "path_b": again["path"].to_numpy()})
-    pairs, _ = _known(store)
+    pairs, _ = _read_pairs(store)
     alike = pd.DataFrame({f"path_{x}": paths.reindex(pairs[f"digest_{x}"]).to_numpy() for x in "ab"})
     alike = alike.assign(kind=pairs["kind"].to_numpy(), score=pairs["score"].to_numpy()).dropna()
     table = pd.concat([same.assign(kind="identical", score=1.0), alike], ignore_index=True)
@@ -76,16 +83,16 @@ def copies_by_path(store: Parts, images: pd.DataFrame) -> pd.DataFrame:
     return table[COPY_COLUMNS].astype(dtypes).sort_values(["path_a", "path_b"], ignore_index=True)
 
 
-def _known(store: Parts) -> tuple[pd.DataFrame, int]:
-    """The pairs found so far by digest, and the number of the part up to which all images were compared."""
+def _read_pairs(store: Parts) -> tuple[pd.DataFrame, int]:
+    """Return the pairs found so far by digest, and the number of the part up to which all images were compared."""
     table = read_table(store.folder / "copies.parquet")
     if table is None:
         return pd.DataFrame({name: [] for name in _COLUMNS}), 0
     return table.to_pandas(), int(table.schema.metadata[b"through"])
 
 
-def _by_part(store: Parts, images: dict[str, StoredImage]) -> tuple[np.ndarray, list[StoredImage]]:
-    """Images in the order of the parts that hold their signatures, and the number of that part of each."""
+def _order_by_part(store: Parts, images: dict[str, StoredImage]) -> tuple[np.ndarray, list[StoredImage]]:
+    """Return the part number of each image, and the images sorted by it."""
     numbers: dict[str, int] = {}
     for file in store.files():
         table = read_table(file, ["digest", "unreadable"])
@@ -97,8 +104,8 @@ def _by_part(store: Parts, images: dict[str, StoredImage]) -> tuple[np.ndarray, 
     return np.array(list(numbers.values()), np.int64), [images[digest] for digest in numbers]
 
 
-def _bits(numbers: np.ndarray, through: int, at_once: int) -> list[int]:
-    """Ends of runs of whole parts, each with about `at_once` images or more in parts after `through`."""
+def _batch_ends(numbers: np.ndarray, through: int, at_once: int) -> list[int]:
+    """Return the ends of batches of whole parts, each with at least `at_once` new images, in parts after `through`."""
     ends = np.flatnonzero(np.diff(numbers, append=numbers[-1] + 1)) + 1
     fresh = np.cumsum(numbers > through)
     chosen, last = [], 0
@@ -109,14 +116,14 @@ def _bits(numbers: np.ndarray, through: int, at_once: int) -> list[int]:
     return chosen
 
 
-def _compared(
+def _compare(
     store: Parts,
     images: Sequence[StoredImage],
     signatures: np.ndarray,
     new: np.ndarray,
     count: Callable[[int, int], None],
 ) -> pd.DataFrame:
-    """Pairs by digest with at least one new image; images whose files are gone meanwhile are passed over."""
+    """Return pairs by digest with at least one new image; images whose files are gone by now are ignored."""
 
     def read(row: int) -> np.ndarray:
         try:
@@ -144,7 +151,7 @@ def _compared(
 
 
 def _kind(kind: str, one: StoredImage, other: StoredImage) -> str:
-    """The kind of a pair that was seen by its thumbnails, which are all of one size and a little blurred."""
+    """Correct the kind of a pair that was compared by thumbnails, which hide resizing and small differences."""
     if kind not in ("identical", "re-encoded"):
         return kind
     if (one.width, one.height) != (other.width, other.height):

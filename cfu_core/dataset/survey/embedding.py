@@ -1,4 +1,4 @@
-"""Many numbers an image to two: a map on which similar images lie close together."""
+"""Embedding of feature vectors in two dimensions: a map on which similar images are close to each other."""
 
 import os
 import threading
@@ -7,144 +7,161 @@ from typing import Any
 
 import numpy as np
 
-COMPONENTS = 50  # principal components that t-SNE is given
-LEAST = 10  # images below which neighbourhoods mean nothing
-LARGEST = 100_000  # images that t-SNE places among each other; more are placed among these
+COMPONENTS = 50  # principal components that t-SNE receives
+MIN_IMAGES = 10  # with fewer images, t-SNE has no meaningful neighbourhoods
+MAX_TSNE_IMAGES = 100_000  # of more images, the others are added to the finished map
 PERPLEXITY = 30.0
 SEED = 0
-_EARLY, _LATE, _ADDING = 250, 500, 250  # iterations of openTSNE: exaggerated, plain, and when images are added
-_EVERY = 10  # iterations between two reports
-_FEW = 2000
-_AT_ONCE = 4000  # images added to a map in one go
+_EXAGGERATED, _PLAIN, _ADDING = 250, 500, 250  # iterations of openTSNE: early exaggeration, rest, added images
+_REPORT_EVERY = 10  # iterations
+_MAX_SINGLE_THREADED = 2000  # images that one thread embeds faster than several threads, which wait for each other
+_CHUNK = 4000  # images added to a map together
 
 
-def place(
-    features: np.ndarray, *, progress: Callable[[int, int], None] = lambda done, total: None, largest: int = LARGEST
+def embed(
+    features: np.ndarray,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    max_tsne_images: int = MAX_TSNE_IMAGES,
 ) -> tuple[np.ndarray, str]:
-    """Coordinates on a map: features standardised, then principal components, then t-SNE.
+    """Embed feature vectors in two dimensions: standardisation, principal components, then t-SNE.
 
-    t-SNE is that of openTSNE (Poličar et al. 2024, doi:10.18637/jss.v109.i03) with its defaults, begun from the first
-    two principal components (Kobak and Berens 2019, doi:10.1038/s41467-019-13056-x). The same features give the
-    same map on the same machine.
+    The same features give the same map on the same computer.
 
     Parameters
     ----------
     features : ndarray of float, shape (N, F)
-        Finite. Features that are the same in all images do not count.
+        Finite. Constant features are ignored.
     progress : callable
-        Called with steps done and in all. What it raises ends the work, within about a second.
-    largest : int
-        Of more images, as many are chosen at random for t-SNE, and the others are placed among them.
+        Called with (steps done, steps in total). An exception that it raises ends the work, within about a second.
+    max_tsne_images : int
+        Of more images, as many are chosen at random for t-SNE, and the others are added to the finished map.
 
     Returns
     -------
     ndarray of float32, shape (N, 2)
-        Without unit; only who lies beside whom has a meaning.
+        Coordinates without a unit. Neighbourhoods are meaningful; directions and large distances are not.
     str
-        How it was made, for people.
+        Description of the method, as the end of a sentence. Fewer than 10 images, and images with equal features,
+        are placed by their principal components alone.
+
+    Notes
+    -----
+    t-SNE is that of openTSNE [1]_ with its defaults, initialised with the first two principal components [2]_.
+
+    References
+    ----------
+    .. [1] P. G. Poličar, M. Stražar, B. Zupan, "openTSNE: A Modular Python Library for t-SNE Dimensionality Reduction
+       and Embedding", Journal of Statistical Software 109 (2024), doi:10.18637/jss.v109.i03
+    .. [2] D. Kobak, P. Berens, "The art of using t-SNE for single-cell transcriptomics", Nature Communications 10
+       (2019) 5416, doi:10.1038/s41467-019-13056-x
     """
     components = principal_components(features, COMPONENTS)
-    if len(features) < LEAST or not components.any():
-        return components[:, :2].astype(np.float32), "drawn along the two main directions in which they differ (PCA)"
-    if len(features) <= largest:
+    if len(features) < MIN_IMAGES or not components.any():
+        return components[:, :2].astype(np.float32), "projected on the first two principal components (PCA)"
+    if len(features) <= max_tsne_images:
         return _tsne(components, progress)[:, :2].astype(np.float32), "projected by t-SNE (openTSNE)"
     chosen = np.zeros(len(features), bool)
-    chosen[np.random.default_rng(SEED).choice(len(features), largest, replace=False)] = True
-    found = _tsne_and_rest(components, chosen, progress)
-    return found, f"projected by t-SNE (openTSNE) of {largest:,} images chosen at random, the others placed among them"
+    chosen[np.random.default_rng(SEED).choice(len(features), max_tsne_images, replace=False)] = True
+    coordinates = _tsne_of_chosen(components, chosen, progress)
+    return (
+        coordinates,
+        f"projected by t-SNE (openTSNE) of {max_tsne_images:,} images chosen at random, the others added afterwards",
+    )
 
 
 def principal_components(features: np.ndarray, count: int) -> np.ndarray:
-    """The first principal components of standardised features.
+    """Project standardised features on their first principal components.
 
     Parameters
     ----------
     features : ndarray of float, shape (N, F)
+        Constant features are ignored.
     count : int
-        How many at most; there are never more than features that differ, and always two or more.
+        Maximum number of components, 2 or more. There are never more than N, and never more than features that vary.
 
     Returns
     -------
     ndarray of float32, shape (N, 2..count)
-        Sorted by variance, the sign such that the same features always give the same; 0 where there are too few.
+        Sorted by decreasing variance, filled up to two columns with 0. The signs are deterministic: the loading with
+        the largest absolute value is positive.
     """
     if not len(features):
         return np.zeros((0, 2), np.float32)
     mean = features.mean(axis=0, dtype=np.float64)
-    spread = features.std(axis=0, dtype=np.float64)
-    varies = spread > 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    deviation = features.std(axis=0, dtype=np.float64)
+    varies = deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6)
     if not varies.any():
         return np.zeros((len(features), 2), np.float32)
-    standard = features[:, varies].astype(np.float32)
-    standard -= mean[varies].astype(np.float32)
-    standard /= spread[varies].astype(np.float32)
-    covariance = standard.T @ standard / np.float32(len(standard))
-    variance, axes = np.linalg.eigh(covariance.astype(np.float64))
-    axes = axes[:, np.argsort(-variance, kind="stable")[: min(count, len(features))]]
-    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-    found = standard @ axes.astype(np.float32)
-    return np.pad(found, ((0, 0), (0, max(0, 2 - found.shape[1]))))
+    from sklearn.decomposition import PCA  # late: pages import this module
+
+    standardised = features[:, varies].astype(np.float32)
+    standardised -= mean[varies].astype(np.float32)
+    standardised /= deviation[varies].astype(np.float32)
+    pca = PCA(min(count, *standardised.shape), svd_solver="covariance_eigh")  # deterministic, fast for many images
+    projected = pca.fit_transform(standardised)
+    return np.pad(projected, ((0, 0), (0, max(0, 2 - projected.shape[1]))))
 
 
-def _tsne_and_rest(components: np.ndarray, chosen: np.ndarray, progress: Callable[[int, int], None]) -> np.ndarray:
-    rest = np.flatnonzero(~chosen)
-    chunks = np.array_split(rest, -(-len(rest) // _AT_ONCE))
-    embedding = _tsne(components[chosen], progress, steps=_EARLY + _LATE + _ADDING * len(chunks))
-    found = np.empty((len(components), 2), np.float32)
+def _tsne_of_chosen(components: np.ndarray, chosen: np.ndarray, progress: Callable[[int, int], None]) -> np.ndarray:
+    """Embed the chosen rows, then add the others in chunks."""
+    others = np.flatnonzero(~chosen)
+    chunks = np.array_split(others, -(-len(others) // _CHUNK))
+    embedding = _tsne(components[chosen], progress, steps=_EXAGGERATED + _PLAIN + _ADDING * len(chunks))
+    coordinates = np.empty((len(components), 2), np.float32)
     for rows in chunks:
-        found[rows] = embedding.transform(components[rows], n_iter=_ADDING)
-    found[chosen] = embedding  # last: the first transform moves its centre
-    return found
+        coordinates[rows] = embedding.transform(components[rows], n_iter=_ADDING)
+    coordinates[chosen] = embedding  # last: the first transform moves its centre
+    return coordinates
 
 
-def _tsne(components: np.ndarray, progress: Callable[[int, int], None], *, steps: int = _EARLY + _LATE) -> Any:
-    """An `openTSNE.TSNEEmbedding` of components (N, D): an array (N, 2) that reports when it is added to as well."""
-    from openTSNE import TSNE  # late: it brings scikit-learn along, and pages import what lies above
+def _tsne(components: np.ndarray, progress: Callable[[int, int], None], *, steps: int = _EXAGGERATED + _PLAIN) -> Any:
+    """Return the `openTSNE.TSNEEmbedding` (N, 2) of components (N, D); it reports progress when rows are added, too."""
+    from openTSNE import TSNE  # late: it imports scikit-learn, and pages import this module
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.initialization import rescale
 
-    # a few images are placed sooner by one thread than by several that wait for each other
-    threads = (os.cpu_count() or 1) if len(components) > _FEW else 1
+    threads = (os.cpu_count() or 1) if len(components) > _MAX_SINGLE_THREADED else 1
     perplexity = min(PERPLEXITY, (len(components) - 1) / 3)
     done = 0
 
     def report(_iteration: int, _error: float, _embedding: np.ndarray) -> None:
         nonlocal done
-        done += _EVERY
+        done += _REPORT_EVERY
         progress(done, steps)
 
-    neighbours = _interruptible(
+    affinities = _interruptible(
         lambda: PerplexityBasedNN(components, perplexity, n_jobs=threads, random_state=SEED),
         lambda: progress(0, steps),
     )
     tsne = TSNE(
-        early_exaggeration_iter=_EARLY,
-        n_iter=_LATE,
+        early_exaggeration_iter=_EXAGGERATED,
+        n_iter=_PLAIN,
         n_jobs=threads,
         random_state=SEED,
         callbacks=report,
-        callbacks_every_iters=_EVERY,
+        callbacks_every_iters=_REPORT_EVERY,
     )
-    return tsne.fit(affinities=neighbours, initialization=rescale(components[:, :2].astype(np.float64)))
+    return tsne.fit(affinities=affinities, initialization=rescale(components[:, :2].astype(np.float64)))
 
 
-def _interruptible(work: Callable[[], Any], check: Callable[[], None]) -> Any:
-    """The result of `work`, done in a thread, so that `check` can end the wait for it by raising."""
+def _interruptible(function: Callable[[], Any], check: Callable[[], None]) -> Any:
+    """Return the result of a function that runs in a thread; an exception of `check` ends the wait for it."""
     results: list[Any] = []
-    failures: list[Exception] = []
+    errors: list[Exception] = []
 
     def run() -> None:
         try:
-            results.append(work())
-        except Exception as error:  # noqa: BLE001 - it is raised again below, where it is waited for
-            failures.append(error)
+            results.append(function())
+        except Exception as error:  # noqa: BLE001 - raised again below, in the waiting thread
+            errors.append(error)
 
-    thread = threading.Thread(target=run, daemon=True)  # one that nobody waits for does not hold up the process
+    thread = threading.Thread(target=run, daemon=True)  # an abandoned thread must not keep the process alive
     thread.start()
-    check()  # once at least, however quick the work is
+    check()  # at least once, however fast the function is
     while thread.is_alive():
         thread.join(0.25)
         check()
-    if failures:
-        raise failures.pop()
+    if errors:
+        raise errors.pop()
     return results.pop()

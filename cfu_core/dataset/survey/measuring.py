@@ -14,14 +14,14 @@ import pyarrow as pa
 from cfu_core import worker_process
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.image_store import stored_bytes
-from cfu_core.dataset.survey.near_duplicates import signature
-from cfu_core.dataset.survey.survey_store import Parts, lists, stored_thumbnail
+from cfu_core.dataset.survey.survey_store import Parts, list_column, stored_thumbnail
 from cfu_core.errors import ImageError
 from cfu_core.imaging import reading
 from cfu_core.imaging.appearance_features import features
 from cfu_core.imaging.cropping import locate_colony
 from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, measure, shrink
+from cfu_core.imaging.signature import signature
 from cfu_core.worker_pool import WorkerPool
 from cfu_core.worker_process import worker_count
 
@@ -228,7 +228,7 @@ def to_part(measured: Sequence[MeasuredImage]) -> tuple[pa.Table, bytes]:
         **numbers,
         "thumbnail_offset": np.cumsum(lengths) - lengths,
         "thumbnail_bytes": lengths,
-        "signature": lists([one.signature for one in measured]),
-        "features": lists([one.features for one in measured]),
+        "signature": list_column([one.signature for one in measured]),
+        "features": list_column([one.features for one in measured]),
     }
     return pa.table(columns), b"".join(one.thumbnail for one in measured)

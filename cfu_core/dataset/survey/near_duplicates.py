@@ -1,7 +1,7 @@
-"""Copies among the images of a dataset: re-encoded, resized, turned, mirrored or cropped.
+"""Search for copies among many images: re-encoded, resized, turned, mirrored or cropped.
 
-Each image asks for the few images whose signatures are nearest in some part; only these are compared as pictures. So
-the work grows about in proportion to the number of images, however alike they are.
+Each image is compared only with the few images whose signatures are nearest in some part. The time is therefore about
+proportional to the number of images, however similar they are.
 """
 
 import hashlib
@@ -14,20 +14,18 @@ from scipy.spatial import cKDTree
 
 from cfu_core.imaging.copy_detection import detect_copy
 from cfu_core.imaging.copy_features import CopyFeatures, copy_features
-from cfu_core.imaging.signature import DESCRIPTION_LENGTH, SIGNATURE_LENGTH, signature
-
-__all__ = ["COLUMNS", "SIGNATURE_LENGTH", "find_copies", "signature"]
+from cfu_core.imaging.signature import DESCRIPTION_LENGTH, SIGNATURE_LENGTH
 
 COLUMNS = ["a", "b", "kind", "score"]
-_AXES = 8  # principal axes along which neighbours are looked for; they hold 95 % of the variance of real images
-_SAMPLE = 5000  # descriptions from which the axes are found
+_AXES = 8  # principal axes of the neighbour search; they explain 95 % of the variance of real images
+_SAMPLE = 5000  # descriptions from which the axes are computed
 _NEIGHBOURS = 8  # of each description
-_SLACK = 0.5  # neighbours may be up to this share farther than the nearest: bounds the search among very many alike
-_FARTHEST = 18.0  # grey levels; descriptions of one blob in an image and its 20 % crop are nearer
-_NEAR = 8.0  # grey levels; one common blob is enough when it is this near, otherwise it takes two
-_CANDIDATES = 8  # pictures with which an image is compared
+_APPROXIMATION = 0.5  # relative error of neighbour distances, which bounds the search among very many similar images
+_MAX_DISTANCE = 18.0  # grey levels; descriptions of one blob in an image and in its 20 % crop are closer
+_SURE_DISTANCE = 8.0  # grey levels; one common blob this close makes a candidate, otherwise two are needed
+_CANDIDATES = 8  # images with which an image is compared
 _CHUNK = 256  # images between two reports of progress
-_PICTURES = 300  # kept in memory
+_CACHED_IMAGES = 300
 
 
 def find_copies(
@@ -37,32 +35,32 @@ def find_copies(
     new: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
-    """Pairs of images of which one is a copy of the other.
+    """Find pairs of images of which one is a copy of the other.
 
     Parameters
     ----------
     signatures : ndarray of float32, shape (N, SIGNATURE_LENGTH)
-        As from `signature`; a row with NaN (an unreadable image) is passed over.
+        From `cfu_core.imaging.signature.signature`; a row with NaN (an unreadable image) is ignored.
     read : callable
-        The picture of a row, RGB uint8 (H, W, 3); may be reduced, to no less than about 200 pixels a side: then
-        resized images of one reduced size are called re-encoded. Called for candidates only. What it raises ends the
-        search.
+        Receives a row number and returns the image, RGB uint8 (H, W, 3). Called for candidates only. The images may be
+        shrunk, to no less than about 200 pixels per side; then resized copies of the same shrunk size are called
+        re-encoded. An exception that it raises ends the search.
     new : ndarray of bool, shape (N,), optional
-        Only pairs with at least one new row are looked at. By default all rows are new.
+        Only pairs with at least one new row are compared. By default all rows are new.
     progress : callable, optional
-        Called with (new images done, new images in all). What it raises ends the search.
+        Called with (new images done, new images in total). An exception that it raises ends the search.
 
     Returns
     -------
     pandas.DataFrame
         `COLUMNS`, sorted: row numbers ``a`` < ``b``; ``kind`` and ``score`` (0 to 1) as in
-        `cfu_core.imaging.copy_detection.CopyMatch`. Of many copies of one image not every pair is listed, but they hang
-        together. Blank images are copies only where they are identical.
+        `cfu_core.imaging.copy_detection.CopyMatch`. Of many copies of one image not every pair is listed, but
+        the listed pairs connect all of them. Blank images are copies only if they are identical.
 
     Raises
     ------
     ValueError
-        The arrays have other shapes.
+        The arrays have other shapes than these.
     """
     signatures = np.asarray(signatures, np.float32)
     count = len(signatures)
@@ -70,7 +68,7 @@ def find_copies(
     if signatures.shape != (count, SIGNATURE_LENGTH) or new.shape != (count,):
         raise ValueError(f"signatures have the shape {signatures.shape}, new {new.shape}")
 
-    @lru_cache(maxsize=_PICTURES)
+    @lru_cache(maxsize=_CACHED_IMAGES)
     def features(row: int) -> CopyFeatures:
         return copy_features(read(row))
 
@@ -90,14 +88,14 @@ def find_copies(
 
 
 def _candidates(signatures: np.ndarray, new: np.ndarray) -> Iterator[tuple[int, set[tuple[int, int]]]]:
-    """Bit by bit: how many new rows are dealt with, and the pairs (a < b) to look at for them."""
+    """Yield in chunks how many new rows are done, and the pairs (a < b) to compare for them."""
     readable = np.isfinite(signatures).all(axis=1)
     yield int((new & ~readable).sum()), set()
     firsts: dict[bytes, int] = {}
     first_of = np.arange(len(signatures))
     for row in np.flatnonzero(readable):
         first_of[row] = firsts.setdefault(hashlib.blake2b(signatures[row], digest_size=16).digest(), int(row))
-    # rows with the same signature are only compared with the first of them, which speaks for all
+    # rows with the same signature are only compared with the first of them, which represents them
     again = np.flatnonzero(readable & (first_of != np.arange(len(signatures))) & (new | new[first_of]))
     for rows in np.split(again, range(_CHUNK, len(again), _CHUNK)):
         yield int(new[rows].sum()), set(zip(first_of[rows].tolist(), rows.tolist(), strict=True))
@@ -107,7 +105,7 @@ def _candidates(signatures: np.ndarray, new: np.ndarray) -> Iterator[tuple[int, 
 def _neighbours(
     signatures: np.ndarray, rows: np.ndarray, new: np.ndarray
 ) -> Iterator[tuple[int, set[tuple[int, int]]]]:
-    """As `_candidates`, for rows with signatures of their own."""
+    """Yield as `_candidates` does, for rows with different signatures."""
     descriptions = signatures[rows].reshape(-1, DESCRIPTION_LENGTH)
     described = descriptions.any(axis=1)
     descriptions, owner = descriptions[described], np.repeat(rows, SIGNATURE_LENGTH // DESCRIPTION_LENGTH)[described]
@@ -119,31 +117,31 @@ def _neighbours(
     tree = cKDTree(places)
     starts = np.flatnonzero(np.diff(owner[asking], prepend=-1))
     for points in np.split(asking, starts[_CHUNK::_CHUNK]):
-        _, near = tree.query(places[points], _NEIGHBOURS + 1, eps=_SLACK, distance_upper_bound=_FARTHEST)
+        _, near = tree.query(places[points], _NEIGHBOURS + 1, eps=_APPROXIMATION, distance_upper_bound=_MAX_DISTANCE)
         point, near = np.repeat(points, _NEIGHBOURS + 1), near.ravel()
         point, near = point[near < len(owner)], near[near < len(owner)]
         distance = np.linalg.norm(descriptions[point] - descriptions[near], axis=1)
         table = pd.DataFrame({"row": owner[point], "other": owner[near], "point": point, "distance": distance})
-        yield len(np.unique(owner[points])), _promising(table)
+        yield len(np.unique(owner[points])), _best_pairs(table)
 
 
 def _principal_axes(descriptions: np.ndarray) -> np.ndarray:
-    """The directions (DESCRIPTION_LENGTH, _AXES) in which the descriptions differ most."""
+    """Return the directions (DESCRIPTION_LENGTH, _AXES) of the largest variance of the descriptions."""
     sample = descriptions[:: max(1, len(descriptions) // _SAMPLE)]
     centred = sample - sample.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
     return axes[:, -_AXES:]
 
 
-def _promising(table: pd.DataFrame) -> set[tuple[int, int]]:
-    """For each row the others with which it has most in common; from the distances between points of two rows."""
-    table = table[(table["row"] != table["other"]) & (table["distance"] < _FARTHEST)]
+def _best_pairs(table: pd.DataFrame) -> set[tuple[int, int]]:
+    """Return for each row the pairs with the most similar rows, from the distances between descriptions of two rows."""
+    table = table[(table["row"] != table["other"]) & (table["distance"] < _MAX_DISTANCE)]
     nearest = table.groupby(["row", "other", "point"], as_index=False)["distance"].min()
-    nearest["closeness"] = _FARTHEST - nearest["distance"]
+    nearest["closeness"] = _MAX_DISTANCE - nearest["distance"]
     pairs = nearest.groupby(["row", "other"], as_index=False).agg(
         votes=("distance", "size"), distance=("distance", "min"), closeness=("closeness", "sum")
     )
-    pairs = pairs[(pairs["votes"] >= 2) | (pairs["distance"] < _NEAR)]
+    pairs = pairs[(pairs["votes"] >= 2) | (pairs["distance"] < _SURE_DISTANCE)]
     best = pairs.sort_values("closeness", ascending=False).groupby("row").head(_CANDIDATES)
     low, high = np.minimum(best["row"], best["other"]), np.maximum(best["row"], best["other"])
     return set(zip(low.tolist(), high.tolist(), strict=True))

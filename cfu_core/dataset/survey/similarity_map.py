@@ -1,4 +1,4 @@
-"""The map of a dataset: which features it is drawn from, and where it is kept."""
+"""The similarity map of a dataset: the features that it is made of, and its file."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -8,52 +8,67 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from cfu_core.dataset.survey.embedding import place
+from cfu_core.dataset.survey.embedding import embed
 from cfu_core.dataset.survey.measuring import StoredImage, read_thumbnail
-from cfu_core.dataset.survey.survey_store import Parts, lists, read_table, write_table
+from cfu_core.dataset.survey.survey_store import Parts, list_column, read_table, write_table
 from cfu_core.errors import ImageError, WeightsError
 from cfu_core.imaging.recipe import resize
 
 CLASSICAL = "classical"
 _CLASSICAL_LABEL = "Colour, texture and shape (scikit-image)"
-_BATCH = 32  # images a network sees at once
-_PART = 512  # images in a part on disk
+_BATCH_SIZE = 32  # images in one batch of a network
+_PART_IMAGES = 512  # images in a part on disk
 Progress = Callable[[str], Callable[[int, int], None]]
 
 
 class Extractor(Protocol):
-    """A network that turns images into features; from `cfu_core.models.network_features`."""
+    """A network that extracts features from images, as in `cfu_core.models.network_features`."""
 
     @property
     def key(self) -> str:
-        """Names it and its weights; safe as the name of a folder."""
+        """Identifier of the network and its weights; safe as the name of a folder."""
 
     @property
     def label(self) -> str:
-        """Names it and its weights, for people."""
+        """Name of the network and its weights for users."""
 
     @property
     def side(self) -> int:
-        """Of its square input, in pixels."""
+        """Side length of its square input in pixels."""
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Features (B, F) float32 of images (B, side, side, 3) uint8 RGB.
+        """Extract features.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8, shape (B, side, side, 3)
+            RGB.
+
+        Returns
+        -------
+        ndarray of float32, shape (B, F)
 
         Raises
         ------
         WeightsError
-            Its weights cannot be used.
+            The weights of the network cannot be used.
         """
 
 
 def read_map(store: Parts) -> pa.Table | None:
-    """The map as it was last drawn: ``digest``, and ``x`` and ``y`` as float32; None where there is none."""
+    """Read the map.
+
+    Returns
+    -------
+    pyarrow.Table or None
+        Columns ``digest``, and ``x`` and ``y`` as float32. None if there is no map yet.
+    """
     return read_table(store.folder / "map.parquet")
 
 
-def map_source(drawn: pa.Table | None) -> str:
-    """Which features a map shows and how they became one, for people; empty for none."""
-    return "" if drawn is None else drawn.schema.metadata[b"source"].decode()
+def map_source(table: pa.Table | None) -> str:
+    """Return the features and the method of a map from `read_map`, for users; ``""`` if there is no map."""
+    return "" if table is None else table.schema.metadata[b"source"].decode()
 
 
 def draw_map(
@@ -64,38 +79,41 @@ def draw_map(
     network: Extractor | None = None,
     others: Sequence[Parts] = (),
 ) -> None:
-    """Draw the map anew where it does not show these images by these features yet.
+    """Draw the map, unless the stored map shows these images by these features already.
 
     Parameters
     ----------
     store : Parts
-        What the survey knows of the images, and where the map is kept.
+        The survey, with the features of the images and the map.
     images : sequence of StoredImage
-        Readable ones, no digest twice.
+        Readable images, each digest once.
     progress : callable
-        Gives a callback for a phase, as `Observer.progress` does.
+        Receives the name of a phase and returns a callback, as `Observer.progress` does.
     network : Extractor, optional
-        Where its weights cannot be used, the map says so and is drawn from colour, texture and shape.
+        Network whose features are used. If its weights cannot be used, the source of the map says so, and colour,
+        texture and shape are used.
     others : sequence of Parts
-        Surveys that may know a network's features already.
+        Surveys of other datasets, from which features of the same images are copied.
     """
     digests = [image.digest for image in images]
-    key, label, parts, remark = CLASSICAL, _CLASSICAL_LABEL, store, ""
+    key, label, feature_parts, remark = CLASSICAL, _CLASSICAL_LABEL, store, ""
     if network is not None:
         try:
-            parts = _network_features(store, images, network, progress, others)
+            feature_parts = _network_features(store, images, network, progress, others)
             key, label = network.key, network.label
         except WeightsError as error:
             remark = f". A network was not used: {error}".removesuffix(".")
-    has, features = parts.gather("features", digests)
+    has, features = feature_parts.gather("features", digests)
     shown = [digest for digest, known in zip(digests, has, strict=True) if known]
     stamp = hashlib.sha256("\n".join([key, remark, *sorted(shown)]).encode()).hexdigest()
     file = store.folder / "map.parquet"
-    drawn = read_table(file, [])
-    if drawn is not None and drawn.schema.metadata[b"stamp"] == stamp.encode():
+    stored = read_table(file, [])
+    if stored is not None and stored.schema.metadata[b"stamp"] == stamp.encode():
         return
-    places, method = place(features, progress=progress("Drawing the map"))
-    table = pa.table({"digest": pa.array(shown, pa.string()), "x": places[:, 0].copy(), "y": places[:, 1].copy()})
+    coordinates, method = embed(features, progress=progress("Drawing the map"))
+    table = pa.table(
+        {"digest": pa.array(shown, pa.string()), "x": coordinates[:, 0].copy(), "y": coordinates[:, 1].copy()}
+    )
     source = f"{label}, {method}{remark}"
     write_table(file, table.replace_schema_metadata({"source": source, "stamp": stamp}))
 
@@ -103,7 +121,7 @@ def draw_map(
 def _network_features(
     store: Parts, images: Sequence[StoredImage], network: Extractor, progress: Progress, others: Sequence[Parts]
 ) -> Parts:
-    """See to it that the network's features of all images are on disk; where they are."""
+    """Extract and store the features that are missing; return the parts with the features of all images."""
     parts = Parts(store.folder / network.key)
     known = parts.read(["digest"])
     missing = {image.digest for image in images} - set(() if known is None else known["digest"].to_pylist())
@@ -111,24 +129,24 @@ def _network_features(
         if missing:
             missing -= parts.copy_from(Parts(other.folder / network.key), missing)
     todo = [image for image in images if image.digest in missing]
-    count = progress(f"Looking at the images with {network.label}")
+    count = progress(f"Extracting features with {network.label}")
     with ThreadPoolExecutor() as pool:
-        for start in range(0, len(todo), _PART):
+        for start in range(0, len(todo), _PART_IMAGES):
             rows: dict[str, np.ndarray] = {}
-            for first in range(start, min(start + _PART, len(todo)), _BATCH):
-                batch = todo[first : first + _BATCH]
-                pixels = pool.map(lambda image: _small(store, image, network.side), batch)
+            for first in range(start, min(start + _PART_IMAGES, len(todo)), _BATCH_SIZE):
+                batch = todo[first : first + _BATCH_SIZE]
+                pixels = pool.map(lambda image: _square(store, image, network.side), batch)
                 seen = {image.digest: p for image, p in zip(batch, pixels, strict=True) if p is not None}
                 if seen:
                     rows |= dict(zip(seen, network(np.stack(list(seen.values()))), strict=True))
                 count(len(images) - len(todo) + first + len(batch), len(images))
             if rows:
-                parts.write(pa.table({"digest": list(rows), "features": lists(list(rows.values()))}))
+                parts.write(pa.table({"digest": list(rows), "features": list_column(list(rows.values()))}))
     return parts
 
 
-def _small(store: Parts, image: StoredImage, side: int) -> np.ndarray | None:
-    """An image as a square, from its thumbnail: a network's input is no larger; None where its file is gone."""
+def _square(store: Parts, image: StoredImage, side: int) -> np.ndarray | None:
+    """Return an image as a square, made from its thumbnail, which is large enough; None if its file is gone."""
     try:
         return resize(read_thumbnail(store, image), side)
     except ImageError:

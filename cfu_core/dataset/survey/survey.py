@@ -1,8 +1,8 @@
-"""The survey of a dataset: what is seen in each image, which images are copies, and a map of them all.
+"""The survey of a dataset: measures of each image, copies among the images, and a map of similar images.
 
-`survey` computes what is missing, in the background, and can be stopped or killed at any moment; `load_survey` and
-`thumbnail` are for pages. It covers the images as imported and is keyed by their digests, so that no edit costs a new
-one, and what another dataset's survey has found is used again.
+`survey` computes what is missing in a background job, which can be stopped or killed at any time; `load_survey` and
+`thumbnail` read the results. A survey covers the images as imported, and its results are stored by digest: edits need
+no new survey, and results of other datasets with the same images are used again.
 """
 
 import time
@@ -48,24 +48,24 @@ from cfu_core.storage import storage_errors
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Survey:
-    """What is known of a dataset's images so far.
+    """Results of a survey so far.
 
-    Parameters
+    Attributes
     ----------
     table : pandas.DataFrame
-        A row an image of ``dataset.images``, in its order: the names in `cfu_core.imaging.measures.MEASURES`,
-        ``colony_left``, ``colony_top``, ``colony_right``, ``colony_bottom`` (pixels of the displayed image, right and
-        bottom exclusive) and ``colony_confidence`` (0 to 1), NaN where no colony is found; ``unreadable``, why an
-        image cannot be decoded, ``""`` where it can; ``map_x`` and ``map_y``. Numbers are float32, NaN where
-        there is nothing yet.
+        One row for each image of ``dataset.images``, in its order, with the columns in
+        `cfu_core.imaging.measures.MEASURES`; ``colony_left``, ``colony_top``, ``colony_right``, ``colony_bottom``
+        (pixels of the displayed image, right and bottom exclusive) and ``colony_confidence`` (0 to 1), NaN if no colony
+        is found; ``unreadable``, the reason why an image cannot be decoded, or ``""``; ``map_x`` and ``map_y``. Numbers
+        are float32, NaN where there is no result yet.
     copies : pandas.DataFrame
         Pairs of images of which one is a copy of the other: ``path_a`` < ``path_b``, ``kind`` and ``score`` (0 to 1)
-        as in `cfu_core.imaging.copy_detection.CopyMatch`. Of many copies of one image not every pair is listed, but they
-        hang together.
+        as in `cfu_core.imaging.copy_detection.CopyMatch`. Of many copies of one image not every pair is
+        listed, but the listed pairs connect all of them.
     map_source : str
-        Which features the map is drawn from and how, for people; empty where there is no map yet.
+        Features and method of the map, for users; ``""`` if there is no map yet.
     done, total : int
-        Images as imported that were looked at, and all.
+        Number of images as imported that are measured, and of all of them.
     """
 
     table: pd.DataFrame
@@ -76,7 +76,7 @@ class Survey:
 
     @property
     def complete(self) -> bool:
-        """Whether every image was looked at and the map is drawn."""
+        """Whether every image is measured and the map is drawn."""
         return self.done == self.total and self.map_source != ""
 
 
@@ -89,29 +89,32 @@ def survey(
     part_images: int = 1000,
     part_seconds: float = 5.0,
 ) -> None:
-    """Compute and keep what is not known yet of a dataset's images as imported.
+    """Compute and store the missing results of a survey.
 
     Parameters
     ----------
     dataset : Dataset
-        Saved.
+        A saved dataset.
     progress : callable
-        Gives a callback for a phase, which is called with things done and in all, as `Observer.progress` does.
+        Receives the name of a phase and returns a callback, which is called with (items done, items in total), as
+        `Observer.progress` does.
     stop : callable
-        Whether to end now; asked between images.
+        Returns whether to stop; called between images.
     network : Extractor, optional
-        Its features make the map; by default colour, texture and shape do.
-    part_images, part_seconds : int, float
-        How much a power cut may cost at most: what is found is written after so many images, or so much time.
+        Network whose features are used for the map. By default colour, texture and shape are used.
+    part_images : int
+    part_seconds : float
+        Results are written to the disk after so many images or seconds, whichever comes first. A killed survey loses
+        no more than these.
 
     Raises
     ------
     StopRequested
-        `stop` or `progress` asked for the end; what was found is kept.
+        `stop` or `progress` requested to stop. The results so far are stored.
     DatasetError
-        The dataset is not saved, or was deleted meanwhile.
+        The dataset is not saved, or was deleted in the meantime; or a worker process was ended from outside.
     StorageError
-        The disk is full, or the home folder may not be written.
+        The disk is full, or the home folder is not writable.
     """
 
     def counter(phase: str) -> Callable[[int, int], None]:
@@ -136,23 +139,23 @@ def survey(
         store = store_of(dataset.id)
         reasons = _reasons(store)
         readable = [image for image in images if reasons.get(image.digest) == ""]
-        find_new_copies(store, readable, counter("Looking for copies"))
+        find_new_copies(store, readable, counter("Finding copies"))
         draw_map(store, readable, progress=counter, network=network, others=list(other_stores(dataset.id)))
         _write_state(dataset, images, reasons)
 
 
 def load_survey(dataset: Dataset) -> Survey:
-    """What is known of a dataset's images so far; quick, and fit for caching by `survey_version` and edits.
+    """Load the results of a survey so far. They change only with `survey_version` and with edits of the dataset.
 
     Returns
     -------
     Survey
-        Without a survey, one with nothing in it.
+        Without results if the dataset has no survey yet.
 
     Raises
     ------
     StorageError
-        The home folder may not be read.
+        The home folder is not readable.
     """
     store = store_of(dataset.id)
     wanted = pa.array(dataset.imported["digest"], pa.string())
@@ -160,21 +163,21 @@ def load_survey(dataset: Dataset) -> Survey:
     rows = np.full(len(wanted), -1) if found is None else rows_of(wanted, found["digest"])
     table = pd.DataFrame({name: numbers_at(found, name, rows) for name in NUMBER_COLUMNS})
     table["unreadable"] = texts_at(found, "unreadable", rows)
-    drawn = read_map(store)
-    on_map = np.full(len(wanted), -1) if drawn is None else rows_of(wanted, drawn["digest"])
+    map_table = read_map(store)
+    map_rows = np.full(len(wanted), -1) if map_table is None else rows_of(wanted, map_table["digest"])
     for name, axis in (("map_x", "x"), ("map_y", "y")):
-        table[name] = numbers_at(drawn, axis, on_map)
+        table[name] = numbers_at(map_table, axis, map_rows)
     return Survey(
         table=table.iloc[dataset.rows].reset_index(drop=True),
         copies=copies_by_path(store, dataset.images),
-        map_source=map_source(drawn),
+        map_source=map_source(map_table),
         done=int((rows >= 0).sum()),
         total=len(wanted),
     )
 
 
 def survey_version(identifier: str) -> int:
-    """A number that changes whenever a dataset's survey holds something new; 0 where there is none. Cheap."""
+    """Return a number that changes with every new result of a survey; 0 if there is none. Fast."""
     try:
         with storage_errors(survey_folder(identifier)):
             return (survey_folder(identifier) / "state.json").stat().st_mtime_ns
@@ -183,12 +186,18 @@ def survey_version(identifier: str) -> int:
 
 
 def thumbnail(dataset: Dataset, index: int) -> bytes:
-    """A small JPEG of the image of row `index` of ``dataset.images``, from the survey, or else made now.
+    """Return a thumbnail of an image, from the survey if it has one.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    index : int
+        Row of ``dataset.images``.
 
     Returns
     -------
     bytes
-        At most 256 pixels on the longer side; an image that is smaller keeps its size.
+        A JPEG with at most 256 pixels on the longer side; a smaller image keeps its size.
 
     Raises
     ------
@@ -207,11 +216,11 @@ def thumbnail(dataset: Dataset, index: int) -> bytes:
 
 def _check_saved(dataset: Dataset) -> None:
     if not (dataset_folder(dataset.id) / SUMMARY).is_file():
-        raise DatasetError(f"The dataset {dataset.name} is gone.", "It was deleted while it was surveyed.")
+        raise DatasetError(f"The dataset {dataset.name} is gone.", "It was deleted during its survey.")
 
 
 def _reasons(store: Parts) -> dict[str, str]:
-    """Why an image is unreadable, by digest; empty for those that can be read."""
+    """Return by digest why an image is unreadable; ``""`` for those that can be read."""
     found = store.read(["digest", "unreadable"])
     return {} if found is None else dict(zip(*(found[name].to_pylist() for name in found.column_names), strict=True))
 
@@ -228,7 +237,7 @@ def _measure_missing(
     part_images: int,
     part_seconds: float,
 ) -> None:
-    """Take over what other surveys know, then look at the rest, and once more at what could not be read."""
+    """Copy results of other surveys, then measure the other images, including those that could not be read before."""
     store = store_of(dataset.id)
     reasons = _reasons(store)
     missing = {image.digest for image in images} - set(reasons)
@@ -241,25 +250,25 @@ def _measure_missing(
     buffer: list[MeasuredImage] = []
     written = time.monotonic()
 
-    def keep() -> None:
+    def write_buffer() -> None:
         nonlocal written
         if buffer:
             _check_saved(dataset)
             store.write(*to_part(buffer))
-            reasons.update({found.digest: found.unreadable for found in buffer})
+            reasons.update({measured.digest: measured.unreadable for measured in buffer})
             _write_state(dataset, images, reasons)
             buffer.clear()
         written = time.monotonic()
 
     count(len(images) - len(todo), len(images))
     try:
-        for done, found in enumerate(measure_images(todo), len(images) - len(todo) + 1):
-            if reasons.get(found.digest) != found.unreadable:
-                buffer.append(found)
+        for done, measured in enumerate(measure_images(todo), len(images) - len(todo) + 1):
+            if reasons.get(measured.digest) != measured.unreadable:
+                buffer.append(measured)
             if len(buffer) >= part_images or time.monotonic() - written >= part_seconds:
-                keep()
+                write_buffer()
             count(done, len(images))
     except StopRequested:
-        keep()
+        write_buffer()
         raise
-    keep()
+    write_buffer()

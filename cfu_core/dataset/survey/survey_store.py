@@ -1,8 +1,8 @@
-"""What a survey has found, on disk: numbered parts, each whole or not at all, keyed by the images' digests.
+"""Results of a survey on disk, in numbered parts that are written atomically, by the digests of the images.
 
-``datasets/<id>/survey/`` holds ``state.json`` (how far it is) and a folder named by `VERSION` with the parts
-``part-00001.parquet`` (a row an image) and ``part-00001.bin`` (its thumbnails one after the other), ``copies.parquet``
-and ``map.parquet``. A part never changes once it is there.
+``datasets/<id>/survey/`` contains ``state.json`` (progress) and a folder named after `VERSION`, with the parts
+``part-00001.parquet`` (one row for each image) and ``part-00001.bin`` (the thumbnails one after the other),
+``copies.parquet`` and ``map.parquet``. A part never changes once it is written.
 """
 
 import os
@@ -23,24 +23,24 @@ import pyarrow.parquet as pq
 from cfu_core.dataset.catalog import dataset_folder
 from cfu_core.storage import home, replacing, storage_errors, write_bytes, write_json
 
-#: Raised whenever an image would be surveyed with another result: measures, colony box, thumbnail, signature, features.
+#: To be increased when the results for an image change: measures, colony box, thumbnail, signature, features.
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Numbered parts in a folder of their own.
+    """Numbered parts in one folder.
 
-    Parameters
+    Attributes
     ----------
     folder : Path
-        Made when the first part is written.
+        Created with the first part.
     """
 
     folder: Path
 
     def files(self) -> list[Path]:
-        """The table of each part, oldest first."""
+        """Return the table file of each part, oldest first."""
         try:
             with storage_errors(self.folder), os.scandir(self.folder) as entries:
                 names = sorted(entry.name for entry in entries)
@@ -49,20 +49,26 @@ class Parts:
         return [self.folder / name for name in names if name.startswith("part-") and name.endswith(".parquet")]
 
     def read(self, columns: Sequence[str]) -> pa.Table | None:
-        """Columns of all parts, oldest first; None where there is none. Of two rows of an image the later counts."""
+        """Read columns of all parts, oldest first; None without parts. The last of several rows of an image counts."""
         with ThreadPoolExecutor() as pool:
             tables = [table for table in pool.map(lambda file: read_table(file, columns), self.files()) if table]
         return pa.concat_tables(tables) if tables else None
 
     def gather(self, column: str, digests: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """A column of vectors for some images, none of them twice, read part by part.
+        """Read a column of vectors for some images.
+
+        Parameters
+        ----------
+        column : str
+        digests : sequence of str
+            Each digest once.
 
         Returns
         -------
         ndarray of bool, shape (len(digests),)
-            Which of them have a vector.
+            Which images have a vector.
         ndarray of float32, shape (number of these, K)
-            In the order of `digests`.
+            Their vectors, in the order of `digests`.
         """
         wanted = pd.Index(digests, dtype="str")
         has = np.zeros(len(wanted), bool)
@@ -80,23 +86,41 @@ class Parts:
         return has, found if has.all() else found[has]
 
     def write(self, table: pa.Table, pack: bytes | None = None) -> None:
-        """Add a part, with its pack of thumbnails. What a part that was cut short has left behind is written over.
+        """Add a part. Files of a part whose writing was interrupted are overwritten.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            One row for each image.
+        pack : bytes, optional
+            The thumbnails, one after the other.
 
         Raises
         ------
         StorageError
-            The disk is full, or the folder may not be written; then there is no such part.
+            The disk is full, or the folder is not writable. No part is added.
         """
         files = self.files()
         name = f"part-{part_number(files[-1]) + 1 if files else 1:05d}"
-        if pack is not None:  # first: the part counts from the moment its table is there
+        if pack is not None:  # first: a part exists as soon as its table does
             write_bytes(self.folder / f"{name}.bin", pack)
         write_table(self.folder / f"{name}.parquet", table)
 
     def copy_from(self, other: "Parts", wanted: set[str]) -> set[str]:
-        """Add what another dataset's survey knows of the images in `wanted`; returns which these are.
+        """Copy the results of another dataset's survey for some images.
 
-        Images that could not be read there are left out: here their files may be whole.
+        Images that could not be read there are skipped, because their files may be good now.
+
+        Parameters
+        ----------
+        other : Parts
+        wanted : set of str
+            Digests.
+
+        Returns
+        -------
+        set of str
+            Digests of the copied images.
         """
         copied: set[str] = set()
         for file in other.files():
@@ -112,13 +136,13 @@ class Parts:
             if "thumbnail_bytes" not in table.column_names:
                 self.write(table)
             else:
-                self.write(*_repacked(table, file.with_suffix(".bin").read_bytes()))
+                self.write(*_repack(table, file.with_suffix(".bin").read_bytes()))
             copied.update(table["digest"].to_pylist())
         return copied
 
 
-def _repacked(table: pa.Table, pack: bytes) -> tuple[pa.Table, bytes]:
-    """Some rows of a part with a pack that holds their thumbnails only."""
+def _repack(table: pa.Table, pack: bytes) -> tuple[pa.Table, bytes]:
+    """Return some rows of a part, and a pack of their thumbnails only."""
     starts, lengths = (table[name].to_numpy() for name in ("thumbnail_offset", "thumbnail_bytes"))
     column = table.column_names.index("thumbnail_offset")
     table = table.set_column(column, "thumbnail_offset", pa.array(np.cumsum(lengths) - lengths))
@@ -126,12 +150,12 @@ def _repacked(table: pa.Table, pack: bytes) -> tuple[pa.Table, bytes]:
 
 
 def part_number(file: Path) -> int:
-    """The number of a part."""
+    """Return the number of a part."""
     return int(file.stem.removeprefix("part-"))
 
 
 def read_table(file: Path, columns: Sequence[str] | None = None) -> pa.Table | None:
-    """Columns of a table on disk, all by default; None where it is gone or damaged, as if never written."""
+    """Read columns of a table, all by default; None if the file is missing or damaged."""
     try:
         with storage_errors(file), pq.ParquetFile(file) as part:
             return part.read(columns=None if columns is None else list(columns))
@@ -140,13 +164,13 @@ def read_table(file: Path, columns: Sequence[str] | None = None) -> pa.Table | N
 
 
 def write_table(file: Path, table: pa.Table) -> None:
-    """Write a table, whole or not at all."""
+    """Write a table atomically."""
     with replacing(file) as draft:
         pq.write_table(table, draft, compression="zstd")
 
 
-def lists(rows: Sequence[np.ndarray | None]) -> pa.Array:
-    """Vectors of one length as a column of lists of float32, with null for None."""
+def list_column(rows: Sequence[np.ndarray | None]) -> pa.Array:
+    """Convert vectors of the same length to a column of lists of float32, with null for None."""
     lengths = [0 if row is None else len(row) for row in rows]
     values = [row for row in rows if row is not None]
     flat = np.concatenate(values).astype(np.float32) if values else np.empty(0, np.float32)
@@ -155,14 +179,14 @@ def lists(rows: Sequence[np.ndarray | None]) -> pa.Array:
 
 
 def rows_of(wanted: pa.Array, found: pa.ChunkedArray) -> np.ndarray:
-    """The row of each digest in `found`, the last one of several; -1 where it is not there."""
+    """Return the row of each wanted digest in `found`, the last one of several; -1 if it is missing."""
     backwards = found.combine_chunks()[::-1]
     rows = pc.fill_null(pc.index_in(wanted, value_set=backwards), len(found)).to_numpy()
     return len(found) - 1 - rows.astype(np.int64)
 
 
 def numbers_at(found: pa.Table | None, name: str, rows: np.ndarray) -> np.ndarray:
-    """A column of numbers at some rows; NaN for row -1."""
+    """Return a column of numbers at some rows, as float32; NaN for row -1."""
     values = np.full(len(rows), np.nan, np.float32)
     if found is not None:
         values[rows >= 0] = found[name].to_numpy()[rows[rows >= 0]]
@@ -170,7 +194,7 @@ def numbers_at(found: pa.Table | None, name: str, rows: np.ndarray) -> np.ndarra
 
 
 def texts_at(found: pa.Table | None, name: str, rows: np.ndarray) -> pd.Series:
-    """A column of texts at some rows; empty for row -1."""
+    """Return a column of strings at some rows; ``""`` for row -1."""
     if found is None:
         return pd.Series([""] * len(rows), dtype="str")
     texts = found[name].take(pa.array(rows, mask=rows < 0))
@@ -178,24 +202,24 @@ def texts_at(found: pa.Table | None, name: str, rows: np.ndarray) -> pd.Series:
 
 
 def survey_folder(identifier: str) -> Path:
-    """Where the survey of a dataset lies, of any version; safe to delete while no survey goes on."""
+    """Return the folder with all versions of a dataset's survey; safe to delete while no survey runs."""
     return dataset_folder(identifier) / "survey"
 
 
 def store_of(identifier: str) -> Parts:
-    """The parts of a dataset's survey, of this version."""
+    """Return the parts of a dataset's survey, in the current version."""
     return Parts(survey_folder(identifier) / f"v{VERSION}")
 
 
 def other_stores(identifier: str) -> Iterator[Parts]:
-    """The parts of every other dataset's survey, of this version, in the order of their identifiers."""
+    """Yield the parts of every other dataset's survey, in the current version, sorted by dataset id."""
     with storage_errors(home()):
         folders = sorted((home() / "datasets").glob(f"*/survey/v{VERSION}"))
     yield from (Parts(folder) for folder in folders if folder.parents[1].name != identifier)
 
 
 def discard_old_versions(identifier: str) -> None:
-    """Remove what another version of this program has found, which counts for nothing now."""
+    """Remove results in other versions, which are not valid any more."""
     with storage_errors(survey_folder(identifier)):
         for folder in survey_folder(identifier).glob("v*"):
             if folder.name != f"v{VERSION}":
@@ -203,26 +227,26 @@ def discard_old_versions(identifier: str) -> None:
 
 
 def write_state(identifier: str, *, done: int, total: int) -> None:
-    """Write down how far a survey is; tells pages that there is something new."""
+    """Write the progress of a survey, which also shows that there are new results."""
     write_json(survey_folder(identifier) / "state.json", {"version": VERSION, "done": done, "total": total})
 
 
 def stored_thumbnail(store: Parts, digest: str) -> bytes | None:
-    """The thumbnail of an image; empty where its file is small enough to be its own, None where there is none yet."""
+    """Return the thumbnail of an image; empty if its file serves as thumbnail, None if there is none yet."""
     try:
         index = _thumbnails(store.folder, store.folder.stat().st_mtime_ns)  # changes with every file that is written
     except FileNotFoundError:  # nothing is surveyed yet, or the dataset is being deleted
         return None
     key = np.bytes_(digest)
     first, last = (int(index.digests.searchsorted(key, side)) for side in ("left", "right"))
-    for place in range(last - 1, first - 1, -1):  # the latest part first
-        if index.lengths[place] == 0:
+    for row in range(last - 1, first - 1, -1):  # the latest part first
+        if index.lengths[row] == 0:
             return b""
-        pack = index.files[index.parts[place]].with_suffix(".bin")
+        pack = index.files[index.parts[row]].with_suffix(".bin")
         try:
             with storage_errors(pack), pack.open("rb") as file:
-                file.seek(index.offsets[place])
-                if found := file.read(index.lengths[place]):
+                file.seek(index.offsets[row])
+                if found := file.read(index.lengths[row]):
                     return found
         except FileNotFoundError:
             continue
@@ -230,7 +254,7 @@ def stored_thumbnail(store: Parts, digest: str) -> bytes | None:
 
 
 class _Thumbnails(NamedTuple):
-    """Where the thumbnail of each readable image lies: sorted by digest, and by part where several have one."""
+    """Positions of the thumbnails of all readable images, sorted by digest and then by part."""
 
     files: list[Path]
     digests: np.ndarray
@@ -255,7 +279,7 @@ def _thumbnails(folder: Path, _modified: int) -> _Thumbnails:
 
 @lru_cache(maxsize=2000)
 def _thumbnails_of(file: Path, _modified: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Digests of the readable images of a part, with the offset and the length of each one's thumbnail."""
+    """Return digests of the readable images of a part, and offsets and lengths of their thumbnails."""
     table = read_table(file, ["digest", "unreadable", "thumbnail_offset", "thumbnail_bytes"])
     if table is None:
         return np.empty(0, "S64"), np.empty(0, np.int64), np.empty(0, np.int64)

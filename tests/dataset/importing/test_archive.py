@@ -114,8 +114,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "one bomb": (lambda: packed([("A/1.png", GOOD), ("B/1.png", bytes(120_000_000))]), "like a zip bomb"),
     "overlapping bomb": (overlapping, "like a zip bomb"),
     "other method": (lambda: packed([("A/1.png", GOOD)], zipfile.ZIP_LZMA), "compressed with method 14"),
-    "larger than told": (lambda: lying(len(GOOD) - 5), "is damaged"),
-    "smaller than told": (lambda: lying(len(GOOD) + 5), "is damaged|has another size than it declares"),
+    "larger than declared": (lambda: lying(len(GOOD) - 5), "is damaged"),
+    "smaller than declared": (lambda: lying(len(GOOD) + 5), "is damaged|has another size than it declares"),
     "no image": (lambda: packed([("A/1.png", GOOD), ("B/run.exe", b"MZ")]), "'B/run.exe' is neither an image"),
     "page": (lambda: packed([("A/1.png", GOOD), ("README.txt", b"hi")]), "'README.txt' is neither an image"),
     "twice": (twice, "'A/1.png' occurs twice"),
@@ -162,7 +162,7 @@ def test_limits(tmp_path: Path, left_behind, limits, reason, picture):
     assert left_behind() == []
 
 
-def test_a_million_entries_are_refused_unread(tmp_path: Path, left_behind):
+def test_a_huge_table_of_contents_is_refused_before_it_is_read(tmp_path: Path, left_behind):
     contents = (struct.pack("<4s6H3I5H2I", b"PK\x01\x02", *[0] * 9, 1, *[0] * 6) + b"a") * 30_000
     end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 0, 0, len(contents), 0, 0)
     path = tmp_path / "count.zip"
@@ -172,7 +172,7 @@ def test_a_million_entries_are_refused_unread(tmp_path: Path, left_behind):
     assert left_behind() == []
 
 
-def test_blank_bitmaps_are_no_bomb(write_zip):
+def test_blank_bitmaps_are_not_refused_as_a_bomb(write_zip):
     import cv2
 
     blank = cv2.imencode(".bmp", np.full((2000, 2500, 3), 255, np.uint8))[1].tobytes()
@@ -200,7 +200,7 @@ def test_names_with_accents(tmp_path: Path, raw, flags, expected):
     assert scan_source(path).images["path"].tolist() == ["A/1.png", expected]
 
 
-def test_what_operating_systems_leave_is_skipped(write_zip, picture):
+def test_files_of_operating_systems_are_ignored(write_zip, picture):
     found = import_source(
         write_zip(
             {

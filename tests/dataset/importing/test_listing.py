@@ -55,14 +55,14 @@ def test_one_folder_around_the_classes(make, picture):
     assert labels(found) == {"A/1.png": "A", "B/1.png": "B"}
 
 
-def test_one_class_is_not_taken_for_a_wrapping(make, picture):
+def test_a_single_class_is_not_an_outer_folder(make, picture):
     assert labels(import_source(make({"A/1.png": picture(1), "A/2.png": picture(2)}))) == {
         "A/1.png": "A",
         "A/2.png": "A",
     }
 
 
-def test_a_class_with_images_on_two_levels_is_no_wrapping(make, picture):
+def test_a_class_with_images_on_two_levels_is_not_an_outer_folder(make, picture):
     found = import_source(make({"A/1.png": picture(1), "A/more/2.png": picture(2)}))
     assert labels(found) == {"A/1.png": "A", "A/more/2.png": "A"}
 
@@ -105,7 +105,7 @@ def test_other_files_in_a_folder_are_listed(write_tree, picture):
     ]
 
 
-def test_what_operating_systems_leave_in_a_folder_is_skipped(write_tree, picture):
+def test_files_of_operating_systems_are_ignored(write_tree, picture):
     leftovers = [".DS_Store", "A/Thumbs.db", "A/desktop.ini", "A/._1.png", "__MACOSX/A/1.png", ".git/x.png"]
     found = import_source(write_tree({"A/1.png": picture(1)} | dict.fromkeys(leftovers, b"junk")))
     assert labels(found) == {"A/1.png": "A"}
@@ -118,7 +118,7 @@ def test_images_without_any_class(make, picture):
     assert "CFU-E/01.jpg" in str(caught.value)
 
 
-def test_nothing_at_all(make):
+def test_an_empty_source(make):
     with pytest.raises(DatasetError, match="is empty") as caught:
         import_source(make({}))
     assert "CFU-E/01.jpg" in str(caught.value)
@@ -151,12 +151,12 @@ def test_links(write_tree, picture, tmp_path: Path):
     (root / "B" / "up").symlink_to("..")
     found = import_source(root)
     assert sorted(labels(found)) == ["A/1.png", "A/inside.png", "B/2.png"]
-    told = dict(kinds(found))
-    assert told.pop("A/loop.png") in ("link", "unreadable")
-    assert told == dict.fromkeys(["A/beside.png", "A/nowhere.png", "A/outside.png", "B/up", "C"], "link")
+    link_kinds = dict(kinds(found))
+    assert link_kinds.pop("A/loop.png") in ("link", "unreadable")
+    assert link_kinds == dict.fromkeys(["A/beside.png", "A/nowhere.png", "A/outside.png", "B/up", "C"], "link")
 
 
-def test_what_becomes_a_link_or_a_pipe_after_the_look_around(write_tree, picture, tmp_path: Path):
+def test_files_that_become_a_link_or_a_pipe_after_listing(write_tree, picture, tmp_path: Path):
     outside = tmp_path / "secret.png"
     outside.write_bytes(picture(3))
     root = write_tree({f"A/{name}.png": picture(1) for name in ("link", "pipe", "folder", "gone", "same")})
@@ -181,13 +181,13 @@ def test_what_becomes_a_link_or_a_pipe_after_the_look_around(write_tree, picture
     }
 
 
-def test_nobody_waits_at_a_pipe(write_tree, picture):
+def test_a_pipe_does_not_block_the_import(write_tree, picture):
     root = write_tree({"A/1.png": picture(1)})
     os.mkfifo(root / "A" / "pipe.png")
     assert kinds(import_source(root)) == [("A/pipe.png", "not-an-image")]
 
 
-def test_names_that_are_no_text(write_tree, picture):
+def test_names_that_are_not_utf_8(write_tree, picture):
     root = write_tree({"A/1.png": picture(1)})
     Path(os.fsdecode(bytes(root / "A") + b"/caf\xe9.png")).write_bytes(picture(2))
     found = import_source(root)
@@ -285,7 +285,7 @@ def test_a_manifest_must_not_lead_out(write_tree, write_zip, picture, left_behin
     assert left_behind() == []
 
 
-def test_a_manifest_may_spell_a_path_in_another_way(make, picture):
+def test_a_manifest_may_use_other_separators_and_accents(make, picture):
     rows = "path,label\n./A/1.png,x\nA\\2.png,x\nA/\u00e9.png,y\n"
     files = {"A/1.png": picture(1), "A/2.png": picture(2), "A/e\u0301.png": picture(3)}
     found = import_source(make({"manifest.csv": rows.encode()} | files))
@@ -302,7 +302,7 @@ def test_drawn(make, picture, origins, drawn):
     assert found.drawn is drawn
 
 
-def test_a_csv_given_directly_may_lead_anywhere(write_tree, picture, tmp_path: Path):
+def test_a_csv_given_directly_may_name_files_in_any_folder(write_tree, picture, tmp_path: Path):
     (tmp_path / "elsewhere.png").write_bytes(picture(9))
     far = tmp_path / "far.png"
     far.write_bytes(picture(8))
@@ -314,6 +314,6 @@ def test_a_csv_given_directly_may_lead_anywhere(write_tree, picture, tmp_path: P
     assert found.name == "labels"
 
 
-def test_a_manifest_given_directly_is_called_after_its_folder(write_tree, picture):
+def test_a_manifest_given_directly_is_named_after_its_folder(write_tree, picture):
     root = write_tree({"manifest.csv": b"path,label\n1.png,A\n", "1.png": picture(1)}, name="dish 12")
     assert scan_source(root / "manifest.csv").name == "dish 12"

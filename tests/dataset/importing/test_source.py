@@ -54,7 +54,7 @@ def test_import_and_scan_agree(plates):
         assert loaded.read_image(index).shape == (6, 5, 3)
 
 
-def test_twice_the_same_is_the_same(cfu_home: Path, plates):
+def test_importing_twice_gives_the_same_dataset(cfu_home: Path, plates):
     first = import_source(plates, name="Plates")
     before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in stored()}
     assert len(before) == 12
@@ -73,7 +73,7 @@ def test_a_folder_and_its_zip_are_the_same_content(plates, tmp_path: Path):
     assert scan_source(Path(zipped)).digest == scan_source(plates).digest
 
 
-def test_images_join_those_in_the_store(plates, write_tree, picture):
+def test_images_are_added_to_those_in_the_store(plates, write_tree, picture):
     import_source(write_tree({f"A/{seed}.png": picture(seed) for seed in range(6, 300)}, name="many"))
     assert len({file.parent for file in stored()}) < 256  # so that some of the new ones find a place and some do not
     made = import_source(plates)
@@ -97,22 +97,22 @@ def one_by_one(monkeypatch):
 
 
 @pytest.mark.usefixtures("one_by_one")
-def test_progress_is_told_in_this_thread(plates):
-    told = []
-    import_source(plates, progress=lambda done, total: told.append((done, total, threading.current_thread())))
-    assert told == [(done, 14, threading.current_thread()) for done in range(15)]
+def test_progress_is_reported_in_the_calling_thread(plates):
+    reported = []
+    import_source(plates, progress=lambda done, total: reported.append((done, total, threading.current_thread())))
+    assert reported == [(done, 14, threading.current_thread()) for done in range(15)]
 
 
-def test_progress_is_told_at_the_beginning_and_at_the_end(plates):
-    told = []
-    import_source(plates, progress=lambda done, total: told.append((done, total)))
-    assert (told[0], told[-1]) == ((0, 14), (14, 14))
-    assert sorted(set(told)) == told
+def test_progress_is_reported_at_the_beginning_and_at_the_end(plates):
+    reported = []
+    import_source(plates, progress=lambda done, total: reported.append((done, total)))
+    assert (reported[0], reported[-1]) == ((0, 14), (14, 14))
+    assert sorted(set(reported)) == reported
 
 
 @pytest.fixture(params=["threads", "processes"])
 def many(request, monkeypatch):
-    """However few the images are: as if there were few, or as if there were many."""
+    """Uses threads or worker processes, whatever the number of images."""
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(source_module, "_MIN_IMAGES_FOR_PROCESSES", 1 if request.param == "processes" else 1000)
 
@@ -128,7 +128,7 @@ def test_results_do_not_depend_on_threads(plates, monkeypatch, cpus):
 
 @pytest.mark.parametrize("kind", ["folder", "manifest", "csv", "zip"])
 def test_many_images_become_the_same_dataset(monkeypatch, tmp_path: Path, write_tree, picture, kind):
-    """All that is out of the ordinary in one source; processes must leave it to others."""
+    """One source with every kind of unusual file, which worker processes leave to the main process."""
     names = {f"{'AB'[seed % 2]}/{seed}.png": picture(seed) for seed in range(9)}
     odd = {
         "A/é 🧫.JPG": picture(20, ".jpg"),
@@ -167,10 +167,10 @@ def test_many_images_become_the_same_dataset(monkeypatch, tmp_path: Path, write_
 
 @pytest.fixture
 def packing(monkeypatch):
-    """As if there were so many images that they go into packs."""
+    """Uses worker processes, and so packs, whatever the number of images."""
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(source_module, "_MIN_IMAGES_FOR_PROCESSES", 1)
-    monkeypatch.setattr(parallel_batches, "_BATCH_SIZE", 3)  # so that both processes get some
+    monkeypatch.setattr(parallel_batches, "_BATCH_SIZE", 3)  # so that both worker processes get some
 
 
 def suffixes() -> list[str]:
@@ -221,7 +221,7 @@ def test_packs_stay_while_any_dataset_uses_them(plates, write_tree, picture, mon
 
 
 @pytest.mark.usefixtures("packing")
-def test_a_damaged_pack_is_made_good(plates):
+def test_a_damaged_pack_is_replaced(plates):
     made = import_source(plates)
     for file in stored():
         if file.suffix == ".data":
@@ -250,10 +250,10 @@ def test_a_cancelled_import_leaves_nothing(cfu_home: Path, plates, left_behind, 
 
 @pytest.mark.parametrize("at", ["move", "save"])
 @pytest.mark.parametrize("parts", ["none", "all", "packs"])
-def test_a_failure_while_moving_in_leaves_only_what_was_there(
+def test_a_failure_while_moving_images_into_the_store_changes_nothing(
     plates, write_tree, picture, monkeypatch, left_behind, request, at, parts
 ):
-    """Whether subfolders of the store move in as a whole or are there already."""
+    """Subfolders are either moved into the store as a whole or exist there already."""
     earlier = import_source(write_tree({"A/1.png": picture(0), "B/1.png": picture(100)}, name="earlier"))
     for number in range(256 if parts == "all" else 0):
         (image_store() / f"{number:02x}").mkdir(exist_ok=True)
@@ -295,7 +295,7 @@ def test_a_deletion_during_an_import_does_no_harm(plates, write_tree, picture, r
     assert all(made.read_image(row).shape == (6, 5, 3) for row in range(len(made.images)))
 
 
-def test_what_a_killed_import_left_is_removed_after_a_day(cfu_home: Path, plates):
+def test_files_of_a_killed_import_are_removed_after_a_day(cfu_home: Path, plates):
     old, fresh = cfu_home / "incoming" / ("0" * 32), cfu_home / "incoming" / ("1" * 32)
     for folder in (old, fresh):
         folder.mkdir(parents=True)
@@ -314,7 +314,7 @@ def test_no_such_source(tmp_path: Path, left_behind, name):
     assert left_behind() == []
 
 
-def test_a_source_of_no_kind(tmp_path: Path):
+def test_a_pipe_is_no_source(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DatasetError, match="is neither a file nor a folder"):
         import_source(tmp_path / "pipe")

@@ -54,7 +54,7 @@ def test_different_images_are_no_copies(folder):
     assert found["score"].dtype == np.float64
 
 
-def test_copies_are_found_and_told_what_they_are(folder):
+def test_copies_are_found_with_their_kinds(folder):
     shutil.copy(folder / "a" / "0.png", folder / "b" / "0 again.png")
     cv2.imwrite(str(folder / "a" / "0 as tiff.tif"), scene(0))
     cv2.imwrite(str(folder / "a" / "1.jpg"), scene(1), [cv2.IMWRITE_JPEG_QUALITY, 80])
@@ -73,7 +73,7 @@ def test_copies_are_found_and_told_what_they_are(folder):
     assert scores.between(0.8, 1).all()
 
 
-def test_pixels_that_only_seem_the_same_are_called_re_encoded(folder):
+def test_images_with_equal_thumbnails_but_different_pixels_are_re_encoded(folder):
     # one grey level in one pixel is lost on the way to the thumbnail
     image = scene(0)
     image[100, 100, 0] ^= 1
@@ -84,7 +84,7 @@ def test_pixels_that_only_seem_the_same_are_called_re_encoded(folder):
     assert copies(dataset) == {("a/0 touched.png", "a/0.png", "re-encoded")}
 
 
-def test_excluded_images_make_no_pairs_and_the_next_of_equals_speaks(folder):
+def test_excluded_images_form_no_pairs_and_the_next_identical_image_represents_the_others(folder):
     shutil.copy(folder / "a" / "1.png", folder / "a" / "1 again.png")
     shutil.copy(folder / "a" / "1.png", folder / "b" / "1 thrice.png")
     cv2.imwrite(str(folder / "b" / "1 turned.png"), np.rot90(scene(1)))
@@ -108,7 +108,7 @@ def test_a_larger_dataset_is_compared_as_a_whole(folder, tmp_path):
     assert copies(one) == set()
 
 
-def test_bit_by_bit_finds_the_same_and_goes_on_where_it_was_stopped(folder):
+def test_an_incremental_search_finds_the_same_and_resumes_after_a_stop(folder):
     for seed in range(4):
         cv2.imwrite(str(folder / "b" / f"{seed} turned.png"), np.rot90(scene(seed)))
     dataset = surveyed(folder, part_images=2)
@@ -138,7 +138,7 @@ def test_bit_by_bit_finds_the_same_and_goes_on_where_it_was_stopped(folder):
     assert seen == []
 
 
-def test_images_that_are_gone_meanwhile_are_passed_over(folder):
+def test_images_that_are_gone_are_ignored(folder):
     for name in ("a/small.jpg", "b/small again.jpg"):  # these are their own thumbnails
         cv2.imwrite(str(folder / name), cv2.resize(scene(7), (200, 160))[:, :: 1 if "again" in name else -1])
     cv2.imwrite(str(folder / "b" / "2 turned.png"), np.rot90(scene(2)))

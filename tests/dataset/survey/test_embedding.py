@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from cfu_core.dataset.survey.embedding import place, principal_components
+from cfu_core.dataset.survey.embedding import embed, principal_components
 from cfu_core.errors import StopRequested
 
 
@@ -22,7 +22,7 @@ def test_points_on_a_line_have_one_component():
     assert found[0, 0] * found[3, 0] < 0
 
 
-def test_components_come_by_variance_and_keep_distances():
+def test_components_are_sorted_by_variance_and_keep_distances():
     rng = np.random.default_rng(3)
     features = rng.normal(size=(200, 6)) @ rng.normal(size=(6, 6)) + 7
     found = principal_components(features, 6)
@@ -33,6 +33,15 @@ def test_components_come_by_variance_and_keep_distances():
     )
 
 
+def test_the_signs_of_the_components_are_deterministic():
+    # the same axes for features and their negatives: the loading with the largest absolute value is positive
+    features = np.random.default_rng(4).normal(size=(60, 5)) @ np.diag([1, 2, 3, 4, 5])
+    np.testing.assert_allclose(principal_components(-features, 5), -principal_components(features, 5), atol=1e-4)
+    loadings = np.linalg.lstsq(features - features.mean(axis=0), principal_components(features, 5), rcond=None)[0]
+    loadings *= features.std(axis=0)[:, None]
+    assert (loadings[np.abs(loadings).argmax(axis=0), np.arange(5)] > 0).all()
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 9, 10, 11, 40])
 @pytest.mark.parametrize("kind", ["different", "constant", "half the same", "one feature"])
 def test_every_number_of_images_and_every_feature_has_a_map(count, kind):
@@ -41,25 +50,25 @@ def test_every_number_of_images_and_every_feature_has_a_map(count, kind):
         features[:] = 3
     if kind == "half the same":
         features[count // 2 :] = 1
-    found, how = place(features)
+    found, how = embed(features)
     assert found.shape == (count, 2)
     assert found.dtype == np.float32
     assert np.isfinite(found).all()
     assert ("t-SNE" in how) == (count >= 10 and kind != "constant")
 
 
-def test_similar_images_lie_close_together_and_the_same_way_each_time():
+def test_similar_images_are_close_and_the_map_is_reproducible():
     features = clusters(3, 40)
-    found, _ = place(features)
+    found, _ = embed(features)
     nearest = cKDTree(found).query(found, k=2)[1][:, 1]
     assert (nearest // 40 == np.arange(120) // 40).all()
-    np.testing.assert_array_equal(found, place(features)[0])
+    np.testing.assert_array_equal(found, embed(features)[0])
 
 
-def test_of_too_many_images_the_rest_is_placed_among_those_chosen():
+def test_images_beyond_the_limit_are_added_to_the_map():
     features = clusters(3, 40)
     steps = []
-    found, how = place(features, largest=90, progress=lambda done, total: steps.append((done, total)))
+    found, how = embed(features, max_tsne_images=90, progress=lambda done, total: steps.append((done, total)))
     assert "of 90 images chosen at random" in how
     nearest = cKDTree(found).query(found, k=2)[1][:, 1]
     assert (nearest // 40 == np.arange(120) // 40).mean() > 0.95
@@ -69,10 +78,10 @@ def test_of_too_many_images_the_rest_is_placed_among_those_chosen():
 
 
 @pytest.mark.parametrize("at", [0, 50, 800])
-def test_drawing_can_be_ended_at_any_step(at):
+def test_embedding_can_be_stopped_at_any_step(at):
     def stop(done: int, _total: int) -> None:
         if done >= at:
             raise StopRequested
 
     with pytest.raises(StopRequested):
-        place(clusters(2, 20), largest=30, progress=stop)
+        embed(clusters(2, 20), max_tsne_images=30, progress=stop)

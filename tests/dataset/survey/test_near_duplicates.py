@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfu_core.dataset.survey.near_duplicates import COLUMNS, SIGNATURE_LENGTH, find_copies, signature
+from cfu_core.dataset.survey.near_duplicates import COLUMNS, find_copies
 from cfu_core.imaging import reading
+from cfu_core.imaging.signature import SIGNATURE_LENGTH, signature
 
 KINDS = ("re-encoded", "resized", "mirrored", "turned", "cropped")
 
@@ -27,8 +28,8 @@ def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
 
 
-def planted(image: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
-    """A copy of an image, as files that went through other hands are."""
+def make_copy(image: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
+    """A copy of an image of one kind."""
     height, width = image.shape[:2]
     if kind == "re-encoded":
         return image.copy() if rng.random() < 0.2 else jpeg(image, int(rng.integers(40, 96)))  # the former as PNG
@@ -59,7 +60,7 @@ def collection() -> list[np.ndarray]:
     """Thirty different images, and a copy of each of the first twenty: 30 of 0, 31 of 1 and so on."""
     rng = np.random.default_rng(0)
     images = [colony(seed) for seed in range(30)]
-    return images + [planted(images[i], KINDS[i % 5], rng) for i in range(20)]
+    return images + [make_copy(images[i], KINDS[i % 5], rng) for i in range(20)]
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +76,12 @@ def test_every_copy_is_found_and_nothing_else(collection, marks):
     assert found.equals(found.sort_values(["a", "b"], ignore_index=True))
     assert found["score"].between(0.8, 1).all()
     expected = np.array(KINDS * 4)
-    told = found["kind"].to_numpy()
-    assert (told == expected)[expected != "re-encoded"].all()
-    assert set(told[expected == "re-encoded"]) <= {"re-encoded", "identical"}
+    kinds = found["kind"].to_numpy()
+    assert (kinds == expected)[expected != "re-encoded"].all()
+    assert set(kinds[expected == "re-encoded"]) <= {"re-encoded", "identical"}
 
 
-def test_only_pairs_with_a_new_image_are_looked_at(collection, marks):
+def test_only_pairs_with_a_new_image_are_compared(collection, marks):
     new = np.zeros(50, bool)
     new[[3, 34, 41]] = True
     read: set[int] = set()
@@ -94,7 +95,7 @@ def test_only_pairs_with_a_new_image_are_looked_at(collection, marks):
     assert find_copies(marks, reading_of, new=np.zeros(50, bool)).empty
 
 
-def test_bit_by_bit_it_finds_the_same(collection, marks):
+def test_an_incremental_search_finds_the_same_pairs(collection, marks):
     found: set[tuple[int, int]] = set()
     for end in (20, 35, 50):
         new = np.arange(end) >= {20: 0, 35: 20, 50: 35}[end]
@@ -102,14 +103,14 @@ def test_bit_by_bit_it_finds_the_same(collection, marks):
     assert found == {(i, 30 + i) for i in range(20)}
 
 
-def test_unreadable_images_are_passed_over(collection, marks):
+def test_unreadable_images_are_ignored(collection, marks):
     marks = marks.copy()
     marks[30] = np.nan
     marks[4, 7] = np.inf
     assert pairs(find_copies(marks, collection.__getitem__)) == {(i, 30 + i) for i in range(20)} - {(0, 30), (4, 34)}
 
 
-def test_identical_images_hang_together(collection, marks):
+def test_identical_images_are_connected(collection, marks):
     rows = [0, 0, 1, 30, 0]
     found = find_copies(marks[rows], lambda row: collection[rows[row]])
     assert found.loc[found["kind"] == "identical", ["a", "b"]].to_numpy().tolist() == [[0, 1], [0, 4]]
@@ -117,9 +118,9 @@ def test_identical_images_hang_together(collection, marks):
     assert not any(2 in pair for pair in pairs(found))
 
 
-def test_many_copies_of_one_image_hang_together():
+def test_many_copies_of_one_image_are_connected():
     rng = np.random.default_rng(1)
-    images = [planted(colony(5), KINDS[i % 5], rng) for i in range(40)]
+    images = [make_copy(colony(5), KINDS[i % 5], rng) for i in range(40)]
     reached, found = {0}, pairs(find_copies(signatures(images), images.__getitem__))
     for _ in images:
         reached |= {row for pair in found if reached & set(pair) for row in pair}
@@ -140,7 +141,7 @@ def test_thousands_of_blank_images_do_not_make_millions_of_pairs():
     assert len(reads) <= 2 * 3000
 
 
-def test_many_images_that_are_nearly_alike_are_not_all_compared():
+def test_not_all_of_many_similar_images_are_compared():
     rng = np.random.default_rng(0)
     alike = signature(colony(0)) + rng.normal(0, 0.3, (600, SIGNATURE_LENGTH)).astype(np.float32)
     blanks = rng.integers(0, 256, (600, 1, 1, 3), np.uint8)
@@ -225,7 +226,7 @@ def recall_and_precision(
 def test_copies_planted_among_real_images_that_are_all_alike_are_found(real_images):
     _, images = small_images(real_images / "blood_lineages", "*/*.jpg")
     assert len(images) == 728
-    recall, precision, found = recall_and_precision(images, planted, seed=1)
+    recall, precision, found = recall_and_precision(images, make_copy, seed=1)
     assert recall >= 0.95
     assert precision >= 0.95
     assert found["kind"].isin(KINDS).sum() >= 0.9 * len(found)
@@ -237,6 +238,6 @@ def test_real_images_of_many_sizes_hold_no_copies_but_second_photographs(real_im
     found = find_copies(signatures(images), lambda row: reduced(images[row]))
     # looked at by eye: the same cell, photographed twice, the frames a little shifted
     twice = {(204, 277), (223, 263), (227, 260), (243, 250), (382, 395), (384, 393), (386, 391)}
-    told = {tuple(sorted(int(names[row].split("_")[1]) for row in pair)) for pair in pairs(found)}
-    assert told <= twice
-    assert len(told) >= 4
+    matched = {tuple(sorted(int(names[row].split("_")[1]) for row in pair)) for pair in pairs(found)}
+    assert matched <= twice
+    assert len(matched) >= 4

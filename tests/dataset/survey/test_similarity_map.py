@@ -51,7 +51,7 @@ def test_a_networks_features_make_the_map_and_are_computed_once(nine):
     assert network.seen == 9
 
 
-def test_the_map_is_drawn_anew_when_a_network_comes_or_goes(nine):
+def test_the_map_is_redrawn_with_and_without_a_network(nine):
     survey(nine)
     classical = places(nine)
     survey(nine, network=MeanColours())
@@ -61,7 +61,7 @@ def test_the_map_is_drawn_anew_when_a_network_comes_or_goes(nine):
     assert load_survey(nine).map_source.startswith("Colour, texture and shape")
 
 
-def test_a_network_that_cannot_be_used_is_told_and_the_map_is_drawn_without_it(nine):
+def test_an_unusable_network_is_reported_and_the_map_is_drawn_without_it(nine):
     survey(nine, network=Unusable())
     source = load_survey(nine).map_source
     assert source.startswith("Colour, texture and shape (scikit-image), ")
@@ -69,13 +69,13 @@ def test_a_network_that_cannot_be_used_is_told_and_the_map_is_drawn_without_it(n
     assert np.isfinite(places(nine)).all()
 
 
-def test_a_network_that_is_given_up_is_no_longer_told(nine):
+def test_a_network_that_is_no_longer_used_is_not_reported(nine):
     survey(nine, network=Unusable())
     survey(nine)
     assert "not used" not in load_survey(nine).map_source
 
 
-def test_another_dataset_takes_over_what_the_network_saw(nine, nine_shapes, tmp_path):
+def test_another_dataset_copies_the_features_of_the_network(nine, nine_shapes, tmp_path):
     survey(nine, network=MeanColours())
     shutil.copytree(nine_shapes / "ring", tmp_path / "rings" / "ring")
     rings = import_source(tmp_path / "rings", name="rings")
@@ -87,7 +87,7 @@ def test_another_dataset_takes_over_what_the_network_saw(nine, nine_shapes, tmp_
     assert with_network.gather("features", list(rings.images["digest"]))[0].all()
 
 
-def test_stopping_while_a_network_looks_leaves_a_survey_that_can_go_on(nine):
+def test_a_survey_stopped_during_feature_extraction_resumes(nine):
     def progress(phase: str):
         def count(done: int, _total: int) -> None:
             if "Mean colours" in phase and done > 0:
@@ -102,14 +102,14 @@ def test_stopping_while_a_network_looks_leaves_a_survey_that_can_go_on(nine):
     assert load_survey(nine).complete
 
 
-def test_images_that_are_unreadable_or_gone_meanwhile_are_not_on_the_map(nine):
+def test_unreadable_images_are_not_on_the_map(nine):
     file = nine.image_file(3)
     file.write_bytes(file.read_bytes()[:50])
     survey(nine, network=MeanColours())
     assert np.isfinite(places(nine)).all(axis=1).tolist() == [row != 3 for row in range(9)]
 
 
-def test_the_folder_of_a_networks_features_is_none_of_the_surveys_own(nine):
+def test_features_of_a_network_have_a_folder_of_their_own(nine):
     survey(nine, network=MeanColours())
     folders = {entry.name for entry in store_of(nine.id).folder.iterdir() if entry.is_dir()}
     assert folders == {MeanColours.key}

@@ -23,8 +23,8 @@ from cfu_core.errors import DatasetError, ImageError, StopRequested
 from cfu_core.imaging.measures import MEASURES, measure
 
 
-class Watch:
-    """Writes down what a survey reports: by phase, things done and in all."""
+class ProgressRecorder:
+    """Records what a survey reports: for each phase, items done and items in total."""
 
     def __init__(self, until: tuple[str, int] | None = None) -> None:
         self.seen: dict[str, list[tuple[int, int]]] = {}
@@ -40,24 +40,24 @@ class Watch:
 
     @property
     def measured(self) -> int:
-        """How many images were looked at, beside those already known."""
+        """Number of images that were measured, without those already known."""
         return len(self.seen["Measuring images"]) - 1
 
 
 @pytest.fixture
 def nine(cfu_home, nine_shapes) -> Dataset:  # noqa: ARG001 - it goes there
-    """Nine images, too few for a t-SNE: quick."""
+    """Nine images: fast, because they are too few for t-SNE."""
     return import_source(nine_shapes, name="nine")
 
 
-def surveyed(dataset: Dataset, **options) -> Watch:
-    watch = Watch()
+def surveyed(dataset: Dataset, **options) -> ProgressRecorder:
+    watch = ProgressRecorder()
     survey(dataset, progress=watch, **options)
     return watch
 
 
 def damage(dataset: Dataset, row: int) -> bytes:
-    """Cut an image's file in the store short; returns what it was."""
+    """Truncate an image file in the store and return its original content."""
     file = dataset.image_file(row)
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
@@ -71,7 +71,7 @@ def pixels(jpeg: bytes) -> np.ndarray:
 # --- what is found
 
 
-def test_each_row_tells_of_its_own_image(small_dataset):
+def test_each_row_has_the_results_of_its_own_image(small_dataset):
     survey(small_dataset)
     found = load_survey(small_dataset)
     assert (found.done, found.total, found.complete) == (36, 36, True)
@@ -84,7 +84,7 @@ def test_each_row_tells_of_its_own_image(small_dataset):
     assert found.table["colony_confidence"].between(0, 1).all()
 
 
-def test_similar_images_lie_close_together_on_the_map(small_dataset):
+def test_similar_images_are_close_on_the_map(small_dataset):
     watch = surveyed(small_dataset)
     found = load_survey(small_dataset)
     assert found.map_source == "Colour, texture and shape (scikit-image), projected by t-SNE (openTSNE)"
@@ -142,7 +142,7 @@ def test_images_of_every_odd_size_are_surveyed(tmp_path):
 # --- nothing twice
 
 
-def test_a_second_survey_looks_at_nothing(nine):
+def test_a_second_survey_measures_nothing(nine):
     assert surveyed(nine).measured == 9
     version, before = survey_version(nine.id), load_survey(nine)
     again = surveyed(nine)
@@ -151,7 +151,7 @@ def test_a_second_survey_looks_at_nothing(nine):
     assert survey_version(nine.id) > version > 0
 
 
-def test_edits_cost_no_new_survey_and_the_rows_follow_the_images(nine):
+def test_edits_need_no_new_survey_and_rows_follow_the_images(nine):
     survey(nine)
     before = load_survey(nine).table
     paths = nine.images["path"]
@@ -185,7 +185,7 @@ def test_another_dataset_with_the_same_images_is_surveyed_without_decoding_them(
     assert thumbnail(more, rows[1]) == thumbnail(nine, row)
 
 
-def test_images_that_are_byte_for_byte_the_same_are_looked_at_once(cfu_home, nine_shapes):  # noqa: ARG001
+def test_byte_identical_images_are_measured_once(cfu_home, nine_shapes):  # noqa: ARG001
     shutil.copy(nine_shapes / "disc" / "00.png", nine_shapes / "disc" / "again.png")
     dataset = import_source(nine_shapes, name="twice")
     assert surveyed(dataset).measured == 9
@@ -195,7 +195,7 @@ def test_images_that_are_byte_for_byte_the_same_are_looked_at_once(cfu_home, nin
     pd.testing.assert_frame_equal(first.reset_index(drop=True), again.reset_index(drop=True))
 
 
-def test_another_version_of_the_program_looks_anew(nine, monkeypatch):
+def test_another_version_measures_all_images_again(nine, monkeypatch):
     survey(nine)
     old = store_of(nine.id).folder
     monkeypatch.setattr(survey_store, "VERSION", survey_store.VERSION + 1)
@@ -234,7 +234,7 @@ def test_an_image_that_is_gone_says_so(nine):
     assert "gone from the image store" in load_survey(nine).table["unreadable"].iat[2]
 
 
-def test_what_one_dataset_could_not_read_another_tries_itself(nine, nine_shapes, tmp_path):
+def test_images_that_another_dataset_could_not_read_are_tried_again(nine, nine_shapes, tmp_path):
     whole = damage(nine, 0)
     survey(nine)
     nine.image_file(0).write_bytes(whole)
@@ -256,9 +256,9 @@ def test_a_dataset_without_one_readable_image(nine):
 # --- stopped, killed, deleted
 
 
-def test_a_stopped_survey_keeps_what_it_found_and_goes_on_there(nine):
+def test_a_stopped_survey_keeps_its_results_and_resumes(nine):
     with pytest.raises(StopRequested):
-        survey(nine, progress=Watch(until=("Measuring images", 7)), part_images=5)
+        survey(nine, progress=ProgressRecorder(until=("Measuring images", 7)), part_images=5)
     found = load_survey(nine)
     assert (found.done, found.complete) == (7, False)
     assert found.table["brightness"].notna().tolist() == [True] * 7 + [False] * 2
@@ -267,7 +267,7 @@ def test_a_stopped_survey_keeps_what_it_found_and_goes_on_there(nine):
     assert load_survey(nine).complete
 
 
-def test_whoever_asks_for_the_end_is_heard_between_two_images(nine):
+def test_a_stop_is_checked_between_images(nine):
     asked = []
 
     def stop() -> bool:
@@ -281,7 +281,7 @@ def test_whoever_asks_for_the_end_is_heard_between_two_images(nine):
 
 def test_a_survey_can_be_stopped_while_it_draws_the_map(small_dataset):
     with pytest.raises(StopRequested):
-        survey(small_dataset, progress=Watch(until=("Drawing the map", 100)))
+        survey(small_dataset, progress=ProgressRecorder(until=("Drawing the map", 100)))
     found = load_survey(small_dataset)
     assert (found.done, found.complete, found.map_source) == (36, False, "")
     assert surveyed(small_dataset).measured == 0
@@ -324,7 +324,7 @@ survey(load_dataset(sys.argv[1]), part_images=3, part_seconds=math.inf)
 
 
 @pytest.mark.parametrize("program", [KILLED_BY_PROGRESS, KILLED_BETWEEN_PACK_AND_TABLE])
-def test_a_killed_survey_loses_no_more_than_the_part_in_work(nine, program):
+def test_a_killed_survey_loses_at_most_the_current_part(nine, program):
     command = [sys.executable, "-c", program, nine.id]
     done = subprocess.run(command, cwd=PROJECT, env=os.environ, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
@@ -340,7 +340,7 @@ def test_a_killed_survey_loses_no_more_than_the_part_in_work(nine, program):
     pd.testing.assert_frame_equal(load_survey(nine).table, resumed.table)
 
 
-def test_processes_find_what_threads_find(nine, monkeypatch):
+def test_processes_and_threads_give_the_same_results(nine, monkeypatch):
     damage(nine, 4)
     by_threads = list(measuring.measure_images(measuring.stored_images(nine)))
     monkeypatch.setattr(measuring, "_MIN_IMAGES_FOR_PROCESSES", 9)
@@ -373,13 +373,13 @@ def test_what_was_found_is_kept_when_a_process_is_ended_from_outside(nine, monke
     assert load_survey(nine).complete
 
 
-def test_parts_are_written_after_some_time_as_well(nine):
+def test_parts_are_also_written_after_some_time(nine):
     survey(nine, part_seconds=0)
     assert len(store_of(nine.id).files()) == 9
     assert load_survey(nine).complete
 
 
-def test_a_dataset_that_is_deleted_meanwhile_ends_the_survey_and_stays_deleted(nine, cfu_home):
+def test_deleting_the_dataset_ends_its_survey_and_it_stays_deleted(nine, cfu_home):
     def progress(_phase: str):
         def count(done: int, _total: int) -> None:
             if done == 3:

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cfu_core.dataset.survey.survey_store import Parts, lists, read_table, stored_thumbnail
+from cfu_core.dataset.survey.survey_store import Parts, list_column, read_table, stored_thumbnail
 
 
 def digest(letter: str) -> str:
@@ -19,7 +19,7 @@ def part(letters: str, value: float = 0.0, *, unreadable: str = "") -> tuple[pa.
         "unreadable": ["damaged" if letter in unreadable else "" for letter in letters],
         "thumbnail_offset": np.cumsum(lengths) - lengths,
         "thumbnail_bytes": lengths,
-        "features": lists(vectors),
+        "features": list_column(vectors),
     }
     return pa.table(columns), b"".join(packs)
 
@@ -42,7 +42,7 @@ def test_parts_are_numbered_and_read_in_order(parts):
     assert parts.read(["unreadable"]).column_names == ["unreadable"]
 
 
-def test_without_parts_there_is_nothing(tmp_path):
+def test_a_store_without_parts_is_empty(tmp_path):
     empty = Parts(tmp_path / "nowhere")
     assert empty.files() == []
     assert empty.read(["digest"]) is None
@@ -52,7 +52,7 @@ def test_without_parts_there_is_nothing(tmp_path):
     assert len(found) == 0
 
 
-def test_vectors_come_in_the_order_that_was_asked_for(parts):
+def test_vectors_are_in_the_order_of_the_digests(parts):
     has, found = parts.gather("features", [digest(letter) for letter in "exa"])
     assert has.tolist() == [True, False, True]
     assert found.tolist() == [[ord("e"), 0], [ord("a"), 0]]
@@ -73,7 +73,7 @@ def test_thumbnails_are_read_from_their_place_in_the_pack(parts):
     assert stored_thumbnail(parts, digest("g")) == b"g"
 
 
-def test_the_thumbnail_of_a_dataset_that_came_again_is_the_new_one(tmp_path):
+def test_the_thumbnail_of_a_recreated_dataset_is_the_new_one(tmp_path):
     # the same folder, deleted and made anew: nothing may be remembered of the old one
     folder = tmp_path / "v1"
     Parts(folder).write(*part("ab"))
@@ -84,7 +84,7 @@ def test_the_thumbnail_of_a_dataset_that_came_again_is_the_new_one(tmp_path):
     assert stored_thumbnail(Parts(folder), digest("b")) == b"bb"
 
 
-def test_a_damaged_part_is_as_if_it_had_never_been_written(parts):
+def test_a_damaged_part_is_ignored(parts):
     parts.files()[0].write_bytes(b"PAR1 and then nothing")
     assert letters(parts) == "de"
     assert stored_thumbnail(parts, digest("b")) is None
@@ -93,14 +93,14 @@ def test_a_damaged_part_is_as_if_it_had_never_been_written(parts):
     assert [file.name for file in parts.files()][-1] == "part-00003.parquet"
 
 
-def test_a_pack_without_its_table_is_written_over(parts):
+def test_a_pack_without_its_table_is_overwritten(parts):
     (parts.folder / "part-00003.bin").write_bytes(b"cut short")
     parts.write(*part("fg"))
     assert stored_thumbnail(parts, digest("g")) == b"g"
     assert letters(parts) == "abcdefg"
 
 
-def test_what_another_survey_knows_is_taken_over_with_its_thumbnails(parts, tmp_path):
+def test_results_of_another_survey_are_copied_with_thumbnails(parts, tmp_path):
     other = Parts(tmp_path / "other")
     other.write(*part("xyz", 1.0))
     other.write(*part("pq", unreadable="q"))
