@@ -167,7 +167,7 @@ def test_summary():
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"name": 3}', "\x00\xff"])
-def test_a_damaged_summary_is_told_and_harms_no_other(cfu_home: Path, content):
+def test_a_damaged_summary_is_reported_and_other_datasets_still_open(cfu_home: Path, content):
     good, bad = dataset([1, 2], name="good"), dataset([3, 4], name="bad")
     save_dataset(good)
     save_dataset(bad)
@@ -183,7 +183,7 @@ def test_a_damaged_summary_is_told_and_harms_no_other(cfu_home: Path, content):
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "other"])
-def test_a_damaged_table_is_told(cfu_home: Path, damage):
+def test_a_damaged_table_is_reported(cfu_home: Path, damage):
     made, other = dataset([1, 2]), dataset([3, 4], name="other")
     save_dataset(made)
     save_dataset(other)

@@ -118,7 +118,7 @@ def test_boxes_and_groups_of_a_manifest_give_way_to_edits_and_come_back(cfu_home
     assert undo_edit(dataset.id).digest == dataset.digest
 
 
-def test_partitions_by_hand_count_for_images_that_count(nine):
+def test_manual_partitions_apply_to_images_that_are_not_excluded(nine):
     put = edit_dataset(nine.id, "partition", {DISC: "test", RING: "training"})
     assert put.partitions == {DISC: "test", RING: "training"}
     assert put.digest != nine.digest == content_digest(put.images)  # pages keep splits by the digest
@@ -288,7 +288,7 @@ def test_each_version_can_be_opened_again(nine):
 # --- beside it: lists, names, deletion, another import
 
 
-def test_the_list_counts_what_counts_now(nine):
+def test_the_summary_describes_the_current_state(nine):
     edit_dataset(nine.id, "exclude", {DISC: None})
     edit_dataset(nine.id, "relabel", {RING: "oval"})
     edit_dataset(nine.id, "group", {SQUARE: "dish"})
@@ -374,7 +374,7 @@ def test_a_last_line_without_a_line_break_counts(nine):
     assert len(load_dataset(nine.id).images) == 7
 
 
-def test_an_edit_whose_summary_was_not_written_counts_everywhere(nine):
+def test_an_edit_takes_effect_although_its_summary_was_not_written(nine):
     file = dataset_folder(nine.id) / "dataset.json"
     before = file.read_bytes()
     edit_dataset(nine.id, "exclude", {DISC: None})
@@ -458,7 +458,7 @@ def _edit_in_a_process(home: str, dataset: str, paths: list[str], ready) -> None
         edit_dataset(dataset, "group", {path: "dish"})
 
 
-def test_edits_of_two_sessions_at_once_are_all_kept(nine, cfu_home):
+def test_simultaneous_edits_of_two_sessions_are_all_logged(nine, cfu_home):
     context = multiprocessing.get_context("forkserver")
     ready = context.Barrier(2)
     paths = nine.images["path"].tolist()

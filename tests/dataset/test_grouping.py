@@ -33,7 +33,7 @@ NAMES = ["CFU-E/dish1/plate_12_003.jpg", "CFU-GM/dish2/plate_3_1.JPG", "CFU-GM/o
         (r"(dish\d)", ["", "", ""]),  # without a slash, the file's name alone
     ],
 )
-def test_the_group_stands_where_the_pattern_says(pattern, groups):
+def test_a_pattern_extracts_the_group(pattern, groups):
     assert groups_from_pattern(NAMES, pattern).tolist() == groups
 
 

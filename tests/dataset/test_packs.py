@@ -45,7 +45,7 @@ def test_an_image_is_written_once(folder, tmp_path: Path):
     assert data.read_bytes() == b"aaabb"
 
 
-def test_a_pack_counts_when_it_is_finished(folder):
+def test_a_pack_is_readable_after_it_is_finished(folder):
     pack = PackWriter(folder)
     pack.add(sha(b"a"), b"a")
     pack.flush()
@@ -62,7 +62,7 @@ def test_no_images_make_no_pack(folder, tmp_path: Path):
 
 
 @pytest.mark.parametrize("left", [0, 1, 3, 4])
-def test_what_a_power_cut_left_of_a_pack(folder, tmp_path: Path, left):
+def test_images_beyond_the_end_of_a_truncated_pack_are_missing(folder, tmp_path: Path, left):
     write(folder, b"aa", b"bbb")
     (data,) = tmp_path.rglob("*.data")
     os.truncate(data, left)
@@ -71,7 +71,7 @@ def test_what_a_power_cut_left_of_a_pack(folder, tmp_path: Path, left):
 
 
 @pytest.mark.parametrize("left", [0, 10, 50])
-def test_what_a_power_cut_left_of_an_index(folder, tmp_path: Path, left):
+def test_a_truncated_index_holds_only_complete_records(folder, tmp_path: Path, left):
     write(folder, b"aa", b"bbb")
     (index,) = tmp_path.rglob("*.index")
     os.truncate(index, left)
@@ -79,7 +79,7 @@ def test_what_a_power_cut_left_of_an_index(folder, tmp_path: Path, left):
     assert digests == sorted([sha(b"aa"), sha(b"bbb")])[: 1 if left == 50 else 0]
 
 
-def test_only_packs_that_nobody_needs_are_removed(folder, tmp_path: Path):
+def test_only_unused_packs_are_removed(folder, tmp_path: Path):
     write(folder, b"a", b"b")
     write(folder, b"c")
     remove_packs(folder, used={sha(b"b")})

@@ -49,7 +49,7 @@ def test_table_2_comes_out_exactly_whatever_the_seed(seed):
     assert split.misplaced == 0
 
 
-def test_counts_tell_what_the_assignment_holds():
+def test_counts_are_those_of_the_assignment():
     images = alone(a=20, b=11)
     split = make_split(images, seed=4)
     assert set(split.assignment) == set(images["path"])
@@ -86,7 +86,7 @@ def test_the_same_seed_repeats_a_split_and_another_one_does_not():
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_images_that_share_a_group_or_a_digest_are_never_parted(seed):
+def test_images_that_share_a_group_or_a_digest_stay_together(seed):
     rng = np.random.default_rng(seed)
     rows = []
     for _ in range(int(rng.integers(20, 120))):
@@ -140,7 +140,7 @@ def test_a_chain_of_groups_and_digests_stays_together():
         assert len({split.assignment[path] for path in images["path"][:5]}) == 1
 
 
-def test_images_without_a_group_are_no_group():
+def test_images_without_a_group_do_not_form_a_group():
     images = alone(a=20)
     assert not make_split(images).grouped
     assert set(make_split(images).assignment.values()) == set(PARTITIONS)
@@ -200,7 +200,7 @@ def test_one_class_is_not_enough():
         check_trainable({"a": 10})
 
 
-def test_a_class_that_lies_in_one_dish_cannot_be_trained():
+def test_a_class_without_training_images_is_named():
     counts = {
         "a": {"training": 8, "validation": 1, "test": 1},
         "b": {"training": 0, "validation": 5, "test": 0},
@@ -225,7 +225,7 @@ def test_a_usable_split_passes():
 # --- kept with the dataset
 
 
-def test_the_split_of_a_dataset_is_kept_and_reads_back_the_same(small_dataset):
+def test_the_split_of_a_dataset_is_saved_and_reads_back_the_same(small_dataset):
     first = split_of(small_dataset, seed=3)
     kept = list((small_dataset_folder(small_dataset) / "splits").glob("*.json"))
     assert [path.name for path in kept] == ["seed-3.json"]
@@ -233,7 +233,7 @@ def test_the_split_of_a_dataset_is_kept_and_reads_back_the_same(small_dataset):
     assert split_of(small_dataset, seed=4).assignment != first.assignment
 
 
-def test_a_kept_split_is_what_counts_from_then_on(small_dataset):
+def test_a_saved_split_is_used_again(small_dataset):
     first = split_of(small_dataset)
     path = small_dataset_folder(small_dataset) / "splits" / "seed-0.json"
     saved = json.loads(path.read_text())
@@ -243,7 +243,7 @@ def test_a_kept_split_is_what_counts_from_then_on(small_dataset):
     assert split_of(small_dataset).assignment[some] == "test"
 
 
-def test_a_damaged_split_file_is_told(small_dataset):
+def test_a_damaged_split_file_is_reported(small_dataset):
     split_of(small_dataset)
     path = small_dataset_folder(small_dataset) / "splits" / "seed-0.json"
     path.write_text("{")
@@ -288,7 +288,7 @@ def test_a_split_that_is_asked_for_only_after_edits_is_the_same(small_dataset):
     assert after == {path: before[path] for path in paths[5:]}
 
 
-def test_groups_that_count_now_are_never_parted(small_dataset):
+def test_current_groups_stay_together(small_dataset):
     before = as_imported(small_dataset)
     paths = small_dataset.images["path"]
     dishes = {path: f"dish {number % 9}" for number, path in enumerate(paths)}
@@ -438,7 +438,7 @@ def test_more_folds_than_groups_are_refused():
         make_folds(images, seed=0, folds=5, fold=0)
 
 
-def test_folds_are_kept_with_the_dataset_and_edits_do_not_reshuffle_them(small_dataset):
+def test_folds_are_saved_and_edits_do_not_reshuffle_them(small_dataset):
     turn = split_of(small_dataset, folds=4, fold=1)
     path = small_dataset.images["path"].iat[0]
     edited = edit_dataset(small_dataset.id, "exclude", {path: None})

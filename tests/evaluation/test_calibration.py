@@ -22,7 +22,7 @@ def test_a_bin_holds_its_upper_edge():
     assert found.n_images.nonzero()[0].tolist() == [4, 9]
 
 
-def test_coverage_hands_the_least_sure_away_first():
+def test_coverage_excludes_the_least_confident_first():
     probabilities = np.array([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
     share, accuracy = accuracy_by_coverage(np.array([1, 0, 1, 1]), probabilities)
     assert share.tolist() == [0.25, 0.5, 0.75, 1]

@@ -22,7 +22,7 @@ def test_an_interval_stays_within_0_and_1():
     assert wilson_interval(10, 10)[1] == 1
 
 
-def test_two_ways_are_compared_image_by_image():
+def test_predictions_are_compared_image_by_image():
     first, second = np.zeros(100, bool), np.zeros(100, bool)
     first[:70] = True  # 62 by both, 8 by the first alone,
     second[8:72] = True  # 2 by the second alone
@@ -39,20 +39,20 @@ def test_two_ways_are_compared_image_by_image():
     assert (turned.only_first, turned.p) == (2, found.p)
 
 
-def test_six_one_sided_images_are_the_least_that_tells_two_ways_apart():
+def test_six_one_sided_images_are_the_fewest_that_are_significant():
     for apart, significant in ((5, False), (6, True)):
         first, second = np.ones(50, bool), np.ones(50, bool)
         second[:apart] = False
         assert (compare_paired(first, second).p < 0.05) is significant
 
 
-def test_ways_that_agree_do_not_differ():
+def test_equal_predictions_do_not_differ():
     found = compare_paired(np.ones(9, bool), np.ones(9, bool))
     assert (found.difference, found.low, found.high, found.p) == (0, 0, 0, 1)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_bootstrap_intervals_are_scipys_of_scikit_learns_figures():
+def test_bootstrap_intervals_equal_those_of_scipy_with_scikit_learns_metrics():
     rng = np.random.default_rng(3)
     for classes in (2, 3, 8):
         true = rng.integers(0, classes - (classes > 2), 60)  # the last of three or more has no image

@@ -52,7 +52,7 @@ def test_accuracy_and_averages_are_those_worked_out_by_hand(evaluation):
         ("d", 2, 0, 0, None, 0.0, None),
     ],
 )
-def test_each_class_has_the_figures_worked_out_by_hand(
+def test_the_metrics_of_each_class_are_those_worked_out_by_hand(
     evaluation, name, support, predicted, correct, precision, recall, f1
 ):
     result = next(c for c in evaluation.per_class if c.name == name)

@@ -66,7 +66,7 @@ def test_table_2_has_totals_and_the_published_counts():
     assert table.loc[3, ["Training", "Validation", "Test"]].tolist() == [510, 109, 109]
 
 
-def test_table_2_tells_counts_less_the_published_ones():
+def test_table_2_has_differences_from_the_published_counts():
     other = {"training": 3, "validation": 1, "test": 2}
     table = table_2({"CFU-E": {"training": 148, "validation": 30, "test": 31}, "monocyte": other})
     assert table["Difference"].tolist() == ["+2 / -1 / 0", "", ""]
@@ -79,7 +79,7 @@ def test_table_2_has_no_published_counts_for_other_classes():
     assert table.loc[1, ["Training", "Validation", "Test", "Total"]].tolist() == [3, 1, 2, 6]
 
 
-def test_table_3_parts_the_seconds_and_shows_the_published_total():
+def test_table_3_has_seconds_by_phase_and_the_published_total():
     row = table_3([result()]).iloc[0]
     assert row["Total (s)"] == 43.5
     assert row["Published total (s)"] == 79 * 60 + 40
@@ -189,7 +189,7 @@ def test_tables_of_no_runs_are_empty():
     assert table_4([]).empty
 
 
-def test_the_table_of_classes_leaves_undefined_figures_empty():
+def test_undefined_metrics_of_a_class_are_missing_values():
     table = per_class_table(evaluate(["a", "a", "b"], ["a", "b", "b"], ["a", "b", "z"]))
     assert table["Class"].tolist() == ["a", "b", "z"]
     assert table["Images"].tolist() == [2, 1, 0]
@@ -200,7 +200,7 @@ def test_the_table_of_classes_leaves_undefined_figures_empty():
     assert table[["Precision", "Recall", "F1"]].iloc[2].isna().all()
 
 
-def test_what_tells_the_rows_apart_stays_on_the_screen():
+def test_settings_in_which_rows_differ_are_displayed():
     weaker = result(recipe="CLAHE 2", settings={"split_seed": 0, "batch_size": 15})
     table = table_4([weaker, result(recipe="CLAHE 4", settings={"split_seed": 0, "batch_size": 15})])
     assert table["Preprocessing"].tolist() == ["CLAHE 2", "CLAHE 4"]
@@ -209,7 +209,7 @@ def test_what_tells_the_rows_apart_stays_on_the_screen():
     assert not {"Mode", "Began with", "Epochs", "Dataset", "Seed", "Split seed", "Batch size", "Run"} & set(shown)
 
 
-def test_what_rows_have_in_common_is_said_once():
+def test_shared_settings_are_described_once():
     same = table_4([result(), result(recipe_kind="original")])
     assert describe_shared_settings(same) == "fine-tune, began with random weights, 10 epochs"
     other = table_4([result(), result(mode="probe", epochs=None)])

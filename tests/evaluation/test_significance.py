@@ -38,6 +38,6 @@ def test_holm_by_hand():
         ((1, 2), (1, 2), "No difference: both are right on the same images (of 109)."),
     ],
 )
-def test_a_verdict_in_plain_language(first, second, verdict):
+def test_verdicts(first, second, verdict):
     (comparison,) = compare_pairwise({"first": right(*first), "second": right(*second)})
     assert comparison.verdict == verdict

@@ -31,14 +31,14 @@ def test_phases_add_up_to_the_whole():
     assert sum(spent.values()) == pytest.approx(SECONDS["total"])
 
 
-def test_a_pair_says_what_preprocessing_cost():
+def test_the_cost_of_preprocessing_of_one_pair():
     assert preprocessing_cost([PLAIN, TREATED]) == (
         "With preprocessing 1 run took 18.0 s; without, 1 run took 15.0 s. That is 1.20 times as long. Of the "
         "difference of +3.0 s, +2.0 s are decoding and preprocessing, and +1.0 s everything else."
     )
 
 
-def test_several_pairs_are_added_up_and_reuse_is_told():
+def test_several_pairs_are_added_up_and_reuse_is_reported():
     other = [replace(result, architecture="resnet18", cache_reused=True) for result in (PLAIN, TREATED)]
     said = preprocessing_cost([PLAIN, *other, TREATED])
     assert said.startswith(
@@ -50,5 +50,5 @@ def test_several_pairs_are_added_up_and_reuse_is_told():
 @pytest.mark.parametrize(
     "change", [{"seed": 1}, {"architecture": "googlenet"}, {"seconds": {}}, {"recipe_kind": "custom"}]
 )
-def test_runs_that_are_no_pair_say_nothing(change):
+def test_runs_that_are_not_a_pair_give_no_text(change):
     assert preprocessing_cost([PLAIN, replace(TREATED, **change)]) == ""

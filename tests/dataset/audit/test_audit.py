@@ -61,7 +61,7 @@ def found(data, survey, split=None) -> dict[str, Finding]:
     return {finding.kind: finding for finding in audit(data, survey, split or a_split(data))}
 
 
-def test_nothing_is_found_where_nothing_is_wrong():
+def test_a_flawless_dataset_has_no_findings():
     assert found(a_dataset(), a_survey()) == {}
 
 
@@ -71,7 +71,7 @@ def test_identical_files_are_one_group_and_the_first_is_kept():
     assert [(r.kind, list(r.changes)) for r in finding.remedies] == [("exclude", ["a/07.jpg", "a/09.jpg"])]
 
 
-def test_near_duplicates_hang_together_and_the_largest_is_kept():
+def test_connected_near_duplicates_are_one_group_and_the_largest_is_kept():
     data = a_dataset(width={5: 400}, height={5: 300})
     findings = found(data, a_survey([("a/01.jpg", "a/05.jpg"), ("a/05.jpg", "a/08.jpg")]))
     assert findings["near-duplicate"].paths == (("a/01.jpg", "a/05.jpg", "a/08.jpg"),)
@@ -125,11 +125,11 @@ def test_copies_in_two_partitions_are_a_leak_and_are_moved_together(partitions, 
     assert len(finding.remedies[1].changes) == 2
 
 
-def test_copies_in_one_partition_are_no_leak():
+def test_copies_in_one_partition_are_not_a_leak():
     assert "leak" not in found(a_dataset(), a_survey([("a/01.jpg", "a/02.jpg")]))
 
 
-def test_a_copy_of_an_excluded_image_is_none():
+def test_copies_of_excluded_images_are_ignored():
     assert found(a_dataset(), a_survey([("a/01.jpg", "excluded.jpg")])) == {}
 
 
@@ -139,14 +139,14 @@ def test_a_dataset_of_which_everything_is_excluded_has_no_findings():
     assert audit(SimpleNamespace(images=data.images.iloc[:0], counts={}), survey, a_split(data)) == []
 
 
-def test_blur_is_told_from_the_datasets_own_sharpness():
+def test_blur_is_judged_by_the_sharpness_of_the_dataset():
     finding = found(a_dataset(), a_survey(sharpness={6: 1.0, 7: np.nan}))["blurred"]
     assert finding.paths == (("a/06.jpg",),)
     assert "below" in finding.detail
     assert finding.detail.startswith("1 image is much less sharp than a typical image here: below ")
 
 
-def test_images_that_are_all_alike_do_not_make_outliers_of_each_other():
+def test_among_nearly_equal_images_none_is_an_outlier():
     survey = a_survey(sharpness=dict.fromkeys(range(N), 10.0) | {4: 9.5})
     assert found(a_dataset(), survey) == {}
 
@@ -177,14 +177,14 @@ def test_small_classes(count, tested, severity):
     assert set(findings) <= {"small-class", "small-test"}
 
 
-def test_the_gravest_come_first():
+def test_the_most_severe_findings_come_first():
     data = a_dataset(digest={1: "x", 2: "x"}, width={0: 900}, height={0: 700})
     severities = [f.severity for f in audit(data, a_survey([("a/01.jpg", "b/30.jpg")]), a_split(data))]
     assert severities == sorted(severities, key=["error", "warning", "info"].index)
     assert set(severities) == {"error", "warning", "info"}
 
 
-def test_remedies_are_edits_that_mend_the_finding(small_dataset):
+def test_remedies_are_edits_that_fix_the_finding(small_dataset):
     """With a real dataset that has not been surveyed: what needs no survey is found, and its remedy can be applied."""
     data, split = small_dataset, split_of(small_dataset, seed=0)
     findings = {f.kind: f for f in audit(data, load_survey(data), split)}

@@ -62,7 +62,7 @@ def test_rows_that_pass(chosen, rows):
     assert np.flatnonzero(chosen.mask(TABLE)).tolist() == rows
 
 
-def test_what_was_not_measured_yet_asks_for_nothing():
+def test_conditions_on_missing_columns_are_ignored():
     bare = TABLE[["path", "label", "group", "partition"]]
     assert Filter(ranges={"brightness": (0, 1)}, lasso=SQUARE, findings=("leak",)).mask(bare).all()
 
@@ -88,7 +88,7 @@ def test_a_filter_survives_the_url():
         {"unknown": ["x"]},
     ],
 )
-def test_nonsense_in_a_url_is_left_aside(params):
+def test_invalid_values_in_a_url_are_ignored(params):
     assert Filter.from_params(params) == Filter()
 
 
@@ -105,7 +105,7 @@ def test_two_points_enclose_nothing():
     assert lasso_from_outline([0, 1], [0, 1]) == ()
 
 
-def test_ranges_come_and_go():
+def test_ranges_are_set_and_removed():
     narrow = Filter().with_range("brightness", (1, 2)).with_range("sharpness", (3, 4))
     assert narrow.with_range("brightness", (0, 9)).ranges == {"sharpness": (3, 4), "brightness": (0, 9)}
     assert narrow.with_range("brightness", None).with_range("sharpness", None) == Filter()
@@ -113,7 +113,7 @@ def test_ranges_come_and_go():
     assert narrow
 
 
-def test_filters_are_kept_with_the_dataset(small_dataset):
+def test_filters_are_saved_with_the_dataset(small_dataset):
     assert saved_filters(small_dataset.id) == {}
     save_filter(small_dataset.id, " To look at ", EVERYTHING)
     save_filter(small_dataset.id, "A", Filter(name="x"))
@@ -124,6 +124,6 @@ def test_filters_are_kept_with_the_dataset(small_dataset):
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 61])
-def test_a_kept_filter_needs_a_name(small_dataset, name):
+def test_a_saved_filter_needs_a_name(small_dataset, name):
     with pytest.raises(DatasetError, match="1 to 60"):
         save_filter(small_dataset.id, name, EVERYTHING)
