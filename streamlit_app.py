@@ -2,8 +2,8 @@
 
 import streamlit as st
 
+from pages.components.dataset_choice import dataset_sidebar
 from pages.components.server.garbage_collection import set_modules_aside
-from pages.components.state import dataset_sidebar
 
 st.set_page_config(page_title="CFU Workbench", page_icon="pages/components/icon.png", layout="wide")
 st.logo("pages/components/logo.svg", size="large")

@@ -1,11 +1,11 @@
-"""How well the automatic crop finds the colony.
+"""Accuracy of the automatic crop.
 
     python -m benchmarks.auto_crop [--seed N] [--limit N]
     python -m benchmarks.auto_crop --real FOLDER --sheet OUT.png [--seed N]
 
-The first draws the frames of the demo and compares the box that is found with the box around the cells that were
-drawn, by intersection over union; the tenth with the lowest confidence is shown apart. The second draws the squares
-that would be cut on a random sample of real images, for counting misses by eye, and names the images.
+The first form draws the frames of the demo and compares the detected box with the box of the drawn cells, by
+intersection over union; the tenth of the frames with the lowest confidence is also reported separately. The second form
+marks the cropped squares on a random sample of real images, for counting errors by eye, and lists the images.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from cfu_core.dataset.importing.file_names import is_image
 from cfu_core.imaging.cropping import Box, locate_colony, square_around
 from cfu_core.imaging.reading import read
 
-MARGIN = 0.05  # the recipe's own
+MARGIN = 0.05  # default of the recipe
 SAMPLE, COLUMNS = 100, 10
 TILE = 220  # pixels
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Intersection over union."""
+    """Return the intersection over union of two boxes."""
     width = max(0, min(one.right, other.right) - max(one.left, other.left))
     height = max(0, min(one.bottom, other.bottom) - max(one.top, other.top))
     both = width * height
@@ -37,7 +37,7 @@ def overlap(one: Box, other: Box) -> float:
 
 
 def measure(seed: int, limit: int | None) -> pd.DataFrame:
-    """One row a frame: label, overlap, confidence. What is not found has 0 of both."""
+    """Return label, overlap and confidence of each frame; both numbers are 0 if no colony is found."""
     plan = plan_demo(seed=seed)
     if limit is not None and limit < len(plan):
         plan = plan.sample(limit, random_state=seed)
@@ -54,27 +54,27 @@ def measure(seed: int, limit: int | None) -> pd.DataFrame:
 
 
 def report(name: str, found: pd.Series) -> None:
-    """Print a line about the overlaps of some frames."""
+    """Print the median overlap of some frames and the share below 0.4."""
     print(f"{name:<18} {len(found):4d}   median {found.median():.3f}   below 0.4: {(found < 0.4).mean():.1%}")
 
 
 def sheet(folder: Path, seed: int) -> np.ndarray:
-    """A random sample of the images with the squares that would be cut; prints which is which."""
+    """Return a sheet with a random sample of images and their cropped squares, and print the names of the images."""
     paths = sorted(path for path in folder.rglob("*") if is_image(path.name))
     chosen = np.random.default_rng(seed).choice(len(paths), min(SAMPLE, len(paths)), replace=False)
     tiles = []
     for number, index in enumerate(sorted(chosen)):
         image = read(paths[index])
         colony = locate_colony(image)
-        told = f"{number} {colony.confidence:.2f}" if colony else f"{number} none"
-        print(f"{told:<8} {paths[index].relative_to(folder)}")
-        tiles.append(tile(image, square_around(colony.box, MARGIN) if colony else None, told))
+        caption = f"{number} {colony.confidence:.2f}" if colony else f"{number} none"
+        print(f"{caption:<8} {paths[index].relative_to(folder)}")
+        tiles.append(tile(image, square_around(colony.box, MARGIN) if colony else None, caption))
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % COLUMNS)
     return np.vstack([np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)])
 
 
 def tile(image: np.ndarray, square: Box | None, text: str) -> np.ndarray:
-    """The image, fitted into a square tile, with a box and a caption."""
+    """Fit an image into a square tile and draw a box and a caption."""
     scale = TILE / max(image.shape[:2])
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:TILE, :TILE]
     canvas = np.full((TILE, TILE, 3), 255, np.uint8)
@@ -88,12 +88,12 @@ def tile(image: np.ndarray, square: Box | None, text: str) -> np.ndarray:
 
 
 def main() -> None:
-    """Print the figures of the demo, or write the sheet."""
+    """Print the results for the demo, or write the sheet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--limit", type=int, help="frames of the demo, at most")
+    parser.add_argument("--limit", type=int, help="maximum number of demo frames")
     parser.add_argument("--real", type=Path, help="a folder of images")
-    parser.add_argument("--sheet", type=Path, help="where the sheet of real images goes, PNG")
+    parser.add_argument("--sheet", type=Path, help="PNG file for the sheet of real images")
     arguments = parser.parse_args()
     if (arguments.real is None) != (arguments.sheet is None):
         parser.error("--real and --sheet go together")

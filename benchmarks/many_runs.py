@@ -15,14 +15,15 @@ import shutil
 import statistics
 import tempfile
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 from playwright.sync_api import Browser, Page
 
 from benchmarks.interaction import SETTLED, dashboard, window
-from cfu_core.runs.store import Run, open_run
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_store import open_run
 from cfu_core.storage import home, write_json
 
 RUNS = 500
@@ -40,13 +41,13 @@ def main() -> None:
         shutil.copytree(home(), crowd, ignore=shutil.ignore_patterns("runs", "cache", "jobs"))
         multiply(run, crowd / "runs")
         os.environ["CFU_HOME"] = str(crowd)
-        dataset = run.spec["dataset"]["id"]
+        dataset = run.plan.dataset.id
         with dashboard(Path(folder)) as port, window() as page:
             url = f"http://127.0.0.1:{port}"
             browser = page.context.browser
             assert browser is not None
             waits = [visit(browser, f"{url}/?dataset={dataset}") for _ in range(VISITS)]
-            print(f"{RUNS} runs, {run.evaluation().images} test images each")  # type: ignore[union-attr]
+            print(f"{RUNS} runs, {run.evaluation().n_images} test images each")  # type: ignore[union-attr]
             print(f"the page stands after {waits[0]:.2f} s for the server's first visitor")
             again = waits[1:]
             print(
@@ -67,7 +68,7 @@ def multiply(run: Run, folder: Path) -> None:
     probabilities = run.probabilities("test")
     assert tested is not None
     assert probabilities is not None
-    created = datetime.fromisoformat(run.spec["created"])
+    created = run.created
     for number in range(RUNS):
         now = created + timedelta(minutes=number)
         copy = Run(folder / f"{now:%Y%m%d-%H%M%S-%f}-{number:04d}")

@@ -1,11 +1,11 @@
-"""How the rates of import and survey compare with merely reading and hashing the same files, at several sizes.
+"""Rates of import and survey at several sizes, compared with only reading and hashing the same files.
 
     python -m benchmarks.scale [--sizes 10000 30000 100000] [--folder DIR] [--rounds N] [--no-survey] [--keep]
 
-Draws so many small JPEGs, one in a thousand a near duplicate of the one before it, and works on them in processes of
-their own, each size with a CFU_HOME of its own. Reading and importing take turns, with the files in the cache of the
-operating system, and the best of all rounds counts: seconds depend on the machine and on what else it does, ratios
-hardly. Everything is made below DIR and deleted at the end; with --keep the largest size stays.
+Draws small JPEGs, one in a thousand a near duplicate of the previous one, and measures each step in a new process, with
+a separate CFU_HOME for each size. Reading and importing alternate, with the files in the cache of the operating system,
+and the best of all rounds is reported: times depend on the machine and its load; ratios vary little. Everything is
+written below DIR and deleted at the end; with --keep the images and the home folder of the largest size are kept.
 """
 
 import argparse
@@ -27,18 +27,18 @@ import numpy as np
 
 CLASSES = ("CFU-E", "CFU-GM", "CFU-PreB")
 SIDE = 128
-BATCH = 500  # files a task; handing them over one by one would slow several threads to less than one
-AGAIN_EVERY = 1000
+BATCH = 500  # files in one task; with one file in each, several threads would be slower than one
+DUPLICATE_EVERY = 1000
 
 
 def main() -> None:
-    """Measure every size and print a table in Markdown, a row a size."""
+    """Measure every size and print a Markdown table with one row for each size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 30_000, 100_000])
-    parser.add_argument("--folder", type=Path, help="where to work; by default where temporary files go")
+    parser.add_argument("--folder", type=Path, help="folder for all files; by default the folder for temporary files")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-survey", action="store_true", help="import only")
-    parser.add_argument("--keep", action="store_true", help="leave the images and the home folder of the largest size")
+    parser.add_argument("--keep", action="store_true", help="keep the images and the home folder of the largest size")
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="cfu-scale-", dir=options.folder))
     try:
@@ -47,7 +47,7 @@ def main() -> None:
         print_table(rows)
     finally:
         kept = work / str(max(options.sizes)) if options.keep else None
-        for folder in work.iterdir():  # only now: ext4 is slow to make files soon after others were deleted
+        for folder in work.iterdir():  # not earlier: ext4 creates files slowly soon after others were deleted
             if folder != kept:
                 shutil.rmtree(folder)
         if kept is None:
@@ -57,17 +57,17 @@ def main() -> None:
 
 
 def measure_size(size: int, folder: Path, options: argparse.Namespace) -> dict[str, str]:
-    """All figures of one size, by the heading of their column."""
+    """Return the results of one size by the headings of their columns."""
     images, threads = folder / "images", os.cpu_count() or 1
     seconds = draw_images(size, images)
     note(f"{size:,} images drawn in {seconds:.0f} s, {mean_size(images):.1f} kB each")
     hashing = {1: [], threads: []}
     importing = []
-    apart(images, read_and_hash, 1)  # so that the files are in the cache
+    in_new_process(images, read_and_hash, 1)  # so that the files are in the cache
     for turn in range(options.rounds):
         for count, times in hashing.items():
-            times.append(apart(images, read_and_hash, count))
-        dataset, seconds = apart(images, import_images, folder / f"home-{turn}")
+            times.append(in_new_process(images, read_and_hash, count))
+        dataset, seconds = in_new_process(images, import_images, folder / f"home-{turn}")
         importing.append(seconds)
         note(f"round {turn + 1}: import {size / seconds:,.0f} images/s")
     row = {"images": f"{size:,}"}
@@ -79,19 +79,19 @@ def measure_size(size: int, folder: Path, options: argparse.Namespace) -> dict[s
         f"of {count} thread{'s'[: count > 1]}": f"{min(times) / min(importing):.2f}" for count, times in hashing.items()
     }
     if not options.no_survey:
-        row |= apart(images, survey_dataset, folder / "home-0", dataset)
+        row |= in_new_process(images, survey_dataset, folder / "home-0", dataset)
     return row
 
 
-def apart(images: Path, work: Callable[..., Any], *arguments: object) -> Any:
-    """The result of `work` in a new process, after everything written so far has reached the disk."""
+def in_new_process(images: Path, work: Callable[..., Any], *arguments: object) -> Any:
+    """Return the result of a function in a new process, after everything written so far is on the disk."""
     os.sync()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(work, images, *arguments).result()
 
 
 def read_and_hash(images: Path, threads: int) -> float:
-    """Seconds for finding, reading and hashing all files."""
+    """Return the seconds for finding, reading and hashing all files."""
     started = time.perf_counter()
     files = [os.path.join(folder, name) for folder, _, names in os.walk(images) for name in names]  # noqa: PTH118
     batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
@@ -105,17 +105,17 @@ def read_and_hash(images: Path, threads: int) -> float:
 
 
 def hash_files(files: list[str]) -> list[str]:
-    """SHA-256 of every file."""
+    """Return the SHA-256 of every file."""
     digests = []
     for file in files:
-        with open(file, "rb") as stream:  # noqa: PTH123 - not slowed by pathlib
+        with open(file, "rb") as stream:  # noqa: PTH123 - pathlib is slower
             digests.append(hashlib.sha256(stream.read()).hexdigest())
     return digests
 
 
 def import_images(images: Path, home: Path) -> tuple[str, float]:
-    """The new dataset's id, and seconds."""
-    import pyarrow.parquet  # noqa: F401 - the last library that an import needs; loading them is not measured
+    """Import the images; return the id of the dataset and the seconds."""
+    import pyarrow.parquet  # noqa: F401 - the last library that an import loads; loading libraries is not measured
 
     from cfu_core.dataset.importing.source import import_source
 
@@ -125,7 +125,7 @@ def import_images(images: Path, home: Path) -> tuple[str, float]:
 
 
 def survey_dataset(_images: Path, home: Path, identity: str) -> dict[str, str]:
-    """Everything that follows an import, by the heading of its column."""
+    """Measure every step after an import; return the results by the headings of their columns."""
     from cfu_core.dataset.audit.audit import audit
     from cfu_core.dataset.catalog import load_dataset
     from cfu_core.dataset.splitting import split_of
@@ -149,13 +149,13 @@ def survey_dataset(_images: Path, home: Path, identity: str) -> dict[str, str]:
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """A result, and the seconds that it took."""
+    """Return the result of a function and the seconds that it took."""
     started = time.perf_counter()
     return work(), time.perf_counter() - started
 
 
 def draw_images(size: int, folder: Path) -> float:
-    """Write `size` different JPEGs into a folder a class; returns seconds."""
+    """Write `size` different JPEGs into one folder for each class; return the seconds."""
     started = time.perf_counter()
     for name in CLASSES:
         (folder / name).mkdir(parents=True)
@@ -169,17 +169,17 @@ def draw_batch(folder: Path, start: int, stop: int) -> None:
     """Write the images with these numbers."""
     cv2.setNumThreads(1)
     for number in range(start, stop):
-        again = number % AGAIN_EVERY == AGAIN_EVERY - 1
-        seed = number - again
+        is_duplicate = number % DUPLICATE_EVERY == DUPLICATE_EVERY - 1
+        seed = number - is_duplicate
         pixels = draw(seed)
-        if again:
+        if is_duplicate:
             pixels = cv2.add(pixels, np.full_like(pixels, 3))
-        data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 70 if again else 80])[1]
+        data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 70 if is_duplicate else 80])[1]
         (folder / CLASSES[seed % len(CLASSES)] / f"{number:06d}.jpg").write_bytes(data.tobytes())
 
 
 def draw(seed: int) -> np.ndarray:
-    """A field of uneven light with cells, RGB uint8 (SIDE, SIDE, 3); the same for the same seed."""
+    """Draw cells in uneven light, RGB uint8 (SIDE, SIDE, 3); always the same for the same seed."""
     random = np.random.default_rng(seed)
     light = random.integers(170, 236, (4, 4, 3), dtype=np.uint8)
     pixels = cv2.resize(light, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
@@ -193,23 +193,23 @@ def draw(seed: int) -> np.ndarray:
 
 
 def mean_size(images: Path) -> float:
-    """Kilobytes of the first hundred images of a class."""
+    """Return the mean size of the first hundred images of a class in kilobytes."""
     files = sorted((images / CLASSES[0]).iterdir())[:100]
     return sum(file.stat().st_size for file in files) / len(files) / 1000
 
 
 def rate(count: int, seconds: float) -> str:
-    """Seconds, and how many a second."""
+    """Format seconds and the rate per second."""
     return f"{seconds:.2f} s ({count / seconds:,.0f}/s)"
 
 
 def note(text: str) -> None:
-    """Progress, beside the table."""
+    """Print progress to stderr, apart from the table."""
     print(text, file=sys.stderr, flush=True)
 
 
 def print_table(rows: list[dict[str, str]]) -> None:
-    """A table in Markdown, with the headings of the first row."""
+    """Print a Markdown table with the headings of the first row."""
     headings = list(rows[0])
     for cells in (headings, ["---:"] * len(headings), *([row[heading] for heading in headings] for row in rows)):
         print(f"| {' | '.join(cells)} |")

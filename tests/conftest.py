@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from cfu_core.runs.store import Run
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.importing.source import import_source
+from cfu_core.runs.run import Run
 
 
 @pytest.fixture
@@ -73,7 +73,6 @@ def nine_shapes(drawn_shapes: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def _trained_home(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path) -> tuple[Path, str]:
     """A home folder with one finished run on `drawn_shapes`, and that run's identifier."""
-    from cfu_core.jobs.job import Job
 
     from cfu_core.imaging.recipe import Recipe
     from cfu_core.jobs.worker import run_in_foreground
@@ -93,7 +92,7 @@ def _trained_home(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path) 
             seed=1,
         )
         run = plan_runs([config], dataset)[0]
-        status = run_in_foreground(Job(run.folder))
+        status = run_in_foreground(run)
         assert status.state == "finished", status.message
     return home, run.id
 

@@ -15,7 +15,8 @@ PAGES = PROJECT / "pages"
 #: From the ground up. A module may import from its own layer and from those below it.
 LAYERS = (
     ("errors",),
-    ("settings", "storage", "wording", "published", "observer", "worker_process", "worker_pool"),
+    ("settings", "storage", "wording", "published", "observer", "processes", "worker_process", "worker_pool"),
+    ("job",),
     ("imaging",),
     ("saved_recipes",),
     ("bundle",),

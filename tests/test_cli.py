@@ -17,12 +17,12 @@ from cfu_core.dataset.catalog import list_datasets
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import Job, State
-from cfu_core.jobs.worker import lane_lock
+from cfu_core.job import State
+from cfu_core.jobs.queue import lane_lock
 from cfu_core.models.registry import ARCHITECTURES
 from cfu_core.published import zamani_2023
 from cfu_core.runs.planning import plan_runs
-from cfu_core.runs.store import list_runs
+from cfu_core.runs.run_store import list_runs
 from cfu_core.training.config import TrainingConfig
 
 
@@ -156,9 +156,9 @@ def test_edits_from_a_shell_count_at_once_and_stand_in_the_log(shell, answer, sm
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["exclude", "shapes", "ring/99.png"], "does not hold ring/99.png"),
+        (["exclude", "shapes", "ring/99.png"], "does not contain ring/99.png"),
         (["relabel", "shapes", " ", "ring/00.png"], "new label is empty"),
-        (["undo", "shapes"], "No edit of shapes counts"),
+        (["undo", "shapes"], "shapes has no edit that can be undone"),
         (["redo", "shapes"], "Nothing was undone"),
         (["edits", "nothing"], "There is no dataset 'nothing'"),
     ],
@@ -193,7 +193,7 @@ def test_survey_names_what_cannot_be_read(shell, answer, small_dataset):
     file.write_bytes(file.read_bytes()[:90])
     path = small_dataset.images["path"].iat[7]
     out = shell("survey", "shapes")[1]
-    assert f"unreadable: {path}: The file is cut short" in out
+    assert f"unreadable: {path}: The file is incomplete" in out
     assert list(answer("survey", "shapes")["unreadable"]) == [path]
 
 
@@ -287,7 +287,7 @@ def test_show_tells_everything_of_a_run(answer, shell, finished_run):
     assert found["accuracy"] == evaluation.accuracy
     assert found["precision"] == {"macro": evaluation.precision_macro, "micro": evaluation.precision_micro}
     assert found["history"] == finished_run.history()
-    assert found["config"] == finished_run.config
+    assert found["config"] == finished_run.config.to_dict()
     assert Path(found["predictions"]).is_file()
     told = shell("show", finished_run.name)[1]
     assert f"test accuracy {evaluation.accuracy:.4f}" in told
@@ -345,7 +345,8 @@ def test_device_says_what_would_train(answer, shell):
 
 @pytest.mark.parametrize("verb", ["pause", "stop", "resume"])
 def test_what_has_finished_is_neither_put_down_nor_resumed(refusal, finished_run, verb):
-    assert f"{finished_run.id} is finished. Only what" in refusal(verb, finished_run.id)
+    only = "job that was paused" if verb == "resume" else "run that waits or trains"
+    assert f"{finished_run.id} is finished. Only a {only}" in refusal(verb, finished_run.id)
 
 
 def test_a_waiting_run_is_put_aside_and_taken_out(answer, small_dataset):
@@ -388,7 +389,7 @@ def test_ctrl_c_stops_a_training_which_can_be_resumed(nine_shapes, monkeypatch):
     assert (process.returncode, err) == (130, "")
     (run,) = list_runs()
     assert json.loads(out) == {"run": run.id, "status": "stopped"}
-    assert Job(run.folder).status().state is State.STOPPED
+    assert run.status().state is State.STOPPED
     assert (run.folder / "model.safetensors").exists()
     assert run.evaluation() is None
     assert [dataset.name for dataset in list_datasets()] == ["nine shapes"]

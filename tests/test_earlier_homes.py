@@ -8,15 +8,16 @@ import pytest
 
 from cfu_core.dataset.audit.filtering import Filter, saved_filters
 from cfu_core.dataset.catalog import load_dataset
-from cfu_core.dataset.edits import can_redo, edit_log, redo_edit, undo_edit
+from cfu_core.dataset.edits import edit_log, next_redo, redo_edit, undo_edit
 from cfu_core.dataset.survey.survey import load_survey, survey
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import State, all_jobs
+from cfu_core.job import State
+from cfu_core.jobs.queue import all_jobs
 from cfu_core.jobs.worker import run_in_foreground
 from cfu_core.reporting.report import report_html
 from cfu_core.runs.class_activation_store import read_maps
-from cfu_core.runs.store import list_runs, open_run
+from cfu_core.runs.run_store import list_runs, open_run
 from cfu_core.saved_recipes import saved_recipes
 from cfu_core.training.prepared_images import prepare
 
@@ -59,7 +60,7 @@ def test_the_dataset_opens_with_its_edits_survey_and_filter():
 
 @pytest.mark.usefixtures("earlier_home")
 def test_the_dataset_can_be_edited_further():
-    assert can_redo(load_dataset(DATASET).edits) is None  # the box that came after ended it
+    assert next_redo(load_dataset(DATASET).edits) is None  # the box that came after ended it
     assert undo_edit(DATASET).version == 5
     assert redo_edit(DATASET).version == 6
 

@@ -1,4 +1,4 @@
-"""The dashboard's verbs from a shell, on the same code.
+"""The command line: the dashboard's work from a shell, on the same code.
 
 ``--json`` prints one JSON document to stdout and nothing else there. The exit status is 0; 2 with one line on stderr
 for what a user can mend; 130 where Ctrl-C stopped the work.
@@ -15,9 +15,9 @@ from cfu_core.errors import CfuError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit status."""
-    arguments = _parser().parse_args(argv)
+    """Run one verb and return the exit status."""
     try:
+        arguments = _parser().parse_args(argv)
         return arguments.verb(arguments)
     except CfuError as error:
         print(f"{error!s}".replace("\n", " "), file=sys.stderr)

@@ -91,15 +91,15 @@ def _inspect(arguments: argparse.Namespace) -> int:
             {
                 "classes": dataset.counts,
                 "images": len(dataset.images),
-                "problems": [asdict(problem) for problem in dataset.problems],
+                "problems": [asdict(issue) for issue in dataset.import_issues],
                 "duplicates": duplicates,
             }
         )
     print(f"{len(dataset.images)} images")
     for name, count in dataset.counts.items():
         print(f"  {name}: {count}")
-    for problem in dataset.problems:
-        print(f"left out: {problem.path} ({problem.kind}): {problem.detail}")
+    for issue in dataset.import_issues:
+        print(f"left out: {issue.path} ({issue.kind}): {issue.detail}")
     for paths in duplicates:
         print(f"identical: {', '.join(paths)}")
     return OK
@@ -121,7 +121,7 @@ def _split(arguments: argparse.Namespace) -> int:
 
 def _survey(arguments: argparse.Namespace) -> int:
     from cfu_core.dataset.survey.survey import load_survey
-    from cfu_core.jobs.job import create_job
+    from cfu_core.job import create_job
 
     dataset = import_data(arguments.data)
     status = run_job(create_job("survey", {"dataset": dataset.id}), f"Survey of {dataset.name}")
@@ -150,10 +150,11 @@ def _survey(arguments: argparse.Namespace) -> int:
 
 
 def _edits(arguments: argparse.Namespace) -> int:
-    from cfu_core.dataset.edits import counting, edit_log
+    from cfu_core.dataset.edits import edit_log
+    from cfu_core.dataset.history import applied_and_undone
 
     log = edit_log(arguments.dataset)
-    counts = {edit.number for edit in counting(log)[0]}
+    counts = {edit.number for edit in applied_and_undone(log)[0]}
     if arguments.json:
         return print_json([{**asdict(edit), "counts": edit.number in counts} for edit in log])
     for edit in log:
@@ -189,13 +190,13 @@ def _paths(paths: list[str]) -> str:
 
 def _cache(arguments: argparse.Namespace) -> int:
     from cfu_core.training.cache import cache_folder
-    from cfu_core.training.cache_limit import VARIABLE, clear, contents, limit_bytes
+    from cfu_core.training.cache_limit import LIMIT_VARIABLE, cache_items, clear_cache, limit_bytes
 
-    removed = clear() if arguments.clear else 0
-    size, limit, folder = sum(cached.size for cached in contents()), limit_bytes(), str(cache_folder())
+    removed = clear_cache() if arguments.clear else 0
+    size, limit, folder = sum(item.size for item in cache_items()), limit_bytes(), str(cache_folder())
     if arguments.json:
         return print_json({"folder": folder, "bytes": size, "limit_bytes": limit, "removed_bytes": removed})
     if arguments.clear:
         print(f"Removed {removed / 1e9:.2f} GB.")
-    print(f"{size / 1e9:.2f} GB of at most {limit / 1e9:g} GB ({VARIABLE}) in {folder}")
+    print(f"{size / 1e9:.2f} GB of at most {limit / 1e9:g} GB ({LIMIT_VARIABLE}) in {folder}")
     return OK

@@ -26,8 +26,8 @@ def _work(arguments: argparse.Namespace) -> int:
 
 
 def _job(arguments: argparse.Namespace) -> int:
-    from cfu_core.jobs.job import Job
+    from cfu_core.jobs.queue import open_job
     from cfu_core.jobs.tasks import execute
 
-    execute(Job(arguments.folder))
+    execute(open_job(arguments.folder))
     return OK

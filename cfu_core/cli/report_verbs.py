@@ -17,7 +17,7 @@ def add_verbs(verbs: Any) -> None:
 
 def _report(arguments: argparse.Namespace) -> int:
     from cfu_core.reporting.report import write_report
-    from cfu_core.runs.store import open_run
+    from cfu_core.runs.run_store import open_run
 
     runs = list({run.id: run for run in map(open_run, arguments.runs)}.values())
     write_report(runs, arguments.out)

@@ -11,8 +11,9 @@ import pandas as pd
 
 from cfu_core.cli.terminal import INTERRUPTED, OK, json_flag, print_json, run_job
 from cfu_core.errors import RunError
-from cfu_core.jobs.job import Job, State, create_job
-from cfu_core.runs.store import Run, list_runs, open_run
+from cfu_core.job import Job, State, create_job
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_store import list_runs, open_run
 
 
 def add_verbs(verbs: Any) -> None:
@@ -64,11 +65,11 @@ def _runs(arguments: argparse.Namespace) -> int:
         {
             "run": run.id,
             "name": run.name,
-            "status": Job(run.folder).status().state.value,
-            "dataset": run.spec["dataset"]["name"],
-            "model": run.config["architecture"],
+            "status": run.status().state.value,
+            "dataset": run.plan.dataset.name,
+            "model": run.config.architecture,
             "images": run.recipe.kind,
-            "weights": run.spec["weights_label"],
+            "weights": run.plan.weights_label,
             "accuracy": evaluation.accuracy if (evaluation := run.evaluation()) else None,
         }
         for run in list_runs()
@@ -86,8 +87,8 @@ def _show(arguments: argparse.Namespace) -> int:
     facts = describe_run(run.folder)
     if arguments.json:
         return print_json(facts)
-    print(f"{run.name} ({run.id}): {Job(run.folder).status().state}")
-    print(f"dataset {run.spec['dataset']['name']}, began with {run.spec['weights_label']}, {run.recipe.summary}")
+    print(f"{run.name} ({run.id}): {run.status().state}")
+    print(f"dataset {run.plan.dataset.name}, began with {run.plan.weights_label}, {run.recipe.summary}")
     for epoch in facts["history"]:
         print(
             f"epoch {epoch['epoch']}: training loss {_figure(epoch['training_loss'])}, "
@@ -105,17 +106,16 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     """All figures of each run with their intervals, and every two runs on the same images."""
-    from cfu_core.evaluation.paper_tables import comparison_table, figures_table
+    from cfu_core.evaluation.paper_tables import comparison_table, summary_metrics_table
     from cfu_core.runs.comparison import compare_runs
     from cfu_core.runs.short_names import names_among
 
     runs = list({run.id: run for run in map(open_run, arguments.runs)}.values())
     comparisons = compare_runs(runs)
-    tables = {run.id: figures_table(found) for run in runs if (found := run.evaluation())}
+    tables = {run.id: summary_metrics_table(found) for run in runs if (found := run.evaluation())}
     if arguments.json:
         figures = {run: json.loads(table.to_json(orient="records")) for run, table in tables.items()}
-        rows = [{**asdict(c), "verdict": c.verdict} for c in comparisons]
-        return print_json({"runs": figures, "comparisons": rows})
+        return print_json({"runs": figures, "comparisons": [c.to_dict() for c in comparisons]})
     for run in runs:
         print(f"\n{run.name} ({run.id})\n{tables[run.id].to_string(index=False, na_rep='undefined')}")
     if comparisons:
@@ -162,12 +162,11 @@ def _boxes(file: Path) -> dict[str, list[int]]:
 def _put_down(arguments: argparse.Namespace) -> int:
     """Pause or stop a run that waits or trains; returns when it has."""
     run = open_run(arguments.run)
-    job = Job(run.folder)
-    status = job.status().state
+    status = run.status().state
     if status.ended and not (arguments.steer == "stop" and status is State.PAUSED):
-        raise RunError(f"The run {run.id} is {status}.", "Only what waits or trains can be paused or stopped.")
-    job.request_pause() if arguments.steer == "pause" else job.request_stop()
-    _tell(arguments, run, _settled(job))
+        raise RunError(f"The run {run.id} is {status}.", "Only a run that waits or trains can be paused or stopped.")
+    run.request_pause() if arguments.steer == "pause" else run.request_stop()
+    _tell(arguments, run, _settled(run))
     return OK
 
 
@@ -179,8 +178,8 @@ def _go_on(arguments: argparse.Namespace) -> int:
     if arguments.steer == "again":
         run = plan_again(run, edited=arguments.edited)
     else:
-        Job(run.folder).requeue()
-    status = State(run_job(Job(run.folder), run.name))
+        run.requeue()
+    status = State(run_job(run, run.name))
     _tell(arguments, run, status)
     return OK if status is State.FINISHED else INTERRUPTED
 
@@ -214,7 +213,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         for path, row in zip(arguments.images, probabilities, strict=True)
     ]
     if arguments.json:
-        return print_json({"run": run.id, "weights": run.spec["weights_label"], "predictions": rows})
+        return print_json({"run": run.id, "weights": run.plan.weights_label, "predictions": rows})
     for row in rows:
         print(f"{row['path']}: {row['predicted']} ({row['probabilities'][row['predicted']]:.3f})")
     return OK
@@ -223,7 +222,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 def describe_run(folder: Path) -> dict[str, Any]:
     """Everything ``show`` tells of a run; null where the run has not come that far."""
     run = Run(folder)
-    status = Job(folder).status()
+    status = run.status()
     evaluation = run.evaluation()
     timing = run.timing() or {}
     return {
@@ -231,11 +230,11 @@ def describe_run(folder: Path) -> dict[str, Any]:
         "name": run.name,
         "status": status.state.value,
         "message": status.message,
-        "dataset": run.spec["dataset"],
-        "split": run.spec["split"],
-        "weights": run.spec["weights_label"],
-        "config": run.config,
-        "environment": run.spec["environment"],
+        "dataset": asdict(run.plan.dataset),
+        "split": asdict(run.plan.split),
+        "weights": run.plan.weights_label,
+        "config": run.config.to_dict(),
+        "environment": run.plan.environment,
         "classes": run.classes,
         "confusion": evaluation.confusion if evaluation else None,
         "accuracy": evaluation.accuracy if evaluation else None,

@@ -10,7 +10,7 @@ from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.importing.source import import_source, scan_source
 from cfu_core.errors import CfuError
-from cfu_core.storage import finite
+from cfu_core.storage import json_value
 
 OK, MENDABLE, INTERRUPTED = 0, 2, 130
 DATA_HELP = "a folder, a zip, a CSV manifest, or the name of an imported dataset"
@@ -23,7 +23,7 @@ def json_flag(parser: argparse.ArgumentParser) -> None:
 
 def print_json(value: Any) -> int:
     """One JSON document to stdout; gives the exit status."""
-    print(json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(json_value(value), indent=2, ensure_ascii=False, allow_nan=False))
     return OK
 
 
@@ -57,9 +57,10 @@ def run_job(job: Any, title: str) -> str:
     CfuError
         It failed.
     """
-    from cfu_core.jobs.job import State
+    from cfu_core.job import State
     from cfu_core.jobs.launch import ensure_worker
-    from cfu_core.jobs.worker import LANES, run_in_foreground
+    from cfu_core.jobs.queue import LANES
+    from cfu_core.jobs.worker import run_in_foreground
 
     with ProgressLine() as line:
         ended = run_in_foreground(job, tell=line.follow(title))

@@ -1,40 +1,44 @@
-"""Verbs that train: one network, the paper's six runs, and what networks there are."""
+"""Verbs that train: one network, the paper's six runs, repeats; and the list of networks."""
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from cfu_core.cli.terminal import DATA_HELP, INTERRUPTED, OK, ProgressLine, import_data, json_flag, print_json
-from cfu_core.dataset.dataset import Dataset
+from cfu_core.cli.terminal import DATA_HELP, INTERRUPTED, OK, import_data, json_flag, print_json, run_job
+from cfu_core.cli.training_options import RECIPE_HELP, add_training_options, training_settings
 from cfu_core.errors import CfuError
-
-#: Settings of a training that have a flag of the same name.
-GIVEN = ("mode", "epochs", "batch_size", "learning_rate", "optimizer", "schedule", "patience", "precision", "seed")
+from cfu_core.job import State
+from cfu_core.runs.run import Run
+from cfu_core.wording import plural
 
 
 def add_verbs(verbs: Any) -> None:
-    """Declare them."""
+    """Declare the verbs and their options."""
     train = verbs.add_parser("train", help="train one network")
     train.add_argument("data", help=DATA_HELP)
     train.add_argument("--model", required=True)
-    train.add_argument("--images", required=True, choices=("original", "preprocessed"))
-    train.add_argument("--clip-limit", type=float, help="of CLAHE, for preprocessed images")
-    train.add_argument("--tiles", type=int, help="of CLAHE along each side, for preprocessed images")
-    _training_flags(train)
+    images = train.add_mutually_exclusive_group(required=True)
+    images.add_argument("--images", choices=("original", "preprocessed"))
+    images.add_argument("--recipe", metavar="FILE|NAME", help=RECIPE_HELP)
+    train.add_argument("--clip-limit", type=float, help="clip limit of CLAHE, for --images preprocessed")
+    train.add_argument("--tiles", type=int, help="tiles of CLAHE along each side, for --images preprocessed")
+    add_training_options(train)
     train.set_defaults(verb=_train)
 
     reproduce = verbs.add_parser("reproduce", help="the paper's six runs, then Tables 3 and 4")
     reproduce.add_argument("data", help=DATA_HELP)
     reproduce.add_argument("--models", help="comma-separated; all three by default")
-    _training_flags(reproduce)
+    reproduce.add_argument("--recipe", metavar="FILE|NAME", help=f"{RECIPE_HELP}; by default crop and CLAHE")
+    add_training_options(reproduce)
     reproduce.set_defaults(verb=_reproduce)
 
     repeat = verbs.add_parser("repeat", help="a run with other seeds, or cross-validated; then mean and spread")
     repeat.add_argument("run")
     repeat.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N - 1 (default: 5)")
     repeat.add_argument("--folds", type=int, metavar="K", help="cross-validation in K folds instead")
+    repeat.add_argument("--recipe", metavar="FILE|NAME", help=f"{RECIPE_HELP}; by default the run's own recipe")
     json_flag(repeat)
     repeat.set_defaults(verb=_repeat)
 
@@ -48,27 +52,9 @@ def add_verbs(verbs: Any) -> None:
     device.set_defaults(verb=_device)
 
 
-def _training_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", default="imagenet", help="imagenet, none or a file (default: imagenet)")
-    parser.add_argument(
-        "--mode", help="fine-tune: all layers learn; probe: the last one, in seconds (default: fine-tune)"
-    )
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--learning-rate", type=float)
-    parser.add_argument("--optimizer", help="adam or sgd (default: adam)")
-    parser.add_argument("--schedule", help="of the learning rate: constant, cosine or step (default: constant)")
-    parser.add_argument("--patience", type=int, help="stop after so many epochs without a better one; 0: never")
-    parser.add_argument("--precision", help="fastest or float32 (default: fastest)")
-    parser.add_argument("--seed", type=int, help="of the split, the weights, the order and the augmentation")
-    json_flag(parser)
-
-
 def _train(arguments: argparse.Namespace) -> int:
-    if arguments.images == "original" and (arguments.clip_limit is not None or arguments.tiles is not None):
-        raise CfuError("--clip-limit and --tiles were given with --images original.", "", "Use --images preprocessed.")
-    config = _config(arguments, arguments.model, arguments.images)
-    runs, status = _run_all([config], import_data(arguments.data))
+    recipe = _recipe(arguments)
+    runs, status = _run_all(arguments, [(arguments.model, recipe)])
     if arguments.json:
         print_json({"run": runs[0].id, "status": status})
     else:
@@ -76,42 +62,70 @@ def _train(arguments: argparse.Namespace) -> int:
     return OK if status == "finished" else INTERRUPTED
 
 
+def _recipe(arguments: argparse.Namespace) -> Any:
+    """Return the recipe that the options of ``train`` name."""
+    from cfu_core.imaging.recipe import Recipe
+    from cfu_core.saved_recipes import find_recipe
+
+    clahe = {name: value for name in ("clip_limit", "tiles") if (value := getattr(arguments, name)) is not None}
+    if clahe and arguments.images != "preprocessed":
+        given = f"--recipe {arguments.recipe}" if arguments.recipe else f"--images {arguments.images}"
+        raise CfuError(f"--clip-limit and --tiles were given with {given}.", "", "Use --images preprocessed.")
+    if arguments.recipe:
+        return find_recipe(arguments.recipe)
+    return Recipe.original() if arguments.images == "original" else Recipe.preprocessed(**clahe)
+
+
 def _reproduce(arguments: argparse.Namespace) -> int:
-    from cfu_core.evaluation.paper_tables import in_common, screen_columns, table_3, table_4
+    from cfu_core.evaluation.paper_tables import describe_shared_settings, display_columns, table_3, table_4
+    from cfu_core.imaging.published_recipe import recipe_departures
+    from cfu_core.imaging.recipe import Recipe
     from cfu_core.models.registry import architecture
     from cfu_core.published.zamani_2023 import REMARKS, TABLE_1
-    from cfu_core.runs.store import result_of
+    from cfu_core.runs.run_result import result_of
+    from cfu_core.saved_recipes import find_recipe
+    from cfu_core.training.paper_protocol import protocol_pairs
 
+    preprocessed = find_recipe(arguments.recipe) if arguments.recipe else Recipe.preprocessed()
+    if preprocessed.kind == "original":
+        raise CfuError("The recipe has no step.", "The paper's protocol compares original with preprocessed images.")
     models = arguments.models.split(",") if arguments.models else list(TABLE_1)
     for model in models:
         architecture(model)
-    configs = [_config(arguments, m, images) for m in models for images in ("original", "preprocessed")]
-    runs, status = _run_all(configs, import_data(arguments.data))
+    runs, status = _run_all(arguments, protocol_pairs(preprocessed, models))
     results = [result_of(run) for run in runs]
     tables = {"table_3": table_3(results), "table_4": table_4(results)}
+    departures = recipe_departures(preprocessed)
     if arguments.json:
         rows = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
-        print_json({"runs": [run.id for run in runs], "status": status, **rows})
+        print_json({"runs": [run.id for run in runs], "status": status, "departures": departures, **rows})
     else:
         for title, table in zip(("Table 3: seconds", "Table 4: precision and accuracy"), tables.values(), strict=True):
-            print(f"\n{title}; {in_common(table)}\n{table[screen_columns(table)].to_string(index=False, na_rep='')}")
-        print("\n" + "\n".join(REMARKS))
+            print(f"\n{title}; {describe_shared_settings(table)}")
+            print(table[display_columns(table)].to_string(index=False, na_rep=""))
+        remarks = [f"Departs from the paper's preprocessing: {'; '.join(departures)}."] if departures else []
+        print("\n" + "\n".join([*remarks, *REMARKS]))
     return OK if status == "finished" else INTERRUPTED
 
 
 def _repeat(arguments: argparse.Namespace) -> int:
-    from cfu_core.jobs.job import Job, State
-    from cfu_core.runs.repeats import families, in_folds, plan_repeats, still_to_do, with_seeds
-    from cfu_core.runs.store import list_runs, open_run
+    from cfu_core.runs.repeats import families, in_folds, plan_repeats, with_seeds
+    from cfu_core.runs.run_store import list_runs, open_run
+    from cfu_core.saved_recipes import find_recipe
 
     run = open_run(arguments.run)
     configs = in_folds(run, arguments.folds) if arguments.folds else with_seeds(run, range(arguments.seeds))
-    finished = [other for other in list_runs() if Job(other.folder).status().state is State.FINISHED]
-    new = plan_repeats(run, still_to_do(run, configs, finished))
-    status = _carry_out(new)
+    if arguments.recipe:
+        recipe = find_recipe(arguments.recipe).at(run.recipe.size)
+        configs = [replace(config, recipe=recipe) for config in configs]
+    new, existing = plan_repeats(run, configs)
+    active = [other for other in existing if not other.status().state.ended]
+    status = _carry_out([*new, *active])
     varied = "folds" if arguments.folds else "seeds"
     ids = {run.id, *(other.id for other in new)}
-    found = [f for f in families([*new, *finished]) if f.varied == varied and ids & {member.id for member in f.runs}]
+    members = [other for other in list_runs() if other.evaluation()]
+    found = [f for f in families(members) if f.varied == varied and ids & {member.id for member in f.runs}]
+    paused = [other.id for other in existing if other.status().state is State.PAUSED]
     if arguments.json:
         rows = [
             {
@@ -121,16 +135,18 @@ def _repeat(arguments: argparse.Namespace) -> int:
                 "mean": family.mean,
                 "standard_deviation": family.deviation,
                 "correct": family.correct,
-                "images": family.images,
+                "images": family.n_images,
             }
             for family in found
         ]
-        print_json({"status": status, "new": [member.id for member in new], "families": rows})
+        print_json({"status": status, "new": [member.id for member in new], "paused": paused, "families": rows})
     else:
         for family in found:
             values = ", ".join(f"{value:.4f}" for value in family.accuracies)
             print(f"{family.name}: {len(family.runs)} {family.varied}: {values}")
             print(f"mean {family.mean:.4f}, standard deviation {family.deviation:.4f}")
+        if paused:
+            print(f"{plural(len(paused), 'run is', 'runs are')} paused and left out: {', '.join(paused)}")
     return OK if status == "finished" else INTERRUPTED
 
 
@@ -148,58 +164,34 @@ def _networks(arguments: argparse.Namespace) -> int:
 
 
 def _device(arguments: argparse.Namespace) -> int:
-    from cfu_core.training.devices import best_device, describe
+    from cfu_core.training.devices import best_device, describe_device
 
-    device = describe(best_device())
+    device = describe_device(best_device())
     if arguments.json:
         return print_json({"device": device})
     print(device)
     return OK
 
 
-def _config(arguments: argparse.Namespace, model: str, images: str) -> Any:
-    from cfu_core.imaging.recipe import Recipe
+def _run_all(arguments: argparse.Namespace, pairs: Sequence[tuple[str, Any]]) -> tuple[list[Run], str]:
+    """Import the data, plan a run for each pair of network and recipe, and train one after the other."""
     from cfu_core.models.registry import architecture
-    from cfu_core.models.weight_files import IMAGENET, NONE
-    from cfu_core.training.config import TrainingConfig
-
-    size = architecture(model).input_size
-    given = {name: value for name in GIVEN if (value := getattr(arguments, name)) is not None}
-    clahe = {name: value for name in ("clip_limit", "tiles") if (value := getattr(arguments, name, None)) is not None}
-    recipe = Recipe.original(size) if images == "original" else Recipe.preprocessed(size, **clahe)
-    if "seed" in given:
-        given["split_seed"] = given["seed"]
-    weights = arguments.weights
-    if weights not in (IMAGENET, NONE):
-        weights = str(Path(weights).absolute())  # another process, in another folder, may do the work
-    return TrainingConfig(dataset="", architecture=model, recipe=recipe, weights=weights, **given)
-
-
-def _run_all(configs: list[Any], dataset: Dataset) -> tuple[list[Any], str]:
-    """Plan them and train one after the other."""
     from cfu_core.runs.planning import plan_runs
+    from cfu_core.training.paper_protocol import configurations
 
-    runs = plan_runs([replace(config, dataset=dataset.id) for config in configs], dataset)
+    for key, _ in pairs:
+        architecture(key)  # a wrong name is reported before the import
+    dataset = import_data(arguments.data)
+    runs = plan_runs(configurations(dataset.id, pairs, training_settings(arguments)), dataset)
     return runs, _carry_out(runs)
 
 
-def _carry_out(runs: list[Any]) -> str:
-    """Train one after the other; the status is that of the first run that did not finish."""
-    from cfu_core.jobs.job import Job, State
-    from cfu_core.jobs.launch import ensure_worker
-    from cfu_core.jobs.worker import run_in_foreground
-
-    status, failure = State.FINISHED, ""
+def _carry_out(runs: Sequence[Run]) -> str:
+    """Train one after the other; return the status of the first run that did not finish."""
+    status = State.FINISHED.value
     for number, run in enumerate(runs, 1):
-        if status is not State.FINISHED:
-            Job(run.folder).request_stop()
+        if status != State.FINISHED:
+            run.request_stop()
             continue
-        title = f"{run.name} ({number} of {len(runs)})"
-        with ProgressLine() as line:
-            ended = run_in_foreground(Job(run.folder), tell=line.follow(title))
-        status = ended.state
-        failure = ended.message
-    ensure_worker("device")
-    if status in (State.FAILED, State.INTERRUPTED):
-        raise CfuError(f"{failure}")
-    return status.value
+        status = run_job(run, f"{run.name} ({number} of {len(runs)})")
+    return status

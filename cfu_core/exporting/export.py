@@ -5,6 +5,7 @@ import shutil
 import uuid
 import zipfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,7 @@ from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
 from cfu_core.observer import Observer
 from cfu_core.runs.model_files import MODEL, load_model
 from cfu_core.runs.planning import planned_dataset
-from cfu_core.runs.store import PROBABILITY, Run
+from cfu_core.runs.run import PROBABILITY, Run
 from cfu_core.storage import replacing, storage_errors
 
 IMAGES = 20  # of the self-test
@@ -134,7 +135,7 @@ def _write(run: Run, evaluation: Evaluation, folder: Path, observer: Observer) -
     network, dataset = load_model(run), planned_dataset(run)
     observer.check()
     observer.report("Writing ONNX")
-    write_onnx(network, run.config["architecture"], folder / ONNX)
+    write_onnx(network, run.config.architecture, folder / ONNX)
     observer.check()
     observer.report("Writing weights, images and code")
     shutil.copyfile(run.folder / MODEL, folder / WEIGHTS)
@@ -150,27 +151,27 @@ def _write(run: Run, evaluation: Evaluation, folder: Path, observer: Observer) -
 
 def _facts(run: Run, evaluation: Evaluation, images: int) -> dict[str, Any]:
     learns = run.mode != "probe"
-    settings = {name.replace("_", " ").capitalize(): run.config.get(name) for name in TRAINING} if learns else {}
+    settings = {name.replace("_", " ").capitalize(): getattr(run.config, name) for name in TRAINING} if learns else {}
     return json.loads(
         json.dumps(
             {
                 "name": run.name,
                 "created": f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC}",
                 "run": run.id,
-                "architecture": run.config["architecture"],
-                "architecture_label": run.spec["architecture_label"],
+                "architecture": run.config.architecture,
+                "architecture_label": run.plan.architecture_label,
                 "classes": run.classes,
                 "recipe": run.recipe.to_dict(),
                 "recipe_words": run.recipe.summary,
                 "normalisation": {"mean": IMAGENET_MEAN, "std": IMAGENET_STD},
-                "weights_label": run.spec["weights_label"],
+                "weights_label": run.plan.weights_label,
                 "mode": run.mode,
-                "training": {**settings, "Seed": run.config["seed"], "Split": run.spec["split"]["nearness"]},
-                "config": run.config,
-                "dataset": run.spec["dataset"],
+                "training": {**settings, "Seed": run.config.seed, "Split": run.plan.split.nearness},
+                "config": run.config.to_dict(),
+                "dataset": asdict(run.plan.dataset),
                 "results": evaluation.to_dict(),
                 "selftest_images": images,
-                "environment": run.spec["environment"],
+                "environment": run.plan.environment,
             }
         )
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cfu_core.evaluation.intervals import wilson
+from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.evaluation.paper_tables import per_class_table
 from cfu_core.models.registry import architecture
@@ -27,7 +27,7 @@ def model_card(facts: Mapping[str, Any], evaluation: Evaluation) -> str:
     evaluation : Evaluation
         On the test images.
     """
-    low, high = wilson(evaluation.correct, evaluation.n_images)
+    low, high = wilson_interval(evaluation.correct, evaluation.n_images)
     rows = [
         [
             plain(row["Class"]),
@@ -47,7 +47,7 @@ def model_card(facts: Mapping[str, Any], evaluation: Evaluation) -> str:
         interval=between(low, high),
         classes=rows,
         head=known.head,
-        options=dict(known.options),
+        options=dict(known.builder_arguments),
         rectifier=known.rectifier,
         own=facts["architecture"] == "darknet19",
         confusion=list(zip(map(plain, evaluation.classes), evaluation.confusion, strict=True)),

@@ -9,9 +9,9 @@ from torch import nn
 
 from cfu_core.bundle.classification import Network
 from cfu_core.bundle.contents import WEIGHTS, Bundle
+from cfu_core.models.normalisation import normalise, to_floats
 from cfu_core.models.registry import architecture
 from cfu_core.runs.model_files import read_network
-from cfu_core.training.batches import normalise, to_floats
 
 
 class Whole(nn.Module):
@@ -62,7 +62,7 @@ def torch_network(bundle: Bundle) -> Network:
     WeightsError
         They do not fit.
     """
-    facts = bundle.facts
+    facts = bundle.manifest
     whole = Whole(read_network(bundle.folder / WEIGHTS, facts["architecture"], len(bundle.classes))).eval()
 
     def probabilities(images: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Put jobs into the queue, and see to it that someone works on them."""
+"""Put jobs into the queue, and start the workers that run them."""
 
 import os
 import subprocess
@@ -17,19 +17,21 @@ from cfu_core import PROJECT
 from cfu_core.dataset.catalog import delete_dataset
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import DatasetError, StorageError
-from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive, process_started
-from cfu_core.jobs.worker import LANES, lane_lock, waiting
+from cfu_core.job import Job, create_job
+from cfu_core.jobs.queue import LANES, all_jobs, lane_lock, waiting
+from cfu_core.processes import process_alive, process_started
 from cfu_core.runs.planning import plan_again, plan_runs
-from cfu_core.runs.repeats import plan_repeats, still_to_do
-from cfu_core.runs.store import Run, list_runs
+from cfu_core.runs.repeats import plan_repeats
+from cfu_core.runs.run import Run
 from cfu_core.storage import home, read_json, storage_errors, write_json
 from cfu_core.training.config import TrainingConfig
+from cfu_core.wording import plural
 
 START_S = 10.0  # within which a worker holds its lane's lock, also on a busy computer
 
 
 def submit(kind: str, spec: Mapping[str, Any]) -> Job:
-    """Queue an import or the drawing of the demo dataset."""
+    """Queue a job that is no training run."""
     job = create_job(kind, spec)
     ensure_worker(LANES[kind])
     return job
@@ -56,22 +58,20 @@ def run_again(run: Run, *, edited: bool = False) -> Run:
 
 
 def repeat(run: Run, configs: Sequence[TrainingConfig]) -> list[Run]:
-    """Queue these variants of a run, less those that have finished or are under way. Raises as `plan_runs` does."""
-    useful = (State.FINISHED, State.QUEUED, State.RUNNING, State.PAUSED)
-    kept = [other for other in list_runs() if Job(other.folder).status().state in useful]
-    runs = plan_repeats(run, still_to_do(run, configs, kept))
+    """Queue these variants of a run that are not there yet. Raises as `plan_repeats` does."""
+    new = plan_repeats(run, configs).new
     ensure_worker(LANES["train"])
-    return runs
+    return new
 
 
 def resume(job: Job) -> None:
-    """Let a job that ended before its time go on: it waits in its lane again. Raises as `Job.requeue` does."""
+    """Queue a job again that was paused, stopped or interrupted, or failed. Raises as `Job.requeue` does."""
     job.requeue()
     ensure_worker(LANES[job.kind])
 
 
 def remove_dataset(identifier: str) -> None:
-    """Delete a dataset that no run trains on or waits for.
+    """Delete a dataset that no active run uses.
 
     Raises
     ------
@@ -81,22 +81,22 @@ def remove_dataset(identifier: str) -> None:
     users = [
         job.id
         for job in all_jobs()
-        if job.kind == "train" and job.spec["dataset"]["id"] == identifier and not job.status().state.ended
+        if isinstance(job, Run) and job.plan.dataset.id == identifier and not job.status().state.ended
     ]
     if users:
         raise DatasetError(
-            f"{len(users)} run{'s' if len(users) > 1 else ''} on this dataset still train or wait.",
+            f"{plural(len(users), 'run')} on this dataset {'trains or waits' if len(users) == 1 else 'train or wait'}.",
             "A dataset can be deleted when nothing uses it.",
             "Stop them on the Train page first.",
         )
     for job in all_jobs():
         if job.spec.get("dataset") == identifier and not job.status().state.ended:
-            job.request_stop()  # a survey, or the preparing of images
+            job.request_stop()  # a survey, or a preparation of images
     delete_dataset(identifier)
 
 
 def ensure_worker(lane: str) -> None:
-    """Start a worker for a lane where jobs wait and none lives. It outlives this process and its terminal."""
+    """Start a worker for a lane where jobs wait and no worker lives; it outlives this process and its terminal."""
     if not waiting(lane):
         return
     lock = lane_lock(lane)

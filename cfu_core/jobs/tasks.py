@@ -19,10 +19,13 @@ from cfu_core.dataset.importing.source import discard_upload, import_source
 from cfu_core.errors import CfuError, StopRequested
 from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import LOCK, Job, State, Status, process_started
-from cfu_core.models.network_features import NetworkFeatures, local_imagenet_file
+from cfu_core.job import LOCK, Job, State, Status
+from cfu_core.models.network_features import WEIGHT_FILES, NetworkFeatures
+from cfu_core.models.weight_files import local_weights
 from cfu_core.observer import Observer
-from cfu_core.runs.store import BUNDLE, Run, open_run
+from cfu_core.processes import process_started
+from cfu_core.runs.run import BUNDLE, Run
+from cfu_core.runs.run_store import open_run
 from cfu_core.storage import home, write_json
 from cfu_core.training.prepared_images import prepare
 
@@ -126,7 +129,8 @@ def _out_of_memory(error: Exception) -> bool:
 def _train(job: Job, observer: JobObserver) -> dict[str, Any]:
     from cfu_core.runs.execution import execute_run  # late: torch is needed here and nowhere else in the queue
 
-    execute_run(Run(job.folder), observer)
+    assert isinstance(job, Run)
+    execute_run(job, observer)
     return {}
 
 
@@ -216,7 +220,7 @@ def _local_network() -> NetworkFeatures | None:
 
         return best_device()
 
-    file = local_imagenet_file()
+    file = local_weights(WEIGHT_FILES)
     return None if file is None else NetworkFeatures(file, device)
 
 

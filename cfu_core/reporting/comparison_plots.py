@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from cfu_core.evaluation.intervals import wilson
+from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.evaluation.metrics import Evaluation
-from cfu_core.evaluation.paper_tables import SECONDS
+from cfu_core.evaluation.paper_tables import DISPLAYED_PHASES
+from cfu_core.evaluation.timing import seconds_by_phase
 from cfu_core.reporting.plot_style import (
     COLOURS,
     INK,
@@ -28,7 +29,9 @@ from cfu_core.reporting.plot_style import (
 
 SHADES = LinearSegmentedColormap.from_list("share", ["#ffffff", "#8fbcdb", "#0072B2", "#003f63"], bad="#e6e6e6")
 #: What the time of a run goes into, by colour; "other" is the rest.
-PHASES = dict(zip((*SECONDS, "other"), (*(COLOURS[i] for i in (4, 7, 5, 0, 2, 3)), "#b5b5b5"), strict=True))
+PHASE_COLOURS = dict(
+    zip((*DISPLAYED_PHASES, "other"), (*(COLOURS[i] for i in (4, 7, 5, 0, 2, 3)), "#b5b5b5"), strict=True)
+)
 FEW_CLASSES = 12  # of more, a cell has no room for its share
 
 
@@ -117,7 +120,7 @@ def accuracies(evaluations: Mapping[str, Evaluation], published: Mapping[str, fl
     figure, (axes,) = sheet(WIDTH, 0.8 + 0.42 * len(evaluations))
     low = 100.0
     for row, (name, found) in enumerate(evaluations.items()):
-        ends = [100 * end for end in wilson(found.correct, found.images)]
+        ends = [100 * end for end in wilson_interval(found.correct, found.n_images)]
         value = 100 * found.accuracy
         axes.plot(ends, [row, row], color=COLOURS[0], linewidth=2, solid_capstyle="butt")
         axes.plot(ends, [row, row], "|", color=COLOURS[0], markersize=8, markeredgewidth=2)
@@ -152,8 +155,9 @@ def times(seconds: Mapping[str, Mapping[str, float]]) -> Figure:
     figure, (axes,) = sheet(WIDTH, 1.0 + 0.36 * len(seconds))
     rows = np.arange(len(seconds))
     begun = np.zeros(len(seconds))
-    for part, colour in PHASES.items():
-        lengths = np.array([_spent(each, part) for each in seconds.values()])
+    spent = [seconds_by_phase(each) for each in seconds.values()]
+    for part, colour in PHASE_COLOURS.items():
+        lengths = np.array([each[part] for each in spent])
         if lengths.any():
             axes.barh(
                 rows, lengths, left=begun, height=0.62, color=colour, label=part, edgecolor="white", linewidth=0.6
@@ -165,14 +169,10 @@ def times(seconds: Mapping[str, Mapping[str, float]]) -> Figure:
     axes.set_ylim(len(seconds) - 0.5, -0.5)
     axes.set_xlim(0, max(begun.max(), 1e-9) * 1.12)
     label(axes, x="seconds")
-    figure.legend(fontsize=SMALL, frameon=False, loc="outside upper center", ncols=len(SECONDS) + 1, columnspacing=1.2)
+    figure.legend(
+        fontsize=SMALL, frameon=False, loc="outside upper center", ncols=len(PHASE_COLOURS), columnspacing=1.2
+    )
     return figure
-
-
-def _spent(seconds: Mapping[str, float], part: str) -> float:
-    if part != "other":
-        return seconds.get(part, 0.0)
-    return max(0.0, seconds.get("total", 0.0) - sum(seconds.get(name, 0.0) for name in SECONDS))
 
 
 def learning_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
@@ -181,7 +181,7 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     Parameters
     ----------
     history : sequence of mapping
-        As `cfu_core.runs.store.Run.history` gives it, of one epoch at least.
+        As `cfu_core.runs.run.Run.history` gives it, of one epoch at least.
     """
     figure, axes = sheet(WIDTH, 2.5, columns=2)
     epochs = [epoch["epoch"] for epoch in history]

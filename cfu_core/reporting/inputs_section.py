@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.dataset.history import Edit, counting
+from cfu_core.dataset.history import Edit, applied_and_undone
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.paper_tables import table_2
 from cfu_core.reporting.table_format import NONE, Printed
 from cfu_core.runs.planning import planned_dataset
-from cfu_core.runs.store import Run
-from cfu_core.training.config import TrainingConfig
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_plan import PlannedSplit
 from cfu_core.wording import plural
 
 SHOWN_PATHS = 3
@@ -41,14 +41,14 @@ def materials(runs: Sequence[Run]) -> list[Material]:
     """Each dataset of some runs, once for each of its versions, with the splits that they made of it."""
     seen: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
-        dataset = run.spec["dataset"]
-        seen.setdefault((dataset["id"], dataset.get("version", 0)), []).append(run)
+        dataset = run.plan.dataset
+        seen.setdefault((dataset.id, dataset.version), []).append(run)
     return [_material(same) for same in seen.values()]
 
 
 def _material(runs: Sequence[Run]) -> Material:
-    planned = runs[0].spec["dataset"]
-    version = planned.get("version", 0)
+    planned = runs[0].plan.dataset
+    version = planned.version
     dataset: Dataset | None = None
     grouped = "not known: the dataset is no longer here, or is not what it was"
     try:
@@ -65,33 +65,33 @@ def _material(runs: Sequence[Run]) -> Material:
             else "no: the dataset names no dish or donor; only identical images are held together"
         )
     facts = {
-        "Dataset": planned["name"],
-        "Identifier": planned["id"],
-        "Images": f"{planned['images']:,}, in {len(planned['classes'])} classes",
-        "Origin": "drawn by a program, not photographed" if planned["drawn"] else "imported",
+        "Dataset": planned.name,
+        "Identifier": planned.id,
+        "Images": f"{planned.images:,}, in {len(planned.classes)} classes",
+        "Origin": "drawn by a program, not photographed" if planned.drawn else "imported",
         "Version": f"{version}: " + ("as imported" if version == 0 else f"{plural(version, 'edit')} since the import"),
-        "Digest": planned["digest"],
+        "Digest": planned.digest,
         "Groups": grouped,
     }
-    splits = {run.spec["split"]["seed"]: run.spec["split"] for run in runs}
+    splits = {run.plan.split.seed: run.plan.split for run in runs}
     tables = [_split(split) for split in splits.values()]
-    return Material(name=planned["name"], drawn=planned["drawn"], facts=facts, tables=[*tables, edits])
+    return Material(name=planned.name, drawn=planned.drawn, facts=facts, tables=[*tables, edits])
 
 
-def _split(split: Mapping) -> Printed:
-    table = table_2(split["counts"])
+def _split(split: PlannedSplit) -> Printed:
+    table = table_2(split.counts)
     columns = ["Class", *(partition.capitalize() for partition in PARTITIONS), "Total", "Published", "Difference"]
     rows = [[str(value) or NONE for value in row] for row in table[columns].itertuples(index=False)]
     return Printed(
-        caption=f"Table 2. Images by class and partition; split seed {split['seed']}",
+        caption=f"Table 2. Images by class and partition; split seed {split.seed}",
         columns=columns,
         rows=rows,
-        note=f"{split['nearness']} Published and difference: training / validation / test.",
+        note=f"{split.nearness} Published and difference: training / validation / test.",
     )
 
 
 def _edits(dataset: Dataset) -> Printed:
-    counts = {edit.number for edit in counting(dataset.edits)[0]}
+    counts = {edit.number for edit in applied_and_undone(dataset.edits)[0]}
     rows = [
         [
             str(edit.number),
@@ -137,13 +137,13 @@ def protocol(runs: Sequence[Run], names: Mapping[str, str]) -> Printed:
     """How each network was trained."""
     rows = []
     for run in runs:
-        config = TrainingConfig.from_dict(run.config)
+        config = run.config
         learns = run.mode != "probe"
         trained = [config.epochs, config.batch_size, f"{config.learning_rate:g}", config.optimizer, config.schedule]
         rows.append(
             [
                 names[run.id],
-                run.spec["weights_label"],
+                run.plan.weights_label,
                 "all layers" if learns else "the last layer",
                 *(str(value) if learns else NONE for value in trained),
                 (str(config.patience) if config.patience else "no") if learns else NONE,
@@ -165,8 +165,8 @@ def beginnings(runs: Sequence[Run]) -> list[str]:
     """What the networks had learnt before, said plainly, and how images were varied."""
     said = {}
     for run in runs:
-        config = TrainingConfig.from_dict(run.config)
-        label = run.spec["weights_label"]
+        config = run.config
+        label = run.plan.weights_label
         if config.weights == "none":
             said[label] = "the network had learnt nothing before. The paper's networks had learnt from ImageNet."
         elif config.weights == "imagenet":
@@ -176,9 +176,7 @@ def beginnings(runs: Sequence[Run]) -> list[str]:
     sentences = [f"{label[:1].upper()}{label[1:]}: {text}" for label, text in said.items()]
     if any(run.mode == "probe" for run in runs):
         sentences.append("Probe: no augmentation; the network looks at each image once and only its last layer learns.")
-    for augmentation in dict.fromkeys(
-        TrainingConfig.from_dict(run.config).augmentation for run in runs if run.mode != "probe"
-    ):
+    for augmentation in dict.fromkeys(run.config.augmentation for run in runs if run.mode != "probe"):
         mirrored = "reflected at random, " if augmentation.reflect else ""
         sentences.append(
             f"Augmentation of training images: {mirrored}rotated by up to {augmentation.rotation:g} degrees "

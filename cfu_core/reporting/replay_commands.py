@@ -3,7 +3,7 @@
 import shlex
 
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 from cfu_core.training.config import TrainingConfig
 
 PROGRAM = "python -m cfu_core"
@@ -24,7 +24,7 @@ def train_command(run: Run) -> str | None:
     run : Run
         With the paper's recipes up to CLAHE's settings, one seed for split and training, no folds, no edited dataset.
     """
-    config = TrainingConfig.from_dict(run.config)
+    config = run.config
     plain = TrainingConfig(dataset=config.dataset, architecture=config.architecture, recipe=config.recipe)
     recipe = config.recipe
     said = Recipe.original(recipe.size)
@@ -33,7 +33,7 @@ def train_command(run: Run) -> str | None:
         said = Recipe.preprocessed(recipe.size, clip_limit=recipe.clip_limit, tiles=recipe.tiles)
         clahe = ["--clip-limit", repr(recipe.clip_limit), "--tiles", str(recipe.tiles)]
     unsaid = recipe.digest != said.digest or config.augmentation != plain.augmentation
-    if unsaid or config.folds or config.seed != config.split_seed or run.spec["dataset"].get("version", 0):
+    if unsaid or config.folds or config.seed != config.split_seed or run.plan.dataset.version:
         return None
     words = ["train", config.dataset, "--model", config.architecture, "--images", recipe.kind, *clahe]
     words += ["--weights", config.weights]

@@ -20,8 +20,8 @@ from cfu_core.reporting.plot_style import inline_svg
 from cfu_core.reporting.replay_commands import again_command, train_command
 from cfu_core.reporting.run_plots import evaluation_of, probability_figures
 from cfu_core.reporting.table_format import Printed
+from cfu_core.runs.run import Run
 from cfu_core.runs.short_names import names_among
-from cfu_core.runs.store import Run
 from cfu_core.storage import read_json, write_bytes
 
 SUFFIXES = (".html", ".pdf")
@@ -68,7 +68,7 @@ def report_html(runs: Sequence[Run], *, now: datetime | None = None) -> str:
     return page.render(
         title=_title(runs, names),
         created=f"{now or datetime.now(UTC):%Y-%m-%d %H:%M %Z}",
-        drawn=sorted({run.spec["dataset"]["name"] for run in runs if run.spec["dataset"]["drawn"]}),
+        drawn=sorted({run.plan.dataset.name for run in runs if run.plan.dataset.drawn}),
         materials=inputs_section.materials(runs),
         preparations=inputs_section.preparations(runs, names),
         protocol=inputs_section.protocol(runs, names),
@@ -126,7 +126,7 @@ def _templates() -> Environment:
 def _title(runs: Sequence[Run], names: Mapping[str, str]) -> str:
     if len(runs) == 1:
         return names[runs[0].id]
-    return f"{len(runs)} runs on {', '.join(dict.fromkeys(run.spec['dataset']['name'] for run in runs))}"
+    return f"{len(runs)} runs on {', '.join(dict.fromkeys(run.plan.dataset.name for run in runs))}"
 
 
 def _picture(name: str, figure: Any, caption: str) -> Picture:
@@ -186,7 +186,7 @@ def _environments(runs: Sequence[Run], names: Mapping[str, str]) -> list[Printed
     """The versions of every program, once for runs that share them."""
     seen: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for run in runs:
-        seen.setdefault(tuple(run.spec["environment"].items()), []).append(names[run.id])
+        seen.setdefault(tuple(run.plan.environment.items()), []).append(names[run.id])
     return [
         Printed(
             caption="Versions" + (f" of {', '.join(which)}" if len(seen) > 1 else ""),

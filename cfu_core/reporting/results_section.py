@@ -4,32 +4,45 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cfu_core.evaluation.intervals import wilson
+from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.evaluation.metrics import Evaluation
-from cfu_core.evaluation.paper_tables import SECONDS, figures_table, per_class_table, table_3
+from cfu_core.evaluation.paper_tables import (
+    DISPLAYED_PHASES,
+    in_paper_order,
+    p_column,
+    per_class_table,
+    summary_metrics_table,
+    table_3,
+)
 from cfu_core.evaluation.significance import Comparison
 from cfu_core.published import zamani_2023
 from cfu_core.reporting.table_format import NONE, Printed, between, chance, clock, share, signed
 from cfu_core.runs.comparison import compare_runs, preprocessing_pairs
-from cfu_core.runs.store import Run, result_of
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_result import result_of
 
 
 def published(run: Run) -> zamani_2023.PublishedResult | None:
     """What the paper gives for a run's network and images."""
-    return zamani_2023.RESULTS.get((run.config["architecture"], run.recipe.kind))
+    return zamani_2023.RESULTS.get((run.config.architecture, run.recipe.kind))
+
+
+def _in_paper_order(runs: Sequence[Run]) -> list[Run]:
+    by_id = {run.id: run for run in runs}
+    return [by_id[result.run] for result in in_paper_order([result_of(run) for run in runs])]
 
 
 def accuracy_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], names: Mapping[str, str]) -> Printed:
     """Table 4, accuracy: measured beside published; `evaluations` and `names` by identifier."""
     rows = []
-    for run in runs:
+    for run in _in_paper_order(runs):
         found, printed = evaluations[run.id], published(run)
         rows.append(
             [
                 names[run.id],
-                f"{found.correct} of {found.images}",
+                f"{found.correct} of {found.n_images}",
                 share(found.accuracy),
-                between(*wilson(found.correct, found.images)),
+                between(*wilson_interval(found.correct, found.n_images)),
                 share(printed.accuracy) if printed else NONE,
                 signed(found.accuracy - printed.accuracy if printed else None),
             ]
@@ -45,7 +58,7 @@ def accuracy_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], n
 def precision_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], names: Mapping[str, str]) -> Printed:
     """Table 4, precision by each of its names: measured beside published."""
     rows = []
-    for run in runs:
+    for run in _in_paper_order(runs):
         found, printed = evaluations[run.id], published(run)
         rows.append(
             [
@@ -68,8 +81,9 @@ def precision_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], 
 
 def time_table(runs: Sequence[Run], names: Mapping[str, str]) -> Printed:
     """Table 3: the time of each run, measured beside published, and what it went into."""
+    runs = _in_paper_order(runs)
     table = table_3([result_of(run) for run in runs])
-    possible = [f"{name.capitalize()} (s)" for name in (*SECONDS, "other")]
+    possible = [f"{name.capitalize()} (s)" for name in (*DISPLAYED_PHASES, "other")]
     parts = [name for name in possible if (table[name].fillna(0) >= 0.05).any()]
     rows = []
     for run, (_, row) in zip(runs, table.iterrows(), strict=True):
@@ -117,22 +131,21 @@ def _verdicts(caption: str, comparisons: Sequence[Comparison], names: Mapping[st
             signed(c.paired.difference),
             f"{c.paired.low:+.3f} to {c.paired.high:+.3f}".replace("-", "−"),
             f"{c.paired.only_first} / {c.paired.only_second}",
-            chance(c.paired.p),
-            chance(c.p_holm),
+            chance(c.p_adjusted),
         ]
         for c in comparisons
     ]
+    adjusted = f", adjusted for the {len(rows)} comparisons of this table (Holm)" if len(rows) > 1 else ""
     return Printed(
         caption=caption,
         columns=[
             *("First", "Second", "The second against the first", "Difference", "95 % interval"),
-            *("Right: only first / second", "p", "p, Holm"),
+            *("Right: only first / second", p_column(comparisons)),
         ],
         rows=rows,
         words=3,
-        note="On the same test images, image by image. Difference: of the accuracies, with its interval by a bootstrap "
-        f"over the images. p: exact McNemar test; by Holm it is raised for the {len(rows)} comparisons of this table. "
-        "“Hardly chance” is said below 0.05.",
+        note="On the same test images. Difference: of the accuracies, with its interval by a bootstrap over the "
+        f"images. p: exact McNemar test{adjusted}. Below 0.05 a difference is called unlikely to be chance.",
     )
 
 
@@ -166,12 +179,12 @@ def all_figures_table(evaluation: Evaluation) -> Printed:
     """All classes of one run in one number, by each of its names."""
     rows = [
         [row["Figure"], share(row["Value"]), between(row["Low"], row["High"])]
-        for _, row in figures_table(evaluation).iterrows()
+        for _, row in summary_metrics_table(evaluation).iterrows()
     ]
     return Printed(
         caption="All classes in one number",
         columns=["Figure", "Value", "95 % interval"],
         rows=rows,
         note=f"Intervals: Wilson's for the accuracy, for the others a percentile bootstrap over the "
-        f"{evaluation.images} test images.",
+        f"{evaluation.n_images} test images.",
     )

@@ -8,13 +8,13 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from cfu_core.errors import RunError
-from cfu_core.evaluation.calibration import at_temperature, coverage, reliability, temperature
+from cfu_core.evaluation.calibration import accuracy_by_coverage, apply_temperature, fit_temperature, reliability
 from cfu_core.evaluation.metrics import Evaluation
-from cfu_core.evaluation.roc import curves
+from cfu_core.evaluation.roc import class_curves
 from cfu_core.reporting.comparison_plots import accuracies, confusion_matrices, learning_curves, times
 from cfu_core.reporting.plot_style import png, svg
 from cfu_core.reporting.probability_plots import coverage_curve, precision_recall, reliability_diagram, roc
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 from cfu_core.storage import write_bytes
 
 
@@ -62,16 +62,16 @@ def probability_figures(run: Run) -> dict[str, Figure]:
     if tested is None:
         return {}
     true, probabilities = tested
-    ranked = {name: curves(true, probabilities, place) for place, name in enumerate(run.classes)}
+    ranked = {name: class_curves(true, probabilities, place) for place, name in enumerate(run.classes)}
     ways = {"as it is": reliability(true, probabilities)}
     if validated is not None:
-        scaled = at_temperature(probabilities, temperature(*validated))
+        scaled = apply_temperature(probabilities, fit_temperature(*validated))
         ways["temperature scaled"] = reliability(true, scaled)
     return {
         "roc": roc(ranked),
         "precision_recall": precision_recall(ranked),
         "reliability": reliability_diagram(ways),
-        "coverage": coverage_curve(*coverage(true, probabilities)),
+        "coverage": coverage_curve(*accuracy_by_coverage(true, probabilities)),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 from cfu_core.storage import read_json, replacing, write_json
 
 MAPS, FIGURES = "gradcam.npz", "gradcam.json"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from cfu_core.errors import RunError
-from cfu_core.evaluation.significance import Comparison, compare_all
-from cfu_core.runs.store import Run
+from cfu_core.evaluation.significance import Comparison, compare_pairwise
+from cfu_core.runs.run import Run
 
 
 def preprocessing_pairs(runs: Sequence[Run]) -> list[tuple[Run, Run]]:
@@ -53,9 +53,9 @@ def compare_runs(runs: Sequence[Run], pairs: Sequence[tuple[Run, Run]] | None = 
         right[run.id] = (table["true"] == table["predicted"]).set_axis(table["path"]).sort_index()
     chosen = list(combinations(runs, 2)) if pairs is None else pairs
     same = [(a.id, b.id) for a, b in chosen if right[a.id].index.equals(right[b.id].index)]
-    return compare_all({run: hits.to_numpy() for run, hits in right.items()}, same)
+    return compare_pairwise({run: hits.to_numpy() for run, hits in right.items()}, same)
 
 
 def _protocol(run: Run) -> dict[str, object]:
     """All that decides a run but its recipe."""
-    return {**run.config, "recipe": None, "version": run.spec["dataset"]["version"]}
+    return {**run.config.to_dict(), "recipe": None, "version": run.plan.dataset.version}

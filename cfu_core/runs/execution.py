@@ -4,8 +4,7 @@ from cfu_core.observer import Observer
 from cfu_core.runs.fine_tuning import fine_tune
 from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.probing import probe
-from cfu_core.runs.store import Run
-from cfu_core.training.config import TrainingConfig
+from cfu_core.runs.run import Run
 from cfu_core.training.memory import keep_freed_memory
 
 
@@ -20,7 +19,7 @@ def execute_run(run: Run, observer: Observer) -> None:
         The user can mend it.
     """
     keep_freed_memory()
-    config = TrainingConfig.from_dict(run.config)
+    config = run.config
     observer.report("Opening the dataset")
     carry_out = probe if config.mode == "probe" else fine_tune
     carry_out(run, planned_dataset(run), config, observer)

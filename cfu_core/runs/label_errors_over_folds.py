@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cfu_core.evaluation.label_errors import suspected
-from cfu_core.runs.store import Run
+from cfu_core.evaluation.label_errors import find_label_errors
+from cfu_core.runs.run import Run
 
 
 def doubted(runs: Sequence[Run]) -> pd.DataFrame | None:
@@ -24,13 +24,13 @@ def doubted(runs: Sequence[Run]) -> pd.DataFrame | None:
         ``probability_label`` of the label, ``run``; the widest gap first. None where a fold is missing, since what is
         usual for a class is judged over all of them.
     """
-    if len(runs) != runs[0].config["folds"]:
+    if len(runs) != runs[0].config.folds:
         return None
     tables = [table.assign(run=run.id) for run in runs if (table := run.predictions()) is not None]
     found = [tested for run in runs if (tested := run.probabilities("test"))]
     labels = np.concatenate([true for true, _ in found])
     probabilities = np.concatenate([each for _, each in found])
-    seems = suspected(labels, probabilities)
+    seems = find_label_errors(labels, probabilities)
     rows = np.flatnonzero(seems >= 0)
     names = np.array(runs[0].classes, dtype=object)
     table = pd.concat(tables, ignore_index=True).iloc[rows]

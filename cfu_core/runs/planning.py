@@ -11,13 +11,16 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import Split, check_split, check_trainable, split_of
 from cfu_core.errors import RunError, WeightsError
 from cfu_core.models.registry import architecture
-from cfu_core.models.weight_files import IMAGENET, NONE, WeightsRecord, check_file, check_offered
-from cfu_core.runs.store import Run, create_run
+from cfu_core.models.weight_files import IMAGENET, NONE, WeightsRecord, check_imagenet_weights, verify_weights
+from cfu_core.runs.environment import environment
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_plan import PlannedDataset, PlannedSplit, RunPlan
+from cfu_core.runs.run_store import create_run
 from cfu_core.training.config import TrainingConfig
 
 
 def plan_runs(
-    configs: Sequence[TrainingConfig], dataset: Dataset, *, arithmetic: Mapping[str, Any] | None = None
+    configs: Sequence[TrainingConfig], dataset: Dataset, *, compute_options: Mapping[str, Any] | None = None
 ) -> list[Run]:
     """Check every configuration against the dataset, then make the folders of all runs.
 
@@ -25,7 +28,7 @@ def plan_runs(
     ----------
     configs : sequence of TrainingConfig
     dataset : Dataset
-    arithmetic : mapping, optional
+    compute_options : mapping, optional
         How to compute, from an earlier run; by default it is measured.
 
     Returns
@@ -49,20 +52,25 @@ def plan_runs(
     check_trainable(dataset.counts)
     splits = [_checked_split(config, dataset) for config in configs]
     for file in files:
-        check_file(Path(file))
+        verify_weights(Path(file))
     for config in configs:
         if config.weights == IMAGENET:
-            check_offered(config.architecture)
-    batch = secrets.token_hex(4) if len(configs) > 1 else ""
+            check_imagenet_weights(config.architecture)
+    batch, versions = secrets.token_hex(4) if len(configs) > 1 else "", environment()
     return [
         create_run(
-            config=config.to_dict(),
-            dataset=dataset,
-            split=split,
-            architecture_label=architecture(config.architecture).label,
-            weights_label=_weights(config.weights).label,
-            batch=batch,
-            arithmetic=arithmetic,
+            RunPlan(
+                config=config,
+                dataset=PlannedDataset.of(dataset),
+                split=PlannedSplit.of(split),
+                architecture_label=architecture(config.architecture).label,
+                weights_label=_weights(config.weights).label,
+                environment=versions,
+                batch=batch,
+                compute_options=dict(compute_options) if compute_options else None,
+            ),
+            dataset,
+            split,
         )
         for config, split in zip(configs, splits, strict=True)
     ]
@@ -86,8 +94,8 @@ def plan_again(run: Run, *, edited: bool = False) -> Run:
     CfuError
         The dataset is gone, or is not what it was, or can no longer be trained on.
     """
-    dataset = load_dataset(run.spec["dataset"]["id"]) if edited else planned_dataset(run)
-    return plan_runs([TrainingConfig.from_dict(run.config)], dataset, arithmetic=run.arithmetic)[0]
+    dataset = load_dataset(run.plan.dataset.id) if edited else planned_dataset(run)
+    return plan_runs([run.config], dataset, compute_options=run.compute_options)[0]
 
 
 def planned_dataset(run: Run) -> Dataset:
@@ -98,10 +106,10 @@ def planned_dataset(run: Run) -> Dataset:
     CfuError
         It is gone, or is not what it was.
     """
-    planned = run.spec["dataset"]
-    now = load_dataset(planned["id"])
-    dataset = replace(now, edits=now.edits[: planned.get("version", 0)])
-    if dataset.digest != planned["digest"]:
+    planned = run.plan.dataset
+    now = load_dataset(planned.id)
+    dataset = replace(now, edits=now.edits[: planned.version])
+    if dataset.digest != planned.digest:
         raise RunError("The dataset has changed since this run was planned.", "", "Start a new run.")
     return dataset
 

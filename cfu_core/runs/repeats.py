@@ -7,9 +7,11 @@ from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
+from cfu_core.job import State
 from cfu_core.runs.planning import plan_runs, planned_dataset
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_store import list_runs
 from cfu_core.runs.short_names import names_among
-from cfu_core.runs.store import Run
 from cfu_core.training.config import TrainingConfig
 
 SEEDS = range(5)
@@ -20,7 +22,7 @@ class Family(NamedTuple):
     """Finished runs that differ by one thing alone.
 
     `varied` is ``"seeds"`` or ``"folds"``; `accuracies` on the test images, in the order of `runs`, from the lowest
-    seed or the first fold. `correct` and `images` over all runs: of folds each image counts once.
+    seed or the first fold. `correct` and `n_images` over all runs: of folds each image counts once.
     """
 
     name: str
@@ -28,7 +30,7 @@ class Family(NamedTuple):
     runs: list[Run]
     accuracies: list[float]
     correct: int
-    images: int
+    n_images: int
 
     @property
     def mean(self) -> float:
@@ -43,25 +45,40 @@ class Family(NamedTuple):
 
 def with_seeds(run: Run, seeds: Iterable[int] = SEEDS) -> list[TrainingConfig]:
     """The run's settings, once with each seed; the split stays the same."""
-    config = TrainingConfig.from_dict(run.config)
-    return [replace(config, seed=seed) for seed in seeds]
+    return [replace(run.config, seed=seed) for seed in seeds]
 
 
 def in_folds(run: Run, folds: int = FOLDS) -> list[TrainingConfig]:
     """The run's settings over every fold of a cross-validation, parted by its split seed."""
-    config = TrainingConfig.from_dict(run.config)
-    return [replace(config, folds=folds, fold=fold) for fold in range(folds)]
+    return [replace(run.config, folds=folds, fold=fold) for fold in range(folds)]
 
 
-def still_to_do(run: Run, configs: Sequence[TrainingConfig], among: Sequence[Run]) -> list[TrainingConfig]:
-    """Those of `configs` that none of the runs `among` is, on the same images and labels as `run`."""
-    done = {_key(other.config) for other in among if _same_data(run, other)}
-    return [config for config in configs if _key(config.to_dict()) not in done]
+class Repeats(NamedTuple):
+    """Runs with given configurations: those that were planned now, and those that were there already."""
+
+    new: list[Run]
+    existing: list[Run]
 
 
-def plan_repeats(run: Run, configs: Sequence[TrainingConfig]) -> list[Run]:
-    """Make runs of these configurations, computed as `run` was, on its dataset as it was. Raises as `plan_runs`."""
-    return plan_runs(configs, planned_dataset(run), arithmetic=run.arithmetic) if configs else []
+def plan_repeats(run: Run, configs: Sequence[TrainingConfig]) -> Repeats:
+    """Plan the configurations that no run has yet, computed as `run` was, on its dataset as it was then.
+
+    A run counts as there if it has finished, waits, trains or is paused, on the same images and labels as `run`.
+
+    Raises
+    ------
+    CfuError
+        As from `cfu_core.runs.planning.plan_runs`.
+    """
+    useful = (State.FINISHED, State.QUEUED, State.RUNNING, State.PAUSED)
+    existing = [
+        other
+        for other in list_runs()
+        if other.config in configs and _same_data(run, other) and other.status().state in useful
+    ]
+    left = [config for config in configs if config not in {other.config for other in existing}]
+    new = plan_runs(left, planned_dataset(run), compute_options=run.compute_options) if left else []
+    return Repeats(new, existing)
 
 
 def families(runs: Sequence[Run]) -> list[Family]:
@@ -77,10 +94,10 @@ def families(runs: Sequence[Run]) -> list[Family]:
     for varied, field in (("seeds", "seed"), ("folds", "fold")):
         groups: dict[str, dict[int, tuple[Run, Any]]] = defaultdict(dict)
         for run, evaluation in found:
-            if varied == "seeds" or run.config.get("folds"):
-                data = run.spec["dataset"]
-                key = f"{data['id']} {data['digest']} {_key(run.config, leave_out=field)}"
-                groups[key].setdefault(run.config.get(field, 0), (run, evaluation))
+            if varied == "seeds" or run.config.folds:
+                data = run.plan.dataset
+                key = f"{data.id} {data.digest} {_key(run.config, leave_out=field)}"
+                groups[key].setdefault(getattr(run.config, field), (run, evaluation))
         ordered = [[members[place] for place in sorted(members)] for members in groups.values() if len(members) > 1]
         names = names_among([members[0][0] for members in ordered], ignoring=("seed", "fold"))
         result += [_family(names[members[0][0].id], varied, members) for members in ordered]
@@ -95,17 +112,17 @@ def _family(name: str, varied: str, members: Sequence[tuple[Run, Any]]) -> Famil
         runs=[run for run, _ in members],
         accuracies=[evaluation.accuracy for evaluation in evaluations],
         correct=sum(evaluation.correct for evaluation in evaluations),
-        images=sum(evaluation.images for evaluation in evaluations),
+        n_images=sum(evaluation.n_images for evaluation in evaluations),
     )
 
 
 def _same_data(run: Run, other: Run) -> bool:
-    one, two = run.spec["dataset"], other.spec["dataset"]
-    return (one["id"], one["digest"]) == (two["id"], two["digest"])
+    one, two = run.plan.dataset, other.plan.dataset
+    return (one.id, one.digest) == (two.id, two.digest)
 
 
-def _key(config: dict[str, Any], leave_out: str = "") -> str:
-    """A configuration as text, with what older runs did not write down."""
-    whole = TrainingConfig.from_dict(config).to_dict()
-    whole.pop(leave_out, None)
-    return json.dumps(whole, sort_keys=True)
+def _key(config: TrainingConfig, leave_out: str) -> str:
+    """Return a configuration as text, without one of its fields."""
+    values = config.to_dict()
+    del values[leave_out]
+    return json.dumps(values, sort_keys=True)

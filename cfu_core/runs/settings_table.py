@@ -1,14 +1,15 @@
 """What runs were asked for, side by side: one table of settings and results."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from cfu_core.evaluation.metrics import Evaluation
-from cfu_core.evaluation.summary_metrics import figures
+from cfu_core.evaluation.summary_metrics import summarize
+from cfu_core.runs.run import Run
 from cfu_core.runs.short_names import names_among
-from cfu_core.runs.store import Run
 
 RESULTS = ("Accuracy", "Macro F1", "Balanced accuracy", "Seconds")
 #: Settings by the words that people read, and where they stand in a run's configuration.
@@ -56,7 +57,7 @@ def differing(table: pd.DataFrame) -> list[str]:
 
 
 def _results(run: Run, evaluation: Evaluation) -> dict[str, float | None]:
-    all_classes = figures(evaluation.confusion)
+    all_classes = summarize(evaluation.confusion)
     seconds = (run.timing() or {}).get("seconds", {})
     return {
         "Accuracy": evaluation.accuracy,
@@ -68,21 +69,21 @@ def _results(run: Run, evaluation: Evaluation) -> dict[str, float | None]:
 
 def _settings(run: Run) -> dict[str, Any]:
     config, recipe = run.config, run.recipe
-    found = {words: config.get(name) for words, name in _CONFIG.items()}
+    found = {words: getattr(config, name) for words, name in _CONFIG.items()}
     if run.mode == "probe":
         found |= dict.fromkeys(_NOT_OF_PROBES)
     return {
-        "Network": run.spec["architecture_label"],
-        "Began with": run.spec["weights_label"],
+        "Network": run.plan.architecture_label,
+        "Began with": run.plan.weights_label,
         "Images": recipe.kind,
         "Preprocessing": recipe.summary,
         "Clip limit": recipe.clip_limit if recipe.contrast == "clahe" else None,
         "Tiles": recipe.tiles if recipe.contrast == "clahe" else None,
         **found,
         "Fold": run.fold or None,
-        "Augmentation": _augmentation(config["augmentation"]),
-        "Dataset": run.spec["dataset"]["name"],
-        "Dataset version": run.spec["dataset"].get("version", 0),
+        "Augmentation": _augmentation(asdict(config.augmentation)),
+        "Dataset": run.plan.dataset.name,
+        "Dataset version": run.plan.dataset.version,
     }
 
 

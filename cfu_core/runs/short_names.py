@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 
 _FACTS = ("weights", "mode", "epochs", "seed", "split", "fold", "dataset")  # in the order in which names tell them
 
@@ -23,7 +23,7 @@ def names_among(runs: Sequence[Run], *, ignoring: Collection[str] = ()) -> dict[
     told = {key for key in _FACTS if key not in ignoring and len({each[key] for each in facts.values()}) > 1}
     names = {}
     for run in runs:
-        parts = [run.spec["architecture_label"], run.recipe.kind]
+        parts = [run.plan.architecture_label, run.recipe.kind]
         parts += [facts[run.id][key] for key in _FACTS if key in told]
         names[run.id] = run.given_name or ", ".join(part for part in parts if part)
     often = Counter(names.values())
@@ -34,11 +34,11 @@ def _facts(run: Run) -> dict[str, str]:
     """What else tells runs apart, in words."""
     config = run.config
     return {
-        "weights": run.spec["weights_label"],
+        "weights": run.plan.weights_label,
         "mode": "probe" if run.mode == "probe" else "fine-tuned",
-        "epochs": "" if run.mode == "probe" else f"{config['epochs']} epochs",
-        "seed": f"seed {config['seed']}",
-        "split": f"split {config['split_seed']}",
+        "epochs": "" if run.mode == "probe" else f"{config.epochs} epochs",
+        "seed": f"seed {config.seed}",
+        "split": f"split {config.split_seed}",
         "fold": f"fold {run.fold}" if run.fold else "",
-        "dataset": run.spec["dataset"]["name"],
+        "dataset": run.plan.dataset.name,
     }

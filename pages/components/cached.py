@@ -12,8 +12,9 @@ import pandas as pd
 import streamlit as st
 
 from cfu_core import PROJECT
-from cfu_core.dataset.audit.audit import Finding, audit
-from cfu_core.dataset.audit.image_table import browse_table
+from cfu_core.dataset.audit.audit import audit
+from cfu_core.dataset.audit.findings import Finding
+from cfu_core.dataset.audit.image_table import build_image_table
 from cfu_core.dataset.catalog import dataset_folder, load_dataset
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import Split, split_of
@@ -21,10 +22,10 @@ from cfu_core.dataset.survey.survey import Survey, load_survey, survey_version
 from cfu_core.dataset.survey.survey import thumbnail as survey_thumbnail
 from cfu_core.errors import CfuError
 from cfu_core.imaging.contrast_effect import Effect, effect
-from cfu_core.imaging.cropping import Box
-from cfu_core.imaging.encoding import jpeg
-from cfu_core.imaging.measures import reduced
-from cfu_core.imaging.recipe import Enhanced, Recipe, enhance, resize, with_contrast
+from cfu_core.imaging.cropping import Box, crop_to
+from cfu_core.imaging.encoding import encode_jpeg
+from cfu_core.imaging.measures import shrink
+from cfu_core.imaging.recipe import Enhanced, Recipe, adjust_contrast, enhance, resize
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,7 +77,7 @@ def _view(identifier: str, digest: str, version: int, surveyed: int, seed: int, 
     found = load_survey(_data)
     parts = split(_data, seed)
     findings = audit(_data, found, parts)
-    table = browse_table(_data, parts, found, findings)
+    table = build_image_table(_data, parts, found, findings)
     return View(data=_data, split=parts, survey=found, findings=tuple(findings), table=table)
 
 
@@ -137,17 +138,41 @@ def _small(
     _recipe: Recipe,
 ) -> Small:
     picture = contrasted(_data, _row, _recipe)
-    return Small(jpeg(reduced(picture, side)), effect(picture))
+    return Small(encode_jpeg(shrink(picture, side)), effect(picture))
+
+
+def untouched_pixels(data: Dataset, row: int, recipe: Recipe) -> np.ndarray:
+    """Return the decoded image, cut to the square that a recipe keeps."""
+    return crop_to(image(data, row), enhanced(data, row, replace(recipe, contrast="none")).frame)
+
+
+def untouched(data: Dataset, row: int, recipe: Recipe, side: int) -> bytes:
+    """Return `untouched_pixels` as a JPEG of at most `side` pixels."""
+    plain = replace(recipe, contrast="none")
+    return _untouched(data.images["digest"].iat[row], data.box(row), plain.digest, side, data, row, plain)
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def _untouched(
+    digest: str,  # noqa: ARG001
+    box: Box | None,  # noqa: ARG001
+    recipe_digest: str,  # noqa: ARG001
+    side: int,
+    _data: Dataset,
+    _row: int,
+    _recipe: Recipe,
+) -> bytes:
+    return encode_jpeg(shrink(untouched_pixels(_data, _row, _recipe), side))
 
 
 def strip(data: Dataset, rows: Sequence[int], recipe: Recipe, side: int) -> bytes:
     """Several images under a recipe beside each other, each a square of `side` pixels."""
-    return jpeg(np.hstack([resize(contrasted(data, row, recipe), side) for row in rows]))
+    return encode_jpeg(np.hstack([resize(contrasted(data, row, recipe), side) for row in rows]))
 
 
 def contrasted(data: Dataset, row: int, recipe: Recipe) -> np.ndarray:
     """One image after all steps but the resize; the steps before the contrast are kept, the result is not."""
-    return with_contrast(enhanced(data, row, replace(recipe, contrast="none")).image, recipe)
+    return adjust_contrast(enhanced(data, row, replace(recipe, contrast="none")).image, recipe)
 
 
 @st.cache_data(show_spinner="Measuring the networks…", max_entries=16)

@@ -4,9 +4,9 @@ import numpy as np
 import streamlit as st
 
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.imaging.encoding import jpeg
+from cfu_core.imaging.encoding import encode_jpeg
 from pages.components import cached
-from pages.components.state import keep, url_choice
+from pages.components.address import keep, url_choice
 
 LISTED = 2000  # images in a select box; a longer list is slow to send, and nobody reads it
 
@@ -24,7 +24,7 @@ def displayable(data: Dataset, row: int) -> tuple[bytes, str]:
     mime = SHOWN_AS_THEY_ARE.get(data.images["extension"].iat[row])
     if mime:
         return data.read_bytes(row), mime
-    return jpeg(cached.image(data, row)), "image/jpeg"
+    return encode_jpeg(cached.image(data, row)), "image/jpeg"
 
 
 def choose_image(data: Dataset) -> int:

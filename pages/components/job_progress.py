@@ -4,8 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from cfu_core.jobs import worker
-from cfu_core.jobs.job import Job, State, Status
+from cfu_core.job import Job, State, Status
+from cfu_core.jobs import queue
 from cfu_core.jobs.launch import ensure_worker
 
 ICONS = {
@@ -22,15 +22,10 @@ LOG_TAIL = 4000  # characters
 
 def active(lane: str) -> list[Job]:
     """Jobs of a lane that run or wait, in order; a worker is started where some wait and none lives."""
-    found = worker.active(lane)
+    found = queue.active(lane)
     if found:
         ensure_worker(lane)
     return found
-
-
-def has_ended(folder: Path) -> bool:
-    """Whether nothing more will happen to a job by itself."""
-    return Job(folder).status().state.ended
 
 
 def state_badge(status: Status) -> None:
@@ -82,6 +77,15 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def rough_duration(seconds: float) -> str:
+    """Return an estimated time in words, no more exact than it is."""
+    if seconds < 90:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def log_tail(path: Path) -> str:

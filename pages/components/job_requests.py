@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import streamlit as st
-from cfu_core.jobs.job import Job, State, all_jobs
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.survey.survey import Survey
 from cfu_core.errors import CfuError
 from cfu_core.imaging.recipe import Recipe
+from cfu_core.job import Job, State
 from cfu_core.jobs.launch import submit
-from cfu_core.jobs.worker import LANES
+from cfu_core.jobs.queue import LANES, all_jobs
 from pages.components import job_progress
 
 

@@ -4,12 +4,13 @@ import streamlit as st
 
 from cfu_core.errors import CfuError
 from pages.components import cached, editing
+from pages.components.dataset_choice import chosen_dataset, split_seed
 from pages.components.explore import filters, panels
 from pages.components.explore.audit_panel import audit_panel
 from pages.components.explore.grid import grid, order_of
 from pages.components.explore.large_view import large, opened
 from pages.components.job_requests import survey_progress
-from pages.components.state import chosen_dataset, header, panel, split_seed
+from pages.components.page_layout import header, panel
 
 header("Explore", "Look at every image, find what is wrong, correct it. Whatever you choose filters the grid.")
 data = chosen_dataset()

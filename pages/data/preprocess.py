@@ -3,36 +3,40 @@
 import streamlit as st
 
 from cfu_core.errors import CfuError
-from cfu_core.imaging.encoding import jpeg
+from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.imaging.recipe import resize
 from cfu_core.models.registry import ARCHITECTURES
 from pages.components import cached, editing
+from pages.components.address import in_url
+from pages.components.current_recipe import DRAGGED, restore
+from pages.components.dataset_choice import chosen_dataset, split_seed
 from pages.components.image_choice import choose_image
 from pages.components.job_requests import prepare_for_all, survey_progress
+from pages.components.page_layout import header, panel
 from pages.components.preprocess import recipe_form
 from pages.components.preprocess.accuracy import estimate_panel
 from pages.components.preprocess.augmentation import augmentation_sheet
 from pages.components.preprocess.crop import contact_sheet, crop_editor
-from pages.components.preprocess.live_view import effects, studio
-from pages.components.preprocess.what_if import rivals, sheet
-from pages.components.state import chosen_dataset, header, in_url, panel, split_seed
+from pages.components.preprocess.live_view import choose_before, effects, live_view
+from pages.components.preprocess.what_if import other_methods, sheet
 
 SIZES = sorted({architecture.input_size for architecture in ARCHITECTURES.values()})
 
 header("Preprocess", "Crop to the colony and enhance the contrast: drag a slider, and the picture follows.")
 data = chosen_dataset()
 editing.notice()
-recipe_form.take_loaded()
-recipe_form.arrive()
+recipe_form.use_loaded()
+restore(DRAGGED)
 
 row = choose_image(data)
 with st.grid(5, min_column_width=150, gap="small") as screen:
     with screen.cell(column_span=2):
         recipe = recipe_form.steps()
         recipe_form.presets()
-        recipe_form.book(recipe)
+        recipe_form.saved_recipes_menu(recipe)
     with screen.cell(column_span=3):
-        studio(data, row, recipe)
+        choose_before()
+        live_view(data, row, recipe)
 
 
 def crops() -> None:
@@ -53,7 +57,7 @@ def whole_dataset() -> None:
     side = chosen or SIZES[0]
     st.caption("For " + ", ".join(a.label for a in ARCHITECTURES.values() if a.input_size == side))
     try:
-        seen = jpeg(resize(cached.enhanced(data, row, recipe).image, side))
+        seen = encode_jpeg(resize(cached.enhanced(data, row, recipe).image, side))
         st.image(seen, caption=f"What the network sees: {side} × {side} pixels", width=side, alt="Prepared image")
     except CfuError as error:
         st.error(str(error), icon=":material/error:")
@@ -63,7 +67,7 @@ def whole_dataset() -> None:
 PANELS = {
     "Numbers": lambda: effects(data, row, recipe),
     "What if": lambda: sheet(data, row, recipe),
-    "Rivals": lambda: rivals(data, row, recipe),
+    "Other methods": lambda: other_methods(data, row, recipe),
     "The crop": crops,
     "Augmentation": lambda: augmentation_sheet(data, row, recipe),
     "Accuracy": lambda: estimate_panel(data, recipe),

@@ -2,11 +2,14 @@
 
 import streamlit as st
 
-from cfu_core.jobs.job import Job
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_store import list_runs
 from cfu_core.runs.short_names import names_among
-from cfu_core.runs.store import Run, list_runs
-from pages.components import job_progress, runs
+from pages.components import job_progress, learning_curves, runs
+from pages.components.address import in_url, url_choice
+from pages.components.dataset_choice import DRAWN, chosen_dataset
 from pages.components.downloads import with_download
+from pages.components.page_layout import header, in_tabs
 from pages.components.results.bundles import show_bundle
 from pages.components.results.confusion_matrices import confusion_matrix, side_by_side
 from pages.components.results.images_of_a_cell import choose_cell, chosen_cell, edits_of, show_images
@@ -16,29 +19,28 @@ from pages.components.results.reports import figure_downloads, show_report
 from pages.components.results.run_comparisons import show_verdicts
 from pages.components.results.settings_table import settings_and_results
 from pages.components.results.tables import show_tables
-from pages.components.state import DRAWN, chosen_dataset, header, in_tabs, in_url, url_choice
 
 AT_FIRST = 12  # runs in the tables, the newest, until others are chosen
 
 
 def learning(run: Run) -> None:
     """How it came to its weights."""
-    runs.curves(run, key="curves")
-    runs.probe_figure(run)
+    learning_curves.curves_of(run, key="curves")
+    learning_curves.probe_figure(run)
 
 
 def show_run(run: Run) -> None:
     """One run in depth."""
     evaluation = run.evaluation()
     with st.container(horizontal=True, vertical_alignment="center"):
-        job_progress.state_badge(Job(run.folder).status())
-        st.badge(f"began with {run.spec['weights_label']}", icon=":material/flag:", color="blue")
-        st.badge(run.spec["dataset"]["name"], icon=":material/database:", color="gray")
-        if run.spec["dataset"]["drawn"]:
+        job_progress.state_badge(run.status())
+        st.badge(f"began with {run.plan.weights_label}", icon=":material/flag:", color="blue")
+        st.badge(run.plan.dataset.name, icon=":material/database:", color="gray")
+        if run.plan.dataset.drawn:
             st.badge(DRAWN, icon=":material/draw:", color="orange")
-        length = "the last layer alone" if run.mode == "probe" else f"{run.config['epochs']} epochs"
+        length = "the last layer alone" if run.mode == "probe" else f"{run.config.epochs} epochs"
         edits_of(run)
-        st.caption(f"{run.recipe.summary} · seed {run.config['seed']} · {length}", width="stretch")
+        st.caption(f"{run.recipe.summary} · seed {run.config.seed} · {length}", width="stretch")
     runs.ended_notice(run)
     if evaluation:
         place = st.grid(2, min_column_width=430)
@@ -83,7 +85,7 @@ def compare(evaluated: dict[str, Run]) -> None:
         show_spread(compared)
         side_by_side(compared)
         settings_and_results(compared)
-        runs.overlay(compared)
+        learning_curves.overlay(compared)
         show_report(compared)
 
 

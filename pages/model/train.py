@@ -1,5 +1,6 @@
-"""Choose, start, watch, stop."""
+"""Train: choose network, images and weights, start a run, watch it and stop it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -9,109 +10,100 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.launch import submit_runs
-from cfu_core.models.registry import ARCHITECTURES, architecture
-from cfu_core.published.zamani_2023 import TABLE_1
-from cfu_core.saved_recipes import saved_recipes
-from cfu_core.training.config import TrainingConfig
+from cfu_core.models.registry import ARCHITECTURES
+from cfu_core.runs.run import Run
+from cfu_core.training.paper_protocol import configurations, protocol_pairs
 from pages.components import cached, job_progress, runs
-from pages.components.preprocess.augmentation import chosen_augmentation, words
-from pages.components.state import chosen_dataset, clahe_sliders, header, in_url
+from pages.components.address import in_url
+from pages.components.dataset_choice import chosen_dataset, split_seed
+from pages.components.page_layout import header
+from pages.components.preprocess.augmentation import restored_augmentation, words
+from pages.components.train.duration import about
+from pages.components.train.images import ORIGINAL, choose_images, protocol_note
+from pages.components.train.run_queue import live_queue, resumable
 from pages.components.train.settings import advanced, choose_mode, choose_weights
 
-KINDS = ("original", "preprocessed")  # the paper's
 
-
-def recipe_for(images: str, key: str, clip: float, tiles: int) -> Recipe:
-    """The recipe of original, preprocessed or a saved recipe's images at a network's size."""
-    size = architecture(key).input_size
-    if images == "original":
-        return Recipe.original(size)
-    saved = saved_recipes().get(images)
-    return saved.at(size) if saved else Recipe.preprocessed(size, clip_limit=clip, tiles=tiles)
-
-
-def start(data: Dataset, pairs: list[tuple[str, Recipe]], common: dict[str, Any]) -> None:
-    """Queue one run per pair of network and recipe, all or none."""
+def start_button(
+    data: Dataset, pairs: Sequence[tuple[str, Recipe]], settings: dict[str, Any], label: str, **button: Any
+) -> None:
+    """Show a button that queues a run for each pair, all or none; it says about how long they take."""
     try:
-        submit_runs([TrainingConfig(dataset=data.id, architecture=k, recipe=r, **common) for k, r in pairs], data)
+        asked = configurations(data.id, pairs, settings)
+        label += about(asked, cached.split(data, split_seed()))
+        if st.button(label, **button):
+            submit_runs(asked, data)
+            st.rerun()
     except CfuError as error:
         st.error(str(error), icon=":material/error:")
-        return
-    st.rerun()
 
 
 def settings_form(data: Dataset) -> DeltaGenerator:
-    """Network, images, weights; the rest under Advanced; two buttons. Returns the place for a last line."""
+    """Show the settings and the buttons that start; return the place for a last line."""
     with in_url("network", "resnet18", ARCHITECTURES.__contains__):
-        key = st.pills(
+        chosen = st.pills(
             "Network",
             list(ARCHITECTURES),
-            default="resnet18",
             required=True,
             format_func=lambda k: ARCHITECTURES[k].label,
             key="network",
             wrap=True,
             help="The first three are the paper's. AlexNet is the fastest on a processor.",
         )
-    st.caption(f"{ARCHITECTURES[key].label}: {ARCHITECTURES[key].note}.")
-    images = st.segmented_control(
-        "Images",
-        ["original", "preprocessed", *(name for name in saved_recipes() if name not in KINDS)],
-        default="preprocessed",
-        required=True,
-        key="train_images",
-        persist_state="session",
-        help="Original: resized only. Preprocessed: cropped to the colony, then CLAHE, then resized. Recipes that you "
-        "save on the Preprocess page stand here as well.",
-    )
-    with st.expander("Settings of preprocessed images", icon=":material/tune:"):
-        clahe = clahe_sliders()
-        st.caption("The same as on the Preprocess page, where you see what they do.")
-    recipe = recipe_for(images, key, *clahe)
-    st.caption(recipe.summary)
-    augmentation, mode = chosen_augmentation(), choose_mode()
-    common = {"weights": choose_weights(), "mode": mode, "augmentation": augmentation, **advanced(mode)}
+    key = chosen or "resnet18"
+    size = ARCHITECTURES[key].input_size
+    st.caption(f"{ARCHITECTURES[key].label}: {ARCHITECTURES[key].note}. It takes images of {size} × {size} pixels.")
+    recipe, preprocessed = choose_images()
+    st.page_link("pages/data/preprocess.py", label="Change the recipe on Preprocess", icon=":material/tune:")
+    augmentation, mode = restored_augmentation(), choose_mode()
+    settings = {"weights": choose_weights(), "mode": mode, "augmentation": augmentation, **advanced(mode)}
     if mode == "fine-tune":
         st.caption(f"Augmentation of training images: {words(augmentation)}; set on the Preprocess page.")
     with st.container(horizontal=True):
-        if st.button("Start training", type="primary", icon=":material/play_arrow:"):
-            start(data, [(key, recipe)], common)
-        if st.button(
+        start_button(
+            data, [(key, recipe)], settings, "Start training", type="primary", icon=":material/play_arrow:", key="start"
+        )
+        start_button(
+            data,
+            protocol_pairs(preprocessed),
+            settings,
             "Run the paper's protocol",
             icon=":material/playlist_play:",
+            key="protocol",
+            disabled=preprocessed.kind == ORIGINAL,
             help="Six runs, one after the other: AlexNet, GoogLeNet and ResNet-18, each on original and on "
             "preprocessed images, with the settings above.",
-        ):
-            start(data, [(k, recipe_for(i, k, *clahe)) for k in TABLE_1 for i in KINDS], common)
+        )
+    st.caption(f"The paper's protocol: {protocol_note(preprocessed)}")
     return st.empty()
 
 
 @st.fragment(run_every=1.0)
 def watch() -> None:
-    """Runs again every second, only while something runs or waits."""
+    """Show the queue every second, as long as something runs or waits."""
     queue = job_progress.active("device")
     if not queue:
         st.rerun()
-    runs.live(queue)
+    live_queue([run for run in queue if isinstance(run, Run)])
 
 
-header("Train", "Teach a network on the training images. It goes on when you close the browser.")
+header("Train", "Train a network on the training images. The run continues when you close the browser.")
 data = chosen_dataset()
 place = st.grid(2, min_column_width=420, gap="large")
 with place.cell():
     last_line = settings_form(data)
 with place.cell():
-    ended = [run for run in runs.of_dataset(data.id) if job_progress.has_ended(run.folder)]
+    ended = [run for run in runs.of_dataset(data.id) if run.status().state.ended]
     if job_progress.active("device"):
         watch()
-        runs.put_down(ended)
+        resumable(ended)
     else:
         if not ended:
             st.info("Nothing has been trained on this dataset yet.", icon=":material/model_training:")
         for run in ended[:1]:
             with st.container(border=True):
                 runs.summary(run)
-        runs.put_down(ended[1:])
+        resumable(ended[1:])
 try:  # last, since the first time it takes some seconds
     last_line.caption(f"Trains on: {cached.device()}")
 except CfuError as error:

@@ -7,12 +7,13 @@ import streamlit as st
 from cfu_core.dataset.catalog import list_datasets, rename_dataset
 from cfu_core.errors import CfuError
 from cfu_core.jobs.launch import remove_dataset
-from cfu_core.runs.store import list_runs
+from cfu_core.runs.run_store import list_runs
 from cfu_core.storage import home
 from pages.components import cached, charts, job_progress
+from pages.components.dataset_choice import DRAWN
+from pages.components.page_layout import header
 from pages.components.start.importer import data_progress, demo_button, import_form
 from pages.components.start.workflow import workflow
-from pages.components.state import DRAWN, header
 
 
 @st.dialog("Delete this dataset?")
@@ -68,7 +69,7 @@ with left:
                 if st.button("", icon=":material/delete:", key=f"delete-{summary.id}", help="Delete this dataset"):
                     confirm_delete(summary.id, summary.name)
             if summary.id == st.session_state.get("dataset"):
-                st.caption(f"{summary.images} images; chosen on every page")
+                st.caption(f"{summary.n_images} images; chosen on every page")
                 charts.show(
                     charts.class_bars(summary.counts),
                     key="classes",
@@ -77,9 +78,9 @@ with left:
                 )
             else:
                 counts = " · ".join(f"{name} {n}" for name, n in summary.counts.items())
-                st.caption(f"{summary.images} images: {counts}")
-            if summary.problems:
-                st.caption(f":orange[{summary.problems} files were left out; the Explore page says why.]")
+                st.caption(f"{summary.n_images} images: {counts}")
+            if summary.n_import_issues:
+                st.caption(f":orange[{summary.n_import_issues} files were left out; the Explore page says why.]")
     if not any(summary.drawn for summary in summaries):
         demo_button(primary=not summaries)
 with right:

@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from cfu_core import PROJECT
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 from pages.components.server.warmup import warm_up
 
 MENU = ("Overview", "Explore", "Preprocess", "Train", "Results")

@@ -3,7 +3,7 @@
 import pytest
 
 from cfu_core.dataset.importing.source import import_source
-from cfu_core.jobs.job import State
+from cfu_core.job import State
 from tests.browser.driving import MENU, in_two_forms
 from tests.pages.written import write_run
 

@@ -7,7 +7,8 @@ from playwright.sync_api import expect
 
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_log
-from cfu_core.jobs.job import State, all_jobs
+from cfu_core.job import State
+from cfu_core.jobs.queue import all_jobs
 from tests.browser.driving import WORK_MS, in_two_forms
 
 pytestmark = pytest.mark.browser

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 from cfu_core.dataset.importing.source import import_source
-from cfu_core.jobs.job import Job, State
-from cfu_core.jobs.worker import waiting as queue_of
-from cfu_core.runs.store import Run
+from cfu_core.job import State
+from cfu_core.jobs.queue import waiting as queue_of
+from cfu_core.runs.run import Run
 from tests.browser.driving import WORK_MS, runs_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]  # trainings: among the first
@@ -35,7 +35,7 @@ def fresh(new_server, drawn_shapes, monkeypatch):
 
 def the_run(server) -> Run:
     """The run that has not ended."""
-    (run,) = [run for run in runs_in(server.home) if not Job(run.folder).status().state.ended]
+    (run,) = [run for run in runs_in(server.home) if not run.status().state.ended]
     return run
 
 
@@ -56,7 +56,7 @@ def test_a_run_survives_its_server_and_the_next_server_shows_it(new_server, new_
 
     server.kill()
     second = new_server(server.home)
-    at_restart = Job(run.folder).status()
+    at_restart = run.status()
     assert at_restart.state is State.RUNNING
     assert second.process.pid not in (server.process.pid, at_restart.pid)
 
@@ -67,9 +67,9 @@ def test_a_run_survives_its_server_and_the_next_server_shows_it(new_server, new_
     shown = after.text(re.compile(rf"Epoch \d+ of {LONG}"))
     was = shown.inner_text()
     expect(shown).not_to_have_text(was, timeout=WORK_MS)  # it learns on
-    assert Job(run.folder).status().pid == at_restart.pid
+    assert run.status().pid == at_restart.pid
     stop_everything(after)
-    assert Job(run.folder).status().state is State.STOPPED
+    assert run.status().state is State.STOPPED
 
 
 def test_two_people_see_and_steer_one_queue(fresh, new_screen):
@@ -90,8 +90,8 @@ def test_two_people_see_and_steer_one_queue(fresh, new_screen):
     stop_everything(one)
     for person in (one, other):
         expect(person.widget("stop-*")).to_have_count(0)
-        expect(person.text("Taken out of the queue before it began.")).to_be_visible()
-    assert [Job(run.folder).status().state for run in runs_in(server.home)] == [State.STOPPED] * 2
+        expect(person.text("Removed from the queue before it began.")).to_be_visible()
+    assert [run.status().state for run in runs_in(server.home)] == [State.STOPPED] * 2
 
 
 def test_a_run_is_paused_resumed_killed_and_resumed(fresh, new_screen):
@@ -113,17 +113,17 @@ def test_a_run_is_paused_resumed_killed_and_resumed(fresh, new_screen):
     )
     assert [epoch["epoch"] for epoch in run.history()][:done] == list(range(1, done + 1))
 
-    psutil.Process(Job(run.folder).status().pid).kill()
-    expect(screen.text(re.compile("ended without a word")).first).to_be_visible(timeout=WORK_MS)
+    psutil.Process(run.status().pid).kill()
+    expect(screen.text(re.compile("ended unexpectedly")).first).to_be_visible(timeout=WORK_MS)
     expect(screen.text("interrupted").first).to_be_visible()
     screen.button("Resume").click()
     expect(screen.widget("stop-*")).to_have_count(1)
     stop_everything(screen)
-    assert Job(run.folder).status().state is State.STOPPED
+    assert run.status().state is State.STOPPED
 
 
 def networks_waiting() -> list[str]:
-    return [Run(job.folder).spec["architecture_label"] for job in queue_of("device")]
+    return [run.plan.architecture_label for run in queue_of("device")]
 
 
 def test_waiting_runs_are_moved(fresh, new_screen):

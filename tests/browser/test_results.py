@@ -23,7 +23,7 @@ def compared(server, dataset):
     """A dataset with runs that differ in their network, their images and their fold."""
     if not (server.home / "runs").is_dir():
         run = write_run(dataset, wrong=[0, 3])
-        write_folds(plan_repeats(run, in_folds(run)), dataset)
+        write_folds(plan_repeats(run, in_folds(run)).new, dataset)
         write_run(dataset, key="googlenet")
         write_run(dataset, preprocessed=True, wrong=[1])
     return dataset

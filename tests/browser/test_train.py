@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import Job, State, Status
+from cfu_core.job import State, Status
 from cfu_core.runs.planning import plan_runs
 from cfu_core.training.config import TrainingConfig
 from tests.browser.driving import in_two_forms
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 PUT_DOWN = {
     State.PAUSED: "Paused on request.",
-    State.INTERRUPTED: "The process ended without a word.",
+    State.INTERRUPTED: "The process ended unexpectedly",
     State.FAILED: "The disk is full. Expected 300 MB. Free some space, then resume.",
 }
 
@@ -24,7 +24,7 @@ def test_every_state_is_accessible_and_fits(dataset, new_screen, server, scheme,
         dataset=dataset.id, architecture="googlenet", recipe=Recipe.preprocessed(299), weights="none"
     )
     details = {"epoch": 3, "epochs": 10, "batch": 2, "batches": 34}
-    jobs = [Job(run.folder) for run in plan_runs([config] * len(PUT_DOWN), dataset)]
+    jobs = plan_runs([config] * len(PUT_DOWN), dataset)
     for job, (state, message) in zip(jobs, PUT_DOWN.items(), strict=True):
         job.log.write_text("what was printed\n", encoding="utf-8")
         job.write_status(Status(state=state, message=message, details=details))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from cfu_core.jobs.job import Job, State
+from cfu_core.job import State
 from cfu_core.published.zamani_2023 import RESULTS
-from cfu_core.runs.store import result_of
+from cfu_core.runs.run_result import result_of
 from tests.browser.driving import WORK_MS, runs_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
@@ -86,8 +86,8 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
     expect(stop).to_have_count(0, timeout=WORK_MS)
     expect(screen.text("Accuracy on the test images")).to_be_visible()
     finished = runs_in(server.home)
-    assert [result_of(run).images for run in finished] == list(IMAGES)
-    assert [Job(run.folder).status().state for run in finished] == [State.FINISHED] * 2
+    assert [result_of(run).recipe_kind for run in finished] == list(IMAGES)
+    assert [run.status().state for run in finished] == [State.FINISHED] * 2
 
     # a third is stopped
     screen.start_training("SqueezeNet 1.1", epochs=500)
@@ -95,7 +95,7 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
     stop.get_by_role("button").click()
     expect(screen.text("Stopped on request.")).to_be_visible(timeout=WORK_MS)
     stopped = runs_in(server.home)[-1]
-    assert Job(stopped.folder).status().state is State.STOPPED
+    assert stopped.status().state is State.STOPPED
 
     # the results are those on disk
     screen.go("Results")
@@ -142,7 +142,7 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
     expect(stop).to_have_count(1)
     expect(stop).to_have_count(0, timeout=WORK_MS)
     newest = runs_in(server.home)[-1]
-    assert Job(newest.folder).status().state is State.FINISHED
+    assert newest.status().state is State.FINISHED
     assert [(edit.kind, dict(edit.changes), edit.why) for edit in newest.edits()] == [
         ("relabel", {chosen: other}, "seen under the microscope")
     ]

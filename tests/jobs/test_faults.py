@@ -12,9 +12,9 @@ import pytest
 
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import Job, State, Status
+from cfu_core.job import State, Status
 from cfu_core.jobs.launch import resume, submit_runs
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 from cfu_core.training.cache import cache_folder
 from cfu_core.training.config import TrainingConfig
 
@@ -42,7 +42,7 @@ def started(nine_shapes) -> Callable[..., list[Run]]:
 
     yield start
     for run in begun:
-        Job(run.folder).request_stop()
+        run.request_stop()
     for run in begun:
         wait(run, lambda status: status.state.ended)
 
@@ -50,7 +50,7 @@ def started(nine_shapes) -> Callable[..., list[Run]]:
 def wait(run: Run, until: Callable[[Status], bool]) -> Status:
     """Look at a run until something holds."""
     deadline = time.monotonic() + PATIENCE_S
-    while not until(status := Job(run.folder).status()):
+    while not until(status := run.status()):
         assert time.monotonic() < deadline, status
         time.sleep(0.02)
     return status
@@ -82,11 +82,11 @@ def test_a_deleted_cache_a_kill_and_a_checkpoint_that_was_cut_off_change_nothing
     *_, before, newest = sorted(kept.glob("*.json"))
     weights = newest.with_suffix(".pt")
     os.truncate(weights, weights.stat().st_size // 2)
-    resume(Job(hurt.folder))  # the images are prepared once more
+    resume(hurt)  # the images are prepared once more
     finish(hurt)
     (remark,) = hurt.timing()["remarks"]
-    assert f"The checkpoint {newest.stem} is damaged and was passed over" in remark
-    assert remark in Job(hurt.folder).log.read_text(encoding="utf-8")
+    assert f"The checkpoint {newest.stem} is damaged and was skipped" in remark
+    assert remark in hurt.log.read_text(encoding="utf-8")
     assert int(before.stem) < int(newest.stem)
     for name in ("model.safetensors", "predictions.csv"):
         assert (whole.folder / name).read_bytes() == (hurt.folder / name).read_bytes(), name
@@ -99,7 +99,7 @@ def test_a_deleted_cache_a_kill_and_a_checkpoint_that_was_cut_off_change_nothing
 def test_a_second_start_waits_for_the_first(cfu_home, started):
     first, second = started(count=2, epochs=1000)
     status = wait(first, at_epoch(1))
-    assert Job(second.folder).status().state is State.QUEUED
+    assert second.status().state is State.QUEUED
     working = [
         process.pid
         for process in psutil.process_iter(["cmdline"])
@@ -125,7 +125,7 @@ def test_a_disk_that_is_full_fails_in_words_and_a_resume_goes_on(mounted, monkey
     assert status.state is State.FAILED, status
     assert "The disk is full" in status.message
     filler.unlink()
-    resume(Job(run.folder))
+    resume(run)
     finish(run)
     assert run.evaluation() is not None
     assert [epoch["epoch"] for epoch in run.history()] == list(range(1, 31))

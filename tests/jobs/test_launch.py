@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
-from cfu_core.jobs.job import Job, State, all_jobs, create_job, process_alive
-from cfu_core.runs.store import Run, list_runs
 from filelock import FileLock, Timeout
 
 from cfu_core.dataset.catalog import list_datasets, load_dataset
@@ -16,9 +14,14 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.errors import DatasetError, RunError, TrainingError, WeightsError
 from cfu_core.imaging.recipe import Recipe
+from cfu_core.job import State, create_job
 from cfu_core.jobs.launch import ensure_worker, remove_dataset, resume, submit, submit_runs
-from cfu_core.jobs.worker import lane_lock, waiting, work
+from cfu_core.jobs.queue import all_jobs, lane_lock, waiting
+from cfu_core.jobs.worker import work
+from cfu_core.processes import process_alive
 from cfu_core.runs.model_files import load_model
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_store import list_runs
 from cfu_core.storage import home
 from cfu_core.training.config import TrainingConfig
 
@@ -84,10 +87,10 @@ def test_an_import_is_done_by_a_process_of_its_own(drawn_shapes):
 def test_killed_and_stopped_runs_and_the_queue_behind_them(nine_images, endless, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # three images a step: more threads would only wait for each other
     first, second = submit_runs([endless, endless], nine_images)
-    one, two = Job(first.folder), Job(second.folder)
+    one, two = first, second
 
     # one at a time, in order
-    until(lambda: bool(first.batches()), "the first step")
+    until(lambda: bool(first.metrics().batches), "the first step")
     assert one.status().state is State.RUNNING
     assert two.status().state is State.QUEUED
     assert not lane_is_free("device")
@@ -153,7 +156,7 @@ def test_no_second_worker_is_started(monkeypatch):
 
 
 def test_a_finished_run_is_a_finished_job(finished_run):
-    job = Job(finished_run.folder)
+    job = finished_run
     assert job.kind == "train"
     assert job.status().state is State.FINISHED
     assert job.status().fraction == 1.0
@@ -175,7 +178,7 @@ def test_a_dataset_that_a_run_waits_for_is_not_deleted(nine_images, endless, mon
     (run,) = submit_runs([endless], nine_images)
     with pytest.raises(DatasetError, match="1 run on this dataset"):
         remove_dataset(nine_images.id)
-    Job(run.folder).request_stop()
+    run.request_stop()
     remove_dataset(nine_images.id)
     assert list_datasets() == []
 
@@ -193,7 +196,7 @@ def test_a_damaged_status_fails_its_own_job_and_no_other(nine_images, endless, m
     monkeypatch.setattr("cfu_core.jobs.launch.ensure_worker", lambda lane: None)
     first, second = submit_runs([endless, endless], nine_images)
     (first.folder / "status.json").write_text(status)
-    assert Job(first.folder).status().state is State.FAILED
+    assert first.status().state is State.FAILED
     assert [job.id for job in waiting("device")] == [second.id]
 
 

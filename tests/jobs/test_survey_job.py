@@ -6,10 +6,10 @@ import torch
 
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.survey.survey import load_survey, survey
-from cfu_core.jobs.job import Job, State, Status, create_job
+from cfu_core.job import Job, State, Status, create_job
+from cfu_core.jobs.queue import LANES
 from cfu_core.jobs.tasks import execute
-from cfu_core.jobs.worker import LANES
-from cfu_core.models.network_features import FILES, NetworkFeatures
+from cfu_core.models.network_features import WEIGHT_FILES, NetworkFeatures
 from cfu_core.models.networks import build_network
 from cfu_core.models.weight_files import weights_folder
 
@@ -26,20 +26,20 @@ def job(nine) -> Job:
     return create_job("survey", {"dataset": nine.id})
 
 
-def test_a_survey_neither_waits_for_a_training_nor_makes_an_import_wait():
+def test_a_survey_has_a_lane_of_its_own():
     assert LANES["survey"] not in (LANES["train"], LANES["import"])
 
 
 def test_a_survey_reports_what_it_does(job, nine):
-    told: list[Status] = []
-    status = execute(job, tell=told.append)
+    reported: list[Status] = []
+    status = execute(job, tell=reported.append)
     assert status.state is State.FINISHED, status.message
     assert status.details == {"dataset": nine.id}
     assert load_survey(nine).complete
-    assert [s.phase for s in told][:2] == ["Starting", "Measuring images"]
+    assert [s.phase for s in reported][:2] == ["Starting", "Measuring images"]
 
 
-def test_a_stop_request_ends_it_and_the_next_one_goes_on(job, nine):
+def test_a_stop_request_ends_a_survey_and_the_next_one_resumes(job, nine):
     status = execute(job, tell=lambda status: status.phase == "Measuring images" and job.request_stop())
     assert status.state is State.STOPPED
     assert not load_survey(nine).complete
@@ -47,15 +47,15 @@ def test_a_stop_request_ends_it_and_the_next_one_goes_on(job, nine):
     assert load_survey(nine).complete
 
 
-def test_a_survey_of_a_dataset_that_is_gone_fails_in_words():
+def test_a_survey_of_a_missing_dataset_fails_with_a_message():
     status = execute(create_job("survey", {"dataset": "nothing"}))
     assert status.state is State.FAILED
     assert "There is no dataset 'nothing'" in status.message
 
 
-def test_damaged_weights_are_told_with_the_map(job, nine):
+def test_damaged_weights_are_reported_with_the_map(job, nine):
     weights_folder().mkdir(parents=True)
-    (weights_folder() / FILES[0]).write_bytes(b"cut short")
+    (weights_folder() / WEIGHT_FILES[0]).write_bytes(b"cut short")
     status = execute(job)
     assert status.state is State.FINISHED, status.message
     source = load_survey(nine).map_source
@@ -74,8 +74,8 @@ def test_a_real_network_makes_the_map(nine, tmp_path):
 
 
 @pytest.mark.real
-def test_the_truncated_weights_of_the_bench_are_told(job, nine, real_images):
+def test_truncated_real_weights_are_reported(job, nine, real_images):
     weights_folder().mkdir(parents=True)
-    shutil.copy(real_images / "broken_weights" / "truncated-resnet18-5c106cde.pth", weights_folder() / FILES[1])
+    shutil.copy(real_images / "broken_weights" / "truncated-resnet18-5c106cde.pth", weights_folder() / WEIGHT_FILES[1])
     assert execute(job).state is State.FINISHED
     assert "resnet18-5c106cde.pth is damaged or truncated" in load_survey(nine).map_source

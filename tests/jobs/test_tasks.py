@@ -6,7 +6,6 @@ import sys
 import time
 
 import pytest
-from cfu_core.jobs.job import Job, State, Status, create_job
 
 from cfu_core import PROJECT
 from cfu_core.dataset.catalog import load_dataset
@@ -14,6 +13,7 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.errors import DatasetError, StopRequested
 from cfu_core.imaging.recipe import Recipe
+from cfu_core.job import Job, State, Status, create_job
 from cfu_core.jobs import tasks
 from cfu_core.jobs.tasks import TASKS, JobObserver, execute
 
@@ -168,7 +168,7 @@ def test_a_preparation_of_what_is_not_there_fails_in_words(small_dataset):
 _KILLED = """
 import sys, time
 from pathlib import Path
-from cfu_core.jobs.job import Job
+from cfu_core.jobs.queue import open_job
 from cfu_core.jobs.tasks import JobObserver, execute
 from cfu_core.training import prepared_images
 
@@ -180,7 +180,7 @@ def report(self, phase, _report=JobObserver.report, **details):
 
 JobObserver.report = report
 prepared_images.SAVE_SECONDS = 0.0
-execute(Job(Path(sys.argv[1])))
+execute(open_job(Path(sys.argv[1])))
 """
 
 

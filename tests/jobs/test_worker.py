@@ -5,10 +5,12 @@ from types import SimpleNamespace
 import pytest
 from filelock import FileLock, Timeout
 
+from cfu_core.job import Job, State, Status, create_job
 from cfu_core.jobs import worker
-from cfu_core.jobs.job import Job, State, Status, create_job, process_started
+from cfu_core.jobs.queue import lane_lock, move, running, waiting
 from cfu_core.jobs.tasks import TASKS, execute
-from cfu_core.jobs.worker import lane_lock, move, run_in_foreground, running, waiting, work
+from cfu_core.jobs.worker import run_in_foreground, work
+from cfu_core.processes import process_started
 
 pytestmark = pytest.mark.usefixtures("cfu_home")
 

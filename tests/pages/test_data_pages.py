@@ -9,7 +9,7 @@ from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.splitting import PARTITIONS, split_of
 from cfu_core.dataset.survey.survey import load_survey
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import all_jobs
+from cfu_core.jobs.queue import all_jobs
 from cfu_core.jobs.tasks import execute
 from cfu_core.saved_recipes import saved_recipes
 from tests.pages.written import tiles
@@ -184,7 +184,7 @@ def test_groups_from_names_are_tried_live(visit, small_dataset):
     app.session_state["explore_panel"] = "History"
     app.run()
     app.text_input(key="group_pattern").set_value("(((").run()
-    assert "no regular expression" in app.error[0].value
+    assert "not a valid regular expression" in app.error[0].value
     app.text_input(key="group_pattern").set_value("{group}/*").run()
     assert any(element.value == "**3 groups**." for element in app.markdown)
     assert load_dataset(small_dataset.id).version == 0
@@ -290,7 +290,7 @@ def test_training_augments_as_the_preview_says(visit, small_dataset):
 )
 def test_settings_that_make_no_sense_are_left_aside(visit, small_dataset, query):
     app = visit("model/train", dataset=small_dataset.id, **query)
-    assert (app.slider(key="clip").value, app.slider(key="tiles").value) == (2.0, 8)
+    assert any("CLAHE (clip 2, 8 × 8 tiles)" in text for text in captions(app))
     assert not app.error
     app = visit("data/preprocess", dataset=small_dataset.id, **query)
     assert any("CLAHE (clip 2, 8 × 8 tiles)" in text for text in captions(app))
@@ -299,7 +299,8 @@ def test_settings_that_make_no_sense_are_left_aside(visit, small_dataset, query)
 
 def test_settings_of_a_link_reach_the_train_page(visit, small_dataset):
     app = visit("model/train", dataset=small_dataset.id, clip="3.5", tiles="5", network="alexnet")
-    assert any("CLAHE (clip 3.5, 5 × 5 tiles) → resize to 224 × 224" in text for text in captions(app))
+    assert any("CLAHE (clip 3.5, 5 × 5 tiles) → resize to the network’s input" in text for text in captions(app))
+    assert any("It takes images of 224 × 224 pixels." in text for text in captions(app))
 
 
 @pytest.mark.parametrize("path", EVERY_PAGE)

@@ -1,7 +1,8 @@
 import pytest
 
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import Job, State, Status, all_jobs, create_job
+from cfu_core.job import Job, State, Status, create_job
+from cfu_core.jobs.queue import all_jobs
 from cfu_core.jobs.tasks import ESTIMATE
 from cfu_core.storage import write_json
 
@@ -74,16 +75,16 @@ def test_the_answer_says_whether_it_may_be_chance(visit, small_dataset, figures,
     (line,) = figures(app)[-1]["data"]
     assert line["x"] == pytest.approx([90, 80])
     assert line["error_x"]["array"] == pytest.approx([3, 7])
-    assert any("+10.0 points" in caption.value and "p = 0.021" in caption.value for caption in app.caption)
+    assert any("+10.0 percentage points" in caption.value and "p = 0.021" in caption.value for caption in app.caption)
     assert any("random" in warning.value for warning in app.warning)
-    assert not any("of other settings" in caption.value for caption in app.caption)
+    assert not any(caption.value.startswith("This estimate is for") for caption in app.caption)
 
 
 def test_an_answer_of_other_settings_says_so_and_earlier_ones_are_listed(visit, small_dataset):
     answered(small_dataset, 0.01, 0.2, clip=7.0)
     answered(small_dataset, 0.02, 0.2, clip=3.0)
     app = open_panel(visit, small_dataset)
-    assert any("of other settings" in caption.value and "3" in caption.value for caption in app.caption)
+    assert any(caption.value.startswith("This estimate is for") and "3" in caption.value for caption in app.caption)
     table = app.dataframe[-1].value
     assert len(table) == 2
     assert ["7" in text for text in table["Settings"]] == [False, True]

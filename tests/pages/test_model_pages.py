@@ -7,15 +7,18 @@ import pytest
 
 from cfu_core.dataset.catalog import delete_dataset, load_dataset
 from cfu_core.dataset.edits import edit_dataset
-from cfu_core.evaluation.calibration import at_temperature, reliability, temperature
-from cfu_core.evaluation.intervals import wilson
-from cfu_core.evaluation.paper_tables import figures_table
-from cfu_core.evaluation.roc import curves
-from cfu_core.jobs.job import State, Status, all_jobs, create_job, process_started
+from cfu_core.evaluation.calibration import apply_temperature, fit_temperature, reliability
+from cfu_core.evaluation.intervals import wilson_interval
+from cfu_core.evaluation.paper_tables import summary_metrics_table
+from cfu_core.evaluation.roc import class_curves
+from cfu_core.job import State, Status, create_job
+from cfu_core.jobs.queue import all_jobs
+from cfu_core.processes import process_started
 from cfu_core.published.zamani_2023 import RESULTS
 from cfu_core.runs.class_activation_store import Pointing, write_attention
 from cfu_core.runs.comparison import compare_runs
-from cfu_core.runs.store import BUNDLE, list_runs
+from cfu_core.runs.run import BUNDLE
+from cfu_core.runs.run_store import list_runs
 from cfu_core.storage import read_json, write_json
 from pages.components.browser.tiles import _Choice
 from tests.pages.written import EPOCHS, tiles, write_folds, write_run
@@ -23,7 +26,7 @@ from tests.pages.written import EPOCHS, tiles, write_folds, write_run
 ENDS = [
     (State.FAILED, {"message": "The computer's memory did not suffice."}, "memory did not suffice"),
     (State.STOPPED, {"message": "Stopped on request."}, "Stopped on request."),
-    (State.RUNNING, {"pid": os.getpid(), "pid_started": 1.0}, "ended without a word"),  # the number of another process
+    (State.RUNNING, {"pid": os.getpid(), "pid_started": 1.0}, "ended unexpectedly"),  # the number of another process
 ]
 
 
@@ -50,16 +53,15 @@ def test_train_shows_the_papers_settings_first(visit, small_dataset):
         "train_seed": 0,
         "split_seed": 0,
     }
-    assert app.button_group(key="train_images").value == "preprocessed"
+    assert app.button_group(key="train_images").value == "current"
     assert app.main.info, "nothing trained yet"
 
 
 def test_train_queues_what_was_chosen(visit, small_dataset, cfu_home, no_workers):
-    app = visit("model/train", dataset=small_dataset.id)
+    app = visit("model/train", dataset=small_dataset.id, clip="5.0")
     app.button_group(key="network").set_value("alexnet")
     app.button_group(key="train_weights").set_value("none")
     app.number_input(key="train_epochs").set_value(2)
-    app.slider(key="clip").set_value(5.0)
     next(button for button in app.button if button.label == "Start training").click()
     app.run()
     assert not app.exception
@@ -148,7 +150,7 @@ def test_results_are_the_numbers_on_disk(visit, small_dataset, figures):
     ]
     confusion, *learned = figures(app)
     found = wrong.evaluation()
-    low, high = wilson(found.correct, found.images)
+    low, high = wilson_interval(found.correct, found.n_images)
     assert any(f"{low:.1%} to {high:.1%} (Wilson)" in caption.value for caption in app.caption)
     assert confusion["data"][0]["text"] == [[str(n) for n in row] for row in evaluation["confusion"]]
     verdicts, classes = (table.value for table in app.dataframe[1:])
@@ -156,7 +158,7 @@ def test_results_are_the_numbers_on_disk(visit, small_dataset, figures):
     classes = classes.set_index("Class")
     for place, entry in enumerate(evaluation["per_class"]):
         assert classes.loc[entry["name"], "Images"] == entry["support"]
-        low, high = wilson(evaluation["confusion"][place][place], entry["support"])
+        low, high = wilson_interval(evaluation["confusion"][place][place], entry["support"])
         assert classes.loc[entry["name"], "Recall (95 %)"] == f"{entry['recall']:.3f} ({low:.2f}–{high:.2f})"
         for name, column in (("precision", "Precision"), ("recall", "Recall (95 %)"), ("f1", "F1")):
             figure = "undefined" if entry[name] is None else f"{entry[name]:.3f}"
@@ -186,7 +188,7 @@ def test_results_compare_original_with_preprocessed_first(visit, small_dataset):
 
 def in_depth(visit, run, tab):
     """The Results page of a run with one of the tabs below its confusion matrix open."""
-    app = visit("model/results", dataset=run.spec["dataset"]["id"], run=run.id)
+    app = visit("model/results", dataset=run.plan.dataset.id, run=run.id)
     app.session_state["depth"] = tab
     app.run()
     assert not app.exception
@@ -196,7 +198,7 @@ def in_depth(visit, run, tab):
 def test_results_give_every_figure_its_interval_or_say_undefined(visit, small_dataset):
     run = write_run(small_dataset, wrong=[0, 1, 4])
     shown = in_depth(visit, run, "All figures, with intervals").dataframe[-1].value.set_index("Figure")
-    expected = figures_table(run.evaluation()).set_index("Figure")
+    expected = summary_metrics_table(run.evaluation()).set_index("Figure")
     assert shown.index.tolist() == expected.index.tolist()
     for name, row in expected.iterrows():
         assert shown.loc[name, "Value"] == f"{row['Value']:.3f}"
@@ -219,7 +221,7 @@ def test_results_draw_each_class_against_the_rest_or_say_undefined(visit, small_
     app = in_depth(visit, run, "Each class against the rest")
     roc, precision_recall = figures(app)[-2:]
     for place, name in enumerate(run.classes):
-        found = curves(*run.probabilities("test"), place)
+        found = class_curves(*run.probabilities("test"), place)
         assert roc["data"][place]["name"] == f"{name.replace('_', ' ')}, {found.roc_area:.3f}"
         assert precision_recall["data"][place]["name"].endswith(f", {found.average_precision:.3f}")
 
@@ -243,9 +245,9 @@ def test_results_say_how_sure_a_run_is_and_cool_it_by_the_validation_images(visi
     sure[np.arange(10), called] = 0.8
     run.write_predictions("validation", [str(i) for i in range(10)], [run.classes[0]] * 10, sure)
     app = in_depth(visit, run, "How sure it is")
-    divisor = temperature(*run.probabilities("validation"))
+    divisor = fit_temperature(*run.probabilities("validation"))
     assert divisor > 1
-    cooled = reliability(true, at_temperature(probabilities, divisor)).expected_error
+    cooled = reliability(true, apply_temperature(probabilities, divisor)).expected_error
     said = f"Expected calibration error {error:.3f}; {cooled:.3f} with its logits divided by {divisor:.2f}."
     assert any(c.value.startswith(said) and "it was too sure" in c.value for c in app.caption)
 
@@ -357,7 +359,7 @@ def test_results_show_where_the_time_went_and_the_split(visit, small_dataset):
     assert row["Published total (s)"] == RESULTS["alexnet", "original"].seconds
     app.session_state["table"] = tabs["Table 2"]
     app.run()
-    assert app.dataframe[0].value["Test"].iloc[-1] == sum(p["test"] for p in run.spec["split"]["counts"].values())
+    assert app.dataframe[0].value["Test"].iloc[-1] == sum(p["test"] for p in run.plan.split.counts.values())
     app.session_state["table"] = tabs["Table 1"]
     app.run()
     assert not app.exception
@@ -366,11 +368,11 @@ def test_results_show_where_the_time_went_and_the_split(visit, small_dataset):
 
 def test_results_say_how_a_run_was_computed_and_what_it_went_on_from(visit, small_dataset):
     run = write_run(small_dataset)
-    remark = "The checkpoint 7 is damaged and was passed over."
+    remark = "The checkpoint 7 is damaged and was skipped."
     timing = {"seconds": {"total": 130.0}, "arithmetic": "CPU, 2 threads, bfloat16", "sittings": 2, "remarks": [remark]}
     write_json(run.folder / "timing.json", timing)
     captions = [caption.value for caption in visit("model/results", dataset=small_dataset.id).caption]
-    how = "CPU, 2 threads, bfloat16 · 25 images/s · 2.5 GB of memory · 2 min 10 s · in 2 sittings"
+    how = "CPU, 2 threads, bfloat16 · 25 images/s · 2.5 GB of memory · 2 min 10 s · in 2 sessions"
     assert f":material/memory: {how}" in captions
     assert f":material/warning: {remark}" in captions
 
@@ -480,7 +482,7 @@ def test_a_run_is_repeated_by_one_click_and_the_spread_is_shown(visit, small_dat
     assert spread["Over"].tolist() == ["5 folds"]
     assert spread["Accuracy, mean"].tolist() == pytest.approx([np.mean(accuracies)])
     assert spread["Standard deviation"].tolist() == pytest.approx([np.std(accuracies, ddof=1)])
-    low, high = wilson(26, 36)  # of 36 images ten were called by another name
+    low, high = wilson_interval(26, 36)  # of 36 images ten were called by another name
     assert spread["All folds together"].tolist() == [f"26 of 36 ({low:.3f} to {high:.3f})"]
     points = figures(app)[0]["data"][0]
     assert sorted(points["x"]) == pytest.approx(sorted(100 * value for value in accuracies))

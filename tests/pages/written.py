@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from cfu_core.jobs.job import Job, State, Status
-from cfu_core.runs.store import Run, create_run
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import split_of
 from cfu_core.imaging.recipe import Recipe
+from cfu_core.job import State, Status
 from cfu_core.models.registry import architecture
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_plan import PlannedDataset, PlannedSplit, RunPlan
+from cfu_core.runs.run_store import create_run
 from cfu_core.storage import write_json
 from cfu_core.training.config import TrainingConfig
 
@@ -34,13 +36,15 @@ def write_run(
     recipe = Recipe.preprocessed(size, clip_limit=clip_limit) if preprocessed else Recipe.original(size)
     config = TrainingConfig(dataset=dataset.id, architecture=key, recipe=recipe, weights="none", epochs=EPOCHS)
     split = split_of(dataset, seed=config.split_seed)
-    run = create_run(
-        config=config.to_dict(),
-        dataset=dataset,
-        split=split,
+    plan = RunPlan(
+        config=config,
+        dataset=PlannedDataset.of(dataset),
+        split=PlannedSplit.of(split),
         architecture_label=architecture(key).label,
         weights_label="random weights",
+        environment={},
     )
+    run = create_run(plan, dataset, split)
     if state is State.FINISHED:
         for epoch in range(1, EPOCHS + 1):
             _write_epoch(run, epoch)
@@ -53,7 +57,7 @@ def write_run(
         seconds = {"decode": 1.5, "preprocess": 2.5, "train": 30.0, "validate": 4.0, "test": 2.0, "total": 40.5}
         write_json(run.folder / "timing.json", {"seconds": seconds, "cache_reused": False})
     if state is not State.QUEUED:
-        Job(run.folder).write_status(Status(state=state, message=message, **status))
+        run.write_status(Status(state=state, message=message, **status))
     return run
 
 

@@ -12,13 +12,12 @@ import pytest
 
 from cfu_core.cli import main
 from cfu_core.errors import CfuError
-from cfu_core.evaluation.intervals import wilson
+from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.reporting import pdf
 from cfu_core.reporting.replay_commands import again_command, train_command
 from cfu_core.reporting.report import report_html, write_report
 from cfu_core.reporting.run_plots import figures_zip
 from cfu_core.runs.planning import plan_runs
-from cfu_core.training.config import TrainingConfig
 from tests.pages.written import write_run
 
 HOSTILE = "<script>alert('x')</script> & <b>"
@@ -43,7 +42,7 @@ def test_the_report_holds_the_numbers_of_the_runs_and_loads_nothing(small_datase
     runs[1].rename(HOSTILE)
     html = report_html(runs)
     evaluation = runs[1].evaluation()
-    low, high = wilson(evaluation.correct, evaluation.images)
+    low, high = wilson_interval(evaluation.correct, evaluation.n_images)
     assert f"{evaluation.accuracy:.4f}" in html
     assert f"{low:.3f} to {high:.3f}" in html
     assert HOSTILE not in html
@@ -81,8 +80,8 @@ def test_the_command_of_a_run_says_its_settings(small_dataset, monkeypatch):
     asked = []
     monkeypatch.setattr("cfu_core.cli.training_verbs._run_all", lambda configs, data: asked.extend(configs) or _stop())
     main(shlex.split(train_command(run))[3:])
-    assert replace(asked[0], dataset=small_dataset.id) == TrainingConfig.from_dict(run.config)
-    config = replace(TrainingConfig.from_dict(run.config), folds=5, fold=1)
+    assert replace(asked[0], dataset=small_dataset.id) == run.config
+    config = replace(run.config, folds=5, fold=1)
     assert train_command(plan_runs([config], small_dataset)[0]) is None
 
 

@@ -1,4 +1,4 @@
-"""Runs that are killed, put down and resumed."""
+"""Checkpoints, and runs that are killed and resumed."""
 
 import errno
 import json
@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -51,7 +53,7 @@ def weights(folder: Path) -> list[float]:
     return found.state["weights"].tolist()
 
 
-def test_what_was_kept_is_read_back(writer, tmp_path):
+def test_a_checkpoint_is_read_back_as_it_was_written(writer, tmp_path):
     state = {
         "optimizer": {"state": {0: {"step": torch.tensor(3.0), "exp_avg": torch.arange(6.0).view(2, 3)}}},
         "best": [0.25, -1.5],
@@ -60,7 +62,7 @@ def test_what_was_kept_is_read_back(writer, tmp_path):
         "order": torch.tensor([5, 3, 9]),
     }
     writer.write(7, state, {"epoch": 2, "batch": 3})
-    state["order"][0] = 0  # the training goes on while it is written
+    state["order"][0] = 0  # the training continues while the checkpoint is written
     writer.wait()
     found, problems = newest_checkpoint(tmp_path)
     assert problems == []
@@ -70,7 +72,7 @@ def test_what_was_kept_is_read_back(writer, tmp_path):
     torch.testing.assert_close(found.state["optimizer"], state["optimizer"], rtol=0, atol=0)
 
 
-def test_without_checkpoints_there_is_none(tmp_path):
+def test_a_run_without_checkpoints_has_no_newest_one(tmp_path):
     assert newest_checkpoint(tmp_path) == (None, [])
 
 
@@ -82,8 +84,8 @@ def test_the_two_newest_are_kept(writer, tmp_path):
     assert not checkpoints_folder(tmp_path).exists()
 
 
-@pytest.mark.parametrize("damage", ["truncated", "one byte", "gone", "its facts"])
-def test_where_the_newest_is_damaged_the_one_before_serves(writer, tmp_path, damage):
+@pytest.mark.parametrize("damage", ["truncated", "one byte", "gone", "its metadata"])
+def test_if_the_newest_checkpoint_is_damaged_the_one_before_is_read(writer, tmp_path, damage):
     keep(writer, 1, 2)
     file = checkpoints_folder(tmp_path) / "000000002.pt"
     content = file.read_bytes()
@@ -102,7 +104,7 @@ def test_where_the_newest_is_damaged_the_one_before_serves(writer, tmp_path, dam
     assert problems[0].startswith("The checkpoint 000000002 is damaged and was skipped")
 
 
-def test_what_is_newer_than_the_one_that_serves_takes_no_place(writer, tmp_path):
+def test_checkpoints_newer_than_the_one_that_is_read_are_discarded(writer, tmp_path):
     for step in (1, 2):
         writer.write(step, {"network": {"weights": torch.ones(3)}}, {"epoch": step, "batch": 0}, best=step)
         writer.wait()
@@ -110,7 +112,7 @@ def test_what_is_newer_than_the_one_that_serves_takes_no_place(writer, tmp_path)
     (folder / "000000002.pt").write_bytes(b"damaged")
     found, _ = newest_checkpoint(tmp_path)
     assert (found.step, best_weights(tmp_path).metadata["best_epoch"]) == (1, 2)
-    discard_newer(tmp_path, found)  # it goes on in epoch 1, whose end it has not seen
+    discard_newer(tmp_path, found)  # the run is resumed in epoch 1, before its end
     assert [file.name for file in folder.glob("*.json")] == ["000000001.json"]
     assert best_weights(tmp_path) is None
 
@@ -122,7 +124,7 @@ def test_what_is_newer_than_the_one_that_serves_takes_no_place(writer, tmp_path)
     assert newest_checkpoint(tmp_path)[0].step == 0
 
 
-def test_a_checkpoint_that_the_disk_cannot_read_is_passed_over(writer, tmp_path, monkeypatch):
+def test_a_checkpoint_that_the_disk_cannot_read_is_skipped(writer, tmp_path, monkeypatch):
     keep(writer, 1, 2)
     real = checkpoints._read
 
@@ -135,23 +137,58 @@ def test_a_checkpoint_that_the_disk_cannot_read_is_passed_over(writer, tmp_path,
     assert weights(tmp_path) == [1.0] * 3
 
 
-def test_what_a_killed_process_left_half_written_is_no_checkpoint_and_goes(writer, tmp_path):
+def test_incomplete_files_of_a_killed_process_are_ignored_and_removed(writer, tmp_path):
     keep(writer, 1)
     folder = checkpoints_folder(tmp_path)
-    (folder / "000000002.pt").write_bytes(b"without its facts")
+    (folder / "000000002.pt").write_bytes(b"without its metadata")
     (folder / ".000000003.pt.1234abcd.part").write_bytes(b"half")
     assert weights(tmp_path) == [1.0] * 3
     keep(writer, 4)
     assert files(tmp_path) == ["000000001.json", "000000001.pt", "000000004.json", "000000004.pt"]
 
 
-def test_one_is_due_after_a_minute_and_when_the_last_is_on_disk(writer, monkeypatch):
-    assert not writer.due_within_epoch
+@pytest.mark.parametrize(
+    ("seconds_since", "seconds_to_write", "within_epoch", "after_epoch"),
+    [
+        (0.0, 0.0, False, True),
+        (55.0, 2.0, False, False),  # 2 s are more than a fiftieth of 55 s
+        (55.0, 1.0, False, True),
+        (45.0, 1.0, False, False),
+        (61.0, 1.0, True, True),
+        (61.0, 9.0, True, True),  # after a minute in any case
+    ],
+)
+def test_a_checkpoint_is_due_after_a_minute_or_after_an_epoch_if_it_takes_little_of_the_time(
+    writer, seconds_since, seconds_to_write, within_epoch, after_epoch
+):
+    writer._last = time.monotonic() - seconds_since
+    writer._last_seconds = seconds_to_write
+    assert writer.due_within_epoch is within_epoch
+    assert writer.due_after_epoch is after_epoch
+
+
+def test_no_checkpoint_is_due_while_the_last_one_is_being_written(writer, monkeypatch):
     monkeypatch.setattr(checkpoints, "EVERY_S", 0.0)
     assert writer.due_within_epoch
+    assert writer.due_after_epoch
+    finish = threading.Event()
+    real = checkpoints._write
+
+    def slow(*arguments):
+        assert finish.wait(60)
+        real(*arguments)
+
+    monkeypatch.setattr(checkpoints, "_write", slow)
+    writer.write(1, {"weights": torch.zeros(3)}, {"epoch": 1})
+    assert not writer.due_within_epoch
+    assert not writer.due_after_epoch
+    finish.set()
+    writer.wait()
+    assert writer.due_within_epoch
+    assert writer.due_after_epoch
 
 
-def test_a_full_disk_is_told_by_the_next_one_and_the_last_one_stays(mounted):
+def test_a_full_disk_is_reported_by_wait_and_the_last_checkpoint_stays(mounted):
     disk = mounted("size=1m")
     writer = CheckpointWriter(disk)
     keep(writer, 1)
@@ -164,7 +201,7 @@ def test_a_full_disk_is_told_by_the_next_one_and_the_last_one_stays(mounted):
 
 # --- a run, killed again and again
 
-SITTINGS = """
+SESSIONS = """
 import os, signal, sys, time
 from pathlib import Path
 
@@ -190,7 +227,7 @@ class Killer(Observer):
         return False
 
 for number in range(1, len(sys.argv), 2):
-    child = os.fork()  # a process for each sitting, without waiting for torch each time
+    child = os.fork()  # one process per session, without importing torch again
     if child == 0:
         run = Run(Path(sys.argv[number]))
         execute_run(run, Killer(run, int(sys.argv[number + 1])))
@@ -199,10 +236,10 @@ for number in range(1, len(sys.argv), 2):
 """
 
 
-def carry_out(*sittings: tuple[Run, int]) -> list[int]:
-    """Each in a process that is killed after so many steps of its own; the signals that ended them, 0 for none."""
-    arguments = [text for run, steps in sittings for text in (str(run.folder), str(steps))]
-    command = [sys.executable, "-c", SITTINGS, *arguments]
+def run_sessions(*sessions: tuple[Run, int]) -> list[int]:
+    """Train each run in a process that is killed after a number of steps; return the signals that ended them, or 0."""
+    arguments = [text for run, steps in sessions for text in (str(run.folder), str(steps))]
+    command = [sys.executable, "-c", SESSIONS, *arguments]
     done = subprocess.run(
         command, cwd=PROJECT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, check=False, text=True
     )
@@ -211,15 +248,15 @@ def carry_out(*sittings: tuple[Run, int]) -> list[int]:
 
 
 @pytest.mark.processes
-def test_a_run_that_was_killed_three_times_ends_with_the_same_bits(cfu_home, nine_shapes):  # noqa: ARG001
+def test_a_run_that_was_killed_three_times_gives_the_same_bits(cfu_home, nine_shapes):  # noqa: ARG001
     data = import_source(nine_shapes)
     config = TrainingConfig(
         dataset=data.id, architecture="resnet18", recipe=Recipe.original(299), weights="none", epochs=2, batch_size=2
     )
     whole, killed = plan_runs([config, config], data)
-    # in the first epoch; at once after it has gone on, so that this sitting brings nothing; in the second epoch
+    # in the first epoch; directly after resuming, so that this session makes no progress; in the second epoch
     kills = [(killed, 1), (killed, 0), (killed, 1)]
-    ended = carry_out((whole, 99), *kills, (killed, 99))
+    ended = run_sessions((whole, 99), *kills, (killed, 99))
     assert ended == [0, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, 0]
     for name in ("model.safetensors", "predictions.csv", "evaluation.json"):
         assert (whole.folder / name).read_bytes() == (killed.folder / name).read_bytes(), name
@@ -227,5 +264,5 @@ def test_a_run_that_was_killed_three_times_ends_with_the_same_bits(cfu_home, nin
     assert [[e[f] for f in figures] for e in killed.history()] == [[e[f] for f in figures] for e in whole.history()]
     steps = [(step["epoch"], step["batch"], step["loss"]) for step in whole.metrics().batches]
     assert [(step["epoch"], step["batch"], step["loss"]) for step in killed.metrics().batches] == steps
-    assert killed.timing()["sittings"] in (3, 4)  # the one that brought nothing leaves no trace
+    assert killed.timing()["sittings"] in (3, 4)  # the session without progress may not be counted
     assert not checkpoints_folder(killed.folder).exists()

@@ -6,19 +6,19 @@ import torch
 
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.errors import RunError, StopRequested
-from cfu_core.evaluation.activation_regions import peak
+from cfu_core.evaluation.activation_regions import peak_position
 from cfu_core.imaging import recipe as recipes
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.jobs.job import State, create_job
+from cfu_core.job import State, create_job
 from cfu_core.jobs.worker import run_in_foreground
 from cfu_core.models.grad_cam import grad_cam
+from cfu_core.models.normalisation import normalise, to_floats
 from cfu_core.models.registry import architecture
 from cfu_core.runs.class_activation import explain
 from cfu_core.runs.class_activation_store import FIGURES, MAPS, read_maps, read_pointing
 from cfu_core.runs.execution import execute_run
 from cfu_core.runs.model_files import load_model
 from cfu_core.runs.planning import plan_runs
-from cfu_core.training.batches import normalise, to_floats
 from cfu_core.training.config import TrainingConfig
 from tests.runs.test_execution import Silent
 
@@ -48,7 +48,7 @@ def test_maps_are_those_of_the_test_images_and_their_peaks_are_counted(boxed):
     assert read_maps(run, tested[0]) is None
     found = explain(run, Silent())
     assert read_pointing(run) == found
-    network, layer = load_model(run), architecture("squeezenet1_1").cam
+    network, layer = load_model(run), architecture("squeezenet1_1").cam_layer
     hits = 0
     for path in tested[:5]:
         row = int(np.flatnonzero(dataset.images["path"] == path)[0])
@@ -56,7 +56,7 @@ def test_maps_are_those_of_the_test_images_and_their_peaks_are_counted(boxed):
         maps = grad_cam(network, layer, normalise(to_floats(torch.from_numpy(seen[None]))))[0]
         np.testing.assert_allclose(read_maps(run, path), maps, atol=1e-4 * maps.max() + 1e-12)
         called = run.predictions().set_index("path").loc[path, "predicted"]
-        point = peak(maps[run.classes.index(called)])
+        point = peak_position(maps[run.classes.index(called)])
         hits += point is not None and point[0] < 0.5
     assert (found.images, found.trained, found.chance) == (5, hits, 2.5)
     assert 0 <= found.untrained <= 5

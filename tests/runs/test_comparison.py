@@ -1,7 +1,7 @@
 import pytest
 
 from cfu_core.errors import RunError
-from cfu_core.jobs.job import State
+from cfu_core.job import State
 from cfu_core.runs.comparison import compare_runs, preprocessing_pairs
 from tests.pages.written import write_run
 
@@ -11,9 +11,9 @@ def test_runs_are_compared_image_by_image_whatever_their_order(small_dataset):
     table = wrong.predictions()
     table.iloc[::-1].to_csv(wrong.folder / "predictions.csv", index=False)
     (found,) = compare_runs([right, wrong])
-    assert (found.first, found.second, found.images) == (right.id, wrong.id, len(table))
+    assert (found.first, found.second, found.n_images) == (right.id, wrong.id, len(table))
     assert (found.paired.only_first, found.paired.only_second) == (2, 0)
-    assert found.verdict == f"2 images worse of {len(table)}; this could be chance: p = 0.5."
+    assert found.verdict == f"2 of {len(table)} fewer right than the first: not enough to rule out chance (p 0.5)."
 
 
 def test_runs_on_other_images_are_not_compared(small_dataset):
@@ -35,4 +35,4 @@ def test_only_runs_that_differ_by_the_preprocessing_alone_are_paired(small_datas
     assert [(a.id, b.id) for a, b in pairs] == [(plain.id, treated.id)]
     (found,) = compare_runs([treated, other, plain], pairs)
     assert (found.first, found.second) == (plain.id, treated.id)
-    assert found.p_holm == found.paired.p  # the one comparison that is made
+    assert found.p_adjusted == found.paired.p  # a single comparison needs no adjustment

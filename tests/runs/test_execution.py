@@ -19,7 +19,9 @@ from cfu_core.observer import Observer
 from cfu_core.runs.execution import execute_run
 from cfu_core.runs.model_files import load_model, predict, save_model
 from cfu_core.runs.planning import plan_again, plan_runs
-from cfu_core.runs.store import Run, result_of
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_result import result_of
+from cfu_core.storage import read_json, write_json
 from cfu_core.training.config import TrainingConfig
 
 
@@ -101,9 +103,11 @@ def test_a_full_disk_is_told_and_the_last_model_stays(copied, mounted):
 
 
 def test_a_dataset_that_has_changed_is_refused(copied):
-    copied.spec["dataset"]["digest"] = "0" * 64
+    spec = read_json(copied.folder / "spec.json")
+    spec["dataset"]["digest"] = "0" * 64
+    write_json(copied.folder / "spec.json", spec)
     with pytest.raises(RunError, match="dataset has changed"):
-        execute_run(copied, Silent())
+        execute_run(Run(copied.folder), Silent())
 
 
 def test_a_stop_while_images_are_prepared_leaves_no_results(small_dataset):
@@ -137,7 +141,7 @@ def test_a_run_trains_on_the_dataset_as_it_was_when_planned(small_dataset):
         split_seed=1,
     )
     run = plan_runs([config], planned)[0]
-    assert run.spec["dataset"]["version"] == run.spec["split"]["version"] == 2
+    assert run.plan.dataset.version == run.plan.split.version == 2
 
     # edited while it waits in the queue
     edit_dataset(small_dataset.id, "exclude", dict.fromkeys(tested[1:3]))
@@ -149,8 +153,8 @@ def test_a_run_trains_on_the_dataset_as_it_was_when_planned(small_dataset):
     true = planned.images.set_index("path")["label"]
     assert predictions["true"].tolist() == true[tested].tolist()
     assert predictions["true"].iat[0] == "square"
-    (epoch,) = {batch["batches"] for batch in run.batches()}
-    assert epoch == math.ceil(sum(parts["training"] for parts in run.spec["split"]["counts"].values()) / 5)
+    (epoch,) = {batch["batches"] for batch in run.metrics().batches}
+    assert epoch == math.ceil(sum(parts["training"] for parts in run.plan.split.counts.values()) / 5)
     # what the network saw of each image was that image, although excluded ones stand between them
     images = [small_dataset.read_image(paths.index(path)) for path in tested]
     expected = predictions[[f"probability_{name}" for name in run.classes]].to_numpy()
@@ -172,7 +176,10 @@ def test_a_run_that_was_planned_before_there_were_versions_is_of_the_dataset_as_
         dataset=small_dataset.id, architecture="resnet18", recipe=Recipe.original(299), weights="none"
     )
     run = plan_runs([config], small_dataset)[0]
-    del run.spec["dataset"]["version"]
+    spec = read_json(run.folder / "spec.json")
+    del spec["dataset"]["version"]
+    write_json(run.folder / "spec.json", spec)
+    run = Run(run.folder)
     edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
     with pytest.raises(StopRequested):
         execute_run(run, Silent(reports=10))
@@ -187,13 +194,13 @@ def test_a_run_is_planned_again_on_the_dataset_as_it_was(small_dataset):
     again = plan_again(run)
     assert again.id != run.id
     assert again.config == run.config
-    assert (again.spec["dataset"], again.spec["split"]) == (run.spec["dataset"], run.spec["split"])
+    assert (again.plan.dataset, again.plan.split) == (run.plan.dataset, run.plan.split)
     assert again.split() == run.split()
     assert again.edits() == []
     edited = plan_again(run, edited=True)
     assert edited.config == run.config
-    assert edited.spec["dataset"]["version"] == 1
-    assert edited.spec["dataset"]["images"] == run.spec["dataset"]["images"] - 1
+    assert edited.plan.dataset.version == 1
+    assert edited.plan.dataset.images == run.plan.dataset.images - 1
     assert [edit.kind for edit in edited.edits()] == ["exclude"]
 
 
@@ -228,7 +235,7 @@ def test_a_probe_learns_the_last_layer_alone(probed, small_dataset):
     found = json.loads((probed.folder / "probe.json").read_text())
     assert found["strength"] in [trial["strength"] for trial in found["trials"]]
     assert probed.history() == []
-    assert probed.evaluation().images == 5
+    assert probed.evaluation().n_images == 5
     assert probed.name == "SqueezeNet 1.1, original, random weights, probe"
 
     # the model predicts for files what the features said

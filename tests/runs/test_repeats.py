@@ -8,8 +8,9 @@ import pytest
 
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_dataset
+from cfu_core.job import State, Status
 from cfu_core.runs.planning import plan_runs
-from cfu_core.runs.repeats import families, in_folds, plan_repeats, still_to_do, with_seeds
+from cfu_core.runs.repeats import families, in_folds, plan_repeats, with_seeds
 from cfu_core.storage import write_json
 from tests.pages.written import write_run
 
@@ -26,23 +27,31 @@ def test_what_is_there_is_not_trained_again(small_dataset):
     run = write_run(small_dataset)
     write_run(small_dataset, preprocessed=True)
     configs = with_seeds(run)
-    left = still_to_do(run, configs, [run])
-    assert [config.seed for config in left] == [1, 2, 3, 4]
-    new = plan_repeats(run, left)
-    assert [each.config["seed"] for each in new] == [1, 2, 3, 4]
-    assert still_to_do(run, configs, [run, *new]) == []
-    assert plan_repeats(run, []) == []
-    path = small_dataset.images["path"].iat[0]
-    edit_dataset(small_dataset.id, "exclude", {path: None})
-    later = plan_runs([configs[0]], load_dataset(small_dataset.id))
-    assert len(still_to_do(run, configs, later)) == 5, "on other images"
+    new, existing = plan_repeats(run, configs)
+    assert [each.config.seed for each in new] == [1, 2, 3, 4]
+    assert existing == [run]
+    new[1].request_pause()
+    new[2].request_stop()
+    new[3].write_status(Status(state=State.FAILED))
+    again = plan_repeats(run, configs)
+    assert sorted(each.config.seed for each in again.existing) == [0, 1, 2]  # finished, waits, is paused
+    assert [each.config.seed for each in again.new] == [3, 4]
+    assert plan_repeats(run, []) == ([], [])
+
+
+def test_a_run_on_other_images_is_no_repeat(small_dataset):
+    run = write_run(small_dataset)
+    edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
+    plan_runs([run.config], load_dataset(small_dataset.id))
+    later = plan_repeats(run, with_seeds(run, [0]))
+    assert [each.id for each in later.existing] == [run.id]
 
 
 def test_repeats_are_on_the_dataset_as_it_was(small_dataset):
     run = write_run(small_dataset)
     edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
-    new = plan_repeats(run, in_folds(run, 5))
-    assert all(each.spec["dataset"] == run.spec["dataset"] for each in new)
+    new = plan_repeats(run, in_folds(run, 5)).new
+    assert all(each.plan.dataset == run.plan.dataset for each in new)
     tested = [path for each in new for path, part in each.split().items() if part == "test"]
     assert sorted(tested) == sorted(small_dataset.images["path"])
 
@@ -60,13 +69,13 @@ def test_families_tell_mean_and_deviation(small_dataset):
     alone = write_run(small_dataset, key="googlenet")
     (family,) = families([*members, alone])
     assert family.varied == "seeds"
-    assert [run.config["seed"] for run in family.runs] == [0, 1, 2]
-    of = family.images // 3
+    assert [run.config.seed for run in family.runs] == [0, 1, 2]
+    of = family.n_images // 3
     shares = [1.0, (of - 3) / of, (of - 1) / of]
     assert family.accuracies == pytest.approx(shares)
     assert family.mean == pytest.approx(sum(shares) / 3)
     assert family.deviation == pytest.approx(stdev(shares))
-    assert family.correct == family.images - 4
+    assert family.correct == family.n_images - 4
     assert family.name == "AlexNet, original"
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cfu_core.jobs.job import State
+from cfu_core.job import State
 from cfu_core.runs.settings_table import differing, specs_table
 from tests.pages.written import write_run
 

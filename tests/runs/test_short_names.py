@@ -1,5 +1,5 @@
+from cfu_core.runs.run import Run
 from cfu_core.runs.short_names import names_among
-from cfu_core.runs.store import Run
 from cfu_core.storage import read_json, write_json
 from tests.pages.written import write_run
 

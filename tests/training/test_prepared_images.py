@@ -1,7 +1,6 @@
-import multiprocessing
-import os
 import signal
-import time
+import subprocess
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cfu_core.dataset.catalog import load_dataset
+from cfu_core import PROJECT
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source
@@ -18,8 +17,8 @@ from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe, apply
 from cfu_core.training import cache, prepared_images
-from cfu_core.training.cache import cache_folder, entry_lock
-from cfu_core.training.prepared_images import prepare
+from cfu_core.training.cache import cache_folder, entry_folder, entry_lock
+from cfu_core.training.prepared_images import image_keys, prepare
 
 RECIPE = Recipe.preprocessed(32, tiles=2)
 
@@ -115,6 +114,15 @@ def test_a_damaged_entry_is_made_again(small_dataset, name, damage):
     assert len(leftovers()) == 1
 
 
+def test_drafts_that_killed_processes_left_are_removed(small_dataset):
+    folder = entry_folder(image_keys(small_dataset, RECIPE), RECIPE.digest)
+    for draft in (f".{folder.name}.part", f".{folder.name}.0123abcd.part"):  # named by an earlier version, and by this
+        (cache_folder() / draft).mkdir(parents=True)
+        (cache_folder() / draft / "pixels.npy").write_bytes(b"incomplete")
+    assert prepare(small_dataset, RECIPE).computed == 36
+    assert leftovers() == [folder.name]
+
+
 def test_an_array_of_the_former_layout_is_not_read(small_dataset):
     cache_folder().mkdir(parents=True)
     name = f"{small_dataset.digest[:16]}-{RECIPE.digest}"
@@ -125,32 +133,38 @@ def test_an_array_of_the_former_layout_is_not_read(small_dataset):
     np.testing.assert_array_equal(prepared.pixels, expected_pixels(small_dataset))
 
 
-def _prepare_until(home: str, dataset: str, number: int, reached) -> None:
-    os.environ["CFU_HOME"] = home
-    prepared_images.SAVE_SECONDS = 0.0
-
-    def wait(done: int, _total: int) -> None:
-        if done == number:
-            reached.set()
-            time.sleep(300)
-
-    prepare(load_dataset(dataset), RECIPE, progress=wait)
+def start(program: str, *arguments: str) -> subprocess.Popen[str]:
+    """Run a program in a process that uses this test's home folder."""
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def test_what_a_killed_process_did_stays_and_who_waits_for_it_sees_its_progress(small_dataset, cfu_home, monkeypatch):
+PREPARE_20_THEN_WAIT = """
+import sys, time
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.training import prepared_images
+
+def wait(done, total):
+    if done == 20:
+        print("20 images are prepared", flush=True)
+        time.sleep(600)
+
+prepared_images.SAVE_SECONDS = 0.0
+prepared_images.prepare(load_dataset(sys.argv[1]), Recipe.preprocessed(32, tiles=2), progress=wait)
+"""
+
+
+def test_images_prepared_by_a_killed_process_are_kept_and_its_progress_is_reported(small_dataset, monkeypatch):
     monkeypatch.setattr(cache, "WAIT_SECONDS", 0.05)
-    context = multiprocessing.get_context("forkserver")
-    reached = context.Event()
-    process = context.Process(target=_prepare_until, args=(str(cfu_home), small_dataset.id, 20, reached))
-    process.start()
-    try:
-        assert reached.wait(120)
-        with pytest.raises(StopRequested):
-            prepare(small_dataset, RECIPE, progress=stop_at(20))
-    finally:
-        process.kill()
-        process.join(60)
-    assert process.exitcode == -signal.SIGKILL
+    with start(PREPARE_20_THEN_WAIT, small_dataset.id) as process:
+        try:
+            assert process.stdout.readline() == "20 images are prepared\n"
+            with pytest.raises(StopRequested):
+                prepare(small_dataset, RECIPE, progress=stop_at(20))
+        finally:
+            process.kill()
+    assert process.returncode == -signal.SIGKILL
     prepared = prepare(small_dataset, RECIPE)
     assert prepared.computed == 16
     np.testing.assert_array_equal(prepared.pixels, expected_pixels(small_dataset))
@@ -269,28 +283,32 @@ def test_a_copy_that_is_stopped_goes_on(small_dataset, monkeypatch):
     np.testing.assert_array_equal(prepared.pixels, expected_pixels(edited))
 
 
-def _prepare_in_a_process(home: str, dataset: str, ready, results) -> None:
-    os.environ["CFU_HOME"] = home
-    loaded = load_dataset(dataset)
-    ready.wait(60)
-    prepared = prepare(loaded, RECIPE)
-    results.put((prepared.reused, sha256(prepared.pixels.tobytes()).hexdigest()))
+PREPARE_ON_COMMAND = """
+import sys
+from hashlib import sha256
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.training.prepared_images import prepare
+
+dataset = load_dataset(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+prepared = prepare(dataset, Recipe.preprocessed(32, tiles=2))
+print(prepared.reused, sha256(prepared.pixels.tobytes()).hexdigest(), flush=True)
+"""
 
 
-def test_two_processes_at_once_make_one_cache(small_dataset, cfu_home):
-    context = multiprocessing.get_context("forkserver")
-    ready, results = context.Barrier(2), context.Queue()
-    processes = [
-        context.Process(target=_prepare_in_a_process, args=(str(cfu_home), small_dataset.id, ready, results))
-        for _ in range(2)
-    ]
-    for process in processes:
-        process.start()
-    found = [results.get(timeout=60) for _ in processes]
-    for process in processes:
-        process.join(60)
-    assert sorted(reused for reused, _ in found) == [False, True]
-    assert found[0][1] == found[1][1]
+def test_two_processes_at_once_make_one_cache(small_dataset):
+    with start(PREPARE_ON_COMMAND, small_dataset.id) as first, start(PREPARE_ON_COMMAND, small_dataset.id) as second:
+        processes = (first, second)
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
+        for process in processes:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        found = [process.stdout.readline().split() for process in processes]
+    assert sorted(reused for reused, _ in found) == ["False", "True"]
+    digest = sha256(expected_pixels(small_dataset).tobytes()).hexdigest()
+    assert [found_digest for _, found_digest in found] == [digest] * 2
     assert len(arrays()) == 1
 
 

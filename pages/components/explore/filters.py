@@ -6,19 +6,19 @@ from typing import Any
 import streamlit as st
 
 from cfu_core.dataset.audit.filtering import (
-    LONGEST_NAME,
     Filter,
     delete_filter,
-    is_parameter,
+    is_filter_parameter,
     save_filter,
     saved_filters,
 )
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.imaging.measures import MEASURES
+from cfu_core.settings import MAX_NAME_LENGTH
 from pages.components import charts
+from pages.components.address import arrived_on
 from pages.components.saved_items import keep_button, listed
-from pages.components.state import arrived_on
 
 FILTER, OF_DATASET, NONCE = "filter", "filter_dataset", "filter_nonce"
 SAVED = "view"  # a link may name a kept filter
@@ -30,7 +30,7 @@ def current(data: Dataset) -> Filter:
     if st.session_state.get(OF_DATASET) != data.id:
         st.session_state.update({OF_DATASET: data.id, FILTER: Filter()})
     if arrived_on("filter_shown_on"):
-        asked = {name: st.query_params.get_all(name) for name in st.query_params if is_parameter(name)}
+        asked = {name: st.query_params.get_all(name) for name in st.query_params if is_filter_parameter(name)}
         kept = saved_filters(data.id).get(st.query_params.get(SAVED, ""))
         if asked or kept:
             change(kept or Filter.from_params(asked))
@@ -47,7 +47,7 @@ def change(to: Filter) -> None:
 def to_url(chosen: Filter) -> None:
     """Write the filter into the address."""
     params = chosen.to_params()
-    for name in [n for n in st.query_params if (is_parameter(n) and n not in params) or n == SAVED]:
+    for name in [n for n in st.query_params if (is_filter_parameter(n) and n not in params) or n == SAVED]:
         del st.query_params[name]
     for name, values in params.items():
         if st.query_params.get_all(name) != values:
@@ -121,7 +121,7 @@ def _kept(data: Dataset, chosen: Filter) -> None:
             st.caption("Filter first; then give the filter a name here, to come back to it.")
         listed(found, noun="view", take=change, forget=lambda name: delete_filter(data.id, name))
         if chosen:
-            name = st.text_input("Name of this view", key="view_name", max_chars=LONGEST_NAME)
+            name = st.text_input("Name of this view", key="view_name", max_chars=MAX_NAME_LENGTH)
             keep_button(
                 "Keep this view",
                 name,

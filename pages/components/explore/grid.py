@@ -10,10 +10,10 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.measures import MEASURES
 from pages.components import cached, charts, editing
+from pages.components.address import in_url
 from pages.components.browser.tiles import Tile, selection, tiles
 from pages.components.cached import View
 from pages.components.explore.filters import SIZES
-from pages.components.state import in_url
 
 PER_PAGE = 60
 HEIGHT, FEW = 760, 8  # pixels; the tiles scroll within, so that the figures beside them stay in sight

@@ -8,13 +8,13 @@ from cfu_core.dataset.audit.image_table import neighbours, percentile
 from cfu_core.errors import CfuError
 from cfu_core.imaging.measures import MEASURES
 from pages.components import charts, editing
+from pages.components.address import keep
 from pages.components.browser.tiles import tiles
 from pages.components.browser.viewer import viewer
 from pages.components.cached import View
 from pages.components.explore.grid import OPEN, open_large, tile_of
 from pages.components.image_choice import displayable
 from pages.components.preprocess.crop import boxes_of
-from pages.components.state import keep
 
 NEIGHBOURS = 7
 

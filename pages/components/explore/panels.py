@@ -7,16 +7,18 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfu_core.dataset.audit.filtering import Filter, lasso_of
+from cfu_core.dataset.audit.filtering import Filter, lasso_from_outline
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import PARTITIONS, Split, check_split, check_trainable
 from cfu_core.dataset.survey.survey import Survey
 from cfu_core.errors import CfuError
-from cfu_core.evaluation.paper_tables import filled_columns, table_2
+from cfu_core.evaluation.paper_tables import nonempty_columns, table_2
 from cfu_core.imaging.measures import MEASURES
 from pages.components import charts
+from pages.components.address import in_url, url_choice
+from pages.components.dataset_choice import split_seed_input
+from pages.components.explore import panel_charts
 from pages.components.explore.filters import FILTER, SIZES, change, widget_key
-from pages.components.state import in_url, split_seed_input, url_choice
 
 DOTS = 20_000  # on the map; more are slow to draw, and cannot be told apart
 
@@ -42,7 +44,7 @@ def split_panel(data: Dataset, split: Split) -> None:
         )
 
     charts.show(
-        charts.class_counts(split.counts),
+        panel_charts.class_counts(split.counts),
         key=key,
         alt="Images per class and partition",
         on_select=lambda: _on_selection(key, of_bars),
@@ -51,7 +53,7 @@ def split_panel(data: Dataset, split: Split) -> None:
     counts = table_2(split.counts)
     narrow = {"Training": "Train", "Validation": "Val", "Test": "Test", "Total": "Total"}
     widths = {name: st.column_config.NumberColumn(label, width=54) for name, label in narrow.items()}
-    shown = [name for name in filled_columns(counts) if name != "Difference"]  # there is room for it on Results
+    shown = [name for name in nonempty_columns(counts) if name != "Difference"]  # there is room for it on Results
     st.dataframe(counts, hide_index=True, column_config=widths, column_order=shown)
     split_seed_input()
     st.caption(split.nearness)
@@ -86,7 +88,7 @@ def measures_panel(table: pd.DataFrame, chosen: Filter) -> None:
     by_class = {label: values[(table["label"] == label).to_numpy()] for label in sorted(table["label"].unique())}
     limits = chosen.ranges.get(measure)
     charts.show(
-        charts.measure_histogram(by_class, name=names[measure], unit=unit, limits=limits),
+        panel_charts.measure_histogram(by_class, name=names[measure], unit=unit, limits=limits),
         key=key,
         alt=f"Histogram of {names[measure].lower()} by class",
         on_select=lambda: _on_selection(key, of_box),
@@ -138,15 +140,15 @@ def map_panel(table: pd.DataFrame, survey: Survey, chosen: Filter, passes: np.nd
     def of_lasso(selection: Any) -> Filter | None:
         if selection.lasso:
             drawn = selection.lasso[0]
-            return st.session_state[FILTER].changed(lasso=lasso_of(drawn["x"], drawn["y"]))
+            return st.session_state[FILTER].changed(lasso=lasso_from_outline(drawn["x"], drawn["y"]))
         if selection.box:
             (x0, x1), (y0, y1) = selection.box[0]["x"], selection.box[0]["y"]
-            return st.session_state[FILTER].changed(lasso=lasso_of([x0, x1, x1, x0], [y0, y0, y1, y1]))
+            return st.session_state[FILTER].changed(lasso=lasso_from_outline([x0, x1, x1, x0], [y0, y0, y1, y1]))
         return None
 
     texts = table["path"].to_numpy(str)
     charts.show(
-        charts.image_map(points, groups, texts, passes, chosen.lasso),
+        panel_charts.image_map(points, groups, texts, passes, chosen.lasso),
         key=key,
         alt="Map of the images; alike ones lie near each other",
         height=460,

@@ -1,36 +1,39 @@
-"""What the current settings would do to the accuracy, answered by probes in the background."""
+"""Estimate how the current recipe changes the accuracy, by probes in the background."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import streamlit as st
-from cfu_core.jobs.job import Job, State, all_jobs
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.recipe import Recipe
+from cfu_core.job import Job, State
 from cfu_core.jobs.launch import submit
+from cfu_core.jobs.queue import all_jobs
 from cfu_core.jobs.tasks import ESTIMATE
 from cfu_core.models.registry import ARCHITECTURES, architecture
-from cfu_core.models.weight_files import IMAGENET, NONE, check_offered
+from cfu_core.models.weight_files import IMAGENET, NONE, check_imagenet_weights
 from cfu_core.saved_recipes import saved_recipes
 from cfu_core.storage import read_json
 from pages.components import charts
+from pages.components.address import in_url
+from pages.components.dataset_choice import split_seed
 from pages.components.job_requests import poll
-from pages.components.state import in_url, split_seed
 from pages.components.train.settings import choose_weights
 
 NOW = "These settings"
 SHOWN = 20  # earlier estimates
+_GREYED = ".st-key-estimate_for_other_settings .js-plotly-plot {filter: grayscale(1)}"
 
 
 def estimate_panel(data: Dataset, recipe: Recipe) -> None:
-    """Ask, wait, and see: accuracy with its interval, for the current recipe against another one."""
+    """Estimate the accuracy with the current recipe against another one, in the background."""
     st.caption(
-        "A network that does not learn looks at the images, and only a last layer is fitted: on four fifths of the "
-        "training and validation images, five times, each time asked about the other fifth. The test images stay "
-        "unseen. It says which preprocessing helps, not how good a fully trained network gets."
+        "The network is not trained: it turns each image into features, and only a classifier is fitted to them. Five "
+        "times, it is fitted on four fifths of the training and validation images and tested on the other fifth. The "
+        "test images stay unseen. The estimate shows which preprocessing helps, not how good a trained network gets."
     )
     jobs = [job for job in all_jobs() if job.kind == "estimate" and job.spec["dataset"] == data.id]
     with st.grid(3, min_column_width=240, gap="medium") as columns:
@@ -41,23 +44,29 @@ def estimate_panel(data: Dataset, recipe: Recipe) -> None:
         with columns.cell():
             name, other = _other()
     asked = _asked(data, recipe, key, weights, name, other)
+    done = [job for job in reversed(jobs) if job.status().state is State.FINISHED]
+    stale = bool(done) and any(done[0].spec[part] != asked[part] for part in asked)
     if jobs and not jobs[-1].status().state.ended:
         poll(str(jobs[-1].folder), f"{NOW} against {_against(jobs[-1])}: {_summary(jobs[-1])}")
-    elif st.button("Estimate accuracy with these settings", icon=":material/query_stats:"):
+    elif not stale:
+        _estimate_button("Estimate accuracy with these settings", asked)
+    if jobs and jobs[-1].status().state in (State.FAILED, State.INTERRUPTED):
+        st.error(jobs[-1].status().message, icon=":material/error:")
+    if done:
+        _answer(done[0], asked if stale else None)
+        _earlier(done[:SHOWN])
+
+
+def _estimate_button(label: str, asked: Mapping[str, Any]) -> None:
+    if st.button(label, icon=":material/query_stats:", key="estimate_go"):
         try:
-            if weights == IMAGENET:
-                check_offered(key)
+            if asked["weights"] == IMAGENET:
+                check_imagenet_weights(asked["architecture"])
             submit("estimate", asked)
         except CfuError as error:
             st.error(str(error), icon=":material/error:")
         else:
             st.rerun()
-    done = [job for job in reversed(jobs) if job.status().state is State.FINISHED]
-    if jobs and jobs[-1].status().state in (State.FAILED, State.INTERRUPTED):
-        st.error(jobs[-1].status().message, icon=":material/error:")
-    if done:
-        _answer(done[0], asked)
-        _earlier(done[:SHOWN])
 
 
 def _network() -> str:
@@ -67,7 +76,7 @@ def _network() -> str:
             list(ARCHITECTURES),
             key="probe_network",
             format_func=lambda k: ARCHITECTURES[k].label,
-            help="AlexNet looks at over a hundred images a second on a processor; the others are slower.",
+            help="AlexNet takes over a hundred images a second on a processor; the others are slower.",
         )
 
 
@@ -79,7 +88,7 @@ def _other() -> tuple[str, Recipe]:
             "Compare with",
             list(options),
             key="against",
-            help="Recipes that you save stand here as well. Both are judged on the same images.",
+            help="Recipes that you save are listed here as well. Both are tested on the same images.",
         )
     st.caption(options[name].summary)
     return name, options[name]
@@ -97,14 +106,18 @@ def _asked(data: Dataset, recipe: Recipe, key: str, weights: str, name: str, oth
     }
 
 
-def _answer(job: Job, asked: Mapping[str, Any]) -> None:
-    """The newest result, in a figure and in a sentence."""
+def _answer(job: Job, asked_now: Mapping[str, Any] | None) -> None:
+    """Show the newest result in a chart and a sentence; greyed where other settings are asked for now."""
     found = read_json(job.folder / ESTIMATE)
     first, second = found["estimates"]
     paired = found["against"][0]
-    with st.container(border=True):
-        if any(job.spec[part] != asked[part] for part in asked):
-            st.caption(f":material/history: The last answer, of other settings: {_summary(job)}")
+    with st.container(border=True, key="estimate_for_other_settings" if asked_now else "estimate_for_these_settings"):
+        if asked_now:
+            st.html(f"<style>{_GREYED}</style>")
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown("**For other settings**", width="stretch")
+                _estimate_button("Estimate again", asked_now)
+            st.caption(f"This estimate is for: {_summary(job)}")
         names = [NOW, _against(job)]
         bounds = [[estimate[bound] for estimate in (first, second)] for bound in ("accuracy", "low", "high")]
         charts.show(charts.intervals(names, *bounds), key="estimate_figure", alt="Estimated accuracies", height=230)
@@ -117,12 +130,12 @@ def _answer(job: Job, asked: Mapping[str, Any]) -> None:
         )
         if job.spec["weights"] == NONE:
             st.warning(
-                "The network's weights are random, so that it sees little more than colours and edges. With ImageNet's "
-                "weights the estimate comes nearer to what training gives.",
+                "The network's weights are random, so its features hold little more than colours and edges. With "
+                "ImageNet weights the estimate is closer to the accuracy of a trained network.",
                 icon=":material/casino:",
             )
         if not found["all_images"]:
-            st.caption(f"{first['images']} images were chosen by chance; more hardly narrow the interval.")
+            st.caption(f"{first['images']} images were drawn at random; more images would narrow the interval little.")
 
 
 def _verdict(paired: Mapping[str, float]) -> str:
@@ -138,12 +151,12 @@ def _chance(p: float) -> str:
 
 
 def points(difference: float) -> str:
-    """A difference of shares, in percentage points with its sign."""
-    return f"{100 * difference:+.1f} points"
+    """Return a difference of shares in percentage points, with its sign."""
+    return f"{100 * difference:+.1f} percentage points"
 
 
 def _earlier(jobs: list[Job]) -> None:
-    """All that was asked of this dataset, newest first."""
+    """List all estimates of this dataset, newest first."""
     rows = []
     for job in jobs:
         found = read_json(job.folder / ESTIMATE)

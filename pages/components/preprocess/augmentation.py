@@ -1,4 +1,7 @@
-"""What training will see: augmented images from the code that training uses."""
+"""Augmentation: its settings, and samples from the code that training uses."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -6,17 +9,17 @@ import streamlit as st
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.augmentation import Augmentation, sample_matrices, warp
-from cfu_core.imaging.encoding import jpeg
+from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.imaging.recipe import Recipe, resize
 from pages.components import cached
-from pages.components.state import in_url, keep
+from pages.components.address import in_url, keep, linked
 
 COUNT = 12
 PAPER = Augmentation()
 
 
 def chosen_augmentation() -> Augmentation:
-    """As set on the Preprocess page; training uses the same."""
+    """Return the augmentation that is set on the Preprocess page."""
     kept = {name: st.session_state.get(f"{key}_kept", default) for name, (key, default) in _KEYS.items()}
     return Augmentation(reflect=kept["reflect"], rotation=kept["rotation"], translation=kept["translation"])
 
@@ -26,10 +29,22 @@ _KEYS = {
     "rotation": ("aug_angle", PAPER.rotation),
     "translation": ("aug_shift", PAPER.translation),
 }
+_ALLOWED: dict[str, Callable[[Any], bool]] = {
+    "aug_reflect": lambda value: isinstance(value, bool),
+    "aug_angle": lambda value: 0 <= value <= 180,
+    "aug_shift": lambda value: 0 <= value <= 0.5,
+}
+
+
+def restored_augmentation() -> Augmentation:
+    """Return the augmentation on a page that does not show its widgets; it stands in that page's address as well."""
+    for key, default in _KEYS.values():
+        linked(key, default, _ALLOWED[key])
+    return chosen_augmentation()
 
 
 def words(settings: Augmentation) -> str:
-    """An augmentation in a few words."""
+    """Return an augmentation in a few words."""
     parts = ["reflection"] if settings.reflect else []
     if settings.rotation:
         parts.append("any rotation" if settings.rotation == 180 else f"rotation up to {settings.rotation:g}°")
@@ -39,21 +54,23 @@ def words(settings: Augmentation) -> str:
 
 
 def augmentation_sheet(data: Dataset, row: int, recipe: Recipe) -> None:
-    """Sliders, and one image as training would draw it again and again."""
+    """Show the settings, and one image as training would augment it."""
     st.caption(
-        "The paper names reflection, rotation and translation, without their ranges; the defaults are ours. Training "
-        "uses what is set here. Every epoch sees other ones."
+        "The paper names reflection, rotation and translation, but not their ranges; the defaults are ours. Training "
+        "uses these settings, and each epoch draws new random values."
     )
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        with in_url("aug_reflect", PAPER.reflect, lambda value: True):
+        with in_url("aug_reflect", PAPER.reflect, _ALLOWED["aug_reflect"]):
             st.toggle("Reflection", key="aug_reflect")
-        with in_url("aug_angle", PAPER.rotation, lambda value: 0 <= value <= 180):
+        with in_url("aug_angle", PAPER.rotation, _ALLOWED["aug_angle"]):
             st.slider("Largest angle", 0.0, 180.0, step=5.0, key="aug_angle", format="%g°", width=220)
-        with in_url("aug_shift", PAPER.translation, lambda value: 0 <= value <= 0.5):
+        with in_url("aug_shift", PAPER.translation, _ALLOWED["aug_shift"]):
             st.slider("Largest shift", 0.0, 0.5, step=0.01, key="aug_shift", format="percent", width=220)
         st.button("Reset", icon=":material/restart_alt:", on_click=_reset, help="All three, as the paper names them")
         with in_url("aug_draw", 0, lambda value: 0 <= value < 10_000):
-            draw = st.number_input("Draw", 0, 9_999, key="aug_draw", help="Another number, other samples.", width=120)
+            draw = st.number_input(
+                "Preview number", 0, 9_999, key="aug_draw", help="Another number shows other samples.", width=140
+            )
     settings = chosen_augmentation()
     try:
         picture = resize(cached.enhanced(data, row, recipe).image, recipe.size)
@@ -62,7 +79,7 @@ def augmentation_sheet(data: Dataset, row: int, recipe: Recipe) -> None:
         return
     with st.grid(6, min_column_width=110, gap="small"):
         for number, matrix in enumerate(sample_matrices(settings, COUNT, np.random.default_rng(draw))):
-            st.image(jpeg(warp(picture, matrix)), width="stretch", alt=f"Sample {number + 1}")
+            st.image(encode_jpeg(warp(picture, matrix)), width="stretch", alt=f"Sample {number + 1}")
     st.caption(f"{recipe.size} × {recipe.size} pixels. Augmentation: {words(settings)}.")
 
 

@@ -9,27 +9,29 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.contrast import (
     BINS,
-    as_matlab,
-    as_scikit_image,
-    clip_in_pixels,
+    clip_limit_in_pixels,
+    matlab_clip_limit,
+    scikit_image_clip_limit,
 )
 from cfu_core.imaging.contrast_effect import above_clip, effect, histogram, tile_size
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.settings import setting
 from pages.components import cached, charts
+from pages.components.address import in_url, link
 from pages.components.browser.live import Control, dragging, live, live_jpeg, live_values
-from pages.components.preprocess.recipe_form import KEYS, START
+from pages.components.current_recipe import KEYS, START
+from pages.components.preprocess import lightness_chart
 from pages.components.preprocess.what_if import numbers_table
-from pages.components.state import link
 
 LIVE = "live"
+BEFORE, UNTOUCHED, PREVIOUS = "before", "Untouched image", "Previous step"
 SIDE = 1024  # pixels of the longer side at which pictures are sent
 SLIDERS = {"clahe": ("clip_limit", "tiles"), "gamma": ("gamma",)}
 LOGARITHMIC = ("clip_limit", "gamma")  # their lowest tenth does most
 
 
 @st.fragment
-def studio(data: Dataset, row: int, recipe: Recipe) -> None:
+def live_view(data: Dataset, row: int, recipe: Recipe) -> None:
     """Only this runs again while a slider is dragged; when the hand lets go, the page follows."""
     names = SLIDERS.get(recipe.contrast, ())
     controls = [
@@ -47,11 +49,11 @@ def studio(data: Dataset, row: int, recipe: Recipe) -> None:
     live(
         controls,
         values,
-        before=_picture(data, row, recipe),
+        before=_before(data, row, recipe),
         after=live_jpeg(LIVE, after, most=SIDE),
         size=(width, height),
         tiles=now.tiles if now.contrast == "clahe" else None,
-        caption_before="Before",
+        caption_before="Untouched" if untouched() else "Before this step",
         caption_after="After",
         key=LIVE,
     )
@@ -62,15 +64,36 @@ def studio(data: Dataset, row: int, recipe: Recipe) -> None:
             st.rerun()
 
 
-def _picture(data: Dataset, row: int, recipe: Recipe) -> bytes:
-    """The image before the contrast step, encoded once."""
+def choose_before() -> None:
+    """Choose what the result is compared with."""
+    with in_url(BEFORE, UNTOUCHED, (UNTOUCHED, PREVIOUS).__contains__):
+        st.segmented_control(
+            "Compare with",
+            [UNTOUCHED, PREVIOUS],
+            key=BEFORE,
+            required=True,
+            help="The untouched image is cut to the same square as the result. The previous step has all steps but the "
+            "contrast step.",
+        )
+
+
+def untouched() -> bool:
+    """Whether the result is compared with the untouched image."""
+    return st.session_state.get(BEFORE, UNTOUCHED) != PREVIOUS
+
+
+def _before(data: Dataset, row: int, recipe: Recipe) -> bytes:
+    """Return the picture that the result is compared with, encoded once."""
+    if untouched():
+        return cached.untouched(data, row, recipe, SIDE)
     return cached.small(data, row, replace(recipe, contrast="none"), SIDE).picture
 
 
 def effects(data: Dataset, row: int, recipe: Recipe) -> None:
     """Histogram with the clip level, and what the step did, in numbers."""
     try:
-        before = cached.enhanced(data, row, replace(recipe, contrast="none"))
+        previous = cached.enhanced(data, row, replace(recipe, contrast="none")).image
+        before = cached.untouched_pixels(data, row, recipe) if untouched() else previous
         after = cached.enhanced(data, row, recipe)
     except CfuError:
         return  # the live view above says so
@@ -78,22 +101,24 @@ def effects(data: Dataset, row: int, recipe: Recipe) -> None:
         st.warning("No colony stands out in this image, so the whole image is used.", icon=":material/crop_free:")
     clip = recipe.clip_limit / BINS if recipe.contrast == "clahe" else None
     charts.show(
-        charts.lightness(histogram(before.image), histogram(after.image), clip),
+        lightness_chart.lightness(histogram(before), histogram(after.image), clip),
         key="histogram",
         alt="Histogram and cumulative curve of lightness before and after",
         height=340,
     )
-    numbers_table({"Before": effect(before.image), "After": effect(after.image)})
+    name = UNTOUCHED if untouched() else PREVIOUS
+    numbers_table({name: effect(before), "Result": effect(after.image)})
     if recipe.contrast == "clahe":
-        _clipping(before.image, recipe)
+        _clipping(previous, recipe)
 
 
 def _clipping(image: np.ndarray, recipe: Recipe) -> None:
     share = above_clip(image, clip_limit=recipe.clip_limit, tiles=recipe.tiles)
     height, width = tile_size(image.shape, recipe.tiles)
-    cut = clip_in_pixels(recipe.clip_limit, width * height)
+    cut = clip_limit_in_pixels(recipe.clip_limit, width * height)
     st.caption(
         f"Tiles of {width} × {height} pixels; each tile's histogram is cut at {cut} of {width * height} pixels. "
-        f"{share:.1%} of the pixels lie above the cut and are spread over all grey levels. The same clip limit in "
-        f"scikit-image: {as_scikit_image(recipe.clip_limit):.4f}; in MATLAB: {as_matlab(recipe.clip_limit):.4f}."
+        f"{share:.1%} of the pixels are above the cut and are spread over all grey levels. The same clip limit in "
+        f"scikit-image: {scikit_image_clip_limit(recipe.clip_limit):.4f}; "
+        f"in MATLAB: {matlab_clip_limit(recipe.clip_limit):.4f}."
     )

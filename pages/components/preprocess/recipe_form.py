@@ -1,4 +1,4 @@
-"""The recipe of the Preprocess page: its steps as widgets in the URL, presets, and recipes under a name."""
+"""The recipe as a form: a widget for each step, presets, and saved recipes."""
 
 from functools import partial
 
@@ -8,22 +8,17 @@ from cfu_core.errors import CfuError
 from cfu_core.imaging.contrast import PRESETS
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.saved_recipes import (
-    LONGEST_NAME,
     delete_recipe,
     recipe_from_json,
     recipe_json,
     save_recipe,
     saved_recipes,
 )
-from cfu_core.settings import setting
+from cfu_core.settings import MAX_NAME_LENGTH, setting
+from pages.components.address import in_url
+from pages.components.current_recipe import START, current_recipe, note_changes, sentence, use_clahe, use_recipe
 from pages.components.saved_items import keep_button, listed
-from pages.components.state import in_url, keep, linked
 
-START = Recipe.preprocessed()
-#: Settings of a recipe and their keys in the URL.
-KEYS = {name: name for name in ("background", "colour", "crop", "margin", "contrast", "tiles", "gamma")}
-KEYS["clip_limit"] = "clip"
-LIVE = ("clip_limit", "tiles", "gamma")  # on the live view, where they can be dragged
 WORDS = {
     "none": "None",
     "flatten": "Even out light",
@@ -36,45 +31,8 @@ WORDS = {
 }
 
 
-def use(recipe: Recipe) -> None:
-    """Make a recipe the current one, in every widget."""
-    for name, key in KEYS.items():
-        keep(key, getattr(recipe, name), getattr(START, name))
-
-
-def use_settings(**changes: float) -> None:
-    """Take settings of CLAHE; it is switched on."""
-    keep("contrast", "clahe", START.contrast)
-    for name, value in changes.items():
-        keep(KEYS[name], value, getattr(START, name))
-
-
-def current() -> Recipe:
-    """The recipe as the widgets and the live view have it now, without showing any of them."""
-    return Recipe(
-        **{
-            name: st.session_state.get(key, st.session_state.get(f"{key}_kept", getattr(START, name)))
-            for name, key in KEYS.items()
-        }
-    )
-
-
-def arrive() -> None:
-    """Before the live view is made: what a link says of its sliders, or what was kept, when the page is opened."""
-    for name in LIVE:
-        declared, default = setting(Recipe, name), getattr(START, name)
-        low, high = type(default)(declared.minimum), type(default)(declared.maximum)
-        value, arrived = linked(KEYS[name], default, partial(_within, low, high))
-        if arrived:
-            st.session_state[KEYS[name]] = value
-
-
-def _within(low: float, high: float, value: float) -> bool:
-    return low <= value <= high
-
-
 def steps() -> Recipe:
-    """The steps in their order, a widget each; what the live view sets is taken from there."""
+    """Show a widget for each step, in their order, and return the recipe; the live view sets the rest."""
     _choice(1, "background")
     _choice(2, "colour")
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -86,8 +44,9 @@ def steps() -> Recipe:
                 "Margin", 0.0, 1.0, step=0.01, key="margin", format="percent", help=declared.help, disabled=not crop
             )
     _choice(4, "contrast")
-    recipe = current()
-    st.caption(f"Order: {' → '.join([*recipe.steps[:-1], 'resize to the network’s input'])}.")
+    recipe = current_recipe()
+    st.caption(f"Recipe: {sentence(recipe)}.")
+    note_changes(recipe)
     return recipe
 
 
@@ -105,7 +64,7 @@ def _choice(number: int, name: str) -> None:
 
 
 def presets() -> None:
-    """Settings of CLAHE with a name; the honest equivalents of other libraries' defaults."""
+    """Show a button for each preset of CLAHE; some are the equivalents of other libraries' defaults."""
     st.caption("Presets of CLAHE")
     with st.container(horizontal=True, gap="xsmall"):
         for preset in PRESETS:
@@ -113,17 +72,19 @@ def presets() -> None:
                 preset.name,
                 key=f"preset_{preset.name}",
                 help=f"Clip limit {preset.clip_limit:g}, {preset.tiles} × {preset.tiles} tiles. {preset.note}",
-                on_click=use_settings,
+                on_click=use_clahe,
                 kwargs={"clip_limit": preset.clip_limit, "tiles": preset.tiles},
             )
 
 
-def book(recipe: Recipe) -> None:
-    """Save the current recipe under a name, take a saved one, download and load."""
+def saved_recipes_menu(recipe: Recipe) -> None:
+    """Save the current recipe under a name, use a saved one, download and load recipes."""
     found = saved_recipes()
     with st.popover("Recipes", icon=":material/bookmark:"):
-        listed(found, noun="recipe", take=use, forget=delete_recipe, about=lambda kept: kept.summary)
-        name = st.text_input("Name", key="recipe_name", max_chars=LONGEST_NAME, placeholder="for example: dim plates")
+        listed(found, noun="recipe", take=use_recipe, forget=delete_recipe, about=lambda kept: kept.summary)
+        name = st.text_input(
+            "Name", key="recipe_name", max_chars=MAX_NAME_LENGTH, placeholder="for example: dim plates"
+        )
         with st.container(horizontal=True):
             save = partial(save_recipe, name, recipe)
             keep_button("Save", name, noun="recipe", icon=":material/save:", keep=save)
@@ -139,7 +100,7 @@ def book(recipe: Recipe) -> None:
 
 
 def _load() -> None:
-    """A recipe from a file; it is kept under its name and taken at once."""
+    """Load a recipe from a file, save it under its name and use it at once."""
     file = st.file_uploader("Load a recipe", type="json", key="recipe_file", max_upload_size=1)
     if file is None or st.session_state.get("recipe_loaded") == file.file_id:
         return
@@ -154,7 +115,7 @@ def _load() -> None:
     st.rerun()
 
 
-def take_loaded() -> None:
-    """Before any widget is made: take the recipe that was just loaded."""
+def use_loaded() -> None:
+    """Use the recipe that was just loaded; call it before any widget is made."""
     if (recipe := st.session_state.pop("recipe_to_use", None)) is not None:
-        use(recipe)
+        use_recipe(recipe)

@@ -14,12 +14,12 @@ from cfu_core.imaging.contrast_effect import Effect
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.saved_recipes import saved_recipes
 from pages.components import cached
-from pages.components.preprocess.recipe_form import use, use_settings
+from pages.components.current_recipe import use_clahe, use_recipe
 
 CLIPS = (1.0, 2.0, 4.0, 8.0, 16.0)
 TILES = (2, 4, 8, 16)
 SMALL = 300  # pixels of the longer side at which a cell is sent
-RIVALS: Mapping[str, Mapping[str, Any]] = {
+METHODS: Mapping[str, Mapping[str, Any]] = {
     "No contrast step": {"contrast": "none"},
     "CLAHE": {"contrast": "clahe"},
     "Equalise (global)": {"contrast": "equalise"},
@@ -60,7 +60,7 @@ def _cell(data: Dataset, rows: Sequence[int], setting: Recipe, current: Recipe) 
             key=f"take_{setting.clip_limit:g}_{setting.tiles}",
             help="Take this clip limit and these tiles",
             type="primary" if taken else "secondary",
-            on_click=use_settings,
+            on_click=use_clahe,
             kwargs={"clip_limit": setting.clip_limit, "tiles": setting.tiles},
             width="stretch",
         )
@@ -81,15 +81,15 @@ def first_of_each(data: Dataset, row: int) -> list[int]:
     return list(first.values())[:4]
 
 
-def rivals(data: Dataset, row: int, recipe: Recipe) -> None:
+def other_methods(data: Dataset, row: int, recipe: Recipe) -> None:
     """CLAHE against other methods, and against saved recipes, on this image, with numbers."""
-    options = {name: replace(recipe, **change) for name, change in RIVALS.items()} | saved_recipes()
+    options = {name: replace(recipe, **change) for name, change in METHODS.items()} | saved_recipes()
     chosen = st.pills(
         "Compare",
         list(options),
         selection_mode="multi",
-        default=list(RIVALS),
-        key="rivals",
+        default=list(METHODS),
+        key="methods",
         help="Saved recipes stand here as well.",
     )
     figures = {}
@@ -104,9 +104,9 @@ def rivals(data: Dataset, row: int, recipe: Recipe) -> None:
                 st.image(found.picture, width="stretch", alt=options[name].summary)
                 st.button(
                     name,
-                    key=f"rival_{name}",
+                    key=f"method_{name}",
                     help=f"Take it: {options[name].summary}",
-                    on_click=use,
+                    on_click=use_recipe,
                     args=(options[name],),
                     width="stretch",
                 )

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cfu_core.runs.store import BUNDLE, Run
+from cfu_core.runs.run import BUNDLE, Run
 from pages.components.job_requests import ask_for
 
 

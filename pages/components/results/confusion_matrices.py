@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from cfu_core.evaluation.metrics import Evaluation
+from cfu_core.runs.run import Run
 from cfu_core.runs.short_names import names_among
-from cfu_core.runs.store import Run
 from pages.components import charts
 from pages.components.charts import theme
 
@@ -160,7 +160,7 @@ def _each(ids: Sequence[str], found: dict[str, Evaluation], names: dict[str, str
     for identifier in ids[:MANY]:
         with place.cell():
             one = found[identifier]
-            st.markdown(f"**{names[identifier]}**  \n{one.correct} of {one.images} right")
+            st.markdown(f"**{names[identifier]}**  \n{one.correct} of {one.n_images} right")
             figure = confusion(one.confusion, one.classes, unit=unit, compact=True)
             alt = f"Confusion matrix of {names[identifier]}"
             charts.show(figure, key=f"matrix-{identifier}", alt=alt, height=_height(one))

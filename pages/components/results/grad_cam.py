@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import streamlit as st
 
-from cfu_core.evaluation.activation_regions import enlarged, region_of_interest
+from cfu_core.evaluation.activation_regions import region_of_interest, resize_map
 from cfu_core.imaging.cropping import Box
 from cfu_core.runs.class_activation_store import read_maps, read_pointing
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 from pages.components.job_requests import ask_for
 
 SIDE = 480  # pixels of a picture
@@ -73,7 +73,7 @@ def show_pointing(run: Run) -> None:
 def _overlaid(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """A map in colours over a square picture, with the region of interest."""
     side = picture.shape[0]
-    large = enlarged(heat, side)
+    large = resize_map(heat, side)
     colours = cv2.applyColorMap((255 * large).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]  # OpenCV gives BGR
     weight = (STRENGTH * large)[..., None]
     mixed = np.round((1 - weight) * picture + weight * colours).astype(np.uint8)

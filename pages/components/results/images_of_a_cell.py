@@ -6,20 +6,20 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 import streamlit as st
-from cfu_core.runs.store import PROBABILITY, Run
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
-from cfu_core.evaluation.label_errors import suspected
-from cfu_core.evaluation.predictions import ORDERS, in_order, judged
+from cfu_core.evaluation.label_errors import find_label_errors
+from cfu_core.evaluation.predictions import ORDERS, prediction_table, sort_predictions
 from cfu_core.jobs.launch import run_again
 from cfu_core.runs.planning import planned_dataset
+from cfu_core.runs.run import PROBABILITY, Run
 from cfu_core.wording import plural
 from pages.components import cached, editing
+from pages.components.address import in_url, keep
 from pages.components.browser.tiles import Tile, select, selection, tiles
 from pages.components.downloads import with_download
 from pages.components.results.grad_cam import show_attention, show_pointing
-from pages.components.state import in_url, keep
 
 CELL, ERRORS, EVERY, DOUBTFUL = "cell", "errors", "every", "doubtful"  # the first in the URL: which images are shown
 PER_PAGE = 24
@@ -45,10 +45,10 @@ def show_images(run: Run) -> None:
     found = run.probabilities("test")
     if tested is None or found is None:
         return
-    table = judged(tested["path"], *found, run.classes)
+    table = prediction_table(tested["path"], *found, run.classes)
     st.header("The images behind the figures", anchor=False)
     editing.notice()
-    groups = _groups(table, run.classes, suspected(*found))
+    groups = _groups(table, run.classes, find_label_errors(*found))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with in_url(CELL, ERRORS, groups.__contains__):
             which = st.selectbox("Images", list(groups), key=CELL, format_func=lambda g: groups[g][0], width=420)
@@ -60,7 +60,7 @@ def show_images(run: Run) -> None:
             "images of that class usually have (confident learning, Northcutt et al. 2021). Look at each: the label "
             "may be wrong, or the network is. *Repeat* over folds asks the same of every image."
         )
-    rows = in_order(groups[which][1], order)
+    rows = sort_predictions(groups[which][1], order)
     try:
         data = planned_dataset(run)
         now = cached.dataset(data.id)

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from cfu_core.evaluation.calibration import at_temperature, coverage, reliability, temperature
-from cfu_core.evaluation.intervals import wilson
+from cfu_core.evaluation.calibration import accuracy_by_coverage, apply_temperature, fit_temperature, reliability
+from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.evaluation.metrics import Evaluation
-from cfu_core.evaluation.paper_tables import figures_table, per_class_table
-from cfu_core.evaluation.roc import curves
-from cfu_core.runs.store import Run
+from cfu_core.evaluation.paper_tables import per_class_table, summary_metrics_table
+from cfu_core.evaluation.roc import class_curves
+from cfu_core.runs.run import Run
 from pages.components import charts
 from pages.components.downloads import with_download
+from pages.components.results import metric_charts
 
 SHARES = ("Precision", "Recall", "Specificity", "F1")
 
@@ -20,8 +21,8 @@ SHARES = ("Precision", "Recall", "Specificity", "F1")
 def class_figures(evaluation: Evaluation) -> None:
     """Accuracy, precision by its two names, and every class."""
     left, middle, right = st.columns(3)
-    of = f"{evaluation.correct} of {evaluation.images} test images"
-    low, high = wilson(evaluation.correct, evaluation.images)
+    of = f"{evaluation.correct} of {evaluation.n_images} test images"
+    low, high = wilson_interval(evaluation.correct, evaluation.n_images)
     left.metric("Accuracy", f"{evaluation.accuracy:.1%}")
     middle.metric("Precision, macro", f"{evaluation.precision_macro:.1%}")
     right.metric("Precision, micro", f"{evaluation.precision_micro:.1%}")
@@ -52,8 +53,8 @@ def all_figures(run: Run) -> None:
     text["95 % interval"] = _intervals(table, "Low", "High")
     with_download(text, "figures", file=table)
     st.caption(
-        f"Intervals: what {evaluation.images} test images can tell. Wilson's for the accuracy, a percentile bootstrap "
-        "over the images for the others. Macro: each class counts the same. Weighted: each by its images. Kappa and "
+        f"95 % intervals for {evaluation.n_images} test images: Wilson's for the accuracy, a percentile bootstrap over "
+        "the images for the others. Macro: each class counts the same. Weighted: each class by its images. Kappa and "
         "Matthews: 1 for always right, 0 for no better than chance."
     )
 
@@ -63,13 +64,13 @@ def against_the_rest(run: Run) -> None:
     tested = run.probabilities("test")
     if tested is None:
         return
-    found = {name: curves(*tested, place) for place, name in enumerate(run.classes)}
+    found = {name: class_curves(*tested, place) for place, name in enumerate(run.classes)}
     drawn = {name: each for name, each in found.items() if each}
     place = st.grid(2, min_column_width=380)
     for kind in ("roc", "precision-recall"):
         with place.cell():
             alt = f"{kind} curves of each class against the rest"
-            charts.show(charts.ranking(drawn, kind), key=kind, alt=alt, height=460)
+            charts.show(metric_charts.ranking(drawn, kind), key=kind, alt=alt, height=460)
     shares = ", ".join(f"{name.replace('_', ' ')} {each.share:.3f}" for name, each in drawn.items())
     missing = ", ".join(name.replace("_", " ") for name in found if name not in drawn)
     st.caption(
@@ -90,8 +91,8 @@ def confidence(run: Run) -> None:
     said = f"Expected calibration error {ways['as it is'].expected_error:.3f}"
     validated = run.probabilities("validation")
     if validated is not None:
-        divisor = temperature(*validated)
-        ways["temperature scaled"] = reliability(true, at_temperature(probabilities, divisor))
+        divisor = fit_temperature(*validated)
+        ways["temperature scaled"] = reliability(true, apply_temperature(probabilities, divisor))
         sure = "too sure" if divisor > 1 else "not sure enough"
         said += (
             f"; {ways['temperature scaled'].expected_error:.3f} with its logits divided by {divisor:.2f}. That was "
@@ -99,9 +100,9 @@ def confidence(run: Run) -> None:
         )
     place = st.grid(2, min_column_width=380)
     with place.cell():
-        charts.show(charts.reliability(ways), key="reliability", alt="Accuracy by confidence", height=420)
+        charts.show(metric_charts.reliability(ways), key="reliability", alt="Accuracy by confidence", height=420)
     with place.cell():
-        figure = charts.coverage(*coverage(true, probabilities))
+        figure = metric_charts.coverage(*accuracy_by_coverage(true, probabilities))
         charts.show(figure, key="coverage", alt="Accuracy by the share of images left to the network", height=420)
     st.caption(
         f"{said}. The error is the mean gap between confidence and accuracy over ten bins; with {len(true)} images "
@@ -111,7 +112,7 @@ def confidence(run: Run) -> None:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _figures_table(key: str, _evaluation: Evaluation) -> pd.DataFrame:  # noqa: ARG001 - the key is its content
-    return figures_table(_evaluation)
+    return summary_metrics_table(_evaluation)
 
 
 def _in_words(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -8,11 +8,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from cfu_core.errors import CfuError
-from cfu_core.evaluation.intervals import wilson
+from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.jobs.launch import repeat
 from cfu_core.runs.label_errors_over_folds import doubted
 from cfu_core.runs.repeats import FOLDS, SEEDS, Family, families, in_folds, with_seeds
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 from pages.components import charts
 from pages.components.downloads import with_download
 
@@ -85,9 +85,9 @@ def _doubts(family: Family, place: int) -> None:
     with opened:
         table = doubted(family.runs)
         if table is None:
-            st.caption(f"{len(family.runs)} of {family.runs[0].config['folds']} folds are there; all are needed.")
+            st.caption(f"{len(family.runs)} of {family.runs[0].config.folds} folds are there; all are needed.")
             return
-        dataset = family.runs[0].spec["dataset"]["id"]
+        dataset = family.runs[0].plan.dataset.id
         shown = pd.DataFrame(
             {
                 "Image": table["path"],
@@ -111,7 +111,7 @@ def _doubts(family: Family, place: int) -> None:
         )
         images = "image" if len(table) == 1 else "images"
         st.caption(
-            f"{len(table)} {images} of {family.images}, each judged by the fold that did not learn from it: another "
+            f"{len(table)} {images} of {family.n_images}, each judged by the fold that did not learn from it: another "
             "class has at least the probability there that its own images usually have (confident learning, Northcutt "
             "et al. 2021). The widest gap first. The label may be wrong, or the network is: look, and correct the "
             "class on the Explore page."
@@ -122,8 +122,8 @@ def _together(family: Family) -> str:
     """Over the folds each image is tested once, so that they can be added up."""
     if family.varied == "seeds":
         return ""
-    low, high = wilson(family.correct, family.images)
-    return f"{family.correct} of {family.images} ({low:.3f} to {high:.3f})"
+    low, high = wilson_interval(family.correct, family.n_images)
+    return f"{family.correct} of {family.n_images} ({low:.3f} to {high:.3f})"
 
 
 def _points(found: Sequence[Family]) -> go.Figure:
@@ -131,7 +131,7 @@ def _points(found: Sequence[Family]) -> go.Figure:
     names = [f"{family.name}, {len(family.runs)} {family.varied}" for family in found]
     for family, name in zip(found, names, strict=True):
         word = "seed" if family.varied == "seeds" else "fold"
-        places = [run.config["seed"] if word == "seed" else run.config["fold"] + 1 for run in family.runs]
+        places = [run.config.seed if word == "seed" else run.config.fold + 1 for run in family.runs]
         figure.add_scatter(
             x=[100 * value for value in family.accuracies],
             y=[name] * len(family.runs),

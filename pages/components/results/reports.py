@@ -7,7 +7,7 @@ import streamlit as st
 
 from cfu_core.errors import CfuError
 from cfu_core.reporting.pdf import BY_HAND, find_browser, print_pdf
-from cfu_core.runs.store import Run
+from cfu_core.runs.run import Run
 
 MADE = "report_made"  # in the session: which runs under which names, and the files
 

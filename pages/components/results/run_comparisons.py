@@ -8,8 +8,8 @@ import streamlit as st
 
 from cfu_core.evaluation.paper_tables import comparison_table
 from cfu_core.runs.comparison import compare_runs, preprocessing_pairs
+from cfu_core.runs.run import Run
 from cfu_core.runs.short_names import names_among
-from cfu_core.runs.store import Run
 from pages.components.downloads import with_download
 
 MOST = 66  # comparisons; by Holm's correction more of them would hardly ever tell two runs apart
@@ -47,18 +47,21 @@ def show_verdicts(shown: Sequence[Run]) -> None:
                 f"{d:+.3f} ({low:+.3f} to {high:+.3f})"
                 for d, low, high in zip(table["Difference"], table["Low"], table["High"], strict=True)
             ],
-            "p": table["p, exact McNemar"],
+            table.columns[-1]: table[table.columns[-1]],
         }
     )
     with_download(
-        in_words, "comparisons", file=table, column_config={"p": st.column_config.NumberColumn(format="%.3g")}
+        in_words,
+        "comparisons",
+        file=table,
+        column_config={table.columns[-1]: st.column_config.NumberColumn(format="%.3g")},
     )
-    together = f", in the verdict raised for the {len(table)} comparisons shown together (Holm)"
+    together = f", adjusted for the {len(table)} comparisons shown together (Holm)"
     st.caption(
-        "Each two runs on the same test images, image by image. Only one right: images that only the first, and "
-        "that only the second run got right. Difference: of the accuracies, with its 95 % interval (bootstrap). p: how "
-        f"often chance alone would part the two at least so much (exact McNemar test){together * (len(table) > 1)}. "
-        "“Hardly chance” is said below 0.05."
+        "Pairs of runs on the same test images. Only one right: images that only the first, and that only the second "
+        "run got right. Difference: of the accuracies, with its 95 % interval (bootstrap). p: the probability that "
+        f"chance alone separates the two at least as much (exact McNemar test){together * (len(table) > 1)}. "
+        "Below 0.05 a difference is called unlikely to be chance."
     )
 
 

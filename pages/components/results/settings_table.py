@@ -9,12 +9,12 @@ import plotly.graph_objects as go
 import streamlit as st
 from pandas.io.formats.style import Styler
 
-from cfu_core.evaluation.paper_tables import tells_more
+from cfu_core.evaluation.paper_tables import distinguishes
+from cfu_core.runs.run import Run
 from cfu_core.runs.settings_table import RESULTS, differing, specs_table
-from cfu_core.runs.store import Run
 from pages.components import charts
+from pages.components.address import in_url
 from pages.components.downloads import with_download
-from pages.components.state import in_url
 
 OF_RECIPE = ("Clip limit", "Tiles", "Preprocessing")
 LONGEST = 22  # characters beside an axis
@@ -75,7 +75,7 @@ def _parallel(table: pd.DataFrame, columns: Sequence[str]) -> go.Figure:
     """
     told = ["Network", "Images"]
     for name in OF_RECIPE:
-        if tells_more(table, name, told):
+        if distinguishes(table, name, told):
             told.append(name)
     axes = [name for name in columns if name in told or name not in OF_RECIPE]
     dimensions = [_axis(table[name], name) for name in axes]

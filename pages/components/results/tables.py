@@ -6,14 +6,24 @@ import pandas as pd
 import streamlit as st
 
 from cfu_core.errors import CfuError
-from cfu_core.evaluation.paper_tables import filled_columns, in_common, screen_columns, table_2, table_3, table_4
-from cfu_core.evaluation.timing import finding, phases
+from cfu_core.evaluation.paper_tables import (
+    describe_shared_settings,
+    display_columns,
+    in_paper_order,
+    nonempty_columns,
+    table_2,
+    table_3,
+    table_4,
+)
+from cfu_core.evaluation.timing import preprocessing_cost, seconds_by_phase
 from cfu_core.published.zamani_2023 import REMARKS
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_result import result_of
 from cfu_core.runs.short_names import names_among
-from cfu_core.runs.store import Run, result_of
 from pages.components import cached, charts
 from pages.components.downloads import with_download
-from pages.components.state import in_tabs
+from pages.components.page_layout import in_tabs
+from pages.components.results import metric_charts
 
 # headings that leave room for each other; a file has the whole names
 TABLE_4 = {
@@ -51,7 +61,7 @@ def show_tables(shown: Sequence[Run]) -> None:
 
 def _precision_and_accuracy(shown: Sequence[Run]) -> None:
     table = table_4([result_of(run) for run in shown])
-    told = [name for name in screen_columns(table) if name not in ("Correct", "Test images")]
+    told = [name for name in display_columns(table) if name not in ("Correct", "Test images")]
     with_download(table, "table_4", column_config=TABLE_4, column_order=told)
     images = " to ".join(str(number) for number in sorted({table["Test images"].min(), table["Test images"].max()}))
     datasets = ", ".join(table["Dataset"].unique())
@@ -63,20 +73,21 @@ def _precision_and_accuracy(shown: Sequence[Run]) -> None:
 
 
 def _time(shown: Sequence[Run]) -> None:
-    results = [result_of(run) for run in shown]
+    results = in_paper_order([result_of(run) for run in shown])
     table = table_3(results)
     seconds = {name: TABLE_3.get(name, name.removesuffix(" (s)")) for name in table if name.endswith("(s)")}
     with_download(
         table,
         "table_3",
         column_config={name: st.column_config.NumberColumn(head, format="%.1f") for name, head in seconds.items()},
-        column_order=screen_columns(table),
+        column_order=display_columns(table),
     )
     timed = [result for result in results if result.seconds]
     if timed:
-        figure = charts.time_spent({result.run: phases(result) for result in timed}, names_among(shown))
+        spent = {result.run: seconds_by_phase(result.seconds) for result in timed}
+        figure = metric_charts.time_spent(spent, names_among(shown))
         charts.show(figure, key="time", alt="Seconds of each run by phase", height=120 + 34 * len(timed))
-    if said := finding(results):
+    if said := preprocessing_cost(results):
         st.markdown(said)
     st.caption(
         f"{_shared(table)}Seconds on this computer. Δ: measured minus published. “Prepared before”: an earlier run had "
@@ -85,13 +96,13 @@ def _time(shown: Sequence[Run]) -> None:
 
 
 def _images(shown: Sequence[Run]) -> None:
-    for run in {(r.spec["dataset"]["digest"], r.spec["split"]["seed"]): r for r in shown}.values():
-        st.caption(f"{run.spec['dataset']['name']}, split seed {run.spec['split']['seed']}")
-        table = table_2(run.spec["split"]["counts"])
-        filled = filled_columns(table)
+    for run in {(r.plan.dataset.digest, r.plan.split.seed): r for r in shown}.values():
+        st.caption(f"{run.plan.dataset.name}, split seed {run.plan.split.seed}")
+        table = table_2(run.plan.split.counts)
+        filled = nonempty_columns(table)
         with_download(table, f"table_2-{run.id}", column_order=filled)
         order = " Published and difference: training / validation / test."
-        st.caption(run.spec["split"]["nearness"] + order * ("Published" in filled))
+        st.caption(run.plan.split.nearness + order * ("Published" in filled))
 
 
 def _networks(shown: Sequence[Run]) -> None:
@@ -109,7 +120,7 @@ def _networks(shown: Sequence[Run]) -> None:
 
 def _shared(table: pd.DataFrame) -> str:
     """A sentence on what no column tells, as it is the same for every run."""
-    said = in_common(table)
+    said = describe_shared_settings(table)
     if not said:
         return ""
     return f"Every run: {said}. " if len(table) > 1 else f"{said[0].upper()}{said[1:]}. "

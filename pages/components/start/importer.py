@@ -7,7 +7,7 @@ import streamlit as st
 from cfu_core.dataset.importing.uploads import stage_upload
 from cfu_core.errors import CfuError
 from cfu_core.imaging.reading import EXTENSIONS
-from cfu_core.jobs.job import Job, State
+from cfu_core.job import Job, State
 from cfu_core.jobs.launch import submit
 from pages.components import job_progress
 

@@ -1,4 +1,4 @@
-"""Widgets for settings, made from the settings' own declarations."""
+"""Widgets for the settings of a run, made from the settings' own declarations; all stand in the address."""
 
 from pathlib import Path
 from typing import Any
@@ -8,46 +8,34 @@ import streamlit as st
 from cfu_core.models.weight_files import IMAGENET, NONE, weights_folder
 from cfu_core.settings import setting
 from cfu_core.training.config import TrainingConfig
-from pages.components.state import split_seed_input
+from pages.components.address import in_url
+from pages.components.dataset_choice import split_seed_input
 
 WEIGHTS = {IMAGENET: "ImageNet", NONE: "Random", "file": "From a file"}
-
-
-def number(name: str, **kwargs: Any) -> Any:
-    """A number input made from the setting's own declaration."""
-    declared = setting(TrainingConfig, name)
-    default: Any = TrainingConfig.__dataclass_fields__[name].default
-    kind: Any = type(default)
-    return st.number_input(
-        declared.label,
-        min_value=kind(declared.minimum),
-        max_value=kind(declared.maximum),
-        value=default,
-        help=declared.help,
-        key=f"train_{name}",
-        persist_state="session",
-        **kwargs,
-    )
+MODES = {"fine-tune": "All layers (fine-tune)", "probe": "The last layer (probe)"}
 
 
 def choose_weights() -> str:
-    """What the network begins with."""
-    kind = st.segmented_control(
-        "Begin with the weights",
-        list(WEIGHTS),
-        default=IMAGENET,
-        required=True,
-        format_func=lambda k: WEIGHTS[k],
-        key="train_weights",
-        persist_state="session",
-        help="Weights learned on ImageNet's photographs let a network learn from few images (transfer learning), as in "
-        "the paper. They are downloaded once from PyTorch's server and checked.",
-    )
+    """Choose the weights that the network begins with."""
+    with in_url("train_weights", IMAGENET, WEIGHTS.__contains__):
+        kind = st.segmented_control(
+            "Begin with the weights",
+            list(WEIGHTS),
+            required=True,
+            format_func=lambda k: WEIGHTS[k],
+            key="train_weights",
+            help="Weights trained on ImageNet's photographs let a network learn from few images (transfer learning), "
+            "as in the paper. They are downloaded once from PyTorch's server and checked.",
+        )
     more = st.container()  # always there, so that what follows keeps its place and stays unfolded
     if kind == "file":
-        label = "Path of the file (.pth or .safetensors) on the computer that runs the dashboard"
-        path = more.text_input(label, key="train_weights_file", persist_state="session")
+        with more, in_url("train_weights_file", "", lambda value: True):
+            path = st.text_input(
+                "Path of the file (.pth or .safetensors) on the computer that runs the dashboard",
+                key="train_weights_file",
+            )
         return str(Path(path).expanduser().absolute())
+    kind = kind or IMAGENET
     more.caption(
         f"Without internet: put torchvision's file into {weights_folder()}."
         if kind == IMAGENET
@@ -57,45 +45,55 @@ def choose_weights() -> str:
 
 
 def choose_mode() -> str:
-    """Whether all layers learn, or the last one."""
+    """Choose whether all layers are trained, or the last one."""
     declared = setting(TrainingConfig, "mode")
-    return st.segmented_control(
-        declared.label,
-        declared.choices,
-        default=declared.choices[0],
-        required=True,
-        format_func=lambda m: {"fine-tune": "All layers (fine-tune)", "probe": "The last layer (probe)"}[m],
-        key="train_mode",
-        persist_state="session",
-        help=declared.help,
-    )
+    with in_url("train_mode", declared.choices[0], declared.choices.__contains__):
+        mode = st.segmented_control(
+            declared.label,
+            declared.choices,
+            required=True,
+            format_func=lambda mode: MODES[mode],
+            key="train_mode",
+            help=declared.help,
+        )
+    return mode or declared.choices[0]
 
 
 def advanced(mode: str) -> dict[str, Any]:
-    """Epochs, batch, rate, optimizer and seeds, folded away; the paper's values at first. A probe has seeds only."""
+    """Show epochs, batch, rate, optimizer and seeds, folded away at first; a probe has seeds only."""
     with st.expander("Advanced", icon=":material/settings:"):
         left, right = st.columns(2)
         if mode == "probe":
             with left:
-                values = {"seed": number("seed")}
+                values = {"seed": _number("seed")}
             with right:
                 return values | {"split_seed": split_seed_input()}
         with left:
-            values = {name: number(name) for name in ("epochs", "batch_size")}
-            values["learning_rate"] = number("learning_rate", format="%.6f", step=0.0001)
+            values = {name: _number(name) for name in ("epochs", "batch_size")}
+            values["learning_rate"] = _number("learning_rate", format="%.6f", step=0.0001)
             values["schedule"] = _choice("schedule")
-            values["patience"] = number("patience")
+            values["patience"] = _number("patience")
         with right:
-            values["seed"] = number("seed")
+            values["seed"] = _number("seed")
             values["split_seed"] = split_seed_input()
             values["optimizer"] = _choice("optimizer")
             values["precision"] = _choice("precision")
     return values
 
 
+def _number(name: str, **kwargs: Any) -> Any:
+    declared, default, key = setting(TrainingConfig, name), _default(name), f"train_{name}"
+    kind: Any = type(default)
+    low, high = kind(declared.minimum), kind(declared.maximum)
+    with in_url(key, default, lambda value: low <= value <= high):
+        return st.number_input(declared.label, min_value=low, max_value=high, help=declared.help, key=key, **kwargs)
+
+
 def _choice(name: str) -> str:
-    """A select box made from the setting's own declaration."""
-    declared = setting(TrainingConfig, name)
-    return st.selectbox(
-        declared.label, declared.choices, help=declared.help, key=f"train_{name}", persist_state="session"
-    )
+    declared, key = setting(TrainingConfig, name), f"train_{name}"
+    with in_url(key, _default(name), declared.choices.__contains__):
+        return st.selectbox(declared.label, declared.choices, help=declared.help, key=key)
+
+
+def _default(name: str) -> Any:
+    return TrainingConfig.__dataclass_fields__[name].default

@@ -92,7 +92,6 @@ def tiles(
     size: int = 160,
     label: str = "Images",
     empty: str = "There is no image to show.",
-    on_select: Callable[[list[str]], None] | None = None,
     on_open: Callable[[str], None] | None = None,
 ) -> TilesResult:
     """Show a grid of tiles of at least `size` pixels in width.
@@ -106,8 +105,8 @@ def tiles(
         With identifiers of their own; a page of them, not thousands.
     key : str
         One grid's own; name the dataset in it, so that a choice does not outlive its dataset.
-    on_select, on_open : callable, optional
-        Called before the script runs again, with what `selected` and `opened` will hold.
+    on_open : callable, optional
+        Called before the script runs again, with the identifier that `opened` will hold.
 
     Raises
     ------
@@ -125,7 +124,7 @@ def tiles(
     result = _TILES(
         data=_message(items, kept, key=key, size=size, label=label, empty=empty),
         key=key,
-        on_selected_change=lambda: on_select(selection(key)) if on_select else None,
+        on_selected_change=lambda: None,
         on_opened_change=lambda: on_open(st.session_state[key]["opened"]) if on_open else None,
     )
     chosen = _reported(key, kept)

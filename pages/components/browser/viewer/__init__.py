@@ -44,7 +44,6 @@ def viewer(
     has_next: bool = True,
     closable: bool = True,
     height: int = 620,
-    microns_per_pixel: float | None = None,
     on_step: Callable[[int], None] | None = None,
     on_close: Callable[[], None] | None = None,
     on_box: Callable[[Box], None] | None = None,
@@ -73,8 +72,6 @@ def viewer(
         Where the image stands among others: ``12 of 240``.
     height : int
         Of the picture's window, in CSS pixels.
-    microns_per_pixel : float, optional
-        With it, the scale bar counts micrometres.
     on_step, on_close, on_box : callable, optional
         Called before the script runs again, with what the result will hold: what they change is seen in that run.
     """
@@ -90,7 +87,6 @@ def viewer(
         "next": has_next,
         "closable": closable,
         "height": height,
-        "microns": microns_per_pixel,
     }
 
     def just_now(event: str) -> Any:

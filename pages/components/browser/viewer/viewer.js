@@ -208,7 +208,7 @@ class Viewer {
   }
 
   resize() {
-    if (!this.header) return
+    if (!this.header || !this.visible()) return
     if (this.fitted) this.fit()
     else this.settle()
   }
@@ -217,7 +217,7 @@ class Viewer {
   paint() {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = undefined
-      if (this.header) this.render()
+      if (this.header && this.visible()) this.render()
     })
   }
 
@@ -240,14 +240,19 @@ class Viewer {
     this.stage.classList.toggle("pannable", larger)
   }
 
-  /** A bar of a round number of pixels, or micrometres, of about an eighth of the window. */
+  /** Whether there is room to draw in: there is none while the page takes the picture away. */
+  visible() {
+    const { width, height } = this.room()
+    return width > 0 && height > 0
+  }
+
+  /** A bar of a round number of pixels, of about an eighth of the window. */
   renderScale(scale) {
-    const unit = this.header.microns ?? 1
-    const most = (Math.min(160, this.room().width / 4) / scale) * unit
+    const most = Math.min(160, this.room().width / 4) / scale
     const power = 10 ** Math.floor(Math.log10(most))
     const length = [5, 2, 1].map((digit) => digit * power).find((value) => value <= most)
-    this.scale.lastChild.style.width = `${(length / unit) * scale}px`
-    this.scale.firstChild.textContent = `${+length.toPrecision(1)} ${this.header.microns ? "µm" : "px"}`
+    this.scale.lastChild.style.width = `${length * scale}px`
+    this.scale.firstChild.textContent = `${+length.toPrecision(1)} px`
   }
 
   /* --- the mouse */

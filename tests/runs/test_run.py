@@ -11,9 +11,11 @@ from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import RunError, TrainingError, WeightsError
 from cfu_core.evaluation.metrics import evaluate
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.runs.phase_timer import PARTS
+from cfu_core.runs.phase_timer import PHASES
 from cfu_core.runs.planning import plan_runs
-from cfu_core.runs.store import Run, delete_run, list_runs, open_run, result_of, runs_folder
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_result import result_of
+from cfu_core.runs.run_store import delete_run, list_runs, open_run, runs_folder
 from cfu_core.training.config import TrainingConfig
 
 
@@ -33,14 +35,14 @@ def run(config, small_dataset) -> Run:
 
 
 def test_a_planned_run_holds_what_was_asked_for(run, config, small_dataset):
-    assert TrainingConfig.from_dict(run.config) == config
+    assert run.config == config
     assert run.recipe == config.recipe
     assert run.classes == ["disc", "ring", "square"]
-    assert run.spec["dataset"]["id"] == small_dataset.id
-    assert run.spec["dataset"]["digest"] == small_dataset.digest
-    assert run.spec["dataset"]["version"] == run.spec["split"]["version"] == 0
-    assert run.spec["split"]["counts"] == split_of(small_dataset).counts
-    assert {"torch", "python", "cfu_core"} <= set(run.spec["environment"])
+    assert run.plan.dataset.id == small_dataset.id
+    assert run.plan.dataset.digest == small_dataset.digest
+    assert run.plan.dataset.version == run.plan.split.version == 0
+    assert run.plan.split.counts == split_of(small_dataset).counts
+    assert {"torch", "python", "cfu_core"} <= set(run.plan.environment)
     assert run.name == run.default_name == "ResNet-18, original, random weights"
 
 
@@ -58,7 +60,7 @@ def test_a_run_on_an_edited_dataset_says_which_version_and_what_was_put_by_hand(
     assert (spec["dataset"]["version"], spec["dataset"]["images"]) == (2, 35)
     assert spec["dataset"]["digest"] == edited.digest
     assert (spec["split"]["version"], spec["split"]["moved"]) == (2, 2)
-    assert spec["split"]["nearness"].startswith("2 images put there by hand")
+    assert spec["split"]["nearness"].startswith("2 images were assigned manually")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_metrics_come_back_by_kind_and_in_order(run):
     run.append_metrics("batch", {"epoch": 1, "batch": 1})
     run.append_metrics("epoch", {"epoch": 1, "validation_loss": 0.5})
     run.append_metrics("batch", {"epoch": 2, "batch": 1})
-    assert run.batches() == [{"epoch": 1, "batch": 1}, {"epoch": 2, "batch": 1}]
+    assert run.metrics().batches == [{"epoch": 1, "batch": 1}, {"epoch": 2, "batch": 1}]
     assert run.history() == [{"epoch": 1, "validation_loss": 0.5}]
 
 
@@ -165,12 +167,12 @@ def test_a_last_line_that_is_still_being_written_is_left_out(run):
 
 
 def test_a_run_without_results_has_none(run):
-    assert run.history() == run.batches() == []
+    assert run.history() == run.metrics().batches == []
     assert run.predictions() is run.evaluation() is run.timing() is None
     result = result_of(run)
     assert result.evaluation is None
     assert result.seconds == {}
-    assert (result.architecture, result.images, result.epochs) == ("resnet18", "original", 2)
+    assert (result.architecture, result.recipe_kind, result.epochs) == ("resnet18", "original", 2)
 
 
 def test_predictions_and_evaluation_are_written_from_probabilities(run):
@@ -215,11 +217,11 @@ def test_a_real_run_tells_its_history_and_where_the_time_went(finished_run):
     (epoch,) = finished_run.history()
     assert epoch["epoch"] == 1
     assert epoch["best"]
-    assert [step["batch"] for step in finished_run.batches()] == [1, 2]  # 25 training images in batches of 15
+    assert [step["batch"] for step in finished_run.metrics().batches] == [1, 2]  # 25 training images in batches of 15
     seconds = finished_run.timing()["seconds"]
-    assert set(seconds) == {*PARTS, "total"}
+    assert set(seconds) == {*PHASES, "total"}
     assert all(value > 0 for value in seconds.values())
-    assert sum(seconds[part] for part in PARTS) == pytest.approx(seconds["total"], rel=0.03)
+    assert sum(seconds[part] for part in PHASES) == pytest.approx(seconds["total"], rel=0.03)
     assert result_of(finished_run).seconds == seconds
 
 

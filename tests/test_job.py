@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,9 @@ import pytest
 from filelock import FileLock
 
 from cfu_core.errors import RunError
-from cfu_core.jobs.job import Job, State, Status, all_jobs, create_job, jobs_folder, process_alive, process_started
+from cfu_core.job import Job, State, Status, create_job, jobs_folder
+from cfu_core.jobs.queue import all_jobs
+from cfu_core.processes import process_alive, process_started
 
 pytestmark = pytest.mark.usefixtures("cfu_home")
 
@@ -39,9 +42,22 @@ def test_only_queued_and_running_jobs_go_on(state):
 def test_a_status_is_read_back_as_it_was_written(job):
     written = Status(state=State.RUNNING, phase="Training", details={"done": 3, "total": 4}, **mine())
     job.write_status(written)
-    found = job.status()
-    assert (found.state, found.phase, found.details) == (State.RUNNING, "Training", {"done": 3, "total": 4})
-    assert abs(found.updated - time.time()) < 60
+    assert job.status() == written
+
+
+def test_a_status_of_an_earlier_version_is_read_without_what_is_no_longer_kept(job):
+    job.write_status(Status(state=State.FINISHED, phase="Testing"))
+    saved = json.loads(job.status_file.read_text()) | {"updated": 1.7e9}
+    job.status_file.write_text(json.dumps(saved))
+    assert job.status() == Status(state=State.FINISHED, phase="Testing")
+
+
+def test_a_damaged_place_in_the_queue_is_as_if_it_was_never_moved(job):
+    before = job.rank
+    job.set_rank(3.5)
+    assert job.rank == 3.5
+    (job.folder / "rank.json").write_text("{ nonsense")
+    assert job.rank == before == job.created.timestamp()
 
 
 def test_a_job_whose_process_is_gone_is_interrupted(job):
@@ -54,7 +70,7 @@ def test_a_job_whose_process_is_gone_is_interrupted(job):
     found = job.status()
     assert found.state is State.INTERRUPTED
     assert found.phase == "Training"
-    assert "ended without a word" in found.message
+    assert "ended unexpectedly" in found.message
 
 
 def test_another_process_with_the_same_number_is_not_taken_for_it(job):
@@ -142,12 +158,12 @@ def test_what_ended_before_its_time_waits_again(job, state):
 @pytest.mark.parametrize("state", [State.QUEUED, State.RUNNING, State.FINISHED])
 def test_what_waits_runs_or_has_finished_is_not_resumed(job, state):
     job.write_status(Status(state=state, **mine()))
-    with pytest.raises(RunError, match=f"is {state}. Only what ended before its time"):
+    with pytest.raises(RunError, match=f"is {state}. Only a job that was paused"):
         job.requeue()
 
 
 def test_what_a_process_works_on_is_not_resumed(job, monkeypatch):
-    monkeypatch.setattr("cfu_core.jobs.job.RELEASED_S", 0.1)
+    monkeypatch.setattr("cfu_core.job.RELEASED_S", 0.1)
     job.write_status(Status(state=State.STOPPED))
     with FileLock(job.folder / "lock"), pytest.raises(RunError, match="still works on"):
         job.requeue()

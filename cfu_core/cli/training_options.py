@@ -1,0 +1,59 @@
+"""Command line options of training, made from the settings' own declarations."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cfu_core.cli.terminal import json_flag
+from cfu_core.errors import TrainingError
+from cfu_core.settings import check_value, setting
+
+#: Settings that have an option of the same name.
+OPTIONS = ("mode", "epochs", "batch_size", "learning_rate", "optimizer", "schedule", "patience", "precision", "seed")
+RECIPE_HELP = "preprocess by a saved recipe: its name, or a JSON file"
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Add an option for each setting of training that the shell offers."""
+    from cfu_core.training.config import TrainingConfig
+
+    parser.add_argument("--weights", default="imagenet", help="imagenet, none or a file (default: imagenet)")
+    for name in OPTIONS:
+        declared, default = setting(TrainingConfig, name), TrainingConfig.__dataclass_fields__[name].default
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=_parser_of(TrainingConfig, name),
+            metavar="|".join(declared.choices) or type(default).__name__.upper(),
+            help=f"{declared.help.replace('%', '%%')} Default: {default}."
+            + (" The split takes the same seed." if name == "seed" else ""),
+        )
+    json_flag(parser)
+
+
+def _parser_of(owner: type, name: str) -> Callable[[str], Any]:
+    """Return a function that turns an option's text into a value of a declared setting."""
+    declared, kind = setting(owner, name), type(owner.__dataclass_fields__[name].default)  # type: ignore[attr-defined]
+
+    def parse(text: str) -> Any:
+        try:
+            value: Any = kind(text)
+        except ValueError:
+            value = text  # refused below, with what it may be
+        check_value(value, declared, kind, TrainingError)
+        return value
+
+    return parse
+
+
+def training_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of a `TrainingConfig` that were given as options."""
+    from cfu_core.models.weight_files import IMAGENET, NONE
+
+    given = {name: value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
+    if "seed" in given:
+        given["split_seed"] = given["seed"]
+    weights = arguments.weights
+    if weights not in (IMAGENET, NONE):
+        weights = str(Path(weights).absolute())  # another process, in another folder, may do the work
+    return {"weights": weights, **given}

@@ -1,0 +1,100 @@
+"""The queue: all jobs on disk, in one lane for each resource that they need, in order."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock
+
+from cfu_core.job import Job, State, jobs_folder
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_store import runs_folder
+from cfu_core.storage import home, read_json, storage_errors
+
+#: The lane of each kind of job. Jobs of one lane run one at a time; lanes run side by side.
+LANES = {
+    "train": "device",
+    "import": "data",
+    "demo": "data",
+    "survey": "background",
+    "prepare": "background",
+    # somebody waits for the answer, and it takes seconds
+    "estimate": "question",
+    "explain": "question",
+    "export": "question",
+}
+
+
+def open_job(folder: Path) -> Job:
+    """Return the job of a folder; a `Run` where it trains.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no ``spec.json``.
+    StorageError
+        It is damaged.
+    """
+    return Run(folder) if read_json(folder / "spec.json").get("kind") == "train" else Job(folder)
+
+
+def all_jobs() -> Iterator[Job]:
+    """Yield every readable job, training runs included, oldest first."""
+    found: list[Job] = [Job(path.parent) for path in jobs_folder().glob("*/spec.json")]
+    found += [Run(path.parent) for path in runs_folder().glob("[!.]*/spec.json")]
+    yield from sorted((job for job in found if job.readable()), key=lambda job: job.spec["created"])
+
+
+def lane_lock(lane: str) -> FileLock:
+    """Return the lock that the worker of a lane holds while it lives."""
+    path = home() / f"{lane}.lock"
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)
+
+
+def waiting(lane: str) -> list[Job]:
+    """Return the jobs of a lane that wait, the next one first."""
+    return _in_state(_jobs_of(lane), State.QUEUED)
+
+
+def running(lane: str) -> list[Job]:
+    """Return the jobs of a lane that a living process works on."""
+    return _in_state(_jobs_of(lane), State.RUNNING)
+
+
+def active(lane: str) -> list[Job]:
+    """Return the jobs of a lane that run, then those that wait; each status file is read once."""
+    jobs = _jobs_of(lane)
+    return [*_in_state(jobs, State.RUNNING), *_in_state(jobs, State.QUEUED)]
+
+
+def move(job: Job, place: int) -> None:
+    """Move a waiting job within its lane.
+
+    Parameters
+    ----------
+    job : Job
+        Nothing happens where it no longer waits.
+    place : int
+        0 for the front. Doing so twice changes nothing more.
+    """
+    queue = waiting(LANES[job.kind])
+    if job not in queue:
+        return
+    others = [other.rank for other in queue if other != job]
+    place = min(max(place, 0), len(others))
+    before, after = others[:place], others[place:]
+    if before and after:
+        job.set_rank((before[-1] + after[0]) / 2)
+    elif after:
+        job.set_rank(after[0] - 1)
+    elif before:
+        job.set_rank(before[-1] + 1)
+
+
+def _jobs_of(lane: str) -> list[tuple[Job, State]]:
+    return [(job, job.status().state) for job in all_jobs() if LANES.get(job.kind) == lane]
+
+
+def _in_state(jobs: list[tuple[Job, State]], wanted: State) -> list[Job]:
+    return sorted((job for job, state in jobs if state is wanted), key=lambda job: job.rank)

@@ -1,0 +1,28 @@
+"""A run as the paper's tables take it."""
+
+from cfu_core.evaluation.paper_tables import RunResult
+from cfu_core.runs.run import Run
+
+
+def result_of(run: Run) -> RunResult:
+    """Return what the tables show of a run."""
+    timing = run.timing() or {}
+    learned = () if run.mode == "probe" else ("batch_size", "learning_rate", "optimizer", "schedule", "patience")
+    return RunResult(
+        run=run.id,
+        name=run.name,
+        architecture=run.config.architecture,
+        label=run.plan.architecture_label,
+        recipe_kind=run.recipe.kind,
+        weights=run.plan.weights_label,
+        dataset=run.plan.dataset.name,
+        epochs=None if run.mode == "probe" else run.config.epochs,
+        mode=run.mode,
+        seed=run.config.seed,
+        seconds=timing.get("seconds", {}),
+        cache_reused=timing.get("cache_reused", False),
+        drawn=run.plan.dataset.drawn,
+        recipe=run.recipe.summary,
+        settings={"fold": run.fold, **{name: getattr(run.config, name) for name in ("split_seed", *learned)}},
+        evaluation=run.evaluation(),
+    )

@@ -1,0 +1,97 @@
+"""All runs on disk: create, find, list and delete them."""
+
+import re
+import secrets
+import shutil
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from cfu_core.dataset.dataset import Dataset
+from cfu_core.dataset.history import LOG, log_line
+from cfu_core.dataset.splitting import Split
+from cfu_core.errors import RunError
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_plan import RunPlan
+from cfu_core.storage import home, modification_time, new_folder, storage_errors, write_bytes, write_csv, write_json
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,96}")
+
+
+def runs_folder() -> Path:
+    """Return the folder of all runs."""
+    return home() / "runs"
+
+
+def create_run(plan: RunPlan, dataset: Dataset, split: Split) -> Run:
+    """Make the folder of a new run; it appears when it is complete.
+
+    Parameters
+    ----------
+    plan : RunPlan
+    dataset : Dataset
+    split : Split
+        Of `dataset`; `plan` describes both.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the home folder may not be written.
+    """
+    now = datetime.now(UTC)
+    config = plan.config
+    # to the microsecond, so that identifiers sort by age
+    identifier = f"{now:%Y%m%d-%H%M%S-%f}-{config.architecture}-{config.recipe.kind}-{secrets.token_hex(2)}"
+    folder = runs_folder() / identifier
+    with new_folder(folder) as draft:
+        table = dataset.images[["path", "label"]].assign(partition=dataset.images["path"].map(split.assignment))
+        write_csv(draft / "split.csv", table)
+        if dataset.edits:
+            write_bytes(draft / LOG, b"".join(log_line(edit) for edit in dataset.edits))
+        spec = {"kind": "train", "created": now.isoformat(timespec="microseconds"), **plan.to_dict()}
+        write_json(draft / "spec.json", spec)
+    return Run(folder)
+
+
+def open_run(reference: str) -> Run:
+    """Return a run by its identifier, or by the name that a person gave it.
+
+    Raises
+    ------
+    RunError
+        There is no such run, or several have that name.
+    """
+    if _SAFE_ID.fullmatch(reference) and (runs_folder() / reference / "spec.json").is_file():
+        return Run(runs_folder() / reference)
+    named = [run for run in list_runs() if run.name == reference]
+    if len(named) == 1:
+        return named[0]
+    known = ", ".join(run.id for run in list_runs()[:5]) or "none yet"
+    raise RunError(
+        f"There is no run {reference!r}." if not named else f"{len(named)} runs are named {reference!r}.",
+        f"The newest runs are: {known}.",
+        "Use a run's identifier.",
+    )
+
+
+def list_runs() -> list[Run]:
+    """Return all runs whose ``spec.json`` can be read, newest first."""
+    found = (
+        _run(path.parent, modification_time(path))
+        for path in sorted(runs_folder().glob("[!.]*/spec.json"), reverse=True)
+    )
+    return [run for run in found if run.readable()]
+
+
+@lru_cache(maxsize=4096)
+def _run(folder: Path, changed: int) -> Run:  # noqa: ARG001 - a specification that has changed is read again
+    """Return a run whose specification is parsed once, however often runs are listed."""
+    return Run(folder)
+
+
+def delete_run(run: Run) -> None:
+    """Remove a run's folder; lists no longer show it from the first moment."""
+    doomed = run.folder.with_name(f".{run.id}.deleted")
+    with storage_errors(run.folder):
+        run.folder.rename(doomed)
+        shutil.rmtree(doomed)

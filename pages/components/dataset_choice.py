@@ -1,0 +1,88 @@
+"""The dataset and the split that all pages show."""
+
+import streamlit as st
+
+from cfu_core.dataset.catalog import list_datasets
+from cfu_core.dataset.dataset import Dataset
+from cfu_core.errors import CfuError
+from pages.components import cached
+from pages.components.address import PAGE, in_url, parsed, url_choice
+
+DRAWN = "drawn, not photographed"
+SEED = "split_seed"
+
+
+def dataset_sidebar(page: str) -> None:
+    """The dataset that every page shows, chosen once for all pages; `page` is the one to be shown."""
+    st.session_state[PAGE] = page
+    summaries = {s.id: s for s in list_datasets() if not s.damaged}
+    if (opened := st.session_state.pop("open_dataset", None)) in summaries:
+        st.session_state["dataset"] = st.session_state["dataset_kept"] = opened
+    with st.sidebar:
+        if not summaries:
+            st.caption("No dataset yet. The Overview page has a demo and takes your own images.")
+            return
+        chosen = url_choice(
+            "Dataset",
+            list(summaries),
+            key="dataset",
+            names=lambda i: summaries[i].name,
+            default=next(iter(summaries)),
+            help="Everything on the pages is about this dataset. Add others on the Overview page.",
+        )
+        if chosen:
+            summary = summaries[chosen]
+            st.caption(f"{summary.n_images} images, {len(summary.counts)} classes")
+            if summary.drawn:
+                st.badge(DRAWN, icon=":material/draw:", color="orange")
+
+
+def chosen_dataset() -> Dataset:
+    """The chosen dataset; without one the page ends with the way to it."""
+    identifier = st.session_state.get("dataset")
+    if not identifier:
+        with st.container(border=True):
+            st.header("No dataset yet", anchor=False)
+            st.write("Draw the demo dataset or import your own images first.")
+            st.page_link("pages/start/overview.py", label="Go to the overview", icon=":material/home:")
+        st.stop()
+    try:
+        data = cached.dataset(identifier)
+    except CfuError as error:
+        st.error(str(error), icon=":material/error:")
+        st.stop()
+    badges(data)
+    return data
+
+
+def badges(data: Dataset) -> None:
+    """Which dataset this is, and that it is drawn where it is."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.markdown(f"**{data.name}**", width="content")
+        st.caption(f"{len(data.images)} images · {len(data.classes)} classes", width="content")
+        if data.drawn:
+            st.badge(DRAWN, icon=":material/draw:", color="orange")
+
+
+def split_seed() -> int:
+    """Which split counts now, whether or not the page asks for it."""
+    asked = parsed([st.query_params.get(SEED, "")], 0)
+    now = st.session_state.get(SEED, st.session_state.get(f"{SEED}_kept", asked))
+    return now if now is not None and _seed_allowed(now) else 0
+
+
+def split_seed_input() -> int:
+    """Choose the split, in the URL; the same on every page."""
+    with in_url(SEED, 0, _seed_allowed):
+        return st.number_input(
+            "Split seed",
+            0,
+            2**31 - 1,
+            key=SEED,
+            help="Another number gives another random split with the same counts. Each is kept with the dataset.",
+            width=180,
+        )
+
+
+def _seed_allowed(value: int) -> bool:
+    return 0 <= value < 2**31

@@ -1,0 +1,98 @@
+"""Charts of metrics: calibration, coverage, ROC and precision-recall curves, time."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import plotly.graph_objects as go
+
+from cfu_core.evaluation.calibration import Reliability
+from cfu_core.evaluation.roc import ClassCurves
+from pages.components.charts import theme
+
+
+def reliability(found: Mapping[str, Reliability]) -> go.Figure:
+    """Accuracy of the images in each bin of confidence, for one or more ways; on the diagonal they agree."""
+    figure = go.Figure()
+    line = {"color": theme().ink, "dash": "dot", "width": 1}
+    figure.add_scatter(name="as sure as right", x=[0, 100], y=[0, 100], mode="lines", line=line, hoverinfo="skip")
+    for (name, way), dash in zip(found.items(), ("solid", "dash"), strict=False):
+        full = way.n_images > 0
+        figure.add_scatter(
+            name=name,
+            x=100 * way.confidence[full],
+            y=100 * way.accuracy[full],
+            customdata=way.n_images[full],
+            hovertemplate="%{customdata} images: sure of %{x:.0f} %, right in %{y:.0f} %",
+            mode="lines+markers",
+            marker={"size": 6 + 14 * np.sqrt(way.n_images[full] / way.n_images.sum())},
+            line={"dash": dash, "width": 2},
+        )
+    figure.update_layout(title="Is it as sure as it is right?")
+    figure.update_xaxes(title="mean confidence (%)", range=[0, 103])
+    figure.update_yaxes(title="images right (%)", range=[0, 103])
+    return figure
+
+
+def coverage(share: np.ndarray, accuracy: np.ndarray) -> go.Figure:
+    """Accuracy on the surest images, by how many of them are kept."""
+    figure = go.Figure(
+        go.Scatter(
+            x=100 * share,
+            y=100 * accuracy,
+            mode="lines",
+            line={"width": 3},
+            hovertemplate="the surest %{x:.0f} %: %{y:.1f} % right",
+            name="",
+        )
+    )
+    figure.update_layout(title="When the least sure go to a person")
+    figure.update_xaxes(title="images left to the network, surest first (%)", range=[0, 103])
+    figure.update_yaxes(title="of these right (%)", range=[min(50, 100 * accuracy.min() - 3), 103])
+    return figure
+
+
+def ranking(found: Mapping[str, ClassCurves], kind: str) -> go.Figure:
+    """The curves of each class against the rest, `kind` ``roc`` or ``precision-recall``, with their areas."""
+    figure = go.Figure()
+    for name, curves in found.items():
+        if kind == "roc":
+            x, y, area = curves.false_positive_rate, curves.true_positive_rate, curves.roc_area
+        else:
+            x, y, area = curves.recall, curves.precision, curves.average_precision
+        figure.add_scatter(
+            name=f"{name.replace('_', ' ')}, {area:.3f}",
+            x=100 * x,
+            y=100 * y,
+            mode="lines",
+            line={"width": 3, "shape": "linear" if kind == "roc" else "hv"},
+            hovertemplate="%{x:.1f} %, %{y:.1f} %",
+        )
+    if kind == "roc":
+        line = {"color": theme().ink, "dash": "dot", "width": 1}
+        figure.add_scatter(name="guessing, 0.5", x=[0, 100], y=[0, 100], mode="lines", line=line, hoverinfo="skip")
+    titles = {
+        "roc": ("ROC curve, with its area", "others called this class (%)", "of this class found (%)"),
+        "precision-recall": ("Precision and recall, with average precision", "recall (%)", "precision (%)"),
+    }
+    title, x_title, y_title = titles[kind]
+    figure.update_layout(title=title)
+    figure.update_xaxes(title=x_title, range=[-2, 103])
+    figure.update_yaxes(title=y_title, range=[-2, 103])
+    return figure
+
+
+def time_spent(phases: Mapping[str, Mapping[str, float]], names: Mapping[str, str]) -> go.Figure:
+    """Seconds of each run, one bar a run, by phase; `names` by the same keys."""
+    figure = go.Figure()
+    for phase in next(iter(phases.values())):
+        seconds = [spent[phase] for spent in phases.values()]
+        figure.add_bar(
+            name=phase.capitalize(),
+            x=seconds,
+            y=[names[run] for run in phases],
+            orientation="h",
+            hovertemplate=f"%{{x:.1f}} s<extra>{phase.capitalize()}</extra>",
+        )
+    figure.update_layout(barmode="stack", xaxis={"title": "seconds", "fixedrange": True})
+    figure.update_yaxes(autorange="reversed", fixedrange=True, ticklabelstandoff=6)
+    return figure
