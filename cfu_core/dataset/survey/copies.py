@@ -105,7 +105,7 @@ def _order_by_part(store: Parts, images: dict[str, StoredImage]) -> tuple[np.nda
 
 
 def _batch_ends(numbers: np.ndarray, through: int, at_once: int) -> list[int]:
-    """Return the ends of batches of whole parts, each with at least `at_once` new images, in parts after `through`."""
+    """Return the ends of batches of whole parts with at least `at_once` new images each; the last may have fewer."""
     ends = np.flatnonzero(np.diff(numbers, append=numbers[-1] + 1)) + 1
     fresh = np.cumsum(numbers > through)
     chosen, last = [], 0
@@ -151,7 +151,7 @@ def _compare(
 
 
 def _kind(kind: str, one: StoredImage, other: StoredImage) -> str:
-    """Correct the kind of a pair that was compared by thumbnails, which hide resizing and small differences."""
+    """Correct the kind of a pair that was compared by thumbnails, which have one size and are slightly blurred."""
     if kind not in ("identical", "re-encoded"):
         return kind
     if (one.width, one.height) != (other.width, other.height):

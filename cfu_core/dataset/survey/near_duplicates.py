@@ -109,15 +109,15 @@ def _neighbours(
     descriptions = signatures[rows].reshape(-1, DESCRIPTION_LENGTH)
     described = descriptions.any(axis=1)
     descriptions, owner = descriptions[described], np.repeat(rows, SIGNATURE_LENGTH // DESCRIPTION_LENGTH)[described]
-    asking = np.flatnonzero(new[owner])
-    yield len(set(rows[new[rows]]) - set(owner[asking])), set()
-    if not len(asking):
+    queries = np.flatnonzero(new[owner])
+    yield len(set(rows[new[rows]]) - set(owner[queries])), set()
+    if not len(queries):
         return
-    places = descriptions @ _principal_axes(descriptions)
-    tree = cKDTree(places)
-    starts = np.flatnonzero(np.diff(owner[asking], prepend=-1))
-    for points in np.split(asking, starts[_CHUNK::_CHUNK]):
-        _, near = tree.query(places[points], _NEIGHBOURS + 1, eps=_APPROXIMATION, distance_upper_bound=_MAX_DISTANCE)
+    projected = descriptions @ _principal_axes(descriptions)
+    tree = cKDTree(projected)
+    starts = np.flatnonzero(np.diff(owner[queries], prepend=-1))
+    for points in np.split(queries, starts[_CHUNK::_CHUNK]):
+        _, near = tree.query(projected[points], _NEIGHBOURS + 1, eps=_APPROXIMATION, distance_upper_bound=_MAX_DISTANCE)
         point, near = np.repeat(points, _NEIGHBOURS + 1), near.ravel()
         point, near = point[near < len(owner)], near[near < len(owner)]
         distance = np.linalg.norm(descriptions[point] - descriptions[near], axis=1)
