@@ -1,8 +1,8 @@
-"""Whether a run that is killed again and again ends with the bits of one that was left alone.
+"""Compare a run that is killed and resumed repeatedly with an uninterrupted run, byte by byte.
 
 ``python -m benchmarks.exact_resume FOLDER [--network alexnet] [--kills 10]`` trains twice, through the queue as the
-dashboard does. The second run's process is killed (SIGKILL) at random times and resumed each time. Both runs' files
-are compared byte by byte, and the time that the kills cost is told.
+dashboard does. The process of the second run is killed (SIGKILL) at random times, and the run is resumed each time. The
+benchmark compares the files of both runs byte by byte, and prints how much time the kills cost.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="images in a folder for each class")
     parser.add_argument("--network", choices=ARCHITECTURES, default="alexnet")
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0, help="of the times")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the times of the kills")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ["CFU_HOME"] = home
@@ -38,25 +38,25 @@ def main() -> None:
         recipe = Recipe.original(architecture(arguments.network).input_size)
         config = TrainingConfig(dataset=data.id, architecture=arguments.network, recipe=recipe, weights="none")
         (whole,) = submit_runs([config], data)
-        finish(whole)
-        (hurt,) = submit_runs([config], data)
-        alone = whole.timing()["seconds"]["total"]
-        killed(hurt, arguments.kills, alone, random.Random(arguments.seed))
-        finish(hurt)
-        timing = hurt.timing()
-        counted = timing["seconds"]["total"]
-        print(f"{timing['sittings']} sittings left a trace; {alone:.0f} s alone, {counted:.0f} s counted")
+        wait_until_finished(whole)
+        (killed,) = submit_runs([config], data)
+        seconds = whole.timing()["seconds"]["total"]
+        kill_and_resume(killed, arguments.kills, seconds, random.Random(arguments.seed))
+        wait_until_finished(killed)
+        timing = killed.timing()
+        print(f"uninterrupted: {seconds:.0f} s")
+        print(f"killed: {timing['seconds']['total']:.0f} s in {timing['sittings']} sessions that wrote a checkpoint")
         for name in FILES:
-            same = (whole.folder / name).read_bytes() == (hurt.folder / name).read_bytes()
+            same = (whole.folder / name).read_bytes() == (killed.folder / name).read_bytes()
             print(f"{name}: {'the same' if same else 'DIFFERENT'}")
 
 
-def killed(run: Run, kills: int, alone: float, chance: random.Random) -> None:
-    """Kill and resume; a kill comes at most a third of a whole run after the process began."""
+def kill_and_resume(run: Run, kills: int, seconds: float, rng: random.Random) -> None:
+    """Kill the process at a random time within a third of the seconds of a whole run, and resume the run."""
     for number in range(1, kills + 1):
         while run.status().state is State.QUEUED:
             time.sleep(0.05)
-        time.sleep(chance.uniform(0, alone / 3))
+        time.sleep(rng.uniform(0, seconds / 3))
         status = run.status()
         if status.state is not State.RUNNING:
             raise SystemExit(f"The run had ended before kill {number}: {status.state}")
@@ -68,8 +68,8 @@ def killed(run: Run, kills: int, alone: float, chance: random.Random) -> None:
         resume(run)
 
 
-def finish(run: Run) -> None:
-    """Wait for its end."""
+def wait_until_finished(run: Run) -> None:
+    """Wait for the end of a run; exit with its message if it did not finish."""
     while not run.status().state.ended:
         time.sleep(0.2)
     if run.status().state is not State.FINISHED:

@@ -1,10 +1,11 @@
-"""How much memory a training takes, for few and for many images.
+"""Memory of a training for small and large datasets.
 
-``python -m benchmarks.memory [--sizes 728 20000] [--network alexnet]`` draws so many small JPEGs, imports them, and
-trains from the shell, from a cold cache: the largest for one epoch, the others for as many as show the network about
-as many images, so that all write checkpoints alike. Every tenth of a second the memory of the training process and its
-children is looked at. What it holds itself must not grow with the dataset; the pages of the cache that are mapped into
-it are told apart, since the system takes them back when it needs them. Linux only.
+``python -m benchmarks.memory [--sizes 728 20000] [--network alexnet]`` draws these numbers of small JPEGs, imports
+them, and trains from the command line with an empty cache. The largest dataset is trained for one epoch, the others for
+so many epochs that the network sees about as many images, and all runs write about as many checkpoints. The memory of
+the training process and its children is measured every tenth of a second. Their own memory must not grow with the
+dataset. Pages of the cache that are mapped into the process are listed separately, as the system can take them back.
+Linux only.
 """
 
 import argparse
@@ -29,7 +30,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[728, 20_000])
     parser.add_argument("--network", choices=ARCHITECTURES, default="alexnet")
     arguments = parser.parse_args()
-    print("| images | epochs | held itself, at most | mapped from files, at most | cache on disk | seconds |")
+    print("| images | epochs | own memory, maximum | mapped from files, maximum | cache on disk | seconds |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory() as folder:
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 def row(size: int, epochs: int, network: str, folder: Path) -> str:
-    """One size."""
+    """Measure one size and return a row of the table."""
     draw_images(size, folder / "images")
     home = folder / "home"
     shell = [sys.executable, "-m", "cfu_core"]
@@ -47,35 +48,35 @@ def row(size: int, epochs: int, network: str, folder: Path) -> str:
     started = time.perf_counter()
     run = [*shell, "train", str(folder / "images"), "--model", network, "--images", "preprocessed"]
     training = subprocess.Popen([*run, "--weights", "none", "--epochs", str(epochs)], **quiet)  # type: ignore[call-overload]
-    held = mapped = 0
+    own = mapped = 0
     while training.poll() is None:
-        own, files = memory_of(psutil.Process(training.pid))
-        held, mapped = max(held, own), max(mapped, files)
+        own_now, mapped_now = memory_of(psutil.Process(training.pid))
+        own, mapped = max(own, own_now), max(mapped, mapped_now)
         time.sleep(0.1)
     if training.returncode:
         raise SystemExit(f"the training ended with {training.returncode}")
     cache = sum(path.stat().st_size for path in (home / "cache").rglob("*") if path.is_file())
     seconds = time.perf_counter() - started
-    told = " | ".join(f"{size / MEGABYTE:,.0f} MB" for size in (held, mapped, cache))
-    return f"| {size:,} | {epochs} | {told} | {seconds:.0f} |"
+    sizes = " | ".join(f"{memory / MEGABYTE:,.0f} MB" for memory in (own, mapped, cache))
+    return f"| {size:,} | {epochs} | {sizes} | {seconds:.0f} |"
 
 
 def memory_of(process: psutil.Process) -> tuple[int, int]:
-    """Bytes that a process and its children hold themselves, and those mapped from files, by the largest of them."""
-    held = mapped = 0
+    """Return the own memory of a process and its children, and the largest memory mapped from files, in bytes."""
+    own = mapped = 0
     for one in (process, *process.children(recursive=True)):
         try:
             text = Path(f"/proc/{one.pid}/status").read_text(encoding="ascii")
         except OSError:
-            continue  # it has ended
+            continue  # the process has ended
         kilobytes = {
             name: int(rest.split()[0])
             for name, _, rest in (line.partition(":") for line in text.splitlines())
             if name in ("RssAnon", "RssFile", "RssShmem")
         }
-        held += 1024 * kilobytes.get("RssAnon", 0)
+        own += 1024 * kilobytes.get("RssAnon", 0)
         mapped = max(mapped, 1024 * (kilobytes.get("RssFile", 0) + kilobytes.get("RssShmem", 0)))
-    return held, mapped
+    return own, mapped
 
 
 if __name__ == "__main__":

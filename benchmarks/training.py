@@ -1,14 +1,14 @@
-"""What an epoch of training costs here, beside the arithmetic alone and beside a usual training loop.
+"""Time of a training epoch, compared with the optimizer steps alone and with a common training loop.
 
-``python -m benchmarks.training FOLDER`` compares, for AlexNet and ResNet-18, on the images as they are and enlarged to
-2080 x 1544 JPEG, each way in a process of its own and in turn:
+``python -m benchmarks.training FOLDER`` compares these methods for AlexNet and ResNet-18, on the original images and on
+the images enlarged to 2080 x 1544 JPEG. The methods alternate, and each runs in a process of its own:
 
-limit    the same optimizer steps on one batch that lies ready
-ours     a run: the training part of an epoch from the second on, with all that a run does between two steps
+limit    the same optimizer steps on one batch already in memory
+ours     a run: the training part of each epoch but the first, including everything that a run does between steps
 usual    ImageFolder, DataLoader with 0 and with 2 workers, Resize, RandomHorizontalFlip, RandomAffine; float32
 
-"limit" and "ours" compute in the way that was measured to be the fastest here, and keep the memory that they have
-freed; "limit-plain" does neither.
+"limit" and "ours" use the compute options that are the fastest on this computer, and keep freed memory. "limit-plain"
+does neither.
 """
 
 import argparse
@@ -27,7 +27,7 @@ import cv2
 
 from cfu_core.models.registry import ARCHITECTURES
 
-LARGE = (2080, 1544)  # pixels; a microscope camera's
+LARGE = (2080, 1544)  # pixels; as from a microscope camera
 BATCH = 15
 NETWORKS = ("alexnet", "resnet18")
 WAYS = ("ours", "limit", "limit-plain", "usual-0", "usual-2")
@@ -37,11 +37,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="images in a folder for each class")
-    parser.add_argument("--rounds", type=int, default=2, help="how often each way has its turn")
+    parser.add_argument("--rounds", type=int, default=2, help="repetitions of each method")
     parser.add_argument("--ways", choices=WAYS, nargs="+", default=WAYS)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
-    parser.add_argument("--network", choices=ARCHITECTURES, action="append", help="by default AlexNet and ResNet-18")
-    parser.add_argument("--images", choices=("small", "large"), help="as they are, or enlarged; by default both")
+    parser.add_argument("--network", choices=ARCHITECTURES, action="append", help="AlexNet and ResNet-18 by default")
+    parser.add_argument("--images", choices=("small", "large"), help="original or enlarged; both by default")
     arguments = parser.parse_args()
     if arguments.way:
         print(json.dumps(measure(arguments.way, arguments.network[0], arguments.folder)))
@@ -49,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         sets = {}
         if arguments.images != "large":
-            sets["as they are"] = arguments.folder
+            sets["original"] = arguments.folder
         if arguments.images != "small":
             sets["2080 x 1544"] = enlarged(arguments.folder, Path(scratch) / "large")
         for title, folder in sets.items():
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def report(title: str, network: str, folder: Path, home: Path, rounds: int, ways: Sequence[str]) -> None:
-    """All ways, in turn; the first turn of ours prepares and tunes, and its cost is told apart."""
+    """Run all methods in alternation and print their times; those of the first run's preparation are separate."""
     found: dict[str, list[float]] = {way: [] for way in ways}
     first: dict[str, float] = {}
     for number in range(rounds):
@@ -77,14 +77,14 @@ def report(title: str, network: str, folder: Path, home: Path, rounds: int, ways
 
 
 def in_a_process(way: str, network: str, folder: Path, home: Path) -> dict[str, Any]:
-    """One way in a process of its own."""
+    """Measure one method in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.training", str(folder), "--way", way, "--network", network]
     done = subprocess.run(command, env=os.environ | {"CFU_HOME": str(home)}, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def measure(way: str, network: str, folder: Path) -> dict[str, Any]:
-    """Seconds of each epoch that counts."""
+    """Return the seconds of each epoch that is counted."""
     if way == "ours":
         return ours(network, folder)
     name, _, detail = way.partition("-")
@@ -94,7 +94,7 @@ def measure(way: str, network: str, folder: Path) -> dict[str, Any]:
 
 
 def enlarged(folder: Path, target: Path) -> Path:
-    """The same images as large JPEG files."""
+    """Write the same images as large JPEG files."""
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         image = cv2.imread(str(path))
         if image is not None:
@@ -105,7 +105,7 @@ def enlarged(folder: Path, target: Path) -> Path:
 
 
 def planned(network: str, folder: Path) -> Any:
-    """A run of six epochs on the images, resized only; long enough for a measurement of how to compute."""
+    """Plan a run of six epochs on resized images, which is long enough to measure the fastest compute options."""
     from cfu_core.dataset.importing.source import import_source
     from cfu_core.imaging.recipe import Recipe
     from cfu_core.models.registry import architecture
@@ -119,7 +119,7 @@ def planned(network: str, folder: Path) -> Any:
 
 
 def ours(network: str, folder: Path) -> dict[str, Any]:
-    """A whole run, as a worker carries it out, with its files and checkpoints."""
+    """Execute a run as a worker does, with its files and checkpoints."""
     from cfu_core.jobs.tasks import JobObserver
     from cfu_core.runs.execution import execute_run
 
@@ -133,7 +133,7 @@ def ours(network: str, folder: Path) -> dict[str, Any]:
 
 
 def limit(network: str, folder: Path, *, plainly: bool) -> Iterator[float]:
-    """The optimizer's steps, and nothing else."""
+    """Measure the optimizer steps alone."""
     import torch
     from torch.nn import functional
 
@@ -180,7 +180,7 @@ def limit(network: str, folder: Path, *, plainly: bool) -> Iterator[float]:
 
 
 def usual(network: str, folder: Path, workers: int) -> Iterator[float]:
-    """As most tutorials have it: files are decoded, resized and augmented one by one, in every epoch."""
+    """Measure a loop as in most tutorials: files are decoded, resized and augmented one by one, in every epoch."""
     import torch
     from torch import nn
     from torch.utils.data import DataLoader, Subset

@@ -24,7 +24,7 @@ def sizes() -> dict[str, Complexity]:
         ("darknet19", 19, 19_802_976 + 2 * 7_200 + 1_025_000),
     ],
 )
-def test_depth_and_parameters_are_those_that_are_known(sizes, key, layers, parameters):
+def test_depth_and_parameters_are_the_published_ones(sizes, key, layers, parameters):
     assert sizes[key].layers == layers
     assert sizes[key].parameters_imagenet == parameters
 

@@ -21,7 +21,7 @@ def network(key: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("key", ARCHITECTURES)
-def test_maps_are_captums(key):
+def test_maps_equal_those_of_captum(key):
     known, module = ARCHITECTURES[key], network(key)
     side = known.input_size if key in PAPERS else 96
     images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))

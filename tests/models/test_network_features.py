@@ -20,7 +20,7 @@ def file(tmp_path_factory):
     return path
 
 
-def test_features_are_what_the_last_layer_sees(file):
+def test_features_are_the_input_of_the_last_layer(file):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), dtype=np.uint8)
     found = NetworkFeatures(file, cpu)(pixels)
     assert found.shape == (3, 512)
@@ -34,7 +34,7 @@ def test_features_are_what_the_last_layer_sees(file):
     np.testing.assert_allclose(found, seen[0].numpy(), rtol=1e-3, atol=1e-4)
 
 
-def test_it_is_named_by_its_file(file):
+def test_features_are_stored_under_the_name_of_the_weights_file(file):
     network = NetworkFeatures(file, cpu)
     assert (network.key, network.side) == ("mine", 224)
     assert network.label == "ResNet-18 with ImageNet weights"

@@ -15,7 +15,7 @@ def test_the_papers_networks_are_registered_with_its_input_sizes():
     assert list(ARCHITECTURES)[:3] == list(zamani_2023.TABLE_1)  # first on screens
 
 
-def test_an_unknown_model_is_told_with_those_there_are():
+def test_an_unknown_model_is_refused_with_the_names_of_the_known_ones():
     with pytest.raises(TrainingError, match=r"no model named 'vgg99'\. Known models: alexnet, googlenet, resnet18, "):
         architecture("vgg99")
 

@@ -58,7 +58,7 @@ def test_none_means_random_weights_by_seed():
 
 
 @pytest.mark.parametrize(("suffix", "classes"), [(".pth", 1000), (".pt", 4), (".safetensors", 4)])
-def test_a_local_file_gives_its_body_and_keeps_the_new_head(tmp_path, suffix, classes):
+def test_a_local_file_sets_all_weights_but_those_of_the_new_head(tmp_path, suffix, classes):
     source = build_network(KEY, seed=99)
     replace_head(source, KEY, classes, seed=98)
     path = tmp_path / f"mine{suffix}"
@@ -76,14 +76,14 @@ def test_a_local_file_gives_its_body_and_keeps_the_new_head(tmp_path, suffix, cl
     assert record.label == f"weights from {path.name}"
 
 
-def test_a_checkpoint_around_the_state_dict_and_a_parallel_prefix_are_taken_off(tmp_path, saved):
+def test_a_state_dict_is_found_in_a_checkpoint_of_parallel_training(tmp_path, saved):
     path = tmp_path / "checkpoint.pth"
     torch.save({"epoch": 3, "state_dict": {f"module.{name}": tensor for name, tensor in saved.items()}}, path)
     network, _ = initial_network(KEY, str(path), 3, seed=0)
     assert_body_is(network, saved)
 
 
-def test_files_without_the_counters_of_batch_normalisation_are_taken(tmp_path, saved):
+def test_files_without_the_counters_of_batch_normalisation_are_loaded(tmp_path, saved):
     path = tmp_path / "old.pth"
     old = {name: t for name, t in saved.items() if not name.endswith("num_batches_tracked")}
     torch.save(old, path)
@@ -91,7 +91,7 @@ def test_files_without_the_counters_of_batch_normalisation_are_taken(tmp_path, s
     assert_body_is(network, old)
 
 
-def test_googlenets_auxiliary_classifiers_are_left_out(tmp_path):
+def test_auxiliary_classifiers_of_googlenet_are_ignored(tmp_path):
     with torch.device("meta"):
         shapes = build_network("googlenet", seed=0).state_dict()
     state = {name: torch.full(tensor.shape, 0.5, dtype=tensor.dtype) for name, tensor in shapes.items()}
@@ -122,12 +122,12 @@ def test_tensors_of_another_shape_are_refused(tmp_path, saved):
         initial_network(KEY, str(path), 3, seed=0)
 
 
-def test_a_missing_file_is_told_by_its_path(tmp_path):
+def test_the_error_for_a_missing_file_names_its_path(tmp_path):
     with pytest.raises(WeightsError, match=r"no weights file at .*nowhere\.pth"):
         initial_network(KEY, str(tmp_path / "nowhere.pth"), 3, seed=0)
 
 
-def test_a_folder_is_no_weights_file(tmp_path):
+def test_a_folder_is_refused_as_a_weights_file(tmp_path):
     with pytest.raises(WeightsError, match="no weights file"):
         verify_weights(tmp_path)
 
@@ -150,7 +150,7 @@ def test_an_unknown_architecture_is_refused():
     ],
     ids=["empty", "start of a pickle", "text", "bytes", "start of a zip", "no tensors"],
 )
-def test_files_that_are_no_weights_are_refused(tmp_path, suffix, content):
+def test_files_that_are_not_weights_are_refused(tmp_path, suffix, content):
     path = tmp_path / f"strange{suffix}"
     path.write_bytes(content)
     with pytest.raises(WeightsError, match="strange"):
@@ -210,7 +210,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path, how):
 # --- what a name promises
 
 
-def test_a_hash_that_the_name_promises_must_be_kept(tmp_path):
+def test_a_hash_in_the_file_name_is_verified(tmp_path):
     path = promised(tmp_path, b"content")
     assert verify_weights(path) == sha256(b"content").hexdigest()
     path.write_bytes(b"contenT")
@@ -221,13 +221,13 @@ def test_a_hash_that_the_name_promises_must_be_kept(tmp_path):
 @pytest.mark.parametrize(
     "name", ["mine.pth", "resnet18-v2.pth", "colonies-20260131.pth", "fine-tuned-19991224.safetensors"]
 )
-def test_other_names_promise_nothing(tmp_path, name):
+def test_names_without_a_hash_are_not_verified(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"content")
     assert verify_weights(path) == sha256(b"content").hexdigest()
 
 
-def test_a_hash_of_digits_alone_is_a_promise_too(tmp_path):
+def test_a_hash_that_consists_of_digits_is_verified_too(tmp_path):
     path = tmp_path / "vgg13-19584684.pth"
     path.write_bytes(b"content")
     with pytest.raises(WeightsError, match="damaged"):
@@ -235,14 +235,14 @@ def test_a_hash_of_digits_alone_is_a_promise_too(tmp_path):
 
 
 @pytest.mark.real
-def test_a_git_lfs_pointer_is_called_by_its_name(real_images):
+def test_a_git_lfs_pointer_is_recognised(real_images):
     path = real_images / "broken_weights" / "lfs-pointer-resnet18-5c106cde.pth"
     with pytest.raises(WeightsError, match=r"not a weights file but a Git LFS pointer of 133 bytes.*git lfs pull"):
         initial_network(KEY, str(path), 3, seed=0)
 
 
 @pytest.mark.real
-def test_a_truncated_download_is_called_damaged(real_images):
+def test_a_truncated_download_is_reported_as_damaged(real_images):
     path = real_images / "broken_weights" / "truncated-resnet18-5c106cde.pth"
     with pytest.raises(WeightsError, match=r"damaged or truncated: it has 1,048,576 bytes.*begins with 5c106cde"):
         initial_network(KEY, str(path), 3, seed=0)
@@ -318,7 +318,7 @@ def content(tmp_path, saved) -> bytes:
 
 
 @pytest.mark.usefixtures("cfu_home")
-def test_imagenets_weights_are_downloaded_once_checked_and_used(monkeypatch, saved, content):
+def test_imagenet_weights_are_downloaded_once_verified_and_used(monkeypatch, saved, content):
     name = f"resnet18-{sha256(content).hexdigest()[:8]}.pth"
     with serving(name, content) as server:
         set_url(monkeypatch, server.url)
@@ -332,7 +332,7 @@ def test_imagenets_weights_are_downloaded_once_checked_and_used(monkeypatch, sav
 
 
 @pytest.mark.usefixtures("cfu_home")
-def test_a_download_tells_how_far_it_is(monkeypatch):
+def test_a_download_reports_its_progress(monkeypatch):
     content = bytes(4 * 2**20)
     told, seen = [], threading.Event()
 
@@ -368,7 +368,7 @@ def test_a_download_that_breaks_off_is_refused_and_not_kept(monkeypatch):
     assert list(weights_folder().iterdir()) == []
 
 
-def test_without_a_network_the_address_and_the_place_for_the_file_are_told(cfu_home, monkeypatch):
+def test_without_a_connection_the_error_names_the_address_and_the_path_of_the_file(cfu_home, monkeypatch):
     url = "http://127.0.0.1:9/models/resnet18-f37072fd.pth"
     set_url(monkeypatch, url)
     with pytest.raises(WeightsError) as refused:
@@ -380,7 +380,7 @@ def test_without_a_network_the_address_and_the_place_for_the_file_are_told(cfu_h
 
 @pytest.mark.usefixtures("cfu_home")
 @pytest.mark.parametrize("status", [404, 503])
-def test_a_server_that_refuses_is_told(monkeypatch, status):
+def test_the_error_for_a_refusing_server_contains_its_status(monkeypatch, status):
     with serving("resnet18-0123abcd.pth", b"", status=status) as server:
         set_url(monkeypatch, server.url)
         with pytest.raises(WeightsError, match=f"could not be downloaded.*{status}"):
@@ -388,7 +388,7 @@ def test_a_server_that_refuses_is_told(monkeypatch, status):
 
 
 @pytest.mark.usefixtures("cfu_home")
-def test_a_server_that_answers_nonsense_is_told(monkeypatch):
+def test_an_invalid_answer_of_the_server_is_reported(monkeypatch):
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -408,7 +408,7 @@ def test_a_server_that_answers_nonsense_is_told(monkeypatch):
 
 
 @pytest.mark.usefixtures("cfu_home")
-def test_a_file_put_there_by_hand_is_used_without_a_network(monkeypatch, saved, content):
+def test_a_file_copied_there_by_a_user_is_used_without_a_connection(monkeypatch, saved, content):
     path = promised(weights_folder(), content)
     set_url(monkeypatch, f"http://127.0.0.1:9/models/{path.name}")
     network, record = initial_network(KEY, "imagenet", 3, seed=0)
@@ -417,7 +417,7 @@ def test_a_file_put_there_by_hand_is_used_without_a_network(monkeypatch, saved, 
 
 
 @pytest.mark.usefixtures("cfu_home")
-def test_a_damaged_file_put_there_by_hand_is_refused(monkeypatch, content):
+def test_a_damaged_file_copied_there_by_a_user_is_refused(monkeypatch, content):
     path = promised(weights_folder(), content)
     path.write_bytes(content[:-1])
     set_url(monkeypatch, f"http://127.0.0.1:9/models/{path.name}")
@@ -426,7 +426,7 @@ def test_a_damaged_file_put_there_by_hand_is_refused(monkeypatch, content):
 
 
 @pytest.mark.parametrize("key", ["alexnet", "googlenet", "resnet18"])
-def test_torchvisions_own_names_promise_a_hash(key):
+def test_torchvisions_file_names_contain_a_hash(key):
     url = module.get_model_weights(key).IMAGENET1K_V1.url
     assert module.HASH_IN_NAME.search(url.rsplit("/", 1)[1])
 

@@ -26,7 +26,7 @@ def ask(dataset: Dataset, *recipes: Recipe, seed: int = 0, progress=silent) -> C
     return estimate(dataset, recipes, KEY, "none", split_seed=seed, progress=progress)
 
 
-def test_recipes_are_judged_on_the_same_images_outside_the_test(small_dataset, monkeypatch):
+def test_all_recipes_use_the_same_training_and_validation_images(small_dataset, monkeypatch):
     seen = []
     original = accuracy_estimate.frozen_features
 
@@ -50,7 +50,7 @@ def test_recipes_are_judged_on_the_same_images_outside_the_test(small_dataset, m
     assert found.all_images
 
 
-def test_the_same_question_has_the_same_answer(small_dataset):
+def test_an_estimate_is_reproducible(small_dataset):
     assert ask(small_dataset, PLAIN) == ask(small_dataset, PLAIN)
 
 
@@ -61,7 +61,7 @@ def test_many_images_are_sampled(small_dataset, monkeypatch):
     assert not found.all_images
 
 
-def test_images_of_one_dish_are_never_on_both_sides(small_dataset, monkeypatch):
+def test_images_of_one_dish_are_always_in_the_same_fold(small_dataset, monkeypatch):
     groups = {path: f"{path[:4]}{int(path[-6:-4]) // 2}" for path in small_dataset.images["path"]}
     edited = edit_dataset(small_dataset.id, "group", groups)
     parted = []
@@ -80,7 +80,7 @@ def test_images_of_one_dish_are_never_on_both_sides(small_dataset, monkeypatch):
     assert max(Counter(group for group, _ in pairs).values()) == 1
 
 
-def test_too_few_images_are_told(small_dataset):
+def test_too_few_images_are_refused(small_dataset):
     paths = small_dataset.images["path"].tolist()
     few = [path for path in paths if path.startswith("disc")][4:]
     edited = edit_dataset(small_dataset.id, "exclude", dict.fromkeys(few))
@@ -88,7 +88,7 @@ def test_too_few_images_are_told(small_dataset):
         ask(edited, PLAIN)
 
 
-def test_it_can_be_stopped_and_tells_what_it_does(small_dataset):
+def test_an_estimate_reports_its_phases_and_can_be_stopped(small_dataset):
     phases: list[str] = []
 
     def progress(phase: str):
@@ -106,7 +106,7 @@ def test_it_can_be_stopped_and_tells_what_it_does(small_dataset):
     ]  # fmt: skip
 
 
-def test_as_a_job_it_waits_for_no_training_and_leaves_its_answer(small_dataset):
+def test_as_a_job_it_does_not_wait_for_trainings_and_writes_its_result(small_dataset):
     assert LANES["estimate"] not in {LANES[kind] for kind in ("train", "import", "demo", "survey", "prepare")}
     spec = {
         "dataset": small_dataset.id,

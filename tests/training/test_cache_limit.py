@@ -45,7 +45,7 @@ def left(cached: dict[str, Path]) -> list[str]:
         ("0", ["a"]),
     ],
 )
-def test_what_was_used_longest_ago_goes_first(cached, monkeypatch, gigabytes, expected):
+def test_the_least_recently_used_items_are_removed_first(cached, monkeypatch, gigabytes, expected):
     monkeypatch.setenv("CFU_CACHE_GB", gigabytes)
     kept = cached["a"] if gigabytes == "0" else cached["c"]
     removed = make_room(kept)
@@ -53,14 +53,14 @@ def test_what_was_used_longest_ago_goes_first(cached, monkeypatch, gigabytes, ex
     assert len(removed) == 5 - len(expected)
 
 
-def test_what_is_used_again_stays(cached, monkeypatch):
+def test_an_item_that_is_used_again_is_kept(cached, monkeypatch):
     monkeypatch.setenv("CFU_CACHE_GB", "0.0025")
     mark_used(cached["a"])
     make_room(cached["c"])
     assert left(cached) == ["a", "c"]
 
 
-def test_what_someone_fills_at_this_moment_stays(cached):
+def test_an_item_that_is_being_filled_is_kept(cached):
     with entry_lock(cached["b"]):
         assert clear_cache() == 3_500_000
     assert left(cached) == ["b"]
@@ -68,7 +68,7 @@ def test_what_someone_fills_at_this_moment_stays(cached):
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "nan", "inf"])
-def test_a_limit_that_is_no_number_is_told(monkeypatch, text):
+def test_a_limit_that_is_not_a_number_is_refused(monkeypatch, text):
     monkeypatch.setenv("CFU_CACHE_GB", text)
     with pytest.raises(StorageError, match="number of gigabytes"):
         limit_bytes()

@@ -53,7 +53,7 @@ def expected(dataset: Dataset, network: Small, recipe: Recipe = RECIPE) -> np.nd
         return features(normalise(to_floats(torch.from_numpy(np.stack(images))))).numpy()
 
 
-def test_features_are_what_the_head_is_given_in_the_order_of_the_images(small_dataset, network):
+def test_features_are_the_input_of_the_head_in_the_order_of_the_images(small_dataset, network):
     found = compute(small_dataset, network)
     np.testing.assert_allclose(found.values, expected(small_dataset, network), atol=1e-5)
     assert found.values.shape == (36, 8)
@@ -88,14 +88,14 @@ def test_only_what_an_edit_changed_is_computed_again(small_dataset, network):
     np.testing.assert_array_equal(found.values[5:], whole[6:])
 
 
-def test_some_images_are_enough_where_no_more_are_wanted(small_dataset, network):
+def test_only_the_requested_images_are_computed(small_dataset, network):
     wanted = np.array([30, 2, 17])
     found = compute(small_dataset, network, subset=wanted)
     assert network.batches == [BATCH]
     np.testing.assert_allclose(found.values, expected(small_dataset, network)[wanted], atol=1e-5)
 
 
-def test_the_bits_do_not_depend_on_what_was_there_before(small_dataset, cfu_home, network):
+def test_the_bits_do_not_depend_on_what_was_cached_before(small_dataset, cfu_home, network):
     whole = compute(small_dataset, network).values
     shutil.rmtree(cfu_home / "cache")
     some = np.arange(len(whole))[5:12]
@@ -104,7 +104,7 @@ def test_the_bits_do_not_depend_on_what_was_there_before(small_dataset, cfu_home
     assert set(network.batches) == {BATCH}
 
 
-def test_what_is_done_by_a_stop_is_kept(small_dataset, network):
+def test_features_computed_before_a_stop_are_kept(small_dataset, network):
     def stop(done: int, _total: int) -> None:
         if done >= 16:
             raise StopRequested
@@ -125,7 +125,7 @@ def test_a_damaged_file_is_computed_again(small_dataset, network, damage):
     np.testing.assert_allclose(again.values, first.values, atol=1e-6)
 
 
-def test_weights_are_named_by_their_file_or_by_their_seed():
+def test_weights_are_identified_by_their_file_or_by_their_seed():
     record = WeightsRecord(kind="file", name="a.pth", sha256="abc")
     assert weights_identifier(record, 5) == "abc"
     assert weights_identifier(replace(record, kind="none", sha256=""), 5) == "none-5"

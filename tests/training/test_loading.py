@@ -13,7 +13,7 @@ def pixels() -> np.ndarray:
 
 
 @pytest.mark.parametrize("resident", [False, True])
-def test_images_come_as_they_lie_in_the_cache(pixels, resident):
+def test_images_are_loaded_as_they_are_in_the_cache(pixels, resident):
     rows = np.arange(10, 590)
     loader = BatchLoader(pixels, rows, CPU, on_device=resident)
     for batch in (np.array([500, 10, 37]), np.array([589]), rows[::-1]):
@@ -22,7 +22,7 @@ def test_images_come_as_they_lie_in_the_cache(pixels, resident):
         np.testing.assert_array_equal(images.numpy(), pixels[batch])
 
 
-def test_what_was_read_ahead_is_not_read_again(pixels):
+def test_rows_that_were_read_ahead_are_not_read_again(pixels):
     read = []
 
     class Watched(np.ndarray):
@@ -39,7 +39,7 @@ def test_what_was_read_ahead_is_not_read_again(pixels):
     assert read.count([3, 4]) == 1
 
 
-def test_the_processor_reads_from_the_memory_map(pixels, tmp_path):
+def test_on_the_cpu_images_are_read_from_the_memory_map(pixels, tmp_path):
     np.save(tmp_path / "pixels.npy", pixels)
     mapped = np.load(tmp_path / "pixels.npy", mmap_mode="r")
     loader = BatchLoader(mapped, np.arange(600), CPU)
@@ -48,7 +48,7 @@ def test_the_processor_reads_from_the_memory_map(pixels, tmp_path):
 
 
 @pytest.mark.parametrize(("free", "resident"), [(4 * 600 * 48, True), (4 * 600 * 48 - 4, False)])
-def test_a_gpu_holds_them_where_a_quarter_of_its_memory_suffices(pixels, monkeypatch, free, resident):
+def test_a_gpu_keeps_all_images_if_a_quarter_of_its_memory_suffices(pixels, monkeypatch, free, resident):
     monkeypatch.setattr("cfu_core.training.loading.free_memory", lambda device: free)
     meta = torch.device("meta")  # takes no memory and computes nothing, as a GPU that is not there
     loader = BatchLoader(pixels, np.arange(600), meta)

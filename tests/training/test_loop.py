@@ -22,7 +22,7 @@ CPU = default_options(torch.device("cpu"))
 
 
 class Guarded(np.ndarray):
-    """Pixels of which some rows must never be looked at."""
+    """Pixels of which some rows must never be read."""
 
     forbidden: frozenset[int] = frozenset()
 
@@ -31,12 +31,12 @@ class Guarded(np.ndarray):
 
     def __getitem__(self, key):
         rows = np.arange(len(self))[key]
-        assert not self.forbidden & set(np.atleast_1d(rows).tolist()), "a forbidden image was looked at"
+        assert not self.forbidden & set(np.atleast_1d(rows).tolist()), "a forbidden image was read"
         return np.asarray(super().__getitem__(key))
 
 
-def train(network, images, config, arithmetic, **callbacks) -> Iterator[EpochResult]:
-    return Training(network, images, config, arithmetic).epochs(**callbacks)
+def train(network, images, config, options, **callbacks) -> Iterator[EpochResult]:
+    return Training(network, images, config, options).epochs(**callbacks)
 
 
 def tiny_network(seed: int = 0) -> nn.Module:
@@ -49,7 +49,7 @@ def tiny_network(seed: int = 0) -> nn.Module:
 
 
 def colours(seed: int = 0) -> TrainingImages:
-    """Forty noisy images, red or blue; 24 train, 8 validate, and nobody may look at the last 8."""
+    """Forty noisy images, red or blue: 24 for training, 8 for validation, and 8 that must not be read."""
     rng = np.random.default_rng(seed)
     labels = np.arange(40) % 2
     pixels = rng.normal(120, 20, (40, 16, 16, 3))
@@ -94,7 +94,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(config, optimizer):
     assert any(not torch.equal(states[0][name], states[2][name]) for name in states[0])
 
 
-def test_images_of_other_partitions_are_never_looked_at(config):
+def test_images_of_other_partitions_are_never_read(config):
     images = colours()
     with pytest.raises(AssertionError, match="forbidden"):
         images.pixels[np.array([3, 35])]
@@ -201,7 +201,7 @@ def test_the_best_epoch_has_the_highest_accuracy_then_the_lowest_loss(config, mo
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_longer_a_number_ends_the_training_in_words(config, value):
+def test_a_loss_that_is_not_finite_ends_the_training_with_an_explanation(config, value):
     network = tiny_network()
     network[-1].bias.data[0] = value
     with pytest.raises(
@@ -251,7 +251,7 @@ def test_predictions_come_in_the_order_of_the_rows():
 @pytest.mark.parametrize(
     ("name", "kind", "settings"), [("adam", torch.optim.Adam, {}), ("sgd", torch.optim.SGD, {"momentum": 0.9})]
 )
-def test_the_optimizer_is_the_one_that_was_asked_for_and_every_layer_learns(config, name, kind, settings):
+def test_the_optimizer_is_the_configured_one_and_has_all_parameters(config, name, kind, settings):
     network = tiny_network()
     optimizer = make_optimizer(network, replace(config, optimizer=name, learning_rate=0.003))
     assert type(optimizer) is kind
@@ -261,31 +261,31 @@ def test_the_optimizer_is_the_one_that_was_asked_for_and_every_layer_learns(conf
     assert len(group["params"]) == len(list(network.parameters()))
 
 
-class Enough(Exception):
-    """Raised after some batches, as a kill would come."""
+class Killed(Exception):
+    """Raised after some batches, in place of a kill."""
 
 
-def put_down_after(steps: int):
+def stop_after(steps: int):
     left = iter(range(steps))
 
     def on_batch(_result) -> None:
         if next(left, None) is None:
-            raise Enough
+            raise Killed
 
     return on_batch
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("steps", [0, 2, 3, 4, 9])  # after the first batch; in an epoch; its last; the next one's first
-def test_a_training_that_was_put_down_goes_on_to_the_same_bits(config, steps, optimizer, tmp_path):
+def test_a_resumed_training_gives_the_same_bits(config, steps, optimizer, tmp_path):
     config = replace(config, epochs=3, optimizer=optimizer)
     whole = tiny_network()
     expected = list(train(whole, colours(), config, CPU))
 
     first = Training(tiny_network(), colours(), config, CPU)
     before = []
-    with pytest.raises(Enough):
-        before.extend(first.epochs(on_batch=put_down_after(steps)))
+    with pytest.raises(Killed):
+        before.extend(first.epochs(on_batch=stop_after(steps)))
     torch.save(first.state(), tmp_path / "state.pt")
     torch.manual_seed(99)  # another process has random numbers of its own
     second = Training(tiny_network(seed=5), colours(), config, CPU)
@@ -301,7 +301,7 @@ def test_a_training_that_was_put_down_goes_on_to_the_same_bits(config, steps, op
         assert [getattr(one, name) for name in figures] == [getattr(other, name) for name in figures]
 
 
-def test_after_its_last_epoch_nothing_is_left_to_do(config):
+def test_a_training_restored_after_its_last_epoch_is_ended(config):
     done = Training(tiny_network(), colours(), replace(config, epochs=1), CPU)
     assert len(list(done.epochs())) == 1
     again = Training(tiny_network(), colours(), replace(config, epochs=1), CPU)
@@ -309,16 +309,16 @@ def test_after_its_last_epoch_nothing_is_left_to_do(config):
     assert list(again.epochs()) == []
 
 
-# --- how it is computed
+# --- compute options
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_layout_and_precision_change_the_time_and_hardly_the_result(config, precision):
+def test_layout_and_precision_change_the_result_little(config, precision):
     other = replace(CPU, channels_last=True, precision=precision)
     losses, states = [], []
-    for arithmetic in (CPU, other, other):
+    for options in (CPU, other, other):
         network = tiny_network()
-        results = list(train(network, colours(), config, arithmetic))
+        results = list(train(network, colours(), config, options))
         losses.append([r.training_loss for r in results])
         states.append(network.state_dict())
     assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
@@ -331,14 +331,14 @@ def test_layout_and_precision_change_the_time_and_hardly_the_result(config, prec
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_what_was_begun_in_one_layout_goes_on_in_another(config, optimizer):
+def test_a_training_can_be_resumed_in_another_layout(config, optimizer):
     """As when a run that began on a GPU is resumed on a processor."""
     config = replace(config, epochs=3, optimizer=optimizer)
     whole = tiny_network()
     expected = [r.training_loss for r in train(whole, colours(), config, CPU)]
     first = Training(tiny_network(), colours(), config, replace(CPU, channels_last=True))
-    with pytest.raises(Enough):
-        list(first.epochs(on_batch=put_down_after(5)))
+    with pytest.raises(Killed):
+        list(first.epochs(on_batch=stop_after(5)))
     state = copy.deepcopy(first.state())  # before the second begins, which seeds torch
     second = Training(tiny_network(), colours(), config, CPU)
     second.restore(state)
@@ -348,13 +348,16 @@ def test_what_was_begun_in_one_layout_goes_on_in_another(config, optimizer):
     np.testing.assert_allclose(after, expected[-len(after) :], rtol=1e-3)
 
 
-def test_random_numbers_of_another_kind_of_device_are_left_aside(config):
+def test_random_numbers_of_another_kind_of_device_are_ignored(config):
     first = Training(tiny_network(), colours(), config, CPU)
     state = {**first.state(), "device": "cuda", "random_device": torch.zeros(16, dtype=torch.uint8)}
-    Training(tiny_network(), colours(), config, CPU).restore(state)
+    second = Training(tiny_network(), colours(), config, CPU)
+    second.restore(state)
+    assert torch.equal(torch.get_rng_state(), state["random_torch"])
+    assert second.state()["random_device"] is None
 
 
-# --- options that the paper has not
+# --- settings beyond the paper
 
 
 @pytest.mark.parametrize(

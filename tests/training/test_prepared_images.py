@@ -85,7 +85,7 @@ def stop_at(number: int) -> Callable[[int, int], None]:
     return stop
 
 
-def test_a_preparation_that_was_stopped_goes_on_where_it_was(small_dataset):
+def test_a_stopped_preparation_continues_where_it_was(small_dataset):
     expected = expected_pixels(small_dataset)
     with pytest.raises(StopRequested):
         prepare(small_dataset, RECIPE, progress=stop_at(20))
@@ -173,7 +173,7 @@ def test_images_prepared_by_a_killed_process_are_kept_and_its_progress_is_report
 # --- after edits
 
 
-def test_the_rows_are_those_of_the_images_that_count(small_dataset):
+def test_the_rows_are_those_of_the_images_that_are_not_excluded(small_dataset):
     before = prepare(small_dataset, RECIPE)
     assert before.rows.tolist() == list(range(36))
     paths = small_dataset.images["path"].tolist()
@@ -216,7 +216,7 @@ def test_an_excluded_image_may_be_unreadable(small_dataset):
     assert prepare(edited, RECIPE).computed == 0  # nothing of it is lost
 
 
-def test_a_box_costs_one_image_and_replaces_the_older_array(small_dataset):
+def test_editing_a_box_prepares_one_image_and_replaces_the_array(small_dataset):
     first = prepare(small_dataset, RECIPE)
     built = first.built_decode_seconds
     for row in (1, 2, 4):
@@ -234,14 +234,14 @@ def test_a_box_costs_one_image_and_replaces_the_older_array(small_dataset):
     assert len(arrays()) == 1
 
 
-def test_boxes_do_not_count_where_the_recipe_does_not_crop(small_dataset):
+def test_boxes_have_no_effect_if_the_recipe_does_not_crop(small_dataset):
     recipe = Recipe.original(32)
     prepare(small_dataset, recipe)
     edited = edit_dataset(small_dataset.id, "box", {small_dataset.images["path"].iat[3]: [5, 6, 25, 26]})
     assert prepare(edited, recipe).computed == 0
 
 
-def test_a_dataset_that_has_grown_costs_its_new_images(nine_shapes, drawn_shapes, cfu_home):  # noqa: ARG001
+def test_only_the_new_images_of_a_grown_dataset_are_prepared(nine_shapes, drawn_shapes, cfu_home):  # noqa: ARG001
     small = import_source(nine_shapes, name="shapes")
     prepare(small, RECIPE)
     prepare(small, Recipe.original(32))
@@ -253,7 +253,7 @@ def test_a_dataset_that_has_grown_costs_its_new_images(nine_shapes, drawn_shapes
     assert len(arrays()) == 3
 
 
-def test_what_another_recipe_made_is_not_taken(small_dataset):
+def test_images_of_another_recipe_are_not_copied(small_dataset):
     prepare(small_dataset, RECIPE)
     other = Recipe.preprocessed(32, tiles=2, clip_limit=3.0)
     prepared = prepare(small_dataset, other)
@@ -261,7 +261,7 @@ def test_what_another_recipe_made_is_not_taken(small_dataset):
     np.testing.assert_array_equal(prepared.pixels[0], apply(other, small_dataset.read_image(0)))
 
 
-def test_an_array_that_someone_fills_is_not_removed(small_dataset):
+def test_an_array_that_is_being_filled_is_not_removed(small_dataset):
     prepare(small_dataset, RECIPE)
     edited = edit_dataset(small_dataset.id, "box", {small_dataset.images["path"].iat[3]: [5, 6, 25, 26]})
     (older,) = arrays()
@@ -271,7 +271,7 @@ def test_an_array_that_someone_fills_is_not_removed(small_dataset):
     assert len(arrays()) == 2
 
 
-def test_a_copy_that_is_stopped_goes_on(small_dataset, monkeypatch):
+def test_a_stopped_copy_continues(small_dataset, monkeypatch):
     prepare(small_dataset, RECIPE)
     monkeypatch.setattr(prepared_images, "COPY_BYTES", 32 * 32 * 3 * 4)  # four images at once
     edited = edit_dataset(small_dataset.id, "box", {small_dataset.images["path"].iat[3]: [5, 6, 25, 26]})

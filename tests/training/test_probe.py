@@ -18,7 +18,7 @@ def blobs(images: int, features: int, *, classes: int = 3, seed: int = 0, noise:
 
 
 @pytest.mark.parametrize("features", [10, 300])  # fewer than images, and more
-def test_the_head_is_scikit_learns_on_standardised_features(features):
+def test_the_head_equals_scikit_learns_on_standardised_features(features):
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
@@ -35,7 +35,7 @@ def test_the_head_is_scikit_learns_on_standardised_features(features):
     assert np.abs(head.weight[:, -1]).max() == 0  # a feature that never changes says nothing
 
 
-def test_features_of_any_size_are_learned_from():
+def test_features_of_any_scale_can_be_fitted():
     x, y = blobs(90, 10)
     fresh, labels = blobs(60, 10, seed=1)
     expected = fit_head(x, y, fresh, labels, 3)
@@ -44,7 +44,7 @@ def test_features_of_any_size_are_learned_from():
     np.testing.assert_array_equal(tiny.logits(fresh * 1e-20).argmax(1), expected.logits(fresh).argmax(1))
 
 
-def test_the_strength_is_the_one_that_does_best_on_held_out_images():
+def test_the_regularisation_is_the_best_one_on_held_out_images():
     x, y = blobs(60, 200, noise=1.5)
     head = fit_head(x, y, *blobs(300, 200, seed=1, noise=1.5), 3)
     assert [trial.c for trial in head.trials] == list(C_VALUES)
@@ -86,7 +86,7 @@ def test_a_fit_can_be_stopped():
 # --- cross-validation
 
 
-def test_each_image_is_predicted_by_a_head_that_has_not_seen_it():
+def test_each_image_is_predicted_by_a_head_that_was_not_fitted_to_it():
     x, y = blobs(100, 8, noise=0.3)
     folds = stratified_folds(y, np.arange(100), count=FOLDS, seed=0)
     assert (cross_validate(x, y, folds, 3) == y).mean() > 0.97
@@ -106,7 +106,7 @@ def test_copies_in_one_unit_do_not_help():
     assert together < 0.7 < apart
 
 
-def test_cross_validation_tells_its_progress():
+def test_cross_validation_reports_its_progress():
     x, y = blobs(50, 4)
     told = []
     cross_validate(

@@ -23,14 +23,14 @@ def network() -> nn.Module:
 
 @pytest.fixture
 def scripted(monkeypatch):
-    """Lets ways take given seconds: plain, channels last, bfloat16, both."""
+    """Give each candidate a time in seconds: default, channels last, bfloat16, both."""
     asked: list[ComputeOptions] = []
 
     def give(*seconds: float) -> list[ComputeOptions]:
         left = iter(seconds)
 
-        def step(_network, _shape, way, _best, _learning):
-            asked.append(way)
+        def step(_network, _shape, options, _shortest, _training):
+            asked.append(options)
             return next(left)
 
         monkeypatch.setattr(tuning, "supports_bfloat16", lambda device: True)
@@ -51,7 +51,7 @@ def scripted(monkeypatch):
         ((1.0, 2.0, 0.9, 3.0), False, "bfloat16"),
     ],
 )
-def test_the_fastest_way_is_taken(cfu_home, network, scripted, seconds, layout, precision):  # noqa: ARG001
+def test_the_fastest_options_are_chosen(cfu_home, network, scripted, seconds, layout, precision):  # noqa: ARG001
     asked = scripted(*seconds)
     found = fastest_options(network, "n", SHAPE, CPU, steps=1000)
     assert (found.channels_last, found.precision, found.threads) == (layout, precision, 2)
@@ -60,7 +60,7 @@ def test_the_fastest_way_is_taken(cfu_home, network, scripted, seconds, layout, 
     ]  # fmt: skip
 
 
-def test_what_was_found_is_remembered_for_this_network_input_and_chip(cfu_home, network, scripted):
+def test_results_are_stored_for_each_network_input_and_processor(cfu_home, network, scripted):
     asked = scripted(1.0, 0.5, 1.0, 1.0, 1.0, 0.6, 1.0, 0.4)
     first = fastest_options(network, "n", SHAPE, CPU, steps=1000)
     assert fastest_options(network, "n", SHAPE, CPU, steps=5000) == first
@@ -72,7 +72,7 @@ def test_what_was_found_is_remembered_for_this_network_input_and_chip(cfu_home, 
     assert ComputeOptions.from_dict(other["fastest"]).precision == "bfloat16"
 
 
-def test_full_precision_is_kept_where_it_is_asked_for(cfu_home, network, scripted):  # noqa: ARG001
+def test_only_float32_is_measured_if_full_precision_is_required(cfu_home, network, scripted):  # noqa: ARG001
     asked = scripted(1.0, 0.5)
     assert fastest_options(network, "n", SHAPE, CPU, steps=1000, full_precision=True).precision == "float32"
     assert {way.precision for way in asked} == {"float32"}
@@ -84,19 +84,19 @@ def test_a_short_training_is_not_measured(cfu_home, network, scripted):
     assert not cfu_home.exists()
 
 
-def test_large_processors_are_tried_with_half_their_threads(monkeypatch):
+def test_large_processors_are_also_measured_with_half_their_threads(monkeypatch):
     monkeypatch.setattr("cfu_core.training.compute_options.THREADS", 16)
     assert {way.threads for way in tuning._candidates(CPU, True)} == {16, 8}
 
 
-def test_a_damaged_memory_is_measured_again(cfu_home, network, scripted):
+def test_damaged_results_are_measured_again(cfu_home, network, scripted):
     scripted(1.0, 0.5, 1.0, 1.0)
     cfu_home.mkdir()
     (cfu_home / "arithmetic.json").write_text("{")
     assert fastest_options(network, "n", SHAPE, CPU, steps=1000).channels_last
 
 
-def test_measuring_leaves_the_network_and_chance_as_they_were(cfu_home, network):
+def test_measuring_does_not_change_the_network_or_random_numbers(cfu_home, network):
     before = {name: value.clone() for name, value in network.state_dict().items()}
     torch.manual_seed(5)
     expected = torch.rand(3)
@@ -112,7 +112,7 @@ def test_measuring_leaves_the_network_and_chance_as_they_were(cfu_home, network)
     assert all(0 < way["seconds"] < 60 for way in measured)
 
 
-def test_a_hopeless_way_is_given_up_after_one_timed_step(network):
+def test_slow_options_are_given_up_after_one_timed_step(network):
     steps = []
     network.register_forward_hook(lambda *_: steps.append(1))
     tuning._step_seconds(network, SHAPE, default_options(CPU), float("inf"), True)
@@ -122,7 +122,7 @@ def test_a_hopeless_way_is_given_up_after_one_timed_step(network):
     assert len(steps) == 2
 
 
-def test_outputs_alone_are_measured_apart_from_training(cfu_home, network, scripted):
+def test_forward_passes_and_training_are_measured_separately(cfu_home, network, scripted):
     asked = scripted(1.0, 0.5, 1.0, 0.4)
     assert not any(m.training for m in network.eval().modules())
     fastest_options(network, "n", SHAPE, CPU, steps=20, training=False, full_precision=True)
@@ -132,7 +132,7 @@ def test_outputs_alone_are_measured_apart_from_training(cfu_home, network, scrip
     assert fastest_options(network, "n", SHAPE, CPU, steps=19, training=False) == default_options(CPU)
 
 
-def test_measuring_outputs_leaves_the_network_as_it_was(cfu_home, network):  # noqa: ARG001
+def test_measuring_forward_passes_does_not_change_the_network(cfu_home, network):  # noqa: ARG001
     before = {name: value.clone() for name, value in network.state_dict().items()}
     fastest_options(network, "n", SHAPE, CPU, steps=1000, training=False)
     for name, value in network.state_dict().items():
