@@ -1,9 +1,9 @@
-"""A job: a folder that holds what was requested, how it stands and what was printed.
+"""A job: a folder with the request, the status and the output of a piece of work.
 
-``spec.json`` is written once. ``status.json`` is replaced as the work goes on, and ``log.txt`` takes what the process
-prints. A training run is a job as well (`cfu_core.runs.run`). Pages and the shell read the same files.
+``spec.json`` holds the request and is written once. ``status.json`` is replaced as the work proceeds. ``log.txt`` is
+the output of the process. A training run is also a job (`cfu_core.runs.run`). Pages and the shell read the same files.
 
-A job that is marked as running counts as running only while the process that wrote so is alive.
+A job whose status is "running" counts as running only while the process that wrote the status is alive.
 """
 
 import secrets
@@ -22,13 +22,13 @@ from cfu_core.errors import RunError, StorageError
 from cfu_core.processes import process_alive
 from cfu_core.storage import home, json_text, read_json, storage_errors, write_json
 
-BLOCK = 4096  # bytes that a small file takes on disk in any case
-RELEASED_S = 5.0  # seconds within which the system releases the locks of a killed process
-LOCK = "lock"  # a file in the job's folder, locked by the process that works on it
+BLOCK = 4096  # bytes: smallest unit of disk space, so a file up to this size can be replaced on a full disk
+LOCK_RELEASE_SECONDS = 5.0  # time in which the system releases the locks of a killed process
+LOCK = "lock"  # file in the job's folder, locked by the process that works on the job
 
 
 class State(StrEnum):
-    """The state of a job. A queued or running job may take any other state."""
+    """State of a job. A queued or running job may change to any other state."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -40,7 +40,7 @@ class State(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether the job is neither waiting nor running."""
+        """Whether the job is neither queued nor running."""
         return self not in (State.QUEUED, State.RUNNING)
 
     @property
@@ -51,7 +51,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """The state and progress of a job, as its process wrote them.
+    """State and progress of a job, as written by its process.
 
     Attributes
     ----------
@@ -59,11 +59,13 @@ class Status:
     phase : str
         The current step, for people.
     message : str
-        Why it failed, was interrupted, paused or stopped.
+        Why the job failed, was interrupted, paused or stopped.
     details : dict
-        Progress: done and total, or epoch, batch, images_per_second, seconds_left, ...
-    pid, pid_started : int, float
-        The process that works on it, and when it started (from `cfu_core.processes.process_started`).
+        Progress: ``done`` and ``total``, or ``epoch``, ``batch``, ``images_per_second``, ``seconds_left``, ...
+    pid : int
+        Number of the process that works on the job.
+    pid_started : float
+        When that process started (from `cfu_core.processes.process_started`).
     """
 
     state: State
@@ -75,7 +77,7 @@ class Status:
 
     @property
     def fraction(self) -> float:
-        """Share of the work that is done, from 0 to 1."""
+        """Finished fraction of the work, from 0 to 1."""
         d = self.details
         if self.state is State.FINISHED:
             return 1.0
@@ -88,28 +90,28 @@ class Status:
 
 @dataclass(frozen=True)
 class Job:
-    """Work described by a folder.
+    """A piece of work, stored in a folder.
 
     Attributes
     ----------
     folder : Path
-        Its name is the job's identifier.
+        Folder of the job; its name is the job's identifier.
     """
 
     folder: Path
 
     @property
     def id(self) -> str:
-        """The folder's name."""
+        """Identifier: the name of the folder."""
         return self.folder.name
 
     @cached_property
     def spec(self) -> dict[str, Any]:
-        """What was requested, as plain values; read once."""
+        """Request as plain JSON values, from ``spec.json``; read once."""
         return read_json(self.folder / "spec.json")
 
     def readable(self) -> bool:
-        """Return whether the specification is complete; the folder may have been deleted a moment ago."""
+        """Return whether ``spec.json`` is complete; it is missing if the job has just been deleted."""
         try:
             return {"kind", "created"} <= set(self.spec)
         except (FileNotFoundError, StorageError):
@@ -117,26 +119,26 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """``train``, ``import``, ``demo``, ``survey``, ``prepare``, ``estimate``, ``explain`` or ``export``."""
+        """One of ``train``, ``import``, ``demo``, ``survey``, ``prepare``, ``estimate``, ``explain`` or ``export``."""
         return self.spec["kind"]
 
     @property
     def created(self) -> datetime:
-        """When it was requested, in UTC."""
+        """Time of the request, in UTC."""
         return datetime.fromisoformat(self.spec["created"])
 
     @property
     def log(self) -> Path:
-        """The file that holds what the process printed."""
+        """File with the output of the process."""
         return self.folder / "log.txt"
 
     @property
     def status_file(self) -> Path:
-        """The file that holds the status; missing while the job waits for the first time."""
+        """File with the status; missing until the job starts for the first time."""
         return self.folder / "status.json"
 
     def status(self) -> Status:
-        """Return the current status; a running job whose process is gone is interrupted."""
+        """Return the current status; a running job whose process has ended is interrupted."""
         try:
             saved = read_json(self.status_file)
         except FileNotFoundError:
@@ -159,40 +161,40 @@ class Job:
         return status
 
     def write_status(self, status: Status) -> None:
-        """Replace the status file; do nothing where the job was deleted meanwhile."""
+        """Replace the status file; do nothing if the job has been deleted."""
         if not self.folder.is_dir():
             return
         value = asdict(status)
         try:
             write_json(self.status_file, value)
         except StorageError:
-            if not _written_over(self.status_file, json_text(value).encode()):
+            if not _overwrite(self.status_file, json_text(value).encode()):
                 raise
 
     def request_stop(self) -> None:
-        """Ask the process to stop; a job that waits or is paused stops at once."""
+        """Request a stop. A queued or paused job is stopped at once."""
         self._request("stop")
-        # the process that works on the job holds its lock, and looks for the request itself
+        # a process that works on the job holds its lock and checks for the request itself
         with suppress(Timeout), FileLock(self.folder / LOCK, timeout=0):
             if (status := self.status()).state in (State.QUEUED, State.PAUSED):
                 waited = status.state is State.QUEUED
-                message = "Removed from the queue before it began." if waited else "Stopped while it was paused."
+                message = "Removed from the queue before it started." if waited else "Stopped while it was paused."
                 self.write_status(Status(state=State.STOPPED, message=message, details=status.details))
 
     def stop_requested(self) -> bool:
-        """Return whether somebody asked for a stop."""
+        """Return whether a stop was requested."""
         return (self.folder / "stop").exists()
 
     def request_pause(self) -> None:
-        """Ask the process to save its state, free the device and end; a job that waits is paused at once."""
+        """Request a pause: the process saves its state, frees the device and ends. A queued job is paused at once."""
         self._request("pause")
         with suppress(Timeout), FileLock(self.folder / LOCK, timeout=0):
             if (status := self.status()).state is State.QUEUED:
-                message = "Paused before it began." if not status.details else "Paused again before it went on."
+                message = "Paused before it started." if not status.details else "Paused again before it continued."
                 self.write_status(Status(state=State.PAUSED, message=message, details=status.details))
 
     def pause_requested(self) -> bool:
-        """Return whether somebody asked for a pause."""
+        """Return whether a pause was requested."""
         return (self.folder / "pause").exists()
 
     def _request(self, request: str) -> None:
@@ -201,41 +203,43 @@ class Job:
 
     @property
     def rank(self) -> float:
-        """Its place in the queue: the lowest is next. By age, unless it was moved."""
+        """Rank in the queue; the job with the lowest rank is next. Time of the request, unless the job was moved."""
         try:
             return float(read_json(self.folder / "rank.json")["rank"])
         except (FileNotFoundError, StorageError, KeyError, TypeError, ValueError):
             return self.created.timestamp()
 
     def set_rank(self, rank: float) -> None:
-        """Move the job within the queue."""
+        """Set the rank in the queue."""
         write_json(self.folder / "rank.json", {"rank": rank})
 
     def requeue(self) -> None:
-        """Queue a job again that has not finished; a training run continues from its last checkpoint.
+        """Queue an unfinished job again; a training run continues from its last checkpoint.
 
         Raises
         ------
         RunError
-            The job waits, runs or has finished.
+            The job is queued, running or finished.
         """
-        only = "Only a job that was paused, stopped, interrupted or failed can be resumed."
+        expected = "Only a job that was paused, stopped, interrupted or failed can be resumed."
         try:
             # a killed process holds the lock until the system has reclaimed all its memory
-            wait = RELEASED_S if self.status().state.ended else 0
+            wait = LOCK_RELEASE_SECONDS if self.status().state.ended else 0
             with storage_errors(self.folder), FileLock(self.folder / LOCK, timeout=wait):
                 status = self.status()
                 if not status.state.resumable:
-                    raise RunError(f"{self.id} is {status.state}.", only)
+                    raise RunError(f"{self.id} is {status.state}.", expected)
                 for request in ("stop", "pause"):
                     (self.folder / request).unlink(missing_ok=True)
                 self.write_status(Status(state=State.QUEUED, details=status.details))
         except Timeout as error:
-            raise RunError(f"A process still works on {self.id}.", only, "Wait a moment, then try again.") from error
+            raise RunError(
+                f"A process is still working on {self.id}.", expected, "Wait a moment, then try again."
+            ) from error
 
 
-def _written_over(path: Path, content: bytes) -> bool:
-    """Overwrite a small file in place; on a full disk that needs no more room."""
+def _overwrite(path: Path, content: bytes) -> bool:
+    """Overwrite a small file in place, which works on a full disk; return whether it was overwritten."""
     if not path.exists() or len(content) > BLOCK:
         return False
     with storage_errors(path), path.open("r+b") as file:
@@ -245,19 +249,19 @@ def _written_over(path: Path, content: bytes) -> bool:
 
 
 def jobs_folder() -> Path:
-    """Return the folder of all jobs that are no training runs."""
+    """Return the folder of all jobs except training runs."""
     return home() / "jobs"
 
 
 def create_job(kind: str, spec: Mapping[str, Any]) -> Job:
-    """Write the folder of a new job that is no training run.
+    """Create a job that is not a training run.
 
     Parameters
     ----------
     kind : str
         See `Job.kind`.
     spec : Mapping
-        What is requested; plain JSON values.
+        Request: further entries of ``spec.json``, plain JSON values.
     """
     now = datetime.now(UTC)
     folder = jobs_folder() / f"{now:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}"

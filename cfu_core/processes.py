@@ -1,4 +1,4 @@
-"""Tell whether a process that wrote something down is still alive."""
+"""Find out whether a process is still alive, by its number and its start time."""
 
 import os
 from pathlib import Path
@@ -16,12 +16,13 @@ def process_started(pid: int) -> float:
     Returns
     -------
     float
-        In seconds since the computer started, so that setting the wall clock changes nothing; in seconds since 1970
-        where the system does not tell the former.
+        In seconds since the computer started, which does not depend on the wall clock; in seconds since 1970 on
+        systems without ``/proc``.
 
     Raises
     ------
     psutil.NoSuchProcess
+        There is no process with this number.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
@@ -31,13 +32,13 @@ def process_started(pid: int) -> float:
 
 
 def process_alive(pid: int, started: float) -> bool:
-    """Return whether the process with this number is the one that started then, and is no zombie.
+    """Return whether a process is alive and is not a zombie.
 
     Parameters
     ----------
     pid : int
     started : float
-        From `process_started`. Another process may have been given the same number since.
+        From `process_started`. It distinguishes the process from a later one with the same number.
     """
     try:
         same = abs(process_started(pid) - started) < 1

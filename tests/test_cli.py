@@ -431,7 +431,7 @@ def test_the_cache_is_told_and_emptied(answer, shell, cfu_home, monkeypatch):
 def test_export_writes_a_bundle_that_verify_accepts_until_a_byte_changes(answer, refusal, finished_run, tmp_path):
     out = tmp_path / "bundle"
     exported = answer("export", finished_run.id, "--out", out)
-    seen = len(finished_run.predictions()) + len(finished_run.predicted("validation"))  # less than 20
+    seen = len(finished_run.predictions()) + len(finished_run.predictions("validation"))  # less than 20
     assert {by: found["images"] for by, found in exported["self_test"].items()} == {"ONNX": seen, "PyTorch": seen}
     assert answer("verify", out)["self_test"]["ONNX"]["largest"] < 1e-4
     assert "there already" in refusal("export", finished_run.id, "--out", out)

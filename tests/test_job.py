@@ -163,9 +163,9 @@ def test_what_waits_runs_or_has_finished_is_not_resumed(job, state):
 
 
 def test_what_a_process_works_on_is_not_resumed(job, monkeypatch):
-    monkeypatch.setattr("cfu_core.job.RELEASED_S", 0.1)
+    monkeypatch.setattr("cfu_core.job.LOCK_RELEASE_SECONDS", 0.1)
     job.write_status(Status(state=State.STOPPED))
-    with FileLock(job.folder / "lock"), pytest.raises(RunError, match="still works on"):
+    with FileLock(job.folder / "lock"), pytest.raises(RunError, match="is still working on"):
         job.requeue()
 
 

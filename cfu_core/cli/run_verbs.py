@@ -127,12 +127,12 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 def _explain(arguments: argparse.Namespace) -> int:
     """Write the maps into the run's folder, and say how often they point at the colony."""
-    from cfu_core.runs.class_activation_store import MAPS, read_pointing
+    from cfu_core.runs.class_activation_store import MAPS, read_peak_counts
 
     run = open_run(arguments.run)
     spec = {"run": run.id, "boxes": _boxes(arguments.boxes) if arguments.boxes else None}
     status = State(run_job(create_job("explain", spec), run.name))
-    found = read_pointing(run)
+    found = read_peak_counts(run)
     if status is not State.FINISHED or found is None:
         return INTERRUPTED
     if arguments.json:

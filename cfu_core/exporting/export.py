@@ -181,7 +181,7 @@ def _chosen(run: Run) -> list[dict[str, Any]]:
     """Rows of predictions, of every class in turn."""
     rows: list[dict[str, Any]] = []
     for partition in ("test", "validation"):
-        table = run.predicted(partition)
+        table = run.predictions(partition)
         if table is not None:
             turn = table.groupby("true").cumcount()
             rows += table.assign(turn=turn).sort_values(["turn", "true"], kind="stable").to_dict("records")

@@ -1,1 +1,1 @@
-"""Queue jobs, and run each in a process of its own."""
+"""Queue jobs, and run each of them in a separate process."""

@@ -1,4 +1,4 @@
-"""The queue: all jobs on disk, in one lane for each resource that they need, in order."""
+"""The queue: all jobs on disk, in order, with one lane for each resource that they need."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +10,14 @@ from cfu_core.runs.run import Run
 from cfu_core.runs.run_store import runs_folder
 from cfu_core.storage import home, read_json, storage_errors
 
-#: The lane of each kind of job. Jobs of one lane run one at a time; lanes run side by side.
+#: The lane of each kind of job. Jobs of one lane run one at a time; lanes run in parallel.
 LANES = {
     "train": "device",
     "import": "data",
     "demo": "data",
     "survey": "background",
     "prepare": "background",
-    # somebody waits for the answer, and it takes seconds
+    # a user waits for the result, which takes seconds
     "estimate": "question",
     "explain": "question",
     "export": "question",
@@ -25,14 +25,19 @@ LANES = {
 
 
 def open_job(folder: Path) -> Job:
-    """Return the job of a folder; a `Run` where it trains.
+    """Return the job of a folder, as a `Run` if it is a training run.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the job.
 
     Raises
     ------
     FileNotFoundError
         There is no ``spec.json``.
     StorageError
-        It is damaged.
+        ``spec.json`` is damaged.
     """
     return Run(folder) if read_json(folder / "spec.json").get("kind") == "train" else Job(folder)
 
@@ -45,7 +50,7 @@ def all_jobs() -> Iterator[Job]:
 
 
 def lane_lock(lane: str) -> FileLock:
-    """Return the lock that the worker of a lane holds while it lives."""
+    """Return the lock that the worker of a lane holds while it runs."""
     path = home() / f"{lane}.lock"
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,30 +58,30 @@ def lane_lock(lane: str) -> FileLock:
 
 
 def waiting(lane: str) -> list[Job]:
-    """Return the jobs of a lane that wait, the next one first."""
+    """Return the queued jobs of a lane, the next one first."""
     return _in_state(_jobs_of(lane), State.QUEUED)
 
 
 def running(lane: str) -> list[Job]:
-    """Return the jobs of a lane that a living process works on."""
+    """Return the running jobs of a lane."""
     return _in_state(_jobs_of(lane), State.RUNNING)
 
 
 def active(lane: str) -> list[Job]:
-    """Return the jobs of a lane that run, then those that wait; each status file is read once."""
+    """Return the running jobs of a lane, then the queued ones; each status file is read once."""
     jobs = _jobs_of(lane)
     return [*_in_state(jobs, State.RUNNING), *_in_state(jobs, State.QUEUED)]
 
 
 def move(job: Job, place: int) -> None:
-    """Move a waiting job within its lane.
+    """Move a queued job within its lane.
 
     Parameters
     ----------
     job : Job
-        Nothing happens where it no longer waits.
+        Nothing happens if it is no longer queued.
     place : int
-        0 for the front. Doing so twice changes nothing more.
+        New position among the queued jobs of the lane, from 0; clipped to the valid range.
     """
     queue = waiting(LANES[job.kind])
     if job not in queue:

@@ -1,4 +1,4 @@
-"""What each kind of job does, and how its end is written down."""
+"""The work of each kind of job, and its final status."""
 
 import os
 import shutil
@@ -29,60 +29,68 @@ from cfu_core.runs.run_store import open_run
 from cfu_core.storage import home, write_json
 from cfu_core.training.prepared_images import prepare
 
-REPORT_SECONDS = 0.5  # how often a status file is written at most
+REPORT_SECONDS = 0.5  # minimum time between two status files of one phase
 ESTIMATE = "estimate.json"  # in the job's folder: a `cfu_core.training.accuracy_estimate.Comparison`
 DEMO_NAME = "Demo colonies (drawn)"
 
 
 class JobObserver(Observer):
-    """Writes progress into the job's folder, now and then, and knows whether it is to end."""
+    """Writes the progress of a job into its folder, and checks for requests to stop or pause.
 
-    def __init__(self, job: Job, tell: Callable[[Status], None] = lambda status: None) -> None:
+    Parameters
+    ----------
+    job : Job
+    on_status : callable
+        Called with every status that is written.
+    """
+
+    def __init__(self, job: Job, on_status: Callable[[Status], None] = lambda status: None) -> None:
         self.job = job
-        self.signal = 0  # that asked for the end
-        self._who: dict[str, Any] = {"pid": os.getpid(), "pid_started": process_started(os.getpid())}
-        self._tell = tell
+        self.signal = 0  # number of the signal that requested a stop
+        self._process: dict[str, Any] = {"pid": os.getpid(), "pid_started": process_started(os.getpid())}
+        self._on_status = on_status
         self._phase = ""
         self._written = 0.0
         self.details: dict[str, Any] = {}
 
     def report(self, phase: str, **details: Any) -> None:
-        """Progress; written when the phase changes or half a second has passed."""
+        """Write the progress if the phase has changed or `REPORT_SECONDS` have passed."""
         now = time.monotonic()
         if phase == self._phase and now - self._written < REPORT_SECONDS:
             return
         self._phase, self._written = phase, now
         self.details = details
-        status = Status(state=State.RUNNING, phase=phase, details=details, **self._who)
+        status = Status(state=State.RUNNING, phase=phase, details=details, **self._process)
         self.job.write_status(status)
-        self._tell(status)
+        self._on_status(status)
 
     def stop_requested(self) -> bool:
-        """Whether a page, a shell or a signal asked for the end or for a pause."""
+        """Return whether a page, a shell or a signal requested a stop or a pause."""
         return bool(self.signal) or self.job.stop_requested() or self.job.pause_requested()
 
 
-def execute(job: Job, *, tell: Callable[[Status], None] = lambda status: None) -> Status:
-    """Do a queued job in this process and write down how it ended. Ctrl-C and a termination signal stop it properly.
+def execute(job: Job, *, on_status: Callable[[Status], None] = lambda status: None) -> Status:
+    """Run a queued job in this process and write its final status.
 
-    A job that another process has begun is left to it.
+    SIGINT (Ctrl-C) and SIGTERM stop the job after its current step, with a valid final status. A job that another
+    process has started is not run again.
 
     Parameters
     ----------
     job : Job
-    tell : callable
-        Called with every status that is written while it runs.
+    on_status : callable
+        Called with every status that is written while the job runs.
 
     Returns
     -------
     Status
-        Final.
+        Final status, or the current status of a job that is not queued.
     """
     with FileLock(job.folder / LOCK):
         status = job.status()
         if status.state is not State.QUEUED:
             return status
-        observer = JobObserver(job, tell)
+        observer = JobObserver(job, on_status)
         with _signals_stop(observer):
             status = _attempt(job, observer)
         job.write_status(status)
@@ -94,26 +102,26 @@ def _attempt(job: Job, observer: JobObserver) -> Status:
         observer.report("Starting")
         details = TASKS[job.kind](job, observer)
     except StopRequested:
-        return _put_down(job, observer)
+        return _stopped_status(job, observer)
     except CfuError as error:
         return Status(state=State.FAILED, message=str(error), details=observer.details)
-    except Exception as error:  # noqa: BLE001 - a job that fails must say so, whatever the reason
+    except Exception as error:  # noqa: BLE001 - every failure must be written into the status
         if _out_of_memory(error):
-            message = "The memory did not suffice. Choose a smaller batch or a smaller network."
+            message = "Out of memory. Choose a smaller batch or a smaller network."
             return Status(state=State.FAILED, message=message, details=observer.details)
         traceback.print_exc()
         return Status(
             state=State.FAILED,
-            message=f"Unexpected: {type(error).__name__}: {error}. The log has the details.",
+            message=f"Unexpected error: {type(error).__name__}: {error}. The log has the details.",
             details=observer.details,
         )
     return Status(state=State.FINISHED, details=details)
 
 
-def _put_down(job: Job, observer: JobObserver) -> Status:
-    """A person asked for it, by a button or Ctrl-C; or the system did, when it shut down or restarted the server."""
+def _stopped_status(job: Job, observer: JobObserver) -> Status:
+    """Return the status after a request to stop: by SIGTERM, by a button or a verb, or by Ctrl-C."""
     if observer.signal == signal.SIGTERM and not job.stop_requested():
-        message = "The system asked the process to end: a shutdown, perhaps, or a restart of the server."
+        message = "The operating system ended the process, for example at a shutdown or a restart of the server."
         return Status(state=State.INTERRUPTED, message=message, details=observer.details)
     if job.pause_requested() and not (observer.signal or job.stop_requested()):
         return Status(state=State.PAUSED, message="Paused on request.", details=observer.details)
@@ -121,13 +129,13 @@ def _put_down(job: Job, observer: JobObserver) -> Status:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """torch says so with a RuntimeError: of its own class on a GPU, told apart by its words on a processor."""
-    words = ("out of memory", "not enough memory", "can't allocate memory")
-    return isinstance(error, MemoryError) or any(w in str(error).lower() for w in words)
+    """Return whether memory ran out; on the CPU torch raises a RuntimeError that only its text identifies."""
+    texts = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or any(text in str(error).lower() for text in texts)
 
 
 def _train(job: Job, observer: JobObserver) -> dict[str, Any]:
-    from cfu_core.runs.execution import execute_run  # late: torch is needed here and nowhere else in the queue
+    from cfu_core.runs.execution import execute_run  # imported here because it imports torch
 
     assert isinstance(job, Run)
     execute_run(job, observer)
@@ -151,16 +159,16 @@ def _demo(job: Job, observer: JobObserver) -> dict[str, Any]:
     )
     name = DEMO_NAME if seed == 0 else f"{DEMO_NAME}, seed {seed}"
     dataset = import_source(folder, name=name, progress=observer.progress("Importing images"))
-    shutil.rmtree(folder)  # its images are in the store now
+    shutil.rmtree(folder)  # the image store has its images
     return {"dataset": dataset.id}
 
 
 def _survey(job: Job, observer: JobObserver) -> dict[str, Any]:
-    from cfu_core.dataset.survey.survey import survey  # late: all that it needs is needed here only
+    from cfu_core.dataset.survey.survey import survey  # imported here because only this job needs it
 
     dataset = load_dataset(job.spec["dataset"])
     if hasattr(os, "nice"):
-        os.nice(10)  # nobody waits for it, and a training beside it is being timed
+        os.nice(10)  # do not slow down a training run, whose time is measured
     survey(dataset, progress=observer.progress, network=_local_network())
     return {"dataset": dataset.id}
 
@@ -180,7 +188,7 @@ def _prepare(job: Job, observer: JobObserver) -> dict[str, Any]:
 
 
 def _estimate(job: Job, observer: JobObserver) -> dict[str, Any]:
-    from cfu_core.training.accuracy_estimate import estimate  # late: torch
+    from cfu_core.training.accuracy_estimate import estimate  # imported here because it imports torch
 
     spec = job.spec
     found = estimate(
@@ -196,7 +204,7 @@ def _estimate(job: Job, observer: JobObserver) -> dict[str, Any]:
 
 
 def _explain(job: Job, observer: JobObserver) -> dict[str, Any]:
-    from cfu_core.runs.class_activation import explain  # late: torch
+    from cfu_core.runs.class_activation import explain  # imported here because it imports torch
 
     boxes = job.spec.get("boxes")
     known = None if boxes is None else {path: Box(*edges) for path, edges in boxes.items()}
@@ -205,7 +213,7 @@ def _explain(job: Job, observer: JobObserver) -> dict[str, Any]:
 
 
 def _export(job: Job, observer: JobObserver) -> dict[str, Any]:
-    from cfu_core.exporting.export import export_zip  # late: torch
+    from cfu_core.exporting.export import export_zip  # imported here because it imports torch
 
     run = open_run(job.spec["run"])
     export_zip(run, run.folder / BUNDLE, observer)
@@ -213,7 +221,7 @@ def _export(job: Job, observer: JobObserver) -> dict[str, Any]:
 
 
 def _local_network() -> NetworkFeatures | None:
-    """ResNet-18 where its ImageNet weights lie on this disk; torch is imported when the first image is seen."""
+    """Return ResNet-18 if its ImageNet weights are on this disk; torch is imported at the first image."""
 
     def device() -> Any:
         from cfu_core.training.devices import best_device
@@ -238,12 +246,12 @@ TASKS: dict[str, Callable[[Job, JobObserver], dict[str, Any]]] = {
 
 @contextmanager
 def _signals_stop(observer: JobObserver) -> Iterator[None]:
-    """While this holds, SIGINT and SIGTERM ask for the end instead of breaking off."""
+    """Within this context, SIGINT and SIGTERM request a stop instead of ending the process."""
 
-    def ask(number: int, _frame: FrameType | None) -> None:
+    def request_stop(number: int, _frame: FrameType | None) -> None:
         observer.signal = number
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

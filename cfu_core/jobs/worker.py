@@ -1,8 +1,8 @@
-"""A worker runs the jobs of one lane in order, each in a process of its own.
+"""The worker: runs the jobs of one lane in order, each in a separate process.
 
-The worker holds its lane's lock while it lives. Whoever queues a job writes it to disk first and then makes sure that
-a worker lives; a worker that finds nothing releases the lock and looks once more. So no job is left waiting, and no
-two jobs train on one device at once.
+A worker holds the lock of its lane while it runs. A job is first written to disk, then a worker is started if none is
+running. A worker that finds no queued job releases the lock and checks the queue once more. Therefore no job is left
+in the queue without a worker, and no two jobs train on one device at the same time.
 """
 
 import subprocess
@@ -21,7 +21,7 @@ from cfu_core.storage import modification_time
 
 
 def work(lane: str) -> None:
-    """Run the jobs of a lane until none waits; return at once where another worker lives."""
+    """Run the jobs of a lane until none is queued; return at once if another worker is running."""
     while waiting(lane):
         try:
             held = lane_lock(lane).acquire(timeout=0)
@@ -33,19 +33,19 @@ def work(lane: str) -> None:
                 _run_in_child(queue[0])
 
 
-def run_in_foreground(job: Job, *, tell: Callable[[Status], None] = lambda status: None) -> Status:
-    """Run a job in this process as soon as its lane is free; where a worker runs it first, watch it.
+def run_in_foreground(job: Job, *, on_status: Callable[[Status], None] = lambda status: None) -> Status:
+    """Run a job in this process when its lane is free, or follow it if a worker runs it first.
 
     Parameters
     ----------
     job : Job
-    tell : callable
-        Receives the status of the job whenever it changes.
+    on_status : callable
+        Called with the status of the job, repeatedly while it is queued or running.
 
     Returns
     -------
     Status
-        Final.
+        Final status.
     """
     lock = lane_lock(LANES[job.kind])
     try:
@@ -53,19 +53,19 @@ def run_in_foreground(job: Job, *, tell: Callable[[Status], None] = lambda statu
             try:
                 held = lock.acquire(timeout=0.5)
             except Timeout:
-                tell(job.status())
+                on_status(job.status())
                 continue
             with held:
                 _wait_for_orphans(LANES[job.kind])
                 if job.status().state is State.QUEUED:
-                    execute(job, tell=tell)
+                    execute(job, on_status=on_status)
     except KeyboardInterrupt:  # while waiting; execute handles the signal during the work
         job.request_stop()
     return job.status()
 
 
 def _wait_for_orphans(lane: str) -> None:
-    """Wait for jobs that went on when their worker was killed."""
+    """Wait for jobs that continued after their worker was killed."""
     for job in running(lane):
         status = job.status()
         while process_alive(status.pid, status.pid_started):
@@ -83,6 +83,6 @@ def _run_in_child(job: Job) -> None:
             cwd=PROJECT,
             check=False,
         )
-    # the process did not even start: without this, it would be tried forever
+    # the process did not start; a job that stays queued would be tried forever
     if modification_time(job.status_file) == before:
         job.write_status(Status(state=State.FAILED, message="The process could not start. The log has the details."))

@@ -14,7 +14,7 @@ from cfu_core.models.grad_cam import grad_cam
 from cfu_core.models.normalisation import normalise, to_floats
 from cfu_core.models.registry import architecture
 from cfu_core.observer import Observer
-from cfu_core.runs.class_activation_store import Pointing, write_attention
+from cfu_core.runs.class_activation_store import PeakCounts, write_activation_maps
 from cfu_core.runs.model_files import initial_run_network, load_model
 from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.run import Run
@@ -25,7 +25,7 @@ from cfu_core.training.prepared_images import prepare
 BATCH = 16  # images
 
 
-def explain(run: Run, observer: Observer, boxes: Mapping[str, Box] | None = None) -> Pointing:
+def explain(run: Run, observer: Observer, boxes: Mapping[str, Box] | None = None) -> PeakCounts:
     """Compute Grad-CAM maps of a run's test images and count how often their maximum is inside the colony.
 
     The maps of all classes are written into the folder of the run. The same is counted for the untrained network, as
@@ -41,7 +41,7 @@ def explain(run: Run, observer: Observer, boxes: Mapping[str, Box] | None = None
 
     Returns
     -------
-    Pointing
+    PeakCounts
         Counts over the images with a known box.
 
     Raises
@@ -66,9 +66,9 @@ def explain(run: Run, observer: Observer, boxes: Mapping[str, Box] | None = None
     _, untrained_peaks = _maps(
         run, untrained.eval(), pixels, observer, "Computing class activation maps of the untrained network"
     )
-    pointing = _pointing(run, dataset, positions, peaks, untrained_peaks, boxes)
-    write_attention(run, dataset.images["path"].iloc[positions].tolist(), maps, pointing)
-    return pointing
+    counts = _count_peaks(run, dataset, positions, peaks, untrained_peaks, boxes)
+    write_activation_maps(run, dataset.images["path"].iloc[positions].tolist(), maps, counts)
+    return counts
 
 
 def _maps(
@@ -90,14 +90,14 @@ def _maps(
     return np.concatenate(maps), peaks
 
 
-def _pointing(
+def _count_peaks(
     run: Run,
     dataset: Dataset,
     positions: np.ndarray,
     peaks: list[tuple[float, float] | None],
     untrained_peaks: list[tuple[float, float] | None],
     boxes: Mapping[str, Box] | None,
-) -> Pointing:
+) -> PeakCounts:
     images, trained, untrained, chance = 0, 0, 0, 0.0
     for position, found, control in zip(positions, peaks, untrained_peaks, strict=True):
         box = dataset.box(int(position)) if boxes is None else boxes.get(dataset.images["path"].iat[position])
@@ -108,7 +108,7 @@ def _pointing(
         trained += found is not None and is_inside(to_image_pixels(found, frame), box)
         untrained += control is not None and is_inside(to_image_pixels(control, frame), box)
         chance += share_of_frame(box, frame)
-    return Pointing(images=images, trained=trained, untrained=untrained, chance=chance)
+    return PeakCounts(images=images, trained=trained, untrained=untrained, chance=chance)
 
 
 def _frame(run: Run, dataset: Dataset, position: int) -> Box:

@@ -1,4 +1,4 @@
-"""A run's class activation maps on disk, and how often they point at the colony."""
+"""Class activation maps of a run on disk, and how often their maximum is inside the colony."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,21 +8,28 @@ import numpy as np
 from cfu_core.runs.run import Run
 from cfu_core.storage import read_json, replacing, write_json
 
-MAPS, FIGURES = "gradcam.npz", "gradcam.json"
+MAPS, PEAK_COUNTS = "gradcam.npz", "gradcam.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pointing:
-    """How often the map of the predicted class is highest within the colony's true box.
+class PeakCounts:
+    """Number of images in which the map of the predicted class has its maximum inside the colony's box.
 
-    Parameters
+    Attributes
     ----------
     images : int
-        Test images with a box that is known.
-    trained, untrained : int
-        How many of them it is for the run's network, and for the same one before it learned.
+        Number of test images with a known box.
+    trained : int
+        Number of these images in which the maximum is inside the box, for the network of the run.
+    untrained : int
+        The same for the network before training.
     chance : float
-        How many it would be for points at random: the sum of the boxes' shares of what the network saw.
+        Expected number for random points: the sum of the fractions of the network's input that the boxes cover.
+
+    References
+    ----------
+    J. Zhang et al., "Top-down Neural Attention by Excitation Backprop", Int. J. Computer Vision 126, pp. 1084-1102,
+    2018. (The pointing game.)
     """
 
     images: int
@@ -31,27 +38,49 @@ class Pointing:
     chance: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
+        """Return the fields as plain JSON values."""
         return asdict(self)
 
 
-def write_attention(run: Run, paths: list[str], maps: np.ndarray, pointing: Pointing) -> None:
-    """Keep the maps (N, C, h, w) of the test images with these paths; the figures are written last."""
+def write_activation_maps(run: Run, paths: list[str], maps: np.ndarray, counts: PeakCounts) -> None:
+    """Write the maps of the test images into the folder of a run; the counts are written last.
+
+    Parameters
+    ----------
+    run : Run
+    paths : list of str
+        Paths of the N test images.
+    maps : ndarray of float, shape (N, C, h, w)
+        Map of each class, in the order of the classes.
+    counts : PeakCounts
+    """
     with replacing(run.folder / MAPS) as draft, draft.open("wb") as file:
         np.savez_compressed(file, paths=np.array(paths), maps=maps.astype(np.float32))
-    write_json(run.folder / FIGURES, pointing.to_dict())
+    write_json(run.folder / PEAK_COUNTS, counts.to_dict())
 
 
 def read_maps(run: Run, path: str) -> np.ndarray | None:
-    """The maps of a test image, float32 of shape (C, h, w) in the order of the classes; None while there are none."""
-    if read_pointing(run) is None:
+    """Read the maps of a test image.
+
+    Parameters
+    ----------
+    run : Run
+    path : str
+        Path of the image in the dataset.
+
+    Returns
+    -------
+    ndarray of float32, shape (C, h, w) or None
+        In the order of the classes; None if the maps have not been computed.
+    """
+    if read_peak_counts(run) is None:
         return None
-    with np.load(run.folder / MAPS) as kept:
-        places = np.flatnonzero(kept["paths"] == path)
-        return kept["maps"][places[0]] if len(places) else None
+    with np.load(run.folder / MAPS) as saved:
+        positions = np.flatnonzero(saved["paths"] == path)
+        return saved["maps"][positions[0]] if len(positions) else None
 
 
-def read_pointing(run: Run) -> Pointing | None:
-    """How often the maps point at the colony, or None while nobody has looked."""
-    file = run.folder / FIGURES
-    return Pointing(**read_json(file)) if file.exists() else None
+def read_peak_counts(run: Run) -> PeakCounts | None:
+    """Read how often the maximum of a map is inside the colony; None if the maps have not been computed."""
+    file = run.folder / PEAK_COUNTS
+    return PeakCounts(**read_json(file)) if file.exists() else None

@@ -1,4 +1,4 @@
-"""Finished runs, two by two, on the test images that both have seen."""
+"""Pairwise comparisons of finished runs on the same test images."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -9,7 +9,7 @@ from cfu_core.runs.run import Run
 
 
 def preprocessing_pairs(runs: Sequence[Run]) -> list[tuple[Run, Run]]:
-    """Runs on original images, each beside those that differ from it by the preprocessing alone.
+    """Pair runs on original images with the runs that differ from them only in the preprocessing.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def preprocessing_pairs(runs: Sequence[Run]) -> list[tuple[Run, Run]]:
     Returns
     -------
     list of (Run, Run)
-        The run on original images first.
+        In each pair the run on original images is first.
     """
     plain = [run for run in runs if run.recipe.kind == "original"]
     treated = [run for run in runs if run.recipe.kind != "original"]
@@ -26,19 +26,19 @@ def preprocessing_pairs(runs: Sequence[Run]) -> list[tuple[Run, Run]]:
 
 
 def compare_runs(runs: Sequence[Run], pairs: Sequence[tuple[Run, Run]] | None = None) -> list[Comparison]:
-    """Compare two runs at a time that were tested on the same images; Holm's correction goes over all of these.
+    """Compare runs pairwise on the same test images, corrected for the number of comparisons (Holm).
 
     Parameters
     ----------
     runs : sequence of Run
-        Each once.
+        Finished runs, each once.
     pairs : sequence of (Run, Run), optional
-        Of these runs; by default every two. Those tested on other images are left out.
+        Pairs of these runs; all pairs by default. Pairs that were tested on different images are left out.
 
     Returns
     -------
     list of Comparison
-        By the identifiers of the runs.
+        `Comparison.first` and `Comparison.second` are identifiers of runs.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def compare_runs(runs: Sequence[Run], pairs: Sequence[tuple[Run, Run]] | None = 
     for run in runs:
         table = run.predictions()
         if table is None:
-            raise RunError(f"The run {run.id} has no predictions.", "It has not finished.", "Choose runs that have.")
+            raise RunError(f"The run {run.id} has no predictions.", "It has not finished.", "Choose finished runs.")
         right[run.id] = (table["true"] == table["predicted"]).set_axis(table["path"]).sort_index()
     chosen = list(combinations(runs, 2)) if pairs is None else pairs
     same = [(a.id, b.id) for a, b in chosen if right[a.id].index.equals(right[b.id].index)]
@@ -57,5 +57,5 @@ def compare_runs(runs: Sequence[Run], pairs: Sequence[tuple[Run, Run]] | None = 
 
 
 def _protocol(run: Run) -> dict[str, object]:
-    """All that decides a run but its recipe."""
+    """Return everything that determines the result of a run except its recipe."""
     return {**run.config.to_dict(), "recipe": None, "version": run.plan.dataset.version}

@@ -1,4 +1,4 @@
-"""How long a run will take, from runs that this computer has finished."""
+"""Estimate of the duration of a run, from finished runs on this computer."""
 
 from collections.abc import Sequence
 
@@ -7,22 +7,22 @@ from cfu_core.training.config import TrainingConfig
 
 
 def expected_seconds(config: TrainingConfig, training_images: int, runs: Sequence[Run]) -> float | None:
-    """Return about how long a run will take.
+    """Estimate the duration of a run.
 
     Parameters
     ----------
     config : TrainingConfig
-        Of the run.
+        Configuration of the run.
     training_images : int
-        Images in its training partition.
+        Number of images in its training partition.
     runs : sequence of Run
         Earlier runs, newest first.
 
     Returns
     -------
     float or None
-        Seconds. The time of the newest finished run with the same network and mode is scaled by epochs and training
-        images; None where there is no such run.
+        Seconds: the time of the newest finished run with the same network and mode, scaled by the number of epochs and
+        of training images. None if there is no such run.
     """
     for run in runs:
         if (run.config.architecture, run.mode) != (config.architecture, config.mode):
@@ -37,10 +37,10 @@ def expected_seconds(config: TrainingConfig, training_images: int, runs: Sequenc
 
 
 def training_images_of(run: Run) -> int:
-    """Return how many images a run is trained on."""
+    """Return the number of training images of a run."""
     return sum(parts["training"] for parts in run.plan.split.counts.values())
 
 
 def _work(config: TrainingConfig, training_images: int) -> int:
-    """Return images times epochs; a probe takes each image once."""
+    """Return the number of images times epochs; a probe uses each image once."""
     return training_images * (1 if config.mode == "probe" else config.epochs)

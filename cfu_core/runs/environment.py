@@ -1,4 +1,4 @@
-"""What a run was computed with: versions of this program, of Python and of libraries."""
+"""Versions of the software that computes a run: this program, Python and libraries."""
 
 import platform
 import subprocess
@@ -11,12 +11,12 @@ PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy", "scikit-l
 
 
 def environment() -> dict[str, str]:
-    """Return the versions that decide whether a run can be repeated.
+    """Return the versions of the software on which the result of a run depends.
 
     Returns
     -------
     dict of str
-        ``commit`` is empty where the program does not lie in a git checkout.
+        Version by name. ``commit`` is empty if the program is not in a git checkout.
     """
     return {
         "cfu_core": __version__,
@@ -28,9 +28,9 @@ def environment() -> dict[str, str]:
 
 
 def _commit(checkout: Path) -> str:
-    """Return the commit of a git checkout, with ``-dirty`` where files differ from it."""
+    """Return the commit of a git checkout, with ``-dirty`` if files differ from it."""
     if not (checkout / ".git").exists():
-        return ""  # not the commit of some folder around it
+        return ""  # a folder above may be another project's checkout
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=10)

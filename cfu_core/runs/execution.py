@@ -1,4 +1,4 @@
-"""Carry out a run, from what was planned to its results."""
+"""Execution of a planned run."""
 
 from cfu_core.observer import Observer
 from cfu_core.runs.fine_tuning import fine_tune
@@ -9,17 +9,23 @@ from cfu_core.training.memory import keep_freed_memory
 
 
 def execute_run(run: Run, observer: Observer) -> None:
-    """Train, keep the best network, test once, and write everything into the run's folder.
+    """Train a network, keep the best epoch, test it once, and write everything into the folder of the run.
+
+    Parameters
+    ----------
+    run : Run
+        Planned or interrupted run.
+    observer : Observer
 
     Raises
     ------
     StopRequested
-        The observer asked for the end, or for a pause; the test images stay unseen.
+        The observer requested a stop or a pause; the test images have not been used.
     CfuError
-        The user can mend it.
+        The dataset or the weights cannot be used, or the disk is full.
     """
     keep_freed_memory()
     config = run.config
     observer.report("Opening the dataset")
-    carry_out = probe if config.mode == "probe" else fine_tune
-    carry_out(run, planned_dataset(run), config, observer)
+    train = probe if config.mode == "probe" else fine_tune
+    train(run, planned_dataset(run), config, observer)

@@ -69,7 +69,7 @@ def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Obse
         if checkpoint:
             training.restore(checkpoint.state)
             checkpoint.state.clear()
-        run.forget_metrics_after(training.epoch, training.batch)
+        run.drop_metrics_after(training.epoch, training.batch)
     timer.seconds["transfer"] += training.loader.wait_seconds
     timer.seconds["load"] -= training.loader.wait_seconds
     reporter = ProgressReporter(

@@ -1,4 +1,4 @@
-"""Images whose class is doubtful, over all folds of a cross-validation: each was tested by a network new to it."""
+"""Label errors of a whole dataset, suspected from the out-of-sample predictions of a cross-validation."""
 
 from collections.abc import Sequence
 
@@ -9,32 +9,37 @@ from cfu_core.evaluation.label_errors import find_label_errors
 from cfu_core.runs.run import Run
 
 
-def doubted(runs: Sequence[Run]) -> pd.DataFrame | None:
-    """Suspected label errors among all images of a cross-validation.
+def suspected_label_errors(runs: Sequence[Run]) -> pd.DataFrame | None:
+    """Find suspected label errors among all images of a cross-validation.
 
     Parameters
     ----------
     runs : sequence of Run
-        Finished, of one family of folds (`cfu_core.runs.repeats.families`).
+        Finished runs, one per fold (`cfu_core.runs.repeats.families`).
 
     Returns
     -------
     DataFrame or None
-        ``path``, ``label``, ``seems`` (the class that it seems to be of), the network's ``probability`` of that and
-        ``probability_label`` of the label, ``run``; the widest gap first. None where a fold is missing, since what is
-        usual for a class is judged over all of them.
+        Columns ``path``, ``label``, ``seems`` (the suspected class), ``probability`` (of the suspected class),
+        ``probability_label`` (of the label) and ``run``; the largest difference of the two probabilities first. None
+        if a fold is missing, because the thresholds of the classes are computed over all folds.
+
+    References
+    ----------
+    C. G. Northcutt, L. Jiang and I. L. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
+    J. Artificial Intelligence Research 70, pp. 1373-1411, 2021.
     """
     if len(runs) != runs[0].config.folds:
         return None
     tables = [table.assign(run=run.id) for run in runs if (table := run.predictions()) is not None]
-    found = [tested for run in runs if (tested := run.probabilities("test"))]
-    labels = np.concatenate([true for true, _ in found])
-    probabilities = np.concatenate([each for _, each in found])
+    predictions = [tested for run in runs if (tested := run.probabilities("test"))]
+    labels = np.concatenate([true for true, _ in predictions])
+    probabilities = np.concatenate([each for _, each in predictions])
     seems = find_label_errors(labels, probabilities)
     rows = np.flatnonzero(seems >= 0)
     names = np.array(runs[0].classes, dtype=object)
     table = pd.concat(tables, ignore_index=True).iloc[rows]
-    doubts = pd.DataFrame(
+    errors = pd.DataFrame(
         {
             "path": table["path"].to_numpy(),
             "label": names[labels[rows]],
@@ -44,5 +49,5 @@ def doubted(runs: Sequence[Run]) -> pd.DataFrame | None:
             "run": table["run"].to_numpy(),
         }
     )
-    gap = doubts["probability_label"] - doubts["probability"]
-    return doubts.iloc[np.argsort(gap, kind="stable")].reset_index(drop=True)
+    gap = errors["probability_label"] - errors["probability"]
+    return errors.iloc[np.argsort(gap, kind="stable")].reset_index(drop=True)

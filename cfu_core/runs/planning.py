@@ -1,4 +1,4 @@
-"""Check what is asked for, and write it down as runs, before anything heavy is loaded."""
+"""Plan runs: check configurations against the dataset and create the folders, without importing torch."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -22,32 +22,33 @@ from cfu_core.training.config import TrainingConfig
 def plan_runs(
     configs: Sequence[TrainingConfig], dataset: Dataset, *, compute_options: Mapping[str, Any] | None = None
 ) -> list[Run]:
-    """Check every configuration against the dataset, then make the folders of all runs.
+    """Check all configurations against the dataset, then create the runs.
 
     Parameters
     ----------
     configs : sequence of TrainingConfig
     dataset : Dataset
+        Dataset of all these configurations.
     compute_options : mapping, optional
-        How to compute, from an earlier run; by default it is measured.
+        Compute options (`cfu_core.training.compute_options`) of an earlier run; measured by default.
 
     Returns
     -------
     list of Run
-        In the order of `configs`; runs planned together share ``batch`` in their specification.
+        In the order of `configs`. Several runs share `RunPlan.batch`.
 
     Raises
     ------
     CfuError
-        The dataset cannot be trained on, a batch is larger than the training partition, or a weights file is not
-        what it should be or is meant for several networks. No run is made then.
+        The dataset has too few images or classes, a batch is larger than the training partition, or a weights file is
+        missing, damaged or given for several networks. No run is created.
     """
     files = {c.weights for c in configs} - {IMAGENET, NONE}
     if files and len({c.architecture for c in configs}) > 1:
         raise WeightsError(
             f"One weights file ({Path(min(files)).name}) was given for several networks.",
-            "A file fits one network.",
-            "Train the networks one by one, or begin with ImageNet or random weights.",
+            "A weights file fits only one network.",
+            "Train the networks one by one, or choose ImageNet or random weights.",
         )
     check_trainable(dataset.counts)
     splits = [_checked_split(config, dataset) for config in configs]
@@ -64,7 +65,7 @@ def plan_runs(
                 dataset=PlannedDataset.of(dataset),
                 split=PlannedSplit.of(split),
                 architecture_label=architecture(config.architecture).label,
-                weights_label=_weights(config.weights).label,
+                weights_label=_weights_record(config.weights).label,
                 environment=versions,
                 batch=batch,
                 compute_options=dict(compute_options) if compute_options else None,
@@ -77,13 +78,13 @@ def plan_runs(
 
 
 def plan_again(run: Run, *, edited: bool = False) -> Run:
-    """The same run once more: the same settings, computed the same way.
+    """Plan a repetition of a run, with the same settings and compute options.
 
     Parameters
     ----------
     run : Run
     edited : bool
-        On the dataset with all its edits up to now; by default as it was when the run was planned.
+        Use the dataset with all its present edits; by default, with the edits at the time the run was planned.
 
     Returns
     -------
@@ -92,23 +93,31 @@ def plan_again(run: Run, *, edited: bool = False) -> Run:
     Raises
     ------
     CfuError
-        The dataset is gone, or is not what it was, or can no longer be trained on.
+        The dataset has been deleted, differs from that of the run, or can no longer be used for training.
     """
     dataset = load_dataset(run.plan.dataset.id) if edited else planned_dataset(run)
     return plan_runs([run.config], dataset, compute_options=run.compute_options)[0]
 
 
 def planned_dataset(run: Run) -> Dataset:
-    """The dataset with the edits that counted when the run was planned; later ones are for later runs.
+    """Load the dataset of a run with the edits at the time the run was planned.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
     CfuError
-        It is gone, or is not what it was.
+        The dataset has been deleted, or differs from that of the run.
     """
     planned = run.plan.dataset
-    now = load_dataset(planned.id)
-    dataset = replace(now, edits=now.edits[: planned.version])
+    current = load_dataset(planned.id)
+    dataset = replace(current, edits=current.edits[: planned.version])
     if dataset.digest != planned.digest:
         raise RunError("The dataset has changed since this run was planned.", "", "Start a new run.")
     return dataset
@@ -121,6 +130,6 @@ def _checked_split(config: TrainingConfig, dataset: Dataset) -> Split:
     return split
 
 
-def _weights(weights: str) -> WeightsRecord:
-    named = weights in (IMAGENET, NONE)
-    return WeightsRecord(kind=weights if named else "file", name="" if named else Path(weights).name)
+def _weights_record(weights: str) -> WeightsRecord:
+    is_file = weights not in (IMAGENET, NONE)
+    return WeightsRecord(kind="file" if is_file else weights, name=Path(weights).name if is_file else "")

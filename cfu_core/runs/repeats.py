@@ -1,4 +1,4 @@
-"""The same run with other seeds or over the folds of a cross-validation, and how far the results spread."""
+"""Repeats of a run with other seeds or over the folds of a cross-validation, and the spread of their results."""
 
 import json
 from collections import defaultdict
@@ -19,10 +19,20 @@ FOLDS = 5
 
 
 class Family(NamedTuple):
-    """Finished runs that differ by one thing alone.
+    """Finished runs that differ only in the seed, or only in the fold.
 
-    `varied` is ``"seeds"`` or ``"folds"``; `accuracies` on the test images, in the order of `runs`, from the lowest
-    seed or the first fold. `correct` and `n_images` over all runs: of folds each image counts once.
+    Attributes
+    ----------
+    name : str
+        Name of the runs without seed and fold.
+    varied : {"seeds", "folds"}
+        In what the runs differ.
+    runs : list of Run
+        By ascending seed or fold.
+    accuracies : list of float
+        Accuracy on the test images, in the order of `runs`.
+    correct, n_images : int
+        Number of correctly classified and of all test images, summed over the runs. Over folds each image counts once.
     """
 
     name: str
@@ -34,41 +44,60 @@ class Family(NamedTuple):
 
     @property
     def mean(self) -> float:
-        """Of the accuracies."""
+        """Mean of the accuracies."""
         return fmean(self.accuracies)
 
     @property
     def deviation(self) -> float:
-        """The standard deviation of the accuracies, of a sample (n - 1)."""
+        """Sample standard deviation (n - 1) of the accuracies."""
         return stdev(self.accuracies)
 
 
 def with_seeds(run: Run, seeds: Iterable[int] = SEEDS) -> list[TrainingConfig]:
-    """The run's settings, once with each seed; the split stays the same."""
+    """Return the configuration of a run with each of these seeds; the split stays the same."""
     return [replace(run.config, seed=seed) for seed in seeds]
 
 
 def in_folds(run: Run, folds: int = FOLDS) -> list[TrainingConfig]:
-    """The run's settings over every fold of a cross-validation, parted by its split seed."""
+    """Return the configuration of a run for each fold of a cross-validation, split by the run's split seed."""
     return [replace(run.config, folds=folds, fold=fold) for fold in range(folds)]
 
 
 class Repeats(NamedTuple):
-    """Runs with given configurations: those that were planned now, and those that were there already."""
+    """Runs with requested configurations.
+
+    Attributes
+    ----------
+    new : list of Run
+        Runs that were planned now.
+    existing : list of Run
+        Runs that existed already.
+    """
 
     new: list[Run]
     existing: list[Run]
 
 
 def plan_repeats(run: Run, configs: Sequence[TrainingConfig]) -> Repeats:
-    """Plan the configurations that no run has yet, computed as `run` was, on its dataset as it was then.
+    """Plan runs with the configurations that no run has yet.
 
-    A run counts as there if it has finished, waits, trains or is paused, on the same images and labels as `run`.
+    They use the compute options of `run`, and its dataset with the edits at the time it was planned. A run exists
+    already if it has the same configuration, images and labels, and is finished, queued, running or paused.
+
+    Parameters
+    ----------
+    run : Run
+    configs : sequence of TrainingConfig
+        From `with_seeds` or `in_folds`.
+
+    Returns
+    -------
+    Repeats
 
     Raises
     ------
     CfuError
-        As from `cfu_core.runs.planning.plan_runs`.
+        As `cfu_core.runs.planning.plan_runs`.
     """
     useful = (State.FINISHED, State.QUEUED, State.RUNNING, State.PAUSED)
     existing = [
@@ -76,29 +105,34 @@ def plan_repeats(run: Run, configs: Sequence[TrainingConfig]) -> Repeats:
         for other in list_runs()
         if other.config in configs and _same_data(run, other) and other.status().state in useful
     ]
-    left = [config for config in configs if config not in {other.config for other in existing}]
-    new = plan_runs(left, planned_dataset(run), compute_options=run.compute_options) if left else []
+    missing = [config for config in configs if config not in {other.config for other in existing}]
+    new = plan_runs(missing, planned_dataset(run), compute_options=run.compute_options) if missing else []
     return Repeats(new, existing)
 
 
 def families(runs: Sequence[Run]) -> list[Family]:
-    """Finished runs that differ by their seed alone, or by their fold alone; two or more each.
+    """Find finished runs that differ only in their seed, or only in their fold.
 
     Parameters
     ----------
     runs : sequence of Run
-        Of several with the same settings the first one counts.
+        The first of several runs with the same settings is used.
+
+    Returns
+    -------
+    list of Family
+        Two or more runs each.
     """
-    found = [(run, evaluation) for run in runs if (evaluation := run.evaluation())]
+    evaluated = [(run, evaluation) for run in runs if (evaluation := run.evaluation())]
     result: list[Family] = []
     for varied, field in (("seeds", "seed"), ("folds", "fold")):
         groups: dict[str, dict[int, tuple[Run, Any]]] = defaultdict(dict)
-        for run, evaluation in found:
+        for run, evaluation in evaluated:
             if varied == "seeds" or run.config.folds:
                 data = run.plan.dataset
-                key = f"{data.id} {data.digest} {_key(run.config, leave_out=field)}"
+                key = f"{data.id} {data.digest} {_key(run.config, without=field)}"
                 groups[key].setdefault(getattr(run.config, field), (run, evaluation))
-        ordered = [[members[place] for place in sorted(members)] for members in groups.values() if len(members) > 1]
+        ordered = [[members[value] for value in sorted(members)] for members in groups.values() if len(members) > 1]
         names = names_among([members[0][0] for members in ordered], ignoring=("seed", "fold"))
         result += [_family(names[members[0][0].id], varied, members) for members in ordered]
     return result
@@ -121,8 +155,8 @@ def _same_data(run: Run, other: Run) -> bool:
     return (one.id, one.digest) == (two.id, two.digest)
 
 
-def _key(config: TrainingConfig, leave_out: str) -> str:
+def _key(config: TrainingConfig, without: str) -> str:
     """Return a configuration as text, without one of its fields."""
     values = config.to_dict()
-    del values[leave_out]
+    del values[without]
     return json.dumps(values, sort_keys=True)

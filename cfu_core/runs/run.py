@@ -1,22 +1,22 @@
-"""A training run: a job whose folder holds plain files that a person can read without this program.
+"""A training run: a job whose folder holds files that people can read without this program.
 
 =====================  ==============================================================================================
-``spec.json``          what was requested: configuration, dataset, environment; written once
-``status.json``        how it stands (see `cfu_core.job`)
-``name.json``          the name that a person gave it, if any
+``spec.json``          request: configuration, dataset, environment; written once
+``status.json``        state and progress (see `cfu_core.job`)
+``name.json``          name given by a user, if any
 ``split.csv``          path, label and partition of every image
-``edits.jsonl``        the dataset's log of edits up to then, if there are any (`cfu_core.dataset.history`)
-``metrics.jsonl``      a line a batch and a line an epoch, written as the training proceeds
-``predictions.csv``    path, true class, predicted class and a probability per class, of the test images
+``edits.jsonl``        log of edits of the dataset up to then, if there are any (`cfu_core.dataset.history`)
+``metrics.jsonl``      one line per batch and per epoch, written during the training
+``predictions.csv``    path, true class, predicted class and probability of each class, of the test images
 ``validation.csv``     the same for the validation images
 ``evaluation.json``    confusion matrix, accuracy, precision; computed from ``predictions.csv`` alone
 ``arithmetic.json``    device, threads, memory layout and precision
 ``timing.json``        seconds by phase
-``model.safetensors``  the weights of the best epoch, with ``model.json`` beside them
-``probe.json``         of a probe: the regularisation strengths that were tried, and the chosen one
+``model.safetensors``  weights of the best epoch, with ``model.json`` beside them
+``probe.json``         of a probe: accuracy by regularisation strength, and the chosen strength
 ``gradcam.npz``        class activation maps of the test images, once requested; ``gradcam.json`` beside it
-``bundle.zip``         the exported network, once requested (`cfu_core.exporting`)
-``log.txt``            what the process printed
+``bundle.zip``         exported network, once requested (`cfu_core.exporting`)
+``log.txt``            output of the process
 =====================  ==============================================================================================
 """
 
@@ -51,16 +51,16 @@ from cfu_core.training.config import TrainingConfig
 METRICS = "metrics.jsonl"
 BUNDLE = "bundle.zip"
 PROBABILITY = "probability_"
-#: Files of predictions; those of the validation images serve what is fitted to them, such as a temperature.
+#: Files of predictions by partition; a temperature is fitted to those of the validation images.
 PREDICTIONS = {"test": "predictions.csv", "validation": "validation.csv"}
 
 
 class Run(Job):
-    """One training run on disk. Its identifier holds the time, the network, the kind of recipe and four random digits."""
+    """A training run. Its identifier holds the time, the network, the kind of recipe and four random digits."""
 
     @cached_property
     def plan(self) -> RunPlan:
-        """What was requested, typed; read once."""
+        """Request in typed form; read once."""
         return RunPlan.from_dict(self.spec)
 
     def readable(self) -> bool:
@@ -72,7 +72,7 @@ class Run(Job):
 
     @property
     def config(self) -> TrainingConfig:
-        """The training configuration."""
+        """Training configuration."""
         return self.plan.config
 
     @property
@@ -82,61 +82,73 @@ class Run(Job):
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that preprocesses images for this run's network."""
+        """Recipe that preprocesses the images."""
         return self.config.recipe
 
     @property
     def mode(self) -> str:
-        """``fine-tune`` where all layers are trained, ``probe`` where only the last one is."""
+        """``fine-tune`` if all layers are trained, ``probe`` if only the last layer is fitted."""
         return self.config.mode
 
     @property
+    def mode_label(self) -> str:
+        """Mode for display: ``fine-tuned`` or ``probe``."""
+        return "probe" if self.mode == "probe" else "fine-tuned"
+
+    @property
     def fold(self) -> str:
-        """The fold of a cross-validation that it tests, ``"1 of 5"``; empty where there is none."""
+        """Tested fold of a cross-validation, as in ``"1 of 5"``; empty for a single split."""
         return f"{self.config.fold + 1} of {self.config.folds}" if self.config.folds else ""
 
     @property
     def name(self) -> str:
-        """The name a person gave it, or its network, images and weights in words."""
+        """Name given by a user, or the default name."""
         return self.given_name or self.default_name
 
     @property
     def given_name(self) -> str:
-        """The name a person gave it; empty where nobody did."""
+        """Name given by a user; empty if there is none."""
         path = self.folder / "name.json"
         return read_json(path)["name"] if path.exists() else ""
 
     @property
     def default_name(self) -> str:
-        """Network, images and first weights in words; the seed unless it is 0, and the fold if there is one."""
-        more = ", probe" if self.mode == "probe" else ""
-        more += f", seed {self.config.seed}" if self.config.seed else ""
-        more += f", fold {self.fold}" if self.fold else ""
-        return f"{self.plan.architecture_label}, {self.recipe.kind}, {self.plan.weights_label}{more}"
+        """Network, images, initial weights and mode; also the seed unless it is 0, and the fold if there is one."""
+        parts = [self.plan.architecture_label, self.recipe.kind, self.plan.weights_label, self.mode_label]
+        parts += [f"seed {self.config.seed}"] if self.config.seed else []
+        parts += [f"fold {self.fold}"] if self.fold else []
+        return ", ".join(parts)
 
     def rename(self, name: str) -> None:
-        """Give the run a name; an empty one brings back the default."""
+        """Give the run a name; an empty name restores the default name."""
         if name.strip():
             write_json(self.folder / "name.json", {"name": name.strip()})
         else:
             (self.folder / "name.json").unlink(missing_ok=True)
 
     def history(self) -> list[dict[str, Any]]:
-        """Return the epochs so far, oldest first; the fields of `cfu_core.training.loop.EpochResult`."""
+        """Return the finished epochs, oldest first, with the fields of `cfu_core.training.loop.EpochResult`."""
         return self.metrics().epochs
 
     def metrics(self) -> Metrics:
-        """Return the epochs and the batches so far, from one reading of the file."""
+        """Read the finished epochs and batches."""
         return MetricsReader(self.folder / METRICS).read()
 
     def append_metrics(self, kind: str, values: Mapping[str, Any]) -> None:
-        """Add one line to ``metrics.jsonl``."""
+        """Append a line to ``metrics.jsonl``.
+
+        Parameters
+        ----------
+        kind : {"batch", "epoch"}
+        values : Mapping
+            Metrics; not-finite numbers are written as null.
+        """
         path = self.folder / METRICS
         with storage_errors(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(json_value({"kind": kind, **values})) + "\n")
 
-    def forget_metrics_after(self, epoch: int, batch: int) -> None:
-        """Leave out of ``metrics.jsonl`` what comes after `batch` batches of `epoch`, which are to be done again."""
+    def drop_metrics_after(self, epoch: int, batch: int) -> None:
+        """Remove from ``metrics.jsonl`` what follows batch `batch` of epoch `epoch`, which will be trained again."""
         path = self.folder / METRICS
         if path.exists():
             epochs, batches = self.metrics()
@@ -146,63 +158,74 @@ class Run(Job):
             write_bytes(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
     def split(self) -> dict[str, str]:
-        """The partition of every image, by path, as planned."""
+        """Read the partition of every image, by path, as planned."""
         table = pd.read_csv(self.folder / "split.csv", dtype=str, keep_default_na=False)
         return dict(zip(table["path"], table["partition"], strict=True))
 
     def edits(self) -> list[Edit]:
-        """The edits by hand that counted when it was planned, oldest first; empty for runs older than this file."""
+        """Read the manual edits in effect when the run was planned, oldest first; empty if there is no log."""
         return applied_and_undone(read_log(self.folder, counted=0))[0]
 
-    def predictions(self) -> pd.DataFrame | None:
-        """The table of predictions on the test images, or None while there is none."""
-        return self.predicted("test")
+    def predictions(self, partition: str = "test") -> pd.DataFrame | None:
+        """Read the predictions on the images of a partition.
 
-    def predicted(self, partition: str) -> pd.DataFrame | None:
-        """The table of predictions on the test or validation images, or None where that was not written down."""
+        Parameters
+        ----------
+        partition : {"test", "validation"}
+
+        Returns
+        -------
+        DataFrame or None
+            Columns ``path``, ``true``, ``predicted`` and one ``probability_`` column per class; None if there are no
+            predictions.
+        """
         return _read_predictions(self.folder / PREDICTIONS[partition])
 
     def probabilities(self, partition: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """What the network made of the test or validation images, or None where that was not written down.
+        """Read the predicted probabilities of the images of a partition; None if there are no predictions.
+
+        Parameters
+        ----------
+        partition : {"test", "validation"}
 
         Returns
         -------
         true : ndarray of int, shape (N,)
-            Places in `classes`.
+            Indices of the true classes in `classes`.
         probabilities : ndarray of float64, shape (N, C)
+            In the order of `classes`.
         """
-        table = self.predicted(partition)
+        table = self.predictions(partition)
         if table is None:
             return None
         true = table["true"].map(self.classes.index).to_numpy()
         return true, table[[PROBABILITY + name for name in self.classes]].to_numpy(np.float64)
 
     def evaluation(self) -> Evaluation | None:
-        """The evaluation on the test images, or None while there is none."""
+        """Read the evaluation on the test images; None until the run is tested."""
         path = self.folder / "evaluation.json"
         changed = modification_time(path)
         return _evaluation(path, changed) if changed else None
 
     def timing(self) -> dict[str, Any] | None:
-        """Seconds by what they were spent on, or None while the run has not come that far."""
+        """Read ``timing.json``, with the seconds by phase; None until it is written."""
         path = self.folder / "timing.json"
         return read_json(path) if path.exists() else None
 
     @property
     def compute_options(self) -> dict[str, Any] | None:
-        """How it is computed (see `cfu_core.training.compute_options`); None until it is measured."""
+        """Compute options of the run (see `cfu_core.training.compute_options`); None until they are measured."""
         path = self.folder / "arithmetic.json"
         return read_json(path) if path.exists() else self.plan.compute_options
 
     def write_predictions(self, partition: str, paths: Sequence[str], true: Sequence[str], probabilities: Any) -> None:
-        """Write ``predictions.csv`` and, from it, ``evaluation.json``; of the validation images ``validation.csv``.
+        """Write the predictions on the images of a partition; for the test images also ``evaluation.json``.
 
         Parameters
         ----------
-        partition : str
-            ``test`` or ``validation``.
+        partition : {"test", "validation"}
         paths, true : sequence of str
-            Of its images.
+            Path and true class of each image.
         probabilities : ndarray, shape (N, C)
             In the order of `classes`.
         """

@@ -1,4 +1,4 @@
-"""What a run was asked to do: the typed form of its ``spec.json``, written once and read once."""
+"""The plan of a run: the typed form of its ``spec.json``."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,11 +11,12 @@ from cfu_core.training.config import TrainingConfig
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedDataset:
-    """The dataset of a run, as it was when the run was planned.
+    """Dataset of a run at the time the run was planned.
 
     Attributes
     ----------
     id, name : str
+        Identifier and name.
     digest : str
         `Dataset.digest` at that time.
     version : int
@@ -52,18 +53,18 @@ class PlannedDataset:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedSplit:
-    """The split of a run in numbers; ``split.csv`` holds the partition of each image.
+    """Split of a run in numbers; ``split.csv`` holds the partition of each image.
 
     Attributes
     ----------
     seed, version, moved : int
-        As in `Split`.
+        Fields of `cfu_core.dataset.splitting.Split`.
     counts : Mapping of Mapping of int
-        Images by class and partition.
+        Number of images by class and partition.
     nearness : str
-        How near the split comes to 70 / 15 / 15, for people.
+        How the split differs from 70 / 15 / 15, as a sentence.
     folds, fold : int
-        Number of folds of a cross-validation, and which of them is tested; 0 and 0 where there is none.
+        Number of folds of a cross-validation, and index of the tested fold; 0 and 0 for a single split.
     """
 
     seed: int
@@ -90,7 +91,7 @@ class PlannedSplit:
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """Everything that decides a run, as it was planned.
+    """Everything that determines the result of a run.
 
     Attributes
     ----------
@@ -98,13 +99,13 @@ class RunPlan:
     dataset : PlannedDataset
     split : PlannedSplit
     architecture_label, weights_label : str
-        The network, and the weights that it begins with, for people.
+        Names of the network and of its initial weights, for display.
     batch : str
-        Runs that were planned together share it.
+        Identifier that runs planned together share; empty for a single run.
     compute_options : dict, optional
-        How to compute (`cfu_core.training.compute_options`), from an earlier run; by default it is measured.
+        Compute options (`cfu_core.training.compute_options`) of an earlier run; None to measure them.
     environment : dict of str
-        From `cfu_core.runs.environment.environment`.
+        Versions of software, from `cfu_core.runs.environment.environment`.
     """
 
     config: TrainingConfig
@@ -117,7 +118,7 @@ class RunPlan:
     compute_options: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, as ``spec.json`` holds them beside its kind and time."""
+        """Return the entries of ``spec.json`` as plain JSON values, without kind and time."""
         return {
             "batch": self.batch,
             "config": self.config.to_dict(),
@@ -132,14 +133,14 @@ class RunPlan:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "RunPlan":
-        """Return the plan that `to_dict` described.
+        """Return the plan that `to_dict` has converted to JSON values.
 
         Raises
         ------
         CfuError
             A setting is unknown or out of bounds.
         KeyError, TypeError
-            A part is missing.
+            An entry is missing.
         """
         return cls(
             config=TrainingConfig.from_dict(value["config"]),

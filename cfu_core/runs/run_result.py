@@ -1,13 +1,13 @@
-"""A run as the paper's tables take it."""
+"""Conversion of a run to a row of the paper's tables."""
 
 from cfu_core.evaluation.paper_tables import RunResult
 from cfu_core.runs.run import Run
 
 
 def result_of(run: Run) -> RunResult:
-    """Return what the tables show of a run."""
+    """Return the settings and results of a run for `cfu_core.evaluation.paper_tables`."""
     timing = run.timing() or {}
-    learned = () if run.mode == "probe" else ("batch_size", "learning_rate", "optimizer", "schedule", "patience")
+    training = () if run.mode == "probe" else ("batch_size", "learning_rate", "optimizer", "schedule", "patience")
     return RunResult(
         run=run.id,
         name=run.name,
@@ -23,6 +23,6 @@ def result_of(run: Run) -> RunResult:
         cache_reused=timing.get("cache_reused", False),
         drawn=run.plan.dataset.drawn,
         recipe=run.recipe.summary,
-        settings={"fold": run.fold, **{name: getattr(run.config, name) for name in ("split_seed", *learned)}},
+        settings={"fold": run.fold, **{name: getattr(run.config, name) for name in ("split_seed", *training)}},
         evaluation=run.evaluation(),
     )

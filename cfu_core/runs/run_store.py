@@ -24,19 +24,19 @@ def runs_folder() -> Path:
 
 
 def create_run(plan: RunPlan, dataset: Dataset, split: Split) -> Run:
-    """Make the folder of a new run; it appears when it is complete.
+    """Create the folder of a new run; it becomes visible when it is complete.
 
     Parameters
     ----------
     plan : RunPlan
     dataset : Dataset
     split : Split
-        Of `dataset`; `plan` describes both.
+        Split of `dataset`. `plan` describes both.
 
     Raises
     ------
     StorageError
-        The disk is full, or the home folder may not be written.
+        The disk is full, or the home folder cannot be written.
     """
     now = datetime.now(UTC)
     config = plan.config
@@ -54,12 +54,17 @@ def create_run(plan: RunPlan, dataset: Dataset, split: Split) -> Run:
 
 
 def open_run(reference: str) -> Run:
-    """Return a run by its identifier, or by the name that a person gave it.
+    """Return a run by its identifier or its name.
+
+    Parameters
+    ----------
+    reference : str
+        Identifier, or the name of exactly one run.
 
     Raises
     ------
     RunError
-        There is no such run, or several have that name.
+        No run, or more than one, has this name.
     """
     if _SAFE_ID.fullmatch(reference) and (runs_folder() / reference / "spec.json").is_file():
         return Run(runs_folder() / reference)
@@ -70,7 +75,7 @@ def open_run(reference: str) -> Run:
     raise RunError(
         f"There is no run {reference!r}." if not named else f"{len(named)} runs are named {reference!r}.",
         f"The newest runs are: {known}.",
-        "Use a run's identifier.",
+        "Use the identifier of a run.",
     )
 
 
@@ -84,13 +89,13 @@ def list_runs() -> list[Run]:
 
 
 @lru_cache(maxsize=4096)
-def _run(folder: Path, changed: int) -> Run:  # noqa: ARG001 - a specification that has changed is read again
-    """Return a run whose specification is parsed once, however often runs are listed."""
+def _run(folder: Path, changed: int) -> Run:  # noqa: ARG001 - a changed spec.json is read again
+    """Return a cached run, so that its ``spec.json`` is parsed once."""
     return Run(folder)
 
 
 def delete_run(run: Run) -> None:
-    """Remove a run's folder; lists no longer show it from the first moment."""
+    """Delete the folder of a run; `list_runs` omits it at once."""
     doomed = run.folder.with_name(f".{run.id}.deleted")
     with storage_errors(run.folder):
         run.folder.rename(doomed)

@@ -1,4 +1,4 @@
-"""What runs were asked for, side by side: one table of settings and results."""
+"""Settings and results of several runs in one table."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from cfu_core.runs.run import Run
 from cfu_core.runs.short_names import names_among
 
 RESULTS = ("Accuracy", "Macro F1", "Balanced accuracy", "Seconds")
-#: Settings by the words that people read, and where they stand in a run's configuration.
+#: Names of settings for display, and the fields of `TrainingConfig` that hold them.
 _CONFIG = {
     "Mode": "mode",
     "Epochs": "epochs",
@@ -25,23 +25,24 @@ _CONFIG = {
     "Seed": "seed",
     "Split seed": "split_seed",
 }
-_NOT_OF_PROBES = ("Epochs", "Batch", "Learning rate", "Optimizer", "Schedule", "Patience")
+_NOT_FOR_PROBES = ("Epochs", "Batch", "Learning rate", "Optimizer", "Schedule", "Patience")
 
 
-def specs_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """Finished runs, a row each.
+def settings_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """Make a table of the settings and results of finished runs.
 
     Parameters
     ----------
     runs : sequence of Run
-        Those without an evaluation are left out.
+        Runs without an evaluation are left out.
 
     Returns
     -------
     DataFrame
-        By the runs' identifiers. ``Name``, `RESULTS`, then settings; what a run has no use for is missing.
+        One row per run, indexed by identifier. Columns ``Name``, `RESULTS`, then the settings; settings that a run
+        does not use are missing values.
     """
-    names = names_among(runs)
+    names = names_among(runs, leave_out_shared=True)  # columns hold weights and mode
     rows = {
         run.id: {"Name": names[run.id], **_results(run, evaluation), **_settings(run)}
         for run in runs
@@ -50,8 +51,8 @@ def specs_table(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def differing(table: pd.DataFrame) -> list[str]:
-    """The settings of `specs_table` that are not the same in all its rows."""
+def differing_settings(table: pd.DataFrame) -> list[str]:
+    """Return the names of the settings in which rows of `settings_table` differ."""
     settings = [name for name in table if name not in ("Name", *RESULTS)]
     return [name for name in settings if table[name].nunique(dropna=False) > 1]
 
@@ -69,9 +70,9 @@ def _results(run: Run, evaluation: Evaluation) -> dict[str, float | None]:
 
 def _settings(run: Run) -> dict[str, Any]:
     config, recipe = run.config, run.recipe
-    found = {words: getattr(config, name) for words, name in _CONFIG.items()}
+    settings = {label: getattr(config, name) for label, name in _CONFIG.items()}
     if run.mode == "probe":
-        found |= dict.fromkeys(_NOT_OF_PROBES)
+        settings |= dict.fromkeys(_NOT_FOR_PROBES)
     return {
         "Network": run.plan.architecture_label,
         "Began with": run.plan.weights_label,
@@ -79,7 +80,7 @@ def _settings(run: Run) -> dict[str, Any]:
         "Preprocessing": recipe.summary,
         "Clip limit": recipe.clip_limit if recipe.contrast == "clahe" else None,
         "Tiles": recipe.tiles if recipe.contrast == "clahe" else None,
-        **found,
+        **settings,
         "Fold": run.fold or None,
         "Augmentation": _augmentation(asdict(config.augmentation)),
         "Dataset": run.plan.dataset.name,

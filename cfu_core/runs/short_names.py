@@ -1,42 +1,66 @@
-"""Short names that tell runs apart where several stand side by side."""
+"""Short names that distinguish runs which are displayed together."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
 
 from cfu_core.runs.run import Run
+from cfu_core.wording import plural
 
-_FACTS = ("weights", "mode", "epochs", "seed", "split", "fold", "dataset")  # in the order in which names tell them
+TRAINING = ("weights", "mode")  # part of every name, unless all runs share them and the caller displays them once
+_OTHERS = ("epochs", "seed", "split", "fold", "dataset")  # part of the names in which they differ
 
 
-def names_among(runs: Sequence[Run], *, ignoring: Collection[str] = ()) -> dict[str, str]:
-    """A name for each run, by its identifier: the one a person gave it, or its network, images and what else differs.
+def names_among(
+    runs: Sequence[Run], *, ignoring: Collection[str] = (), leave_out_shared: bool = False
+) -> dict[str, str]:
+    """Return a name for each run that distinguishes it from the others.
+
+    A name given by a user is used unchanged. Otherwise the name consists of network, images, initial weights and mode,
+    and of the settings in which the runs differ, for example ``AlexNet, original, ImageNet weights, fine-tuned``. Runs
+    with the same name are distinguished by the end of their identifiers.
 
     Parameters
     ----------
     runs : sequence of Run
-        What they share is left out. Runs that nothing tells apart carry the end of their identifiers.
-    ignoring : collection of str
-        Of ``weights``, ``mode``, ``epochs``, ``seed``, ``split``, ``fold``, ``dataset``: what shall not tell them
-        apart.
+    ignoring : collection of {"epochs", "seed", "split", "fold", "dataset"}
+        Settings that are left out of the names.
+    leave_out_shared : bool
+        Leave out weights and mode where all runs share them. The caller then displays `shared_training` once, for
+        example in a title or a caption.
+
+    Returns
+    -------
+    dict of str to str
+        Name by identifier.
     """
-    facts = {run.id: _facts(run) for run in runs}
-    told = {key for key in _FACTS if key not in ignoring and len({each[key] for each in facts.values()}) > 1}
+    settings = {run.id: _settings(run) for run in runs}
+    different = {key for key in (*TRAINING, *_OTHERS) if len({values[key] for values in settings.values()}) > 1}
+    always = () if leave_out_shared else TRAINING
+    shown = [key for key in (*TRAINING, *_OTHERS) if key in always or (key in different and key not in ignoring)]
     names = {}
     for run in runs:
-        parts = [run.plan.architecture_label, run.recipe.kind]
-        parts += [facts[run.id][key] for key in _FACTS if key in told]
+        parts = [run.plan.architecture_label, run.recipe.kind, *(settings[run.id][key] for key in shown)]
         names[run.id] = run.given_name or ", ".join(part for part in parts if part)
-    often = Counter(names.values())
-    return {key: name if often[name] == 1 else f"{name}, {key[-4:]}" for key, name in names.items()}
+    counts = Counter(names.values())
+    return {key: name if counts[name] == 1 else f"{name}, {key[-4:]}" for key, name in names.items()}
 
 
-def _facts(run: Run) -> dict[str, str]:
-    """What else tells runs apart, in words."""
+def shared_training(runs: Sequence[Run]) -> str:
+    """Return the initial weights and the mode that all runs share, as in ``ImageNet weights, fine-tuned``.
+
+    What the runs do not share is left out; the result is empty if they share neither.
+    """
+    values = [{_settings(run)[key] for run in runs} for key in TRAINING]
+    return ", ".join(value for found in values if len(found) == 1 for value in found)
+
+
+def _settings(run: Run) -> dict[str, str]:
+    """Return the settings by which a name may distinguish a run, as text."""
     config = run.config
     return {
         "weights": run.plan.weights_label,
-        "mode": "probe" if run.mode == "probe" else "fine-tuned",
-        "epochs": "" if run.mode == "probe" else f"{config.epochs} epochs",
+        "mode": run.mode_label,
+        "epochs": "" if run.mode == "probe" else plural(config.epochs, "epoch"),
         "seed": f"seed {config.seed}",
         "split": f"split {config.split_seed}",
         "fold": f"fold {run.fold}" if run.fold else "",

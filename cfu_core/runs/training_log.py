@@ -1,4 +1,4 @@
-"""Reading a run's metrics while it writes them: each look reads only what is new."""
+"""Reader of the metrics of a run that is still writing them; each call reads only new lines."""
 
 import json
 import os
@@ -8,50 +8,57 @@ from typing import Any, BinaryIO, NamedTuple
 
 
 class Metrics(NamedTuple):
-    """What a run has written down so far."""
+    """Metrics of the finished epochs and batches of a run.
+
+    Attributes
+    ----------
+    epochs : list of dict
+        Oldest first, with the fields of `cfu_core.training.loop.EpochResult` and ``memory_bytes``, the memory in use.
+    batches : list of dict
+        Steps of the optimizer, oldest first: epoch, batch, batches, loss, accuracy, learning_rate.
+    """
 
     epochs: list[dict[str, Any]]
-    """Oldest first; the fields of `cfu_core.training.loop.EpochResult`, and the memory in use, ``memory_bytes``."""
     batches: list[dict[str, Any]]
-    """The optimizer's steps: epoch, batch, batches, loss, accuracy, learning_rate."""
 
 
 class MetricsReader:
-    """Reads a ``metrics.jsonl`` again and again; several threads may ask.
+    """Reads a growing ``metrics.jsonl`` repeatedly; safe for several threads.
 
     Parameters
     ----------
     path : Path
+        The file; it need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._file = (0, 0)  # device and inode: a run that is resumed begins the file anew
+        self._file = (0, 0)  # device and inode: a resumed run replaces the file
         self._offset = 0
-        self._found = Metrics([], [])
+        self._metrics = Metrics([], [])
 
     def read(self) -> Metrics:
-        """All that stands there now; a line that is still on its way is left for the next time."""
+        """Return all metrics so far; an incomplete last line is left for the next call."""
         with self._lock:
             try:
                 with self._path.open("rb") as file:
-                    self._take(file)
+                    self._read_new_lines(file)
             except FileNotFoundError:
-                self._begin_anew((0, 0))
-            return Metrics(list(self._found.epochs), list(self._found.batches))
+                self._reset((0, 0))
+            return Metrics(list(self._metrics.epochs), list(self._metrics.batches))
 
-    def _take(self, file: BinaryIO) -> None:
-        facts = os.fstat(file.fileno())
-        if (facts.st_dev, facts.st_ino) != self._file or facts.st_size < self._offset:
-            self._begin_anew((facts.st_dev, facts.st_ino))
+    def _read_new_lines(self, file: BinaryIO) -> None:
+        stat = os.fstat(file.fileno())
+        if (stat.st_dev, stat.st_ino) != self._file or stat.st_size < self._offset:
+            self._reset((stat.st_dev, stat.st_ino))
         file.seek(self._offset)
         content = file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        for text in whole.splitlines():
+        complete = content[: content.rfind(b"\n") + 1]
+        self._offset += len(complete)
+        for text in complete.splitlines():
             line = json.loads(text)
-            (self._found.epochs if line.pop("kind") == "epoch" else self._found.batches).append(line)
+            (self._metrics.epochs if line.pop("kind") == "epoch" else self._metrics.batches).append(line)
 
-    def _begin_anew(self, file: tuple[int, int]) -> None:
-        self._file, self._offset, self._found = file, 0, Metrics([], [])
+    def _reset(self, file: tuple[int, int]) -> None:
+        self._file, self._offset, self._metrics = file, 0, Metrics([], [])

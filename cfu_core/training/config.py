@@ -1,4 +1,4 @@
-"""Everything that decides how a run goes, in one frozen, validated value that is JSON both ways."""
+"""The configuration of a training run: frozen, validated, and convertible to and from JSON."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -10,29 +10,54 @@ from cfu_core.imaging.recipe import Recipe
 from cfu_core.models.registry import architecture
 from cfu_core.published import zamani_2023
 from cfu_core.settings import declare, validate
+from cfu_core.wording import plural
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How one network is trained on one dataset.
+    """Configuration of the training of one network on one dataset.
 
-    Defaults are those of Zamani et al. (2023) where the paper states them. It does not state the optimizer. Adam
-    is the default because it adapts the step to each parameter, so that the paper's rate of 0.0001 works both for
-    fine-tuning and from random weights within ten epochs; stochastic gradient descent with momentum 0.9, the
-    default of the toolbox that the paper used, hardly moves a random network at that rate.
-
-    Parameters
+    Attributes
     ----------
     dataset : str
         Identifier of the imported dataset.
     architecture : str
         Name of a registered architecture.
     recipe : Recipe
-        How images are preprocessed; its size is the network's input size.
+        Preprocessing of the images; its size is the network's input size.
     weights : str
-        ``imagenet``, ``none`` or the path of a file.
+        Initial weights: ``imagenet``, ``none`` for random weights, or the path of a file.
+    mode : {"fine-tune", "probe"}
+        ``fine-tune`` trains all layers; ``probe`` fits only the last layer, to features of the frozen network.
+    epochs : int
+        Number of passes over the training images.
+    batch_size : int
+        Images per step of the optimizer.
+    learning_rate : float
+        Initial learning rate.
+    optimizer : {"adam", "sgd"}
+        ``sgd`` has a momentum of 0.9.
+    schedule : {"constant", "cosine", "step"}
+        How the learning rate changes over the steps; see `rate_at`.
+    patience : int
+        Number of epochs without a better result on the validation images after which training ends; 0 for never.
+    precision : {"fastest", "float32"}
+        Arithmetic of the training.
+    seed : int
+        Seed of random weights, order of images, dropout and augmentation.
     split_seed : int
-        Which split of the dataset; `seed` is for weights, order, dropout and augmentation.
+        Seed of the split of the dataset.
+    folds, fold : int
+        Number of folds of a cross-validation, and index of the fold that is tested; 0 and 0 for a single split.
+    augmentation : Augmentation
+        Random transformations of the training images.
+
+    Notes
+    -----
+    Defaults are those of Zamani et al. (2023) where the paper states them. It does not state the optimizer. Adam is
+    the default because it adapts the step size to each parameter, so that the paper's learning rate of 0.0001 works
+    within ten epochs both for fine-tuning and from random weights. Stochastic gradient descent with momentum 0.9, the
+    default of the toolbox that the paper used, changes a random network very little at that rate.
     """
 
     dataset: str
@@ -41,15 +66,15 @@ class TrainingConfig:
     weights: str = "imagenet"
     mode: str = declare(
         "fine-tune",
-        "What learns",
-        "Fine-tune: all layers, as in the paper. Probe: the last layer alone, from what the network as it is makes of "
-        "the images. That takes seconds once each image has gone through the network, and needs no epochs.",
+        "What is trained",
+        "Fine-tune: all layers, as in the paper. Probe: the network is frozen; its features are extracted once and "
+        "only the last layer is fitted to them. Fitting takes seconds and needs no epochs.",
         choices=("fine-tune", "probe"),
     )
     epochs: int = declare(
         zamani_2023.EPOCHS,
         "Epochs",
-        "How often the network sees every training image. The paper trains for 10.",
+        "Number of passes over the training images. The paper uses 10.",
         minimum=1,
         maximum=1000,
         step=1,
@@ -65,28 +90,29 @@ class TrainingConfig:
     learning_rate: float = declare(
         zamani_2023.LEARNING_RATE,
         "Learning rate",
-        "Size of a step of the optimizer. The paper uses 0.0001.",
+        "Step size of the optimizer. The paper uses 0.0001.",
         minimum=1e-8,
         maximum=1.0,
     )
     optimizer: str = declare(
         "adam",
         "Optimizer",
-        "The paper does not state it. Adam works at the paper's learning rate from ImageNet's and from random "
-        "weights; SGD with momentum 0.9 is the classical alternative.",
+        "The paper does not state it. Adam works at the paper's learning rate with ImageNet and with random weights; "
+        "SGD with momentum 0.9 is the classical alternative.",
         choices=("adam", "sgd"),
     )
     schedule: str = declare(
         "constant",
-        "Learning rate over time",
-        "Constant: as in the paper. Cosine: falls to zero along half a cosine. Step: a tenth after two thirds.",
+        "Learning rate schedule",
+        "Constant: as in the paper. Cosine: decreases to zero along half a cosine. Step: divided by ten after two "
+        "thirds of the training.",
         choices=("constant", "cosine", "step"),
     )
     patience: int = declare(
         0,
-        "Stop early after",
-        "Ends the training after so many epochs without a better one on the validation images. 0: never, as in the "
-        "paper.",
+        "Stop early after (epochs)",
+        "Ends the training after this number of epochs without a better result on the validation images. 0: never, as "
+        "in the paper.",
         minimum=0,
         maximum=1000,
         step=1,
@@ -94,17 +120,23 @@ class TrainingConfig:
     precision: str = declare(
         "fastest",
         "Precision",
-        "Fastest: bfloat16 where a short measurement shows that this computer is faster with it, else float32. "
-        "float32: always.",
+        "fastest: bfloat16 if a short measurement shows that it is faster on this computer, otherwise float32. "
+        "float32: always float32.",
         choices=("fastest", "float32"),
     )
     seed: int = declare(
-        0, "Seed", "The same seed repeats the run on the same processor.", minimum=0, maximum=2**31 - 1, step=1
+        0,
+        "Seed",
+        "Seed of random weights, order of images, dropout and augmentation. With the same seed a run gives the same "
+        "result on the same processor.",
+        minimum=0,
+        maximum=2**31 - 1,
+        step=1,
     )
     split_seed: int = declare(
         0,
         "Split seed",
-        "Which random split into training, validation and test.",
+        "Seed of the random split into training, validation and test images.",
         minimum=0,
         maximum=2**31 - 1,
         step=1,
@@ -112,20 +144,20 @@ class TrainingConfig:
     folds: int = declare(
         0,
         "Folds",
-        "Cross-validation in so many folds, each tested once; 0: one split into 70 / 15 / 15, as in the paper.",
+        "Number of folds of a cross-validation, each tested once. 0: a single 70 / 15 / 15 split, as in the paper.",
         minimum=0,
         maximum=20,
         step=1,
     )
-    fold: int = declare(0, "Fold", "Which fold is tested, from 0.", minimum=0, maximum=19, step=1)
+    fold: int = declare(0, "Fold", "Index of the fold that is tested, from 0.", minimum=0, maximum=19, step=1)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         validate(self, TrainingError)
         if self.folds in (1, 2) or self.fold >= max(self.folds, 1):
             raise TrainingError(
-                f"Fold {self.fold} of {self.folds} was asked for.",
-                "There must be at least 3 folds (one tests, one validates), and they are counted from 0.",
+                f"Fold {self.fold} of {self.folds} was requested.",
+                "At least 3 folds are needed (one for testing, one for validation), and they are counted from 0.",
             )
         size = architecture(self.architecture).input_size
         if self.recipe.size != size:
@@ -134,21 +166,36 @@ class TrainingConfig:
             )
 
     def check_against(self, training_images: int) -> None:
-        """Refuse a batch that is larger than the training partition.
+        """Check that a batch is not larger than the training partition.
+
+        Parameters
+        ----------
+        training_images : int
+            Number of images of the training partition.
 
         Raises
         ------
         TrainingError
+            It is larger.
         """
         if self.batch_size > training_images:
+            images = plural(training_images, "image")
             raise TrainingError(
-                f"The batch size is {self.batch_size}, but the training partition has only {training_images} images.",
-                f"A batch can have at most {training_images} images.",
+                f"The batch size is {self.batch_size}, but the training partition has only {images}.",
+                f"A batch can have at most {images}.",
                 "Choose a smaller batch size or add images.",
             )
 
     def rate_at(self, step: int, steps: int) -> float:
-        """The learning rate of a step of the optimizer, counted from 0, of so many."""
+        """Return the learning rate of a step of the optimizer.
+
+        Parameters
+        ----------
+        step : int
+            Index of the step, from 0.
+        steps : int
+            Number of steps of the whole training.
+        """
         done = step / steps
         if self.schedule == "cosine":
             return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
@@ -157,12 +204,12 @@ class TrainingConfig:
         return self.learning_rate
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
+        """Return the fields as plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "TrainingConfig":
-        """The configuration that `to_dict` described."""
+        """Return the configuration that `to_dict` has converted to JSON values."""
         return cls(
             **{
                 **value,

@@ -1,4 +1,4 @@
-"""The runs of the paper's protocol: three networks, each on original and on preprocessed images."""
+"""The protocol of the paper: three networks, each trained on original and on preprocessed images."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ def protocol_pairs(preprocessed: Recipe, networks: Iterable[str] = tuple(TABLE_1
     Parameters
     ----------
     preprocessed : Recipe
-        What takes the place of the paper's crop and CLAHE.
+        Recipe of the preprocessed images; in the paper it is a crop and CLAHE.
     networks : iterable of str
         Names of registered architectures; by default the paper's three.
     """

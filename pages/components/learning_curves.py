@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from cfu_core.runs.run import METRICS, Run
-from cfu_core.runs.short_names import names_among
+from cfu_core.runs.short_names import names_among, shared_training
 from cfu_core.runs.training_log import MetricsReader
 from cfu_core.storage import read_json
 from pages.components.charts import POINTS, scaled, show, theme
@@ -119,13 +119,15 @@ def overlay(chosen: Sequence[Run]) -> None:
     )
     if not opened.open:
         return
-    names = names_among(chosen)
+    names = names_among(chosen, leave_out_shared=True)
     found = {names[run.id]: metrics_reader(str(run.folder)).read().epochs for run in chosen}
     histories = {name: epochs for name, epochs in found.items() if epochs}
     with opened:
         if len(histories) < 2:
             st.caption("Only fine-tuned networks have learning curves; fewer than two of these runs are fine-tuned.")
             return
+        if shared := shared_training(chosen):
+            st.caption(f"All runs: {shared}.")
         place = st.grid(2, min_column_width=380)
         for what in ("accuracy", "loss"):
             with place.cell():

@@ -16,7 +16,7 @@ def lived_in(server, drawn_shapes, monkeypatch):
     monkeypatch.setenv("CFU_HOME", str(server.home))
     dataset = import_source(drawn_shapes, name="shapes")
     if not (server.home / "runs").is_dir():
-        write_run(dataset, State.FAILED, message="The computer's memory did not suffice.")
+        write_run(dataset, State.FAILED, message="Out of memory. Choose a smaller batch or a smaller network.")
         write_run(dataset, key="googlenet", preprocessed=True, wrong=[1])
         write_run(dataset, wrong=[0, 3])
     return dataset

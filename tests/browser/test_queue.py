@@ -80,17 +80,17 @@ def test_two_people_see_and_steer_one_queue(fresh, new_screen):
     expect(one.widget("stop-*")).to_have_count(1)
 
     other.open("train", dataset=shapes.id)
-    expect(other.text("AlexNet, preprocessed, random weights")).to_be_visible()
+    expect(other.text("AlexNet, preprocessed, random weights, fine-tuned")).to_be_visible()
     other.start_training("ResNet-18", epochs=LONG)
     for person in (one, other):
-        expect(person.text("ResNet-18, preprocessed, random weights")).to_be_visible()
+        expect(person.text("ResNet-18, preprocessed, random weights, fine-tuned")).to_be_visible()
         expect(person.widget("stop-*")).to_have_count(2)
         expect(person.text("queued")).to_have_count(1)
 
     stop_everything(one)
     for person in (one, other):
         expect(person.widget("stop-*")).to_have_count(0)
-        expect(person.text("Removed from the queue before it began.")).to_be_visible()
+        expect(person.text("Removed from the queue before it started.")).to_be_visible()
     assert [run.status().state for run in runs_in(server.home)] == [State.STOPPED] * 2
 
 

@@ -76,13 +76,13 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
     stop = screen.widget("stop-*")
     expect(stop).to_have_count(1)
     screen.reload()
-    expect(screen.text("AlexNet, preprocessed, random weights")).to_be_visible()
+    expect(screen.text("AlexNet, preprocessed, random weights, fine-tuned")).to_be_visible()
     expect(screen.progress()).to_be_visible()
 
     # the second waits for the first
     screen.choose("train_images", "original")
     screen.start_training("AlexNet", epochs=1)
-    expect(screen.text("AlexNet, original, random weights").first).to_be_visible()
+    expect(screen.text("AlexNet, original, random weights, fine-tuned").first).to_be_visible()
     expect(stop).to_have_count(0, timeout=WORK_MS)
     expect(screen.text("Accuracy on the test images")).to_be_visible()
     finished = runs_in(server.home)

@@ -42,7 +42,7 @@ def bundle(exported, tmp_path):
 def test_the_bundle_gives_the_dashboards_probabilities(exported, finished_run):
     folder, found = exported
     told = json.loads((folder / SELFTEST).read_text())["images"]
-    assert len(told) == min(20, len(finished_run.predictions()) + len(finished_run.predicted("validation")))
+    assert len(told) == min(20, len(finished_run.predictions()) + len(finished_run.predictions("validation")))
     assert {each["true"] for each in told} == set(finished_run.classes)
     table = finished_run.predictions().set_index("path")
     for each in told[: len(table)]:

@@ -115,10 +115,10 @@ def test_killed_and_stopped_runs_and_the_queue_behind_them(nine_images, endless,
     until(lambda: lane_is_free("device"), "the worker to end")
     assert one.status().state is State.INTERRUPTED
 
-    # the stopped one goes on where it was; put down, it frees the device
+    # the stopped run continues where it stopped; when it is paused, it frees the device
     epochs = len(second.history())
     resume(two)
-    with pytest.raises(RunError, match="Only what ended before its time"):
+    with pytest.raises(RunError, match="Only a job that was paused"):
         resume(two)
     until(lambda: len(second.history()) > epochs, "the next epoch")
     two.request_pause()

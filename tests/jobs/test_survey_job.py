@@ -32,7 +32,7 @@ def test_a_survey_has_a_lane_of_its_own():
 
 def test_a_survey_reports_what_it_does(job, nine):
     reported: list[Status] = []
-    status = execute(job, tell=reported.append)
+    status = execute(job, on_status=reported.append)
     assert status.state is State.FINISHED, status.message
     assert status.details == {"dataset": nine.id}
     assert load_survey(nine).complete
@@ -40,7 +40,7 @@ def test_a_survey_reports_what_it_does(job, nine):
 
 
 def test_a_stop_request_ends_a_survey_and_the_next_one_resumes(job, nine):
-    status = execute(job, tell=lambda status: status.phase == "Measuring images" and job.request_stop())
+    status = execute(job, on_status=lambda status: status.phase == "Measuring images" and job.request_stop())
     assert status.state is State.STOPPED
     assert not load_survey(nine).complete
     assert execute(create_job("survey", {"dataset": nine.id})).state is State.FINISHED

@@ -44,10 +44,10 @@ def test_a_job_that_ends_well_is_finished_and_keeps_its_details(job, doing):
     [
         (StopRequested(), State.STOPPED, "Stopped on request"),
         (DatasetError("Found.", "Expected.", "Do."), State.FAILED, "Found. Expected. Do."),
-        (MemoryError(), State.FAILED, "memory did not suffice"),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), State.FAILED, "did not suffice"),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), State.FAILED, "did not suffice"),
-        (RuntimeError("boom"), State.FAILED, "Unexpected: RuntimeError: boom"),
+        (MemoryError(), State.FAILED, "Out of memory."),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), State.FAILED, "Out of memory."),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), State.FAILED, "Out of memory."),
+        (RuntimeError("boom"), State.FAILED, "Unexpected error: RuntimeError: boom"),
     ],
 )
 def test_how_a_job_ended_is_written_down(job, doing, capfd, error, state, told):
@@ -63,7 +63,7 @@ def test_how_a_job_ended_is_written_down(job, doing, capfd, error, state, told):
 
 def test_a_job_that_has_begun_or_ended_is_left_alone(job, doing):
     doing(lambda *_: pytest.fail("done twice"))
-    for status in (JobObserver(job)._who | {"state": State.RUNNING}, {"state": State.STOPPED}):
+    for status in (JobObserver(job)._process | {"state": State.RUNNING}, {"state": State.STOPPED}):
         job.write_status(Status(**status))
         assert execute(job).state is status["state"]
 
@@ -72,7 +72,7 @@ def test_a_job_that_has_begun_or_ended_is_left_alone(job, doing):
     ("number", "state", "told"),
     [
         (signal.SIGINT, State.STOPPED, "Stopped on request."),
-        (signal.SIGTERM, State.INTERRUPTED, "The system asked the process to end"),
+        (signal.SIGTERM, State.INTERRUPTED, "The operating system ended the process"),
     ],
 )
 def test_a_signal_ends_a_job_properly(job, doing, number, state, told):
@@ -112,7 +112,7 @@ def test_progress_is_written_when_the_phase_changes_or_some_time_has_passed(job,
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     told = []
-    observer = JobObserver(job, tell=lambda status: told.append((status.phase, status.details.get("n"))))
+    observer = JobObserver(job, on_status=lambda status: told.append((status.phase, status.details.get("n"))))
     for seconds, phase, n in [(0, "a", 1), (0.2, "a", 2), (0.2, "b", 3), (0.4, "b", 4), (0.2, "b", 5)]:
         now[0] += seconds
         observer.report(phase, n=n)

@@ -161,7 +161,7 @@ def test_a_job_in_the_foreground_waits_for_its_lane(done):
         told.append(status)
         lock.release()
 
-    assert run_in_foreground(job, tell=tell).state is State.FINISHED
+    assert run_in_foreground(job, on_status=tell).state is State.FINISHED
     assert told[0].state is State.QUEUED
     assert done == ["a"]
     assert lane_is_free("data")
@@ -175,7 +175,7 @@ def test_a_job_in_the_foreground_that_someone_else_does_is_only_watched(done):
     def tell(_status: Status) -> None:
         job.write_status(Status(state=State.FINISHED))
 
-    assert run_in_foreground(job, tell=tell).state is State.FINISHED
+    assert run_in_foreground(job, on_status=tell).state is State.FINISHED
     assert done == []
     lock.release()
 
@@ -187,5 +187,5 @@ def test_ctrl_c_while_a_job_waits_takes_it_out_of_the_queue(done):
         raise KeyboardInterrupt
 
     with lane_lock("data"):
-        assert run_in_foreground(job, tell=interrupt).state is State.STOPPED
+        assert run_in_foreground(job, on_status=interrupt).state is State.STOPPED
     assert done == []

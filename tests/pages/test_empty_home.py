@@ -41,4 +41,4 @@ def test_the_demo_button_queues_one_drawing_and_shows_it(visit, cfu_home, no_wor
     assert len(list((cfu_home / "jobs").iterdir())) == 1, "a second click watches the first drawing"
     app.button(key=f"cancel-{job.name}").click().run()
     assert not app.exception
-    assert [e.value for e in app.error] == ["Removed from the queue before it began."]
+    assert [e.value for e in app.error] == ["Removed from the queue before it started."]

@@ -15,7 +15,7 @@ from cfu_core.job import State, Status, create_job
 from cfu_core.jobs.queue import all_jobs
 from cfu_core.processes import process_started
 from cfu_core.published.zamani_2023 import RESULTS
-from cfu_core.runs.class_activation_store import Pointing, write_attention
+from cfu_core.runs.class_activation_store import PeakCounts, write_activation_maps
 from cfu_core.runs.comparison import compare_runs
 from cfu_core.runs.run import BUNDLE
 from cfu_core.runs.run_store import list_runs
@@ -24,7 +24,7 @@ from pages.components.browser.tiles import _Choice
 from tests.pages.written import EPOCHS, tiles, write_folds, write_run
 
 ENDS = [
-    (State.FAILED, {"message": "The computer's memory did not suffice."}, "memory did not suffice"),
+    (State.FAILED, {"message": "Out of memory. Choose a smaller batch or a smaller network."}, "Out of memory"),
     (State.STOPPED, {"message": "Stopped on request."}, "Stopped on request."),
     (State.RUNNING, {"pid": os.getpid(), "pid_started": 1.0}, "ended unexpectedly"),  # the number of another process
 ]
@@ -222,12 +222,12 @@ def test_results_draw_each_class_against_the_rest_or_say_undefined(visit, small_
     roc, precision_recall = figures(app)[-2:]
     for place, name in enumerate(run.classes):
         found = class_curves(*run.probabilities("test"), place)
-        assert roc["data"][place]["name"] == f"{name.replace('_', ' ')}, {found.roc_area:.3f}"
+        assert roc["data"][place]["name"] == f"{name}, {found.roc_area:.3f}"
         assert precision_recall["data"][place]["name"].endswith(f", {found.average_precision:.3f}")
 
     one_class_only(run, small_dataset)
     app = in_depth(visit, run, "Each class against the rest")
-    missing = ", ".join(name.replace("_", " ") for name in run.classes)
+    missing = ", ".join(run.classes)
     assert any(caption.value.endswith(f"no other: {missing}.") for caption in app.caption)
 
 
@@ -235,7 +235,7 @@ def test_results_say_how_sure_a_run_is_and_cool_it_by_the_validation_images(visi
     run = write_run(small_dataset, wrong=[0, 1, 4])
     true, probabilities = run.probabilities("test")
     app = in_depth(visit, run, "How sure it is")
-    assert len(figures(app)[-2]["data"]) == 2  # the diagonal, and as it is
+    assert len(figures(app)[-2]["data"]) == 2  # the diagonal, and this network
     error = reliability(true, probabilities).expected_error
     assert any(c.value.startswith(f"Expected calibration error {error:.3f}.") for c in app.caption)
 
@@ -249,7 +249,7 @@ def test_results_say_how_sure_a_run_is_and_cool_it_by_the_validation_images(visi
     assert divisor > 1
     cooled = reliability(true, apply_temperature(probabilities, divisor)).expected_error
     said = f"Expected calibration error {error:.3f}; {cooled:.3f} with its logits divided by {divisor:.2f}."
-    assert any(c.value.startswith(said) and "it was too sure" in c.value for c in app.caption)
+    assert any(c.value.startswith(said) and "it was over-confident" in c.value for c in app.caption)
 
 
 def test_results_show_per_cent_of_the_true_class(visit, small_dataset, figures):
@@ -536,7 +536,7 @@ def test_where_the_network_looked_is_asked_for_once_and_shown(visit, small_datas
 
     maps = np.zeros((1, 3, 4, 4), np.float32)
     maps[0, 1, 2, 2] = 1.0  # for the predicted class alone
-    write_attention(run, [path], maps, Pointing(images=4, trained=3, untrained=1, chance=1.2))
+    write_activation_maps(run, [path], maps, PeakCounts(images=4, trained=3, untrained=1, chance=1.2))
     app = visit("model/results", dataset=small_dataset.id)
     select([path], app, f"behind_{run.id}")
     captions = [shown.caption for image in app.get("image") for shown in image.proto.imgs]

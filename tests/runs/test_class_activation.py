@@ -15,7 +15,7 @@ from cfu_core.models.grad_cam import grad_cam
 from cfu_core.models.normalisation import normalise, to_floats
 from cfu_core.models.registry import architecture
 from cfu_core.runs.class_activation import explain
-from cfu_core.runs.class_activation_store import FIGURES, MAPS, read_maps, read_pointing
+from cfu_core.runs.class_activation_store import MAPS, PEAK_COUNTS, read_maps, read_peak_counts
 from cfu_core.runs.execution import execute_run
 from cfu_core.runs.model_files import load_model
 from cfu_core.runs.planning import plan_runs
@@ -47,7 +47,7 @@ def test_maps_are_those_of_the_test_images_and_their_peaks_are_counted(boxed):
     run, dataset, tested = boxed
     assert read_maps(run, tested[0]) is None
     found = explain(run, Silent())
-    assert read_pointing(run) == found
+    assert read_peak_counts(run) == found
     network, layer = load_model(run), architecture("squeezenet1_1").cam_layer
     hits = 0
     for path in tested[:5]:
@@ -75,7 +75,7 @@ def test_what_was_stopped_leaves_nothing(boxed):
     with pytest.raises(StopRequested):
         explain(run, Silent(reports=1))
     assert not (run.folder / MAPS).exists()
-    assert not (run.folder / FIGURES).exists()
+    assert not (run.folder / PEAK_COUNTS).exists()
 
 
 def test_a_run_without_a_model_is_refused(small_dataset):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cfu_core.runs.label_errors_over_folds import doubted
+from cfu_core.runs.label_errors_over_folds import suspected_label_errors
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.repeats import families, in_folds
 from tests.pages.written import write_run
@@ -27,7 +27,7 @@ def cross_validated(dataset, folds=5):
 def test_every_image_is_judged_once_over_all_folds(small_dataset):
     runs = cross_validated(small_dataset)
     (family,) = [family for family in families(runs) if family.varied == "folds"]
-    found = doubted(family.runs)
+    found = suspected_label_errors(family.runs)
     assert sorted(found["path"]) == sorted(EXCHANGED)
     told = found.set_index("path").loc["ring/05.png"]
     assert (told["label"], told["seems"]) == ("ring", "square")
@@ -37,4 +37,4 @@ def test_every_image_is_judged_once_over_all_folds(small_dataset):
 
 
 def test_nothing_is_said_before_all_folds_are_there(small_dataset):
-    assert doubted(cross_validated(small_dataset)[:2]) is None
+    assert suspected_label_errors(cross_validated(small_dataset)[:2]) is None

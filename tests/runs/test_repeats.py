@@ -76,7 +76,7 @@ def test_families_tell_mean_and_deviation(small_dataset):
     assert family.mean == pytest.approx(sum(shares) / 3)
     assert family.deviation == pytest.approx(stdev(shares))
     assert family.correct == family.n_images - 4
-    assert family.name == "AlexNet, original"
+    assert family.name == "AlexNet, original, random weights, fine-tuned"
 
 
 def test_runs_that_differ_by_more_are_no_family(small_dataset):

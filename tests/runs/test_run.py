@@ -43,7 +43,7 @@ def test_a_planned_run_holds_what_was_asked_for(run, config, small_dataset):
     assert run.plan.dataset.version == run.plan.split.version == 0
     assert run.plan.split.counts == split_of(small_dataset).counts
     assert {"torch", "python", "cfu_core"} <= set(run.plan.environment)
-    assert run.name == run.default_name == "ResNet-18, original, random weights"
+    assert run.name == run.default_name == "ResNet-18, original, random weights, fine-tuned"
 
 
 def test_the_split_is_written_down_for_people(run, small_dataset):

@@ -1,4 +1,4 @@
-"""Confusion matrices: one that leads to its images, several with the same colours, and how two differ."""
+"""Confusion matrices: one with selectable cells, several on the same colour scale, and the difference of two."""
 
 from collections.abc import Callable, Sequence
 from textwrap import wrap
@@ -7,24 +7,23 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
+from cfu_core.evaluation.confusion_percentages import Reference, confusion_difference, confusion_percentages
 from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.runs.run import Run
-from cfu_core.runs.short_names import names_among
+from cfu_core.runs.short_names import names_among, shared_training
+from cfu_core.wording import plural
 from pages.components import charts
 from pages.components.charts import theme
 
-CROWDED = 40  # characters; more do not stand side by side above a matrix
-MANY = 6  # matrices side by side at most
+CROWDED = 40  # characters of the class names that fit side by side above a matrix
+MANY = 6  # largest number of matrices side by side
 
-#: What a cell of a confusion matrix tells, and over which axis a hundred per cent are reached.
-UNITS = {"Counts": 1, "% of the true class": 1, "% of the predicted class": 0}
-
-
-def shares(matrix: Sequence[Sequence[int]], unit: str) -> np.ndarray:
-    """Per cent of the row or of the column, as one of `UNITS` has it; 0 where there is no image."""
-    counts = np.array(matrix)
-    whole = counts.sum(axis=UNITS[unit], keepdims=True)
-    return np.divide(100 * counts, whole, out=np.zeros(counts.shape), where=whole > 0)
+#: Units of a cell, and the class whose images are 100 % for its colour.
+UNITS: dict[str, Reference] = {
+    "Counts": "true",
+    "% of the true class": "true",
+    "% of the predicted class": "predicted",
+}
 
 
 def confusion(
@@ -35,15 +34,15 @@ def confusion(
     chosen: tuple[int, int] | None = None,
     compact: bool = False,
 ) -> go.Figure:
-    """Rows true, columns predicted, one of `UNITS`; the same colours for the same per cent in every matrix.
+    """Draw a confusion matrix: rows true, columns predicted, in one of `UNITS`.
 
-    Large enough for the back of a lecture room unless `compact`. A dot that nobody sees lies in each cell, its place
-    in `customdata`: what is clicked in a heat map is not told. The `chosen` cell has a frame.
+    The colour scale is the same in every matrix. The text is large unless `compact`. Each cell has an invisible marker
+    with its position in `customdata`, because a heat map does not report clicks. The `chosen` cell has a frame.
     """
-    counts, share = np.array(matrix), shares(matrix, unit)
+    counts, share = np.array(matrix), np.nan_to_num(confusion_percentages(matrix, UNITS[unit]))
     texts = [[f"{v:.0f}%" for v in row] for row in share] if unit != "Counts" else [[str(v) for v in r] for r in counts]
     figure = _matrix(share, texts, classes, compact=compact)
-    of = "predicted" if UNITS[unit] == 0 else "true"
+    of = UNITS[unit]
     places = [(i, j) for i in range(len(classes)) for j in range(len(classes))]
     figure.update_traces(hoverinfo="skip", zmin=0, zmax=100)
     figure.add_scatter(
@@ -57,7 +56,7 @@ def confusion(
         unselected={"marker": {"opacity": 0}},
         customdata=[f"{i}-{j}" for i, j in places],
         text=[
-            f"true {classes[i]}<br>predicted {classes[j]}<br>{counts[i, j]} images, "
+            f"true {classes[i]}<br>predicted {classes[j]}<br>{plural(int(counts[i, j]), 'image')}, "
             f"{share[i, j]:.1f}% of this {of} class"
             for i, j in places
         ],
@@ -86,17 +85,13 @@ def confusion(
     return figure
 
 
-def confusion_difference(
+def difference_figure(
     first: Sequence[Sequence[int]], second: Sequence[Sequence[int]], classes: Sequence[str], *, unit: str
 ) -> go.Figure:
-    """What the second matrix has more than the first in each cell: images, or points of per cent."""
-    if unit == "Counts":
-        change = np.array(second, float) - np.array(first)
-        texts = [[f"{v:+.0f}" for v in row] for row in change]
-        limit = max(1.0, float(np.abs(change).max()))
-    else:
-        change, limit = shares(second, unit) - shares(first, unit), 100.0
-        texts = [[f"{v:+.0f}" for v in row] for row in change]
+    """Draw the second matrix minus the first, in images or in percentage points."""
+    change = confusion_difference(first, second, None if unit == "Counts" else UNITS[unit])
+    limit = max(1.0, float(np.abs(change).max())) if unit == "Counts" else 100.0
+    texts = [[f"{v:+.0f}" for v in row] for row in change]
     figure = _matrix(change, texts, classes, compact=True)
     less, more = theme().categories[:2]
     scale = [[0, less], [0.5, theme().background], [1, more]]
@@ -107,7 +102,7 @@ def confusion_difference(
 def confusion_matrix(
     evaluation: Evaluation, *, chosen: tuple[int, int] | None, on_choose: Callable[[str], None]
 ) -> None:
-    """One matrix, in counts or per cent; a click on a cell calls `on_choose` with its row and column, "0-2"."""
+    """Show a matrix in counts or percentages; a click on a cell calls `on_choose` with row and column, as in "0-2"."""
     unit = st.segmented_control("Confusion matrix", list(UNITS), default="Counts", required=True, key="unit")
     figure = confusion(evaluation.confusion, evaluation.classes, unit=unit or "Counts", chosen=chosen)
     charts.show(
@@ -121,7 +116,7 @@ def confusion_matrix(
 
 
 def _clicked(on_choose: Callable[[str], None]) -> None:
-    """A second click on a cell lets it go; but where another was chosen by other means, it was meant."""
+    """Report the clicked cell; a second click, which deselects it in the chart, reports it again."""
     points = st.session_state["confusion"].selection.points
     if points:
         st.session_state["confusion_clicked"] = points[0]["customdata"]
@@ -130,10 +125,10 @@ def _clicked(on_choose: Callable[[str], None]) -> None:
 
 
 def side_by_side(runs: Sequence[Run]) -> None:
-    """The matrices of several runs, or how two of them differ; drawn when it is opened."""
+    """Show the matrices of several runs, or the difference of two, in an expander that is drawn when it is opened."""
     if len(runs) < 2:
         return
-    names = names_among(runs)
+    names = names_among(runs, leave_out_shared=True)
     opened = st.expander(
         "Confusion matrices, side by side", icon=":material/grid_on:", key="matrices", on_change="rerun"
     )
@@ -141,9 +136,11 @@ def side_by_side(runs: Sequence[Run]) -> None:
         return
     found = {run.id: evaluation for run in runs if (evaluation := run.evaluation())}
     with opened:
+        if shared := shared_training(runs):
+            st.caption(f"All runs: {shared}.")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             unit = st.segmented_control(
-                "A cell tells", list(UNITS), default="% of the true class", required=True, key="matrices_unit"
+                "Unit of a cell", list(UNITS), default="% of the true class", required=True, key="matrices_unit"
             )
             what = st.segmented_control(
                 "Show", ("Each", "Difference of two"), default="Each", required=True, key="matrices_what"
@@ -165,8 +162,7 @@ def _each(ids: Sequence[str], found: dict[str, Evaluation], names: dict[str, str
             alt = f"Confusion matrix of {names[identifier]}"
             charts.show(figure, key=f"matrix-{identifier}", alt=alt, height=_height(one))
     left = f" The first {MANY} of {len(ids)} runs are shown; choose others above." if len(ids) > MANY else ""
-    of = "predicted" if UNITS[unit] == 0 else "true"
-    st.caption(f"Rows true, columns predicted. The same colour stands for the same share of the {of} class.{left}")
+    st.caption(f"Rows true, columns predicted. All matrices have one colour scale: % of the {UNITS[unit]} class.{left}")
 
 
 def _two(ids: Sequence[str], found: dict[str, Evaluation], names: dict[str, str], unit: str) -> None:
@@ -175,15 +171,15 @@ def _two(ids: Sequence[str], found: dict[str, Evaluation], names: dict[str, str]
         second = st.selectbox("To", ids, index=1, key="matrices_to", format_func=names.__getitem__)
     one, other = found[first], found[second]
     if one.classes != other.classes:
-        st.info("These two runs know different classes, so that their matrices cannot be subtracted.")
+        st.info("These two runs have different classes, so their matrices cannot be subtracted.")
         return
-    figure = confusion_difference(one.confusion, other.confusion, one.classes, unit=unit)
-    alt = f"Confusion matrix of {names[second]} less that of {names[first]}"
+    figure = difference_figure(one.confusion, other.confusion, one.classes, unit=unit)
+    alt = f"Confusion matrix of {names[second]} minus that of {names[first]}"
     charts.show(figure, key="matrix-difference", alt=alt, height=_height(other))
-    what = "images" if unit == "Counts" else "points of per cent"
+    what = "images" if unit == "Counts" else "percentage points"
     st.caption(
-        f"{what.capitalize()} that “{names[second]}” has more (+) or less (−) than “{names[first]}” in each cell. On "
-        "the diagonal more is better, elsewhere less."
+        f"{what.capitalize()} of “{names[second]}” minus those of “{names[first]}” in each cell. On the diagonal + is "
+        "better, elsewhere −."
     )
 
 
@@ -192,9 +188,9 @@ def _height(evaluation: Evaluation) -> int:
 
 
 def _matrix(values: np.ndarray, texts: Sequence[Sequence[str]], classes: Sequence[str], *, compact: bool) -> go.Figure:
-    """A square of cells with their texts, rows true, columns predicted."""
+    """Draw a heat map with a text in each cell, rows true, columns predicted."""
     size = max(12 if compact else 14, (24 if compact else 38) - 3 * len(classes))
-    names = ["<br>".join(wrap(name.replace("_", " "), 14)) for name in classes]
+    names = ["<br>".join(wrap(name, 14)) for name in classes]
     figure = go.Figure(
         go.Heatmap(
             z=values,

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cfu_core.evaluation.activation_regions import region_of_interest, resize_map
 from cfu_core.imaging.cropping import Box
-from cfu_core.runs.class_activation_store import read_maps, read_pointing
+from cfu_core.runs.class_activation_store import read_maps, read_peak_counts
 from cfu_core.runs.run import Run
 from pages.components.job_requests import ask_for
 
@@ -60,7 +60,7 @@ def show_attention(run: Run, path: str, seen: np.ndarray, called: Sequence[tuple
 
 def show_pointing(run: Run) -> None:
     """How often the maps point at the colony, where that is known."""
-    found = read_pointing(run)
+    found = read_peak_counts(run)
     if found is None or not found.images:
         return
     st.caption(

@@ -11,48 +11,48 @@ from pages.components.charts import theme
 
 
 def reliability(found: Mapping[str, Reliability]) -> go.Figure:
-    """Accuracy of the images in each bin of confidence, for one or more ways; on the diagonal they agree."""
+    """Draw reliability diagrams by label; a perfectly calibrated network is on the diagonal."""
     figure = go.Figure()
     line = {"color": theme().ink, "dash": "dot", "width": 1}
-    figure.add_scatter(name="as sure as right", x=[0, 100], y=[0, 100], mode="lines", line=line, hoverinfo="skip")
-    for (name, way), dash in zip(found.items(), ("solid", "dash"), strict=False):
-        full = way.n_images > 0
+    figure.add_scatter(name="perfectly calibrated", x=[0, 100], y=[0, 100], mode="lines", line=line, hoverinfo="skip")
+    for (name, diagram), dash in zip(found.items(), ("solid", "dash"), strict=False):
+        filled = diagram.n_images > 0
         figure.add_scatter(
             name=name,
-            x=100 * way.confidence[full],
-            y=100 * way.accuracy[full],
-            customdata=way.n_images[full],
-            hovertemplate="%{customdata} images: sure of %{x:.0f} %, right in %{y:.0f} %",
+            x=100 * diagram.confidence[filled],
+            y=100 * diagram.accuracy[filled],
+            customdata=diagram.n_images[filled],
+            hovertemplate="images: %{customdata}, mean confidence %{x:.0f} %, accuracy %{y:.0f} %",
             mode="lines+markers",
-            marker={"size": 6 + 14 * np.sqrt(way.n_images[full] / way.n_images.sum())},
+            marker={"size": 6 + 14 * np.sqrt(diagram.n_images[filled] / diagram.n_images.sum())},
             line={"dash": dash, "width": 2},
         )
-    figure.update_layout(title="Is it as sure as it is right?")
+    figure.update_layout(title="Calibration")
     figure.update_xaxes(title="mean confidence (%)", range=[0, 103])
-    figure.update_yaxes(title="images right (%)", range=[0, 103])
+    figure.update_yaxes(title="accuracy (%)", range=[0, 103])
     return figure
 
 
 def coverage(share: np.ndarray, accuracy: np.ndarray) -> go.Figure:
-    """Accuracy on the surest images, by how many of them are kept."""
+    """Draw the accuracy on the images of highest confidence, by the fraction of images that the network classifies."""
     figure = go.Figure(
         go.Scatter(
             x=100 * share,
             y=100 * accuracy,
             mode="lines",
             line={"width": 3},
-            hovertemplate="the surest %{x:.0f} %: %{y:.1f} % right",
+            hovertemplate="%{x:.0f} % of the images: accuracy %{y:.1f} %",
             name="",
         )
     )
-    figure.update_layout(title="When the least sure go to a person")
-    figure.update_xaxes(title="images left to the network, surest first (%)", range=[0, 103])
-    figure.update_yaxes(title="of these right (%)", range=[min(50, 100 * accuracy.min() - 3), 103])
+    figure.update_layout(title="Accuracy if a person checks the least certain")
+    figure.update_xaxes(title="images that the network classifies (%)", range=[0, 103])
+    figure.update_yaxes(title="accuracy on these (%)", range=[min(50, 100 * accuracy.min() - 3), 103])
     return figure
 
 
 def ranking(found: Mapping[str, ClassCurves], kind: str) -> go.Figure:
-    """The curves of each class against the rest, `kind` ``roc`` or ``precision-recall``, with their areas."""
+    """Draw the curves of each class against the rest, `kind` ``roc`` or ``precision-recall``, with their areas."""
     figure = go.Figure()
     for name, curves in found.items():
         if kind == "roc":
@@ -60,7 +60,7 @@ def ranking(found: Mapping[str, ClassCurves], kind: str) -> go.Figure:
         else:
             x, y, area = curves.recall, curves.precision, curves.average_precision
         figure.add_scatter(
-            name=f"{name.replace('_', ' ')}, {area:.3f}",
+            name=f"{name}, {area:.3f}",
             x=100 * x,
             y=100 * y,
             mode="lines",
@@ -69,9 +69,9 @@ def ranking(found: Mapping[str, ClassCurves], kind: str) -> go.Figure:
         )
     if kind == "roc":
         line = {"color": theme().ink, "dash": "dot", "width": 1}
-        figure.add_scatter(name="guessing, 0.5", x=[0, 100], y=[0, 100], mode="lines", line=line, hoverinfo="skip")
+        figure.add_scatter(name="random, 0.5", x=[0, 100], y=[0, 100], mode="lines", line=line, hoverinfo="skip")
     titles = {
-        "roc": ("ROC curve, with its area", "others called this class (%)", "of this class found (%)"),
+        "roc": ("ROC curve, with its area", "false positive rate (%)", "true positive rate (%)"),
         "precision-recall": ("Precision and recall, with average precision", "recall (%)", "precision (%)"),
     }
     title, x_title, y_title = titles[kind]
@@ -82,7 +82,7 @@ def ranking(found: Mapping[str, ClassCurves], kind: str) -> go.Figure:
 
 
 def time_spent(phases: Mapping[str, Mapping[str, float]], names: Mapping[str, str]) -> go.Figure:
-    """Seconds of each run, one bar a run, by phase; `names` by the same keys."""
+    """Draw the seconds of each run by phase as stacked bars; `names` has the same keys as `phases`."""
     figure = go.Figure()
     for phase in next(iter(phases.values())):
         seconds = [spent[phase] for spent in phases.values()]

@@ -1,16 +1,16 @@
-"""One evaluation on the page: the figures of each class, and all figures with their intervals."""
+"""The evaluation of one run: metrics of each class and of all classes with intervals, curves and calibration."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
 
-from cfu_core.evaluation.calibration import accuracy_by_coverage, apply_temperature, fit_temperature, reliability
 from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.evaluation.paper_tables import per_class_table, summary_metrics_table
-from cfu_core.evaluation.roc import class_curves
+from cfu_core.evaluation.probability_metrics import assess_calibration, curves_by_class
 from cfu_core.runs.run import Run
+from cfu_core.wording import plural
 from pages.components import charts
 from pages.components.downloads import with_download
 from pages.components.results import metric_charts
@@ -19,7 +19,7 @@ SHARES = ("Precision", "Recall", "Specificity", "F1")
 
 
 def class_figures(evaluation: Evaluation) -> None:
-    """Accuracy, precision by its two names, and every class."""
+    """Show accuracy, macro and micro precision, and the metrics of each class."""
     left, middle, right = st.columns(3)
     of = f"{evaluation.correct} of {evaluation.n_images} test images"
     low, high = wilson_interval(evaluation.correct, evaluation.n_images)
@@ -28,7 +28,7 @@ def class_figures(evaluation: Evaluation) -> None:
     right.metric("Precision, micro", f"{evaluation.precision_micro:.1%}")
     st.caption(f"{of}; the 95 % interval of the accuracy is {low:.1%} to {high:.1%} (Wilson)")
     table = per_class_table(evaluation)
-    text = _in_words(table, SHARES)
+    text = _as_text(table, SHARES)
     intervals = zip(text["Recall"], table["Recall, low"], table["Recall, high"], strict=True)
     text["Recall (95 %)"] = [
         said if pd.isna(low) else f"{said} ({low:.2f}–{high:.2f})" for said, low, high in intervals
@@ -36,77 +36,78 @@ def class_figures(evaluation: Evaluation) -> None:
     columns = ["Class", "Images", "Precision", "Recall (95 %)", "Specificity", "F1"]
     with_download(text[columns], "per_class", file=table)
     st.caption(
-        "Precision: of the images called this class, the share that is. Recall (sensitivity): of the images of this "
-        "class, the share that was found, with its 95 % interval (Wilson). Specificity: of all other images, the share "
-        "that was not called this class. Undefined: nothing was called this class, or there is no image of it; the "
-        "macro mean counts an undefined precision as 0."
+        "Precision: the fraction of the images predicted as this class that are of this class. Recall (sensitivity): "
+        "the fraction of the images of this class that are predicted as it, with its 95 % interval (Wilson). "
+        "Specificity: the fraction of all other images that are not predicted as this class. Undefined: no image was "
+        "predicted as this class, or there is no image of it; the macro mean counts an undefined precision as 0."
     )
 
 
 def all_figures(run: Run) -> None:
-    """One number for all classes, by each of its names, with its interval."""
+    """Show the summary metrics of all classes with their intervals."""
     evaluation = run.evaluation()
     if evaluation is None:
         return
     table = _figures_table(str(evaluation.to_dict()), evaluation)
-    text = _in_words(table[["Figure", "Value"]], ["Value"])
+    text = _as_text(table[["Figure", "Value"]], ["Value"])
     text["95 % interval"] = _intervals(table, "Low", "High")
     with_download(text, "figures", file=table)
     st.caption(
         f"95 % intervals for {evaluation.n_images} test images: Wilson's for the accuracy, a percentile bootstrap over "
-        "the images for the others. Macro: each class counts the same. Weighted: each class by its images. Kappa and "
-        "Matthews: 1 for always right, 0 for no better than chance."
+        "the images for the others. Macro: each class has the same weight. Weighted: each class is weighted by its "
+        "number of images. Kappa and Matthews: 1 for always right, 0 for no better than chance."
     )
 
 
 def against_the_rest(run: Run) -> None:
-    """Each class at every threshold of its probability."""
+    """Show the ROC and precision-recall curves of each class against the rest."""
     tested = run.probabilities("test")
     if tested is None:
         return
-    found = {name: class_curves(*tested, place) for place, name in enumerate(run.classes)}
+    found = curves_by_class(*tested, run.classes)
     drawn = {name: each for name, each in found.items() if each}
     place = st.grid(2, min_column_width=380)
     for kind in ("roc", "precision-recall"):
         with place.cell():
             alt = f"{kind} curves of each class against the rest"
             charts.show(metric_charts.ranking(drawn, kind), key=kind, alt=alt, height=460)
-    shares = ", ".join(f"{name.replace('_', ' ')} {each.share:.3f}" for name, each in drawn.items())
-    missing = ", ".join(name.replace("_", " ") for name in found if name not in drawn)
+    shares = ", ".join(f"{name} {each.share:.3f}" for name, each in drawn.items())
+    missing = ", ".join(name for name in found if name not in drawn)
     st.caption(
-        "Every image is ranked by the probability that the network gives to the class. Area under the ROC curve: how "
-        "often an image of the class stands above one of another class. Average precision of guessing is the class's "
-        f"share of the images: {shares}."
-        + (f" Undefined, with no such test image or no other: {missing}." if missing else "")
+        "The images are ranked by the predicted probability of the class. Area under the ROC curve: the probability "
+        "that an image of the class is ranked above an image of another class. The average precision of a random "
+        f"classifier is the class's fraction of the images: {shares}."
+        + (f" Undefined, because there is no test image of the class or no other: {missing}." if missing else "")
     )
 
 
 def confidence(run: Run) -> None:
-    """Whether the network is as sure as it is right, and what is gained by handing the doubtful images to a person."""
+    """Show the calibration, and the accuracy if a person checks the least certain images."""
     tested = run.probabilities("test")
     if tested is None:
         return
-    true, probabilities = tested
-    ways = {"as it is": reliability(true, probabilities)}
-    said = f"Expected calibration error {ways['as it is'].expected_error:.3f}"
-    validated = run.probabilities("validation")
-    if validated is not None:
-        divisor = fit_temperature(*validated)
-        ways["temperature scaled"] = reliability(true, apply_temperature(probabilities, divisor))
-        sure = "too sure" if divisor > 1 else "not sure enough"
-        said += (
-            f"; {ways['temperature scaled'].expected_error:.3f} with its logits divided by {divisor:.2f}. That was "
-            f"fitted to the validation images, on which it was {sure}"
+    found = assess_calibration(tested, run.probabilities("validation"))
+    text = f"Expected calibration error {found.unscaled.expected_error:.3f}"
+    if found.scaled is not None and found.temperature is not None:
+        confident = "over-confident" if found.temperature > 1 else "under-confident"
+        text += (
+            f"; {found.scaled.expected_error:.3f} with its logits divided by {found.temperature:.2f}. This temperature "
+            f"was fitted to the validation images, on which it was {confident}"
         )
     place = st.grid(2, min_column_width=380)
     with place.cell():
-        charts.show(metric_charts.reliability(ways), key="reliability", alt="Accuracy by confidence", height=420)
+        charts.show(
+            metric_charts.reliability(found.diagrams), key="reliability", alt="Accuracy by confidence", height=420
+        )
     with place.cell():
-        figure = metric_charts.coverage(*accuracy_by_coverage(true, probabilities))
-        charts.show(figure, key="coverage", alt="Accuracy by the share of images left to the network", height=420)
+        figure = metric_charts.coverage(found.coverage, found.accuracy)
+        charts.show(
+            figure, key="coverage", alt="Accuracy by the fraction of images that the network classifies", height=420
+        )
     st.caption(
-        f"{said}. The error is the mean gap between confidence and accuracy over ten bins; with {len(true)} images "
-        "chance alone makes some. A larger point stands for more images."
+        f"{text}. The error is the mean difference between confidence and accuracy over ten bins, weighted by the "
+        f"number of images; with {plural(len(tested[0]), 'image')} part of it is due to chance. Larger points: "
+        "more images."
     )
 
 
@@ -115,8 +116,8 @@ def _figures_table(key: str, _evaluation: Evaluation) -> pd.DataFrame:  # noqa: 
     return summary_metrics_table(_evaluation)
 
 
-def _in_words(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Shares as text, so that an undefined one says so."""
+def _as_text(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return fractions as text; an undefined one is ``undefined``."""
     return table.assign(**{c: table[c].map(lambda v: "undefined" if pd.isna(v) else f"{v:.3f}") for c in columns})
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.jobs.launch import repeat
-from cfu_core.runs.label_errors_over_folds import doubted
+from cfu_core.runs.label_errors_over_folds import suspected_label_errors
 from cfu_core.runs.repeats import FOLDS, SEEDS, Family, families, in_folds, with_seeds
 from cfu_core.runs.run import Run
 from pages.components import charts
@@ -83,7 +83,7 @@ def _doubts(family: Family, place: int) -> None:
     if not opened.open:
         return
     with opened:
-        table = doubted(family.runs)
+        table = suspected_label_errors(family.runs)
         if table is None:
             st.caption(f"{len(family.runs)} of {family.runs[0].config.folds} folds are there; all are needed.")
             return

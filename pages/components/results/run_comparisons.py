@@ -9,7 +9,7 @@ import streamlit as st
 from cfu_core.evaluation.paper_tables import comparison_table
 from cfu_core.runs.comparison import compare_runs, preprocessing_pairs
 from cfu_core.runs.run import Run
-from cfu_core.runs.short_names import names_among
+from cfu_core.runs.short_names import names_among, shared_training
 from pages.components.downloads import with_download
 
 MOST = 66  # comparisons; by Holm's correction more of them would hardly ever tell two runs apart
@@ -30,7 +30,7 @@ def show_verdicts(shown: Sequence[Run]) -> None:
     if len(pairs) > MOST:
         st.info(f"That would be {len(pairs):,} comparisons. Choose fewer runs above: every two of 12 make {MOST}.")
         return
-    table = _verdicts(tuple(names_among(shown).items()), which, shown, pairs)
+    table = _verdicts(tuple(names_among(shown, leave_out_shared=True).items()), which, shown, pairs)
     if table.empty:
         st.info("No two of these runs were tested on the same images, so they cannot be compared.")
         return
@@ -57,8 +57,10 @@ def show_verdicts(shown: Sequence[Run]) -> None:
         column_config={table.columns[-1]: st.column_config.NumberColumn(format="%.3g")},
     )
     together = f", adjusted for the {len(table)} comparisons shown together (Holm)"
+    shared = shared_training(shown)
     st.caption(
-        "Pairs of runs on the same test images. Only one right: images that only the first, and that only the second "
+        f"{f'All runs: {shared}. ' if shared else ''}Pairs of runs on the same test images. Only one right: images "
+        "that only the first, and that only the second "
         "run got right. Difference: of the accuracies, with its 95 % interval (bootstrap). p: the probability that "
         f"chance alone separates the two at least as much (exact McNemar test){together * (len(table) > 1)}. "
         "Below 0.05 a difference is called unlikely to be chance."

@@ -11,7 +11,7 @@ from pandas.io.formats.style import Styler
 
 from cfu_core.evaluation.paper_tables import distinguishes
 from cfu_core.runs.run import Run
-from cfu_core.runs.settings_table import RESULTS, differing, specs_table
+from cfu_core.runs.settings_table import RESULTS, differing_settings, settings_table
 from pages.components import charts
 from pages.components.address import in_url
 from pages.components.downloads import with_download
@@ -28,8 +28,8 @@ def settings_and_results(runs: Sequence[Run]) -> None:
     if not opened.open:
         return
     with opened:
-        table = specs_table(runs)
-        told = differing(table)
+        table = settings_table(runs)
+        told = differing_settings(table)
         choices = [name for name in table if name != "Name"]
         usual = [*RESULTS, *told]
         with in_url("columns", usual, lambda values: set(values) <= set(choices)):

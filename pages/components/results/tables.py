@@ -85,7 +85,7 @@ def _time(shown: Sequence[Run]) -> None:
     timed = [result for result in results if result.seconds]
     if timed:
         spent = {result.run: seconds_by_phase(result.seconds) for result in timed}
-        figure = metric_charts.time_spent(spent, names_among(shown))
+        figure = metric_charts.time_spent(spent, names_among(shown, leave_out_shared=True))  # the caption has them
         charts.show(figure, key="time", alt="Seconds of each run by phase", height=120 + 34 * len(timed))
     if said := preprocessing_cost(results):
         st.markdown(said)

@@ -1,0 +1,96 @@
+"""Metrics of predicted probabilities that figures show: calibration before and after scaling, curves of each class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cfu_core.evaluation.calibration import (
+    Reliability,
+    accuracy_by_coverage,
+    apply_temperature,
+    fit_temperature,
+    reliability,
+)
+from cfu_core.evaluation.roc import ClassCurves, class_curves
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Calibration of a network on its test images.
+
+    Attributes
+    ----------
+    unscaled : Reliability
+        Reliability of the probabilities of the network.
+    temperature : float or None
+        Temperature that was fitted to the validation images; None without validation images.
+    scaled : Reliability or None
+        Reliability after temperature scaling.
+    coverage, accuracy : ndarray of float64, shape (N,)
+        Accuracy on the images of highest confidence, by the fraction of images, from
+        `cfu_core.evaluation.calibration.accuracy_by_coverage`.
+    """
+
+    unscaled: Reliability
+    temperature: float | None
+    scaled: Reliability | None
+    coverage: np.ndarray
+    accuracy: np.ndarray
+
+    @property
+    def diagrams(self) -> dict[str, Reliability]:
+        """Reliability diagrams by their label in a figure."""
+        found = {"this network": self.unscaled}
+        return found if self.scaled is None else found | {"temperature scaled": self.scaled}
+
+
+def assess_calibration(
+    test: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarray, np.ndarray] | None = None
+) -> Calibration:
+    """Assess the calibration of a network on its test images.
+
+    Parameters
+    ----------
+    test : tuple of ndarray
+        Indices of the true classes, shape (N,), and predicted probabilities, shape (N, C), of the test images.
+    validation : tuple of ndarray, optional
+        The same for the validation images, to which the temperature is fitted.
+
+    Returns
+    -------
+    Calibration
+    """
+    true, probabilities = test
+    temperature = None if validation is None else fit_temperature(*validation)
+    scaled = None if temperature is None else reliability(true, apply_temperature(probabilities, temperature))
+    coverage, accuracy = accuracy_by_coverage(true, probabilities)
+    return Calibration(
+        unscaled=reliability(true, probabilities),
+        temperature=temperature,
+        scaled=scaled,
+        coverage=coverage,
+        accuracy=accuracy,
+    )
+
+
+def curves_by_class(
+    true: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]
+) -> dict[str, ClassCurves | None]:
+    """Compute the ROC and precision-recall curves of each class against the rest.
+
+    Parameters
+    ----------
+    true : ndarray of int, shape (N,)
+        Indices of the true classes.
+    probabilities : ndarray of float64, shape (N, C)
+        Predicted probabilities.
+    classes : sequence of str
+        Names of the classes.
+
+    Returns
+    -------
+    dict of str to (ClassCurves or None)
+        By class, in the order of `classes`; None for a class of which there is no image, or no other image.
+    """
+    return {name: class_curves(true, probabilities, index) for index, name in enumerate(classes)}
