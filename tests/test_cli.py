@@ -84,7 +84,7 @@ def test_inspect_counts_a_folder_and_names_what_is_wrong_with_it(answer, cfu_hom
 
 
 @pytest.mark.usefixtures("cfu_home")
-def test_inspect_tells_people_the_same(shell, nine_shapes):
+def test_inspect_prints_the_same_as_text(shell, nine_shapes):
     status, out, err = shell("inspect", nine_shapes)
     assert (status, err) == (0, "")
     assert out.splitlines()[0] == "9 images"
@@ -225,7 +225,7 @@ def test_survey_names_what_cannot_be_read(shell, answer, small_dataset):
         (["split", "FOLDER", "--seed", "-1"], "seed is -1"),
     ],
 )
-def test_what_a_user_can_mend_is_told_in_one_line(refusal, nine_shapes, arguments, told):
+def test_an_error_that_a_user_can_fix_is_one_line(refusal, nine_shapes, arguments, told):
     assert told in refusal(*(nine_shapes if a == "FOLDER" else a for a in arguments))
     assert list_runs() == []
 
@@ -344,12 +344,12 @@ def test_device_says_what_would_train(answer, shell):
 
 
 @pytest.mark.parametrize("verb", ["pause", "stop", "resume"])
-def test_what_has_finished_is_neither_put_down_nor_resumed(refusal, finished_run, verb):
-    only = "job that was paused" if verb == "resume" else "run that waits or trains"
-    assert f"{finished_run.id} is finished. Only a {only}" in refusal(verb, finished_run.id)
+def test_a_finished_run_is_neither_paused_nor_stopped_nor_resumed(refusal, finished_run, verb):
+    expected = "job that was paused" if verb == "resume" else "queued or running run"
+    assert f"{finished_run.id} is finished. Only a {expected}" in refusal(verb, finished_run.id)
 
 
-def test_a_waiting_run_is_put_aside_and_taken_out(answer, small_dataset):
+def test_a_queued_run_is_paused_and_stopped(answer, small_dataset):
     config = TrainingConfig(
         dataset=small_dataset.id, architecture="resnet18", recipe=Recipe.original(299), weights="none"
     )
@@ -412,7 +412,7 @@ def test_ctrl_c_stops_a_training_which_can_be_resumed(nine_shapes, monkeypatch):
         pass
 
 
-def test_the_cache_is_told_and_emptied(answer, shell, cfu_home, monkeypatch):
+def test_the_size_of_the_cache_is_printed_and_it_is_emptied(answer, shell, cfu_home, monkeypatch):
     monkeypatch.setenv("CFU_CACHE_GB", "2")
     entry = cfu_home / "cache" / "aaaa-1111"
     entry.mkdir(parents=True)
@@ -424,7 +424,7 @@ def test_the_cache_is_told_and_emptied(answer, shell, cfu_home, monkeypatch):
     assert not entry.exists()
 
 
-# --- a network that leaves the house
+# --- bundles
 
 
 @pytest.mark.processes
@@ -434,7 +434,7 @@ def test_export_writes_a_bundle_that_verify_accepts_until_a_byte_changes(answer,
     seen = len(finished_run.predictions()) + len(finished_run.predictions("validation"))  # less than 20
     assert {by: found["images"] for by, found in exported["self_test"].items()} == {"ONNX": seen, "PyTorch": seen}
     assert answer("verify", out)["self_test"]["ONNX"]["largest"] < 1e-4
-    assert "there already" in refusal("export", finished_run.id, "--out", out)
+    assert "exists already" in refusal("export", finished_run.id, "--out", out)
 
     shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "bundle")
     assert answer("verify", tmp_path / "packed.zip")["self_test"]["PyTorch"]["largest"] < 1e-4

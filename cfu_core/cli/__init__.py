@@ -1,7 +1,7 @@
-"""The command line: the dashboard's work from a shell, on the same code.
+"""The command line: the functions of the dashboard in a shell.
 
-``--json`` prints one JSON document to stdout and nothing else there. The exit status is 0; 2 with one line on stderr
-for what a user can mend; 130 where Ctrl-C stopped the work.
+``--json`` prints one JSON document and nothing else to stdout. The exit status is 0; 2 with one line on stderr for an
+error that the user can fix; 130 if the work was stopped with Ctrl-C.
 """
 
 import argparse
@@ -10,28 +10,39 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cfu_core.cli import bundle_verbs, data_verbs, queue_verbs, report_verbs, run_verbs, training_verbs
-from cfu_core.cli.terminal import INTERRUPTED, MENDABLE
+from cfu_core.cli.terminal import INTERRUPTED, USER_ERROR
 from cfu_core.errors import CfuError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit status."""
+    """Run one verb.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Verb and its arguments; by default those of the process.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
     try:
         arguments = _parser().parse_args(argv)
         return arguments.verb(arguments)
     except CfuError as error:
         print(f"{error!s}".replace("\n", " "), file=sys.stderr)
-        return MENDABLE
+        return USER_ERROR
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return INTERRUPTED
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command in one line."""
+    """Argument parser that reports errors in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(MENDABLE, f"{self.prog}: {message}. See --help.\n")
+        self.exit(USER_ERROR, f"{self.prog}: {message}. See --help.\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Verbs for networks that leave the house: export a run as a bundle, verify one."""
+"""Verbs for bundles: export a run as a bundle, verify a bundle."""
 
 import argparse
 import tempfile
@@ -7,33 +7,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cfu_core.cli.terminal import OK, ProgressLine, json_flag, print_json
+from cfu_core.cli.terminal import OK, ProgressLine, add_json_option, print_json
 from cfu_core.errors import BundleError
 from cfu_core.observer import Observer
 
 
 def add_verbs(verbs: Any) -> None:
-    """Declare them."""
-    export = verbs.add_parser("export", help="a run's network with all that is needed to use it elsewhere")
+    """Add the verbs and their options to the parser."""
+    export = verbs.add_parser(
+        "export", help="export the network of a run with everything that is needed to use it elsewhere"
+    )
     export.add_argument("run")
     export.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="a new folder")
-    json_flag(export)
+    add_json_option(export)
     export.set_defaults(verb=_export)
 
-    verify = verbs.add_parser("verify", help="check that a bundle is whole and gives the dashboard's probabilities")
-    verify.add_argument("bundle", type=Path, help="a folder that was exported, or a zip of one")
-    json_flag(verify)
+    verify = verbs.add_parser(
+        "verify", help="check that no file of a bundle was changed and that it gives the probabilities of the dashboard"
+    )
+    verify.add_argument("bundle", type=Path, help="an exported folder, or a zip of it")
+    add_json_option(verify)
     verify.set_defaults(verb=_verify)
 
 
-class _Told(Observer):
-    """Shows the phase in a line of the terminal; Ctrl-C ends the work."""
+class _PhaseObserver(Observer):
+    """Shows the current phase in a line of the terminal; Ctrl-C stops the work."""
 
     def __init__(self, line: ProgressLine) -> None:
-        self._tell = line.say
+        self._line = line
 
     def report(self, phase: str, **_details: Any) -> None:
-        self._tell(phase)
+        self._line.show(phase)
 
     def stop_requested(self) -> bool:
         return False
@@ -44,36 +48,38 @@ def _export(arguments: argparse.Namespace) -> int:
     from cfu_core.runs.run_store import open_run
 
     with ProgressLine() as line:
-        found = export_run(open_run(arguments.run), arguments.out, _Told(line))
-    return _tell(arguments, arguments.out, found)
+        found = export_run(open_run(arguments.run), arguments.out, _PhaseObserver(line))
+    return _print_result(arguments, arguments.out, found)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     from cfu_core.exporting.export import verify_bundle
 
     if arguments.bundle.is_dir():
-        return _tell(arguments, arguments.bundle, verify_bundle(arguments.bundle))
-    with tempfile.TemporaryDirectory() as room:
-        return _tell(arguments, arguments.bundle, verify_bundle(_unpacked(arguments.bundle, Path(room))))
+        return _print_result(arguments, arguments.bundle, verify_bundle(arguments.bundle))
+    with tempfile.TemporaryDirectory() as folder:
+        return _print_result(arguments, arguments.bundle, verify_bundle(_extract(arguments.bundle, Path(folder))))
 
 
-def _unpacked(file: Path, room: Path) -> Path:
-    """The one folder that a zip holds."""
+def _extract(file: Path, folder: Path) -> Path:
+    """Extract a zip into a folder, and return the bundle in it."""
     try:
         with zipfile.ZipFile(file) as archive:
-            archive.extractall(room)  # never outside of it
+            archive.extractall(folder)  # never writes outside of it
     except (OSError, zipfile.BadZipFile) as error:
         raise BundleError(
-            f"{file} cannot be read: {error}.", "A bundle is a folder, or a zip of one.", "Check the path."
+            f"{file} cannot be read: {error}.", "A bundle is a folder, or a zip of that folder.", "Check the path."
         ) from error
-    found = [path for path in room.iterdir() if path.is_dir()]
-    return found[0] if len(found) == 1 else room
+    found = [path for path in folder.iterdir() if path.is_dir()]
+    return found[0] if len(found) == 1 else folder
 
 
-def _tell(arguments: argparse.Namespace, bundle: Path, found: Mapping[str, Any]) -> int:
+def _print_result(arguments: argparse.Namespace, bundle: Path, found: Mapping[str, Any]) -> int:
     if arguments.json:
-        return print_json({"bundle": str(bundle), "self_test": {by: each._asdict() for by, each in found.items()}})
+        return print_json(
+            {"bundle": str(bundle), "self_test": {network: result._asdict() for network, result in found.items()}}
+        )
     print(f"{bundle}: no file has been changed.")
-    for by, each in found.items():
-        print(f"{by}: {each.summary}.")
+    for network, result in found.items():
+        print(f"{network}: {result.summary}.")
     return OK

@@ -1,4 +1,4 @@
-"""Verbs for datasets: draw, look into, split, survey, edit."""
+"""Verbs for datasets: draw the demo, inspect, split, survey and edit; and for the cache of preprocessed images."""
 
 import argparse
 import json
@@ -11,36 +11,37 @@ from cfu_core.cli.terminal import (
     INTERRUPTED,
     OK,
     ProgressLine,
+    add_json_option,
     import_data,
     is_path,
-    json_flag,
     print_json,
     read_data,
     run_job,
 )
+from cfu_core.wording import plural
 
 
 def add_verbs(verbs: Any) -> None:
-    """Declare them."""
+    """Add the verbs and their options to the parser."""
     demo = verbs.add_parser("demo", help="draw the demo dataset into a folder")
     demo.add_argument("folder", type=Path)
     demo.add_argument("--seed", type=int, default=0)
     demo.set_defaults(verb=_demo)
 
-    inspect = verbs.add_parser("inspect", help="what a dataset holds, and what is wrong with it")
+    inspect = verbs.add_parser("inspect", help="list the classes and problems of a dataset")
     inspect.add_argument("data", help=DATA_HELP)
-    json_flag(inspect)
+    add_json_option(inspect)
     inspect.set_defaults(verb=_inspect)
 
-    split = verbs.add_parser("split", help="which images train, validate and test")
+    split = verbs.add_parser("split", help="show the split into training, validation and test images")
     split.add_argument("data", help=DATA_HELP)
     split.add_argument("--seed", type=int, default=0)
-    json_flag(split)
+    add_json_option(split)
     split.set_defaults(verb=_split)
 
-    survey = verbs.add_parser("survey", help="measure every image, look for copies and draw the map, once")
+    survey = verbs.add_parser("survey", help="measure all images, find copies and compute the map of similar images")
     survey.add_argument("data", help=DATA_HELP)
-    json_flag(survey)
+    add_json_option(survey)
     survey.set_defaults(verb=_survey)
 
     _edit_verbs(verbs)
@@ -48,29 +49,31 @@ def add_verbs(verbs: Any) -> None:
 
 def _edit_verbs(verbs: Any) -> None:
     helps = {
-        "edits": "what was changed by hand in a dataset, by whom and why",
-        "exclude": "leave images out of a dataset; nothing is deleted",
-        "include": "take excluded images back",
-        "relabel": "give images another class",
-        "undo": "take the latest edit back",
-        "redo": "let the edit that was undone last count again",
+        "edits": "list the manual edits of a dataset, with name and reason",
+        "exclude": "exclude images from a dataset; no file is deleted",
+        "include": "include excluded images again",
+        "relabel": "change the class of images",
+        "undo": "undo the latest edit",
+        "redo": "redo the edit that was undone last",
     }
-    for kind, told in helps.items():
-        verb = verbs.add_parser(kind, help=told)
-        verb.add_argument("dataset", help="the name or identifier of an imported dataset")
+    for kind, explanation in helps.items():
+        verb = verbs.add_parser(kind, help=explanation)
+        verb.add_argument("dataset", help="name or identifier of an imported dataset")
         if kind == "relabel":
             verb.add_argument("label")
         if kind in ("exclude", "include", "relabel"):
-            verb.add_argument("paths", nargs="+", metavar="PATH", help="as the dataset names it, for example A/01.jpg")
-            verb.add_argument("--why", default="", help="for the log")
+            verb.add_argument(
+                "paths", nargs="+", metavar="PATH", help="path of an image in the dataset, for example A/01.jpg"
+            )
+            verb.add_argument("--why", default="", help="reason, for the log")
         if kind != "edits":
-            verb.add_argument("--who", default="", help="for the log")
-        json_flag(verb)
+            verb.add_argument("--who", default="", help="name of the editor, for the log")
+        add_json_option(verb)
         verb.set_defaults(verb=_edits if kind == "edits" else _edit, kind=kind)
 
-    cache = verbs.add_parser("cache", help="how large the cache of prepared images is, and emptying it")
-    cache.add_argument("--clear", action="store_true", help="remove what is not being made at this moment")
-    json_flag(cache)
+    cache = verbs.add_parser("cache", help="show the size of the cache of preprocessed images, or empty it")
+    cache.add_argument("--clear", action="store_true", help="remove all entries except those that are being written")
+    add_json_option(cache)
     cache.set_defaults(verb=_cache)
 
 
@@ -95,11 +98,11 @@ def _inspect(arguments: argparse.Namespace) -> int:
                 "duplicates": duplicates,
             }
         )
-    print(f"{len(dataset.images)} images")
+    print(plural(len(dataset.images), "image"))
     for name, count in dataset.counts.items():
         print(f"  {name}: {count}")
     for issue in dataset.import_issues:
-        print(f"left out: {issue.path} ({issue.kind}): {issue.detail}")
+        print(f"not imported: {issue.path} ({issue.kind}): {issue.detail}")
     for paths in duplicates:
         print(f"identical: {', '.join(paths)}")
     return OK
@@ -141,7 +144,9 @@ def _survey(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print(f"{found.done} of {found.total} images measured, {len(found.copies)} pairs of copies")
+        print(
+            f"{found.done:,} of {plural(found.total, 'image')} measured, {plural(len(found.copies), 'pair')} of copies"
+        )
         for path, reason in unreadable.items():
             print(f"unreadable: {path}: {reason}")
         if found.map_source:
@@ -154,16 +159,16 @@ def _edits(arguments: argparse.Namespace) -> int:
     from cfu_core.dataset.history import applied_and_undone
 
     log = edit_log(arguments.dataset)
-    counts = {edit.number for edit in applied_and_undone(log)[0]}
+    applied = {edit.number for edit in applied_and_undone(log)[0]}
     if arguments.json:
-        return print_json([{**asdict(edit), "counts": edit.number in counts} for edit in log])
+        return print_json([{**asdict(edit), "counts": edit.number in applied} for edit in log])
     for edit in log:
         if "edit" in edit.changes and edit.kind in ("undo", "redo"):
             what = f"{edit.kind} of {edit.changes['edit']}"
         else:
             values = dict.fromkeys(str(value) for value in edit.changes.values() if value is not None)
             what = f"{edit.kind} {', '.join(list(values)[:3])}".strip() + f": {_paths(list(edit.changes))}"
-            what += "" if edit.number in counts else " (undone)"
+            what += "" if edit.number in applied else " (undone)"
         print("  ".join(part for part in (str(edit.number), edit.when, edit.who, what, edit.why) if part))
     return OK
 
@@ -180,7 +185,7 @@ def _edit(arguments: argparse.Namespace) -> int:
     if arguments.json:
         return print_json({"dataset": dataset.id, "version": dataset.version, "classes": dataset.counts})
     classes = ", ".join(f"{name} {count}" for name, count in dataset.counts.items())
-    print(f"{dataset.name}, version {dataset.version}: {len(dataset.images)} images ({classes})")
+    print(f"{dataset.name}, version {dataset.version}: {plural(len(dataset.images), 'image')} ({classes})")
     return OK
 
 

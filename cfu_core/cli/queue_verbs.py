@@ -1,4 +1,4 @@
-"""Verbs that the dashboard and the queue use themselves."""
+"""Verbs that the dashboard and the queue use internally."""
 
 import argparse
 from pathlib import Path
@@ -8,12 +8,12 @@ from cfu_core.cli.terminal import OK
 
 
 def add_verbs(verbs: Any) -> None:
-    """Declare them."""
-    work = verbs.add_parser("work", help="do what is queued (started by the dashboard)")
+    """Add the verbs and their options to the parser."""
+    work = verbs.add_parser("work", help="run the queued jobs of a lane (started by the dashboard)")
     work.add_argument("lane", choices=("device", "data", "background", "question"))
     work.set_defaults(verb=_work)
 
-    job = verbs.add_parser("job", help="do one queued job (started by the queue)")
+    job = verbs.add_parser("job", help="run one queued job (started by the queue)")
     job.add_argument("folder", type=Path)
     job.set_defaults(verb=_job)
 

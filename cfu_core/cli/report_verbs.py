@@ -8,10 +8,10 @@ from cfu_core.cli.terminal import OK
 
 
 def add_verbs(verbs: Any) -> None:
-    """Declare it."""
-    report = verbs.add_parser("report", help="everything of some runs in one file, to read or to print")
+    """Add the verb and its options to the parser."""
+    report = verbs.add_parser("report", help="write a report of runs into one file")
     report.add_argument("runs", nargs="+", metavar="RUN")
-    report.add_argument("--out", required=True, type=Path, metavar="FILE", help="ends in .html or .pdf")
+    report.add_argument("--out", required=True, type=Path, metavar="FILE", help="file name that ends in .html or .pdf")
     report.set_defaults(verb=_report)
 
 

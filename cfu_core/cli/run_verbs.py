@@ -1,4 +1,4 @@
-"""Verbs for runs: list, show, put down and go on, predict with them."""
+"""Verbs for runs: list, show, compare, explain, pause, stop, resume, repeat, and classify images."""
 
 import argparse
 import json
@@ -9,54 +9,59 @@ from typing import Any
 
 import pandas as pd
 
-from cfu_core.cli.terminal import INTERRUPTED, OK, json_flag, print_json, run_job
+from cfu_core.cli.terminal import INTERRUPTED, OK, add_json_option, print_json, run_job
 from cfu_core.errors import RunError
 from cfu_core.job import Job, State, create_job
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_store import list_runs, open_run
+from cfu_core.wording import plural
 
 
 def add_verbs(verbs: Any) -> None:
-    """Declare them."""
+    """Add the verbs and their options to the parser."""
     runs = verbs.add_parser("runs", help="list the runs")
-    json_flag(runs)
+    add_json_option(runs)
     runs.set_defaults(verb=_runs)
 
-    show = verbs.add_parser("show", help="one run's settings and results")
+    show = verbs.add_parser("show", help="show the settings and results of a run")
     show.add_argument("run")
-    json_flag(show)
+    add_json_option(show)
     show.set_defaults(verb=_show)
 
-    compare = verbs.add_parser("compare", help="whether runs differ, on the same test images")
+    compare = verbs.add_parser("compare", help="compare runs on the same test images")
     compare.add_argument("runs", nargs="+", metavar="RUN")
-    json_flag(compare)
+    add_json_option(compare)
     compare.set_defaults(verb=_compare)
 
-    explain = verbs.add_parser("explain", help="where a network looks in its test images, by Grad-CAM")
+    explain = verbs.add_parser("explain", help="compute Grad-CAM maps of the test images of a run")
     explain.add_argument("run")
     explain.add_argument(
-        "--boxes", type=Path, metavar="CSV", help="where the colonies truly lie: path, box_left, ... as in truth.csv"
+        "--boxes",
+        type=Path,
+        metavar="CSV",
+        help="true boxes of the colonies: a table with the columns path, box_left, box_top, box_right and box_bottom, "
+        "such as truth.csv of the demo",
     )
-    json_flag(explain)
+    add_json_option(explain)
     explain.set_defaults(verb=_explain)
 
-    for name, work, told in (
-        ("pause", _put_down, "put a run down; its device is free, and it can be resumed"),
-        ("stop", _put_down, "end a run; what its epochs gave is kept"),
-        ("resume", _go_on, "go on with a run that ended before its time, from its last checkpoint"),
-        ("again", _go_on, "train a run once more with its settings, on its dataset as it was then"),
+    for name, function, explanation in (
+        ("pause", _pause_or_stop, "pause a run; this frees its device, and the run can be resumed"),
+        ("stop", _pause_or_stop, "stop a run; the weights of its best epoch are kept"),
+        ("resume", _continue, "resume an unfinished run from its last checkpoint"),
+        ("again", _continue, "repeat a run with the same settings and the same version of the dataset"),
     ):
-        verb = verbs.add_parser(name, help=told)
+        verb = verbs.add_parser(name, help=explanation)
         verb.add_argument("run")
         if name == "again":
-            verb.add_argument("--edited", action="store_true", help="with the edits made to the dataset since")
-        json_flag(verb)
-        verb.set_defaults(verb=work, steer=name)
+            verb.add_argument("--edited", action="store_true", help="use the dataset with all its present edits")
+        add_json_option(verb)
+        verb.set_defaults(verb=function, request=name)
 
-    predict = verbs.add_parser("predict", help="classify images with a trained run")
+    predict = verbs.add_parser("predict", help="classify images with the network of a run")
     predict.add_argument("run")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    json_flag(predict)
+    add_json_option(predict)
     predict.set_defaults(verb=_predict)
 
 
@@ -91,8 +96,9 @@ def _show(arguments: argparse.Namespace) -> int:
     print(f"dataset {run.plan.dataset.name}, began with {run.plan.weights_label}, {run.recipe.summary}")
     for epoch in facts["history"]:
         print(
-            f"epoch {epoch['epoch']}: training loss {_figure(epoch['training_loss'])}, "
-            f"validation loss {_figure(epoch['validation_loss'])}, accuracy {_figure(epoch['validation_accuracy'])}"
+            f"epoch {epoch['epoch']}: training loss {_format_metric(epoch['training_loss'])}, "
+            f"validation loss {_format_metric(epoch['validation_loss'])}, "
+            f"accuracy {_format_metric(epoch['validation_accuracy'])}"
         )
     if facts["confusion"]:
         print(
@@ -105,7 +111,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    """All figures of each run with their intervals, and every two runs on the same images."""
+    """Print the metrics of each run with intervals, and the comparisons of all pairs on the same images."""
     from cfu_core.evaluation.paper_tables import comparison_table, summary_metrics_table
     from cfu_core.runs.comparison import compare_runs
     from cfu_core.runs.short_names import names_among
@@ -114,8 +120,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     comparisons = compare_runs(runs)
     tables = {run.id: summary_metrics_table(found) for run in runs if (found := run.evaluation())}
     if arguments.json:
-        figures = {run: json.loads(table.to_json(orient="records")) for run, table in tables.items()}
-        return print_json({"runs": figures, "comparisons": [c.to_dict() for c in comparisons]})
+        metrics = {run: json.loads(table.to_json(orient="records")) for run, table in tables.items()}
+        return print_json({"runs": metrics, "comparisons": [c.to_dict() for c in comparisons]})
     for run in runs:
         print(f"\n{run.name} ({run.id})\n{tables[run.id].to_string(index=False, na_rep='undefined')}")
     if comparisons:
@@ -126,7 +132,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    """Write the maps into the run's folder, and say how often they point at the colony."""
+    """Write Grad-CAM maps into the folder of the run, and print how often their maximum is inside the colony."""
     from cfu_core.runs.class_activation_store import MAPS, read_peak_counts
 
     run = open_run(arguments.run)
@@ -140,59 +146,62 @@ def _explain(arguments: argparse.Namespace) -> int:
     print(f"{run.folder / MAPS}")
     if found.images:
         print(
-            f"The map of the predicted class is highest inside the colony's box in {found.trained} of {found.images} "
-            f"test images; before the network learned, in {found.untrained}; a point at random, in {found.chance:.1f}."
+            f"The map of the predicted class has its maximum inside the box of the colony in {found.trained} of "
+            f"{plural(found.images, 'test image')} (before training: {found.untrained}; expected for random points: "
+            f"{found.chance:.1f})."
         )
     else:
-        print("The boxes of the colonies are not known, so that nobody can say how often the maps point at them.")
+        print(
+            "The boxes of the colonies are unknown, so it cannot be checked whether the maps have their maximum there."
+        )
     return OK
 
 
 def _boxes(file: Path) -> dict[str, list[int]]:
-    """Boxes by path, from a table such as the demo's ``truth.csv``."""
+    """Read boxes by path from a table such as ``truth.csv`` of the demo."""
     columns = ["box_left", "box_top", "box_right", "box_bottom"]
     try:
         table = pd.read_csv(file, usecols=["path", *columns])
         return {row.path: [int(getattr(row, name)) for name in columns] for row in table.itertuples()}
     except (OSError, ValueError) as error:
-        wanted = f"It should be a CSV with the columns path, {', '.join(columns)}."
-        raise RunError(f"The boxes in {file} cannot be read: {error}.", wanted) from error
+        expected = f"A CSV file with the columns path, {', '.join(columns)} is expected."
+        raise RunError(f"The boxes in {file} cannot be read: {error}.", expected) from error
 
 
-def _put_down(arguments: argparse.Namespace) -> int:
-    """Pause or stop a run that waits or trains; returns when it has."""
+def _pause_or_stop(arguments: argparse.Namespace) -> int:
+    """Pause or stop a queued or running run, and wait until it has ended."""
     run = open_run(arguments.run)
     status = run.status().state
-    if status.ended and not (arguments.steer == "stop" and status is State.PAUSED):
-        raise RunError(f"The run {run.id} is {status}.", "Only a run that waits or trains can be paused or stopped.")
-    run.request_pause() if arguments.steer == "pause" else run.request_stop()
-    _tell(arguments, run, _settled(run))
+    if status.ended and not (arguments.request == "stop" and status is State.PAUSED):
+        raise RunError(f"The run {run.id} is {status}.", "Only a queued or running run can be paused or stopped.")
+    run.request_pause() if arguments.request == "pause" else run.request_stop()
+    _print_status(arguments, run, _final_state(run))
     return OK
 
 
-def _go_on(arguments: argparse.Namespace) -> int:
-    """Resume a run, or train it once more, here and now."""
+def _continue(arguments: argparse.Namespace) -> int:
+    """Resume or repeat a run in this process."""
     from cfu_core.runs.planning import plan_again
 
     run = open_run(arguments.run)
-    if arguments.steer == "again":
+    if arguments.request == "again":
         run = plan_again(run, edited=arguments.edited)
     else:
         run.requeue()
     status = State(run_job(run, run.name))
-    _tell(arguments, run, status)
+    _print_status(arguments, run, status)
     return OK if status is State.FINISHED else INTERRUPTED
 
 
-def _tell(arguments: argparse.Namespace, run: Run, status: State) -> None:
+def _print_status(arguments: argparse.Namespace, run: Run, status: State) -> None:
     if arguments.json:
         print_json({"run": run.id, "status": status.value})
     else:
         print(f"{run.id}: {status.value}")
 
 
-def _settled(job: Job) -> State:
-    """How a job stands once it has done what it was asked for, which it looks for between batches."""
+def _final_state(job: Job) -> State:
+    """Wait until a job has ended, and return its state; a run checks for requests between batches."""
     while not (status := job.status()).state.ended:
         time.sleep(0.1)
     return status.state
@@ -220,7 +229,18 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 
 def describe_run(folder: Path) -> dict[str, Any]:
-    """Everything ``show`` tells of a run; null where the run has not come that far."""
+    """Return everything that the verb ``show`` prints about a run.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the run.
+
+    Returns
+    -------
+    dict
+        Plain JSON values; None for results that do not exist yet.
+    """
     run = Run(folder)
     status = run.status()
     evaluation = run.evaluation()
@@ -248,5 +268,5 @@ def describe_run(folder: Path) -> dict[str, Any]:
     }
 
 
-def _figure(value: float | None) -> str:
+def _format_metric(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"

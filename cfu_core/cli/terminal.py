@@ -1,4 +1,4 @@
-"""What the verbs share: reading what they are given, working in the foreground, and what goes to the terminal."""
+"""Functions that the verbs share: reading datasets, running jobs in the foreground, and output to the terminal."""
 
 import argparse
 import json
@@ -12,28 +12,43 @@ from cfu_core.dataset.importing.source import import_source, scan_source
 from cfu_core.errors import CfuError
 from cfu_core.storage import json_value
 
-OK, MENDABLE, INTERRUPTED = 0, 2, 130
-DATA_HELP = "a folder, a zip, a CSV manifest, or the name of an imported dataset"
+OK, USER_ERROR, INTERRUPTED = 0, 2, 130  # exit status
+DATA_HELP = "a folder, a zip archive, a CSV manifest, or the name of an imported dataset"
 
 
-def json_flag(parser: argparse.ArgumentParser) -> None:
-    """Let a verb answer in JSON."""
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--json`` to a verb."""
     parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
 
 
 def print_json(value: Any) -> int:
-    """One JSON document to stdout; gives the exit status."""
+    """Print a value as one JSON document to stdout, and return the exit status."""
     print(json.dumps(json_value(value), indent=2, ensure_ascii=False, allow_nan=False))
     return OK
 
 
 def is_path(data: str) -> bool:
-    """Whether this names files and not an imported dataset."""
+    """Return whether an argument is a path and not the name of an imported dataset."""
     return Path(data).exists() or "/" in data or data.lower().endswith((".zip", ".csv"))
 
 
 def read_data(data: str) -> Dataset:
-    """What a folder, archive or manifest holds, or an imported dataset; nothing is kept."""
+    """Read a folder, archive or manifest without importing it, or load an imported dataset.
+
+    Parameters
+    ----------
+    data : str
+        See `DATA_HELP`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    CfuError
+        The source cannot be read, or there is no such dataset.
+    """
     if not is_path(data):
         return load_dataset(data)
     with ProgressLine() as line:
@@ -41,21 +56,48 @@ def read_data(data: str) -> Dataset:
 
 
 def import_data(data: str) -> Dataset:
-    """An imported dataset, by its name or from where its images are now."""
-    if not is_path(data):
-        return load_dataset(data)
-    with ProgressLine() as line:
-        imported = import_source(Path(data), progress=line.count("Importing"))
-    return load_dataset(imported.id)  # with the edits that it has, where it was imported before
+    """Import a folder, archive or manifest, or load an imported dataset.
 
+    Parameters
+    ----------
+    data : str
+        See `DATA_HELP`.
 
-def run_job(job: Any, title: str) -> str:
-    """Do a job here as soon as its lane is free; returns how it ended.
+    Returns
+    -------
+    Dataset
+        With the edits that it has if it was imported before.
 
     Raises
     ------
     CfuError
-        It failed.
+        The source cannot be imported, or there is no such dataset.
+    """
+    if not is_path(data):
+        return load_dataset(data)
+    with ProgressLine() as line:
+        imported = import_source(Path(data), progress=line.count("Importing"))
+    return load_dataset(imported.id)  # with its edits
+
+
+def run_job(job: Any, title: str) -> str:
+    """Run a job in this process when its lane is free.
+
+    Parameters
+    ----------
+    job : Job
+    title : str
+        Text before the progress in the terminal.
+
+    Returns
+    -------
+    str
+        Final state.
+
+    Raises
+    ------
+    CfuError
+        The job failed or was interrupted.
     """
     from cfu_core.job import State
     from cfu_core.jobs.launch import ensure_worker
@@ -63,7 +105,7 @@ def run_job(job: Any, title: str) -> str:
     from cfu_core.jobs.worker import run_in_foreground
 
     with ProgressLine() as line:
-        ended = run_in_foreground(job, tell=line.follow(title))
+        ended = run_in_foreground(job, on_status=line.follow(title))
     ensure_worker(LANES[job.kind])
     if ended.state in (State.FAILED, State.INTERRUPTED):
         raise CfuError(ended.message)
@@ -71,17 +113,17 @@ def run_job(job: Any, title: str) -> str:
 
 
 class ProgressLine:
-    """One line on stderr that is written over, where stderr is a terminal."""
+    """A progress line on stderr that is overwritten; nothing is written if stderr is not a terminal."""
 
     def __enter__(self) -> "ProgressLine":
-        self._shows = sys.stderr.isatty()
+        self._enabled = sys.stderr.isatty()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._write("")
 
     def count(self, phase: str) -> Any:
-        """A callback for things done and in all."""
+        """Return a callback that shows the number of finished items and the total number."""
 
         def progress(done: int, total: int) -> None:
             self._write(f"{phase}: {done} of {total}")
@@ -89,9 +131,9 @@ class ProgressLine:
         return progress
 
     def follow(self, title: str) -> Any:
-        """A callback for the status of a job."""
+        """Return a callback that shows the status of a job."""
 
-        def tell(status: Any) -> None:
+        def show_status(status: Any) -> None:
             d = status.details
             text = f"{title}: {status.phase or status.state}"
             if "epoch" in d:
@@ -100,12 +142,12 @@ class ProgressLine:
                 text += f", {d['done']} of {d['total']}"
             self._write(text)
 
-        return tell
+        return show_status
 
-    def say(self, text: str) -> None:
-        """What goes on, in words."""
+    def show(self, text: str) -> None:
+        """Show a text."""
         self._write(text)
 
     def _write(self, text: str) -> None:
-        if self._shows:
+        if self._enabled:
             print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)

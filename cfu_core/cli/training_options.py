@@ -1,24 +1,26 @@
-"""Command line options of training, made from the settings' own declarations."""
+"""Command line options of training, derived from the declarations of the settings."""
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cfu_core.cli.terminal import json_flag
+from cfu_core.cli.terminal import add_json_option
 from cfu_core.errors import TrainingError
 from cfu_core.settings import check_value, setting
 
 #: Settings that have an option of the same name.
 OPTIONS = ("mode", "epochs", "batch_size", "learning_rate", "optimizer", "schedule", "patience", "precision", "seed")
-RECIPE_HELP = "preprocess by a saved recipe: its name, or a JSON file"
+RECIPE_HELP = "preprocess with a saved recipe: its name, or a JSON file"
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each setting of training that the shell offers."""
+    """Add an option for each setting in `OPTIONS`, and for the initial weights, to the parser of a verb."""
     from cfu_core.training.config import TrainingConfig
 
-    parser.add_argument("--weights", default="imagenet", help="imagenet, none or a file (default: imagenet)")
+    parser.add_argument(
+        "--weights", default="imagenet", help="initial weights: imagenet, none (random) or a file (default: imagenet)"
+    )
     for name in OPTIONS:
         declared, default = setting(TrainingConfig, name), TrainingConfig.__dataclass_fields__[name].default
         parser.add_argument(
@@ -26,20 +28,20 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
             type=_parser_of(TrainingConfig, name),
             metavar="|".join(declared.choices) or type(default).__name__.upper(),
             help=f"{declared.help.replace('%', '%%')} Default: {default}."
-            + (" The split takes the same seed." if name == "seed" else ""),
+            + (" The split uses the same seed." if name == "seed" else ""),
         )
-    json_flag(parser)
+    add_json_option(parser)
 
 
 def _parser_of(owner: type, name: str) -> Callable[[str], Any]:
-    """Return a function that turns an option's text into a value of a declared setting."""
+    """Return a function that converts the text of an option to a value of a declared setting."""
     declared, kind = setting(owner, name), type(owner.__dataclass_fields__[name].default)  # type: ignore[attr-defined]
 
     def parse(text: str) -> Any:
         try:
             value: Any = kind(text)
         except ValueError:
-            value = text  # refused below, with what it may be
+            value = text  # check_value raises an error with the allowed values
         check_value(value, declared, kind, TrainingError)
         return value
 
@@ -47,7 +49,18 @@ def _parser_of(owner: type, name: str) -> Callable[[str], Any]:
 
 
 def training_settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of a `TrainingConfig` that were given as options."""
+    """Return the fields of a `TrainingConfig` that were given as options.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        Parsed options of a verb with `add_training_options`.
+
+    Returns
+    -------
+    dict
+        ``weights``, and the other fields that were given; ``split_seed`` equals ``seed``.
+    """
     from cfu_core.models.weight_files import IMAGENET, NONE
 
     given = {name: value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
@@ -55,5 +68,5 @@ def training_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         given["split_seed"] = given["seed"]
     weights = arguments.weights
     if weights not in (IMAGENET, NONE):
-        weights = str(Path(weights).absolute())  # another process, in another folder, may do the work
+        weights = str(Path(weights).absolute())  # the process that trains may have another working directory
     return {"weights": weights, **given}

@@ -1,4 +1,4 @@
-"""Verbs that train: one network, the paper's six runs, repeats; and the list of networks."""
+"""Verbs for training: one network, the six runs of the paper, repeats; and for listing networks and the device."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from cfu_core.cli.terminal import DATA_HELP, INTERRUPTED, OK, import_data, json_flag, print_json, run_job
+from cfu_core.cli.terminal import DATA_HELP, INTERRUPTED, OK, add_json_option, import_data, print_json, run_job
 from cfu_core.cli.training_options import RECIPE_HELP, add_training_options, training_settings
 from cfu_core.errors import CfuError
 from cfu_core.job import State
@@ -15,7 +15,7 @@ from cfu_core.wording import plural
 
 
 def add_verbs(verbs: Any) -> None:
-    """Declare the verbs and their options."""
+    """Add the verbs and their options to the parser."""
     train = verbs.add_parser("train", help="train one network")
     train.add_argument("data", help=DATA_HELP)
     train.add_argument("--model", required=True)
@@ -27,28 +27,30 @@ def add_verbs(verbs: Any) -> None:
     add_training_options(train)
     train.set_defaults(verb=_train)
 
-    reproduce = verbs.add_parser("reproduce", help="the paper's six runs, then Tables 3 and 4")
+    reproduce = verbs.add_parser("reproduce", help="train the six runs of the paper, then print Tables 3 and 4")
     reproduce.add_argument("data", help=DATA_HELP)
-    reproduce.add_argument("--models", help="comma-separated; all three by default")
+    reproduce.add_argument("--models", help="names of networks, separated by commas; by default the three of the paper")
     reproduce.add_argument("--recipe", metavar="FILE|NAME", help=f"{RECIPE_HELP}; by default crop and CLAHE")
     add_training_options(reproduce)
     reproduce.set_defaults(verb=_reproduce)
 
-    repeat = verbs.add_parser("repeat", help="a run with other seeds, or cross-validated; then mean and spread")
+    repeat = verbs.add_parser(
+        "repeat", help="repeat a run with other seeds or as a cross-validation, then print mean and standard deviation"
+    )
     repeat.add_argument("run")
     repeat.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N - 1 (default: 5)")
-    repeat.add_argument("--folds", type=int, metavar="K", help="cross-validation in K folds instead")
+    repeat.add_argument("--folds", type=int, metavar="K", help="K-fold cross-validation instead of seeds")
     repeat.add_argument("--recipe", metavar="FILE|NAME", help=f"{RECIPE_HELP}; by default the run's own recipe")
-    json_flag(repeat)
+    add_json_option(repeat)
     repeat.set_defaults(verb=_repeat)
 
-    networks = verbs.add_parser("networks", help="Table 1 from the real modules")
+    networks = verbs.add_parser("networks", help="print Table 1, counted from the modules")
     networks.add_argument("--classes", type=int, default=3)
-    json_flag(networks)
+    add_json_option(networks)
     networks.set_defaults(verb=_networks)
 
-    device = verbs.add_parser("device", help="which device would train")
-    json_flag(device)
+    device = verbs.add_parser("device", help="show the device that training uses")
+    add_json_option(device)
     device.set_defaults(verb=_device)
 
 
@@ -88,7 +90,11 @@ def _reproduce(arguments: argparse.Namespace) -> int:
 
     preprocessed = find_recipe(arguments.recipe) if arguments.recipe else Recipe.preprocessed()
     if preprocessed.kind == "original":
-        raise CfuError("The recipe has no step.", "The paper's protocol compares original with preprocessed images.")
+        raise CfuError(
+            "The recipe has no steps.",
+            "The protocol of the paper compares original with preprocessed images.",
+            "Give a recipe with at least one step.",
+        )
     models = arguments.models.split(",") if arguments.models else list(TABLE_1)
     for model in models:
         architecture(model)
@@ -120,7 +126,7 @@ def _repeat(arguments: argparse.Namespace) -> int:
         configs = [replace(config, recipe=recipe) for config in configs]
     new, existing = plan_repeats(run, configs)
     active = [other for other in existing if not other.status().state.ended]
-    status = _carry_out([*new, *active])
+    status = _train_all([*new, *active])
     varied = "folds" if arguments.folds else "seeds"
     ids = {run.id, *(other.id for other in new)}
     members = [other for other in list_runs() if other.evaluation()]
@@ -143,7 +149,7 @@ def _repeat(arguments: argparse.Namespace) -> int:
     else:
         for family in found:
             values = ", ".join(f"{value:.4f}" for value in family.accuracies)
-            print(f"{family.name}: {len(family.runs)} {family.varied}: {values}")
+            print(f"{family.name}: {plural(len(family.runs), family.varied[:-1])}: {values}")
             print(f"mean {family.mean:.4f}, standard deviation {family.deviation:.4f}")
         if paused:
             print(f"{plural(len(paused), 'run is', 'runs are')} paused and left out: {', '.join(paused)}")
@@ -183,11 +189,11 @@ def _run_all(arguments: argparse.Namespace, pairs: Sequence[tuple[str, Any]]) ->
         architecture(key)  # a wrong name is reported before the import
     dataset = import_data(arguments.data)
     runs = plan_runs(configurations(dataset.id, pairs, training_settings(arguments)), dataset)
-    return runs, _carry_out(runs)
+    return runs, _train_all(runs)
 
 
-def _carry_out(runs: Sequence[Run]) -> str:
-    """Train one after the other; return the status of the first run that did not finish."""
+def _train_all(runs: Sequence[Run]) -> str:
+    """Train runs one after the other; return the status of the first run that did not finish."""
     status = State.FINISHED.value
     for number, run in enumerate(runs, 1):
         if status != State.FINISHED:

@@ -1,4 +1,4 @@
-"""The program's own preprocessing, as it travels in a bundle: there is one way in, also elsewhere."""
+"""Copy of this program's code in a bundle, so that it decodes and preprocesses images like the dashboard."""
 
 import ast
 import shutil
@@ -6,21 +6,21 @@ from pathlib import Path
 
 from cfu_core import PROJECT
 
-FIRST = "cfu_core.bundle.command_line"
+ENTRY_MODULE = "cfu_core.bundle.command_line"
 
 
 def copy_code(folder: Path) -> None:
-    """Copy the modules that a bundle's ``use.py`` needs into `folder`."""
-    for path in needed():
+    """Copy the modules that ``use.py`` of a bundle needs into a folder."""
+    for path in required_files():
         target = folder / path.relative_to(PROJECT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
 
 
-def needed() -> list[Path]:
-    """The files of `FIRST` and of all that it imports from this program, with their packages."""
+def required_files() -> list[Path]:
+    """Return the files of `ENTRY_MODULE`, of all modules of this program that it imports, and of their packages."""
     found: set[Path] = set()
-    waiting = [FIRST]
+    waiting = [ENTRY_MODULE]
     while waiting:
         name = waiting.pop()
         path = _file(name)
@@ -32,11 +32,18 @@ def needed() -> list[Path]:
 
 
 def _file(module: str) -> Path | None:
-    """Where a module of this program lies; None for names that are none."""
+    """Return the file of a module of this program; None for other names."""
     if module.partition(".")[0] != "cfu_core":
         return None
-    place = PROJECT.joinpath(*module.split("."))
-    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+    path_without_suffix = PROJECT.joinpath(*module.split("."))
+    return next(
+        (
+            path
+            for path in (path_without_suffix.with_suffix(".py"), path_without_suffix / "__init__.py")
+            if path.is_file()
+        ),
+        None,
+    )
 
 
 def _imported(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""A finished run as a bundle: what a person needs to use its network elsewhere, proven before it is handed out."""
+"""Export of a finished run as a bundle: everything that is needed to use its network elsewhere, verified."""
 
 import json
 import shutil
@@ -26,11 +26,11 @@ from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.run import PROBABILITY, Run
 from cfu_core.storage import replacing, storage_errors
 
-IMAGES = 20  # of the self-test
-ALLOWED, ALLOWED_GPU = 1e-4, 2e-3  # difference of a probability; a GPU multiplies with fewer digits
-NEEDS = ("numpy", "opencv-python-headless", "scikit-image", "tifffile", "imagecodecs", "onnxruntime")
-TRAINING = ("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "patience")
-USE = '''"""Classify images, or check this folder: python use.py predict IMAGE ... | python use.py verify"""
+SELF_TEST_IMAGES = 20
+TOLERANCE, TOLERANCE_GPU = 1e-4, 2e-3  # difference of a probability; a GPU multiplies with lower precision
+REQUIREMENTS = ("numpy", "opencv-python-headless", "scikit-image", "tifffile", "imagecodecs", "onnxruntime")
+TRAINING_SETTINGS = ("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "patience")
+USE_SCRIPT = '''"""Classify images or verify this folder: python use.py predict IMAGE ... | python use.py verify."""
 
 import sys
 from pathlib import Path
@@ -47,36 +47,39 @@ if __name__ == "__main__":
 
 
 def export_run(run: Run, folder: Path, observer: Observer) -> dict[str, SelfTest]:
-    """Write a run's bundle into a new folder, and check it.
+    """Write the bundle of a run into a new folder, and verify it.
 
     Parameters
     ----------
     run : Run
-        Finished, its dataset still there.
+        Finished run, whose dataset has not been deleted.
     folder : Path
-        Does not exist yet, or is empty.
+        New folder; it may exist if it is empty.
     observer : Observer
 
     Returns
     -------
     dict of str to SelfTest
-        What `verify_bundle` found.
+        From `verify_bundle`.
 
     Raises
     ------
     BundleError
-        The run has not finished, the folder is taken, or the bundle does not give the dashboard's probabilities.
+        The run has not finished, the folder is not empty, or the probabilities of the bundle differ from those of the
+        dashboard.
     CfuError
-        The dataset is gone, or the disk is full. Nothing is left behind then.
+        The dataset has been deleted, or the disk is full. No files are left.
     StopRequested
-        The observer asked for the end.
+        The observer requested a stop.
     """
     evaluation = run.evaluation()
     if evaluation is None:
-        raise BundleError(f"The run {run.id} has not finished.", "", "Export a run that has results.")
+        raise BundleError(f"The run {run.id} has not finished.", "", "Export a finished run.")
     with storage_errors(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise BundleError(f"{folder} is there already.", "A new folder is wanted.", "Name another one.")
+            raise BundleError(
+                f"{folder} exists already.", "A new or empty folder is expected.", "Choose another folder."
+            )
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
         draft.mkdir()
@@ -93,35 +96,55 @@ def export_run(run: Run, folder: Path, observer: Observer) -> dict[str, SelfTest
 
 
 def export_zip(run: Run, path: Path, observer: Observer) -> None:
-    """Write a run's bundle as a zip, whole or not at all; it holds one folder. Raises as `export_run`."""
+    """Write the bundle of a run as a zip with one folder; a failure leaves no partial file.
+
+    Parameters
+    ----------
+    run : Run
+        Finished run, whose dataset has not been deleted.
+    path : Path
+        File to write.
+    observer : Observer
+
+    Raises
+    ------
+    CfuError, StopRequested
+        As `export_run`.
+    """
     with storage_errors(path):
-        room = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.room")
-        room.mkdir(parents=True)
+        workspace = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.room")
+        workspace.mkdir(parents=True)
     try:
-        export_run(run, room / f"bundle-{run.id}", observer)
+        export_run(run, workspace / f"bundle-{run.id}", observer)
         observer.report("Packing")
-        # weights do not get smaller by compression
+        # compression does not make weights smaller
         with replacing(path) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
-            for file in sorted(room.rglob("*")):
+            for file in sorted(workspace.rglob("*")):
                 if file.is_file():
                     observer.check()
-                    archive.write(file, file.relative_to(room))
+                    archive.write(file, file.relative_to(workspace))
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        shutil.rmtree(workspace, ignore_errors=True)
 
 
 def verify_bundle(folder: Path, observer: Observer | None = None) -> dict[str, SelfTest]:
-    """Check every file of a bundle, and that both its networks give the dashboard's probabilities.
+    """Check the files of a bundle, and compare the probabilities of its two networks with those of the dashboard.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the bundle.
+    observer : Observer, optional
 
     Returns
     -------
     dict of str to SelfTest
-        Of ``ONNX``, by ONNX Runtime, and of ``PyTorch``, from the weights; both on the processor.
+        ``ONNX``: computed by ONNX Runtime. ``PyTorch``: computed from the weights. Both on the CPU.
 
     Raises
     ------
     BundleError, WeightsError
-        What is wrong with it.
+        The folder is not a bundle, a file has been changed, or a self-test fails.
     """
     if observer:
         observer.report("Checking the bundle")
@@ -140,18 +163,19 @@ def _write(run: Run, evaluation: Evaluation, folder: Path, observer: Observer) -
     observer.report("Writing weights, images and code")
     shutil.copyfile(run.folder / MODEL, folder / WEIGHTS)
     images = _write_self_test(run, dataset, folder)
-    facts = _facts(run, evaluation, images)
+    manifest = _manifest(run, evaluation, images)
     copy_code(folder / CODE)
-    (folder / "use.py").write_text(USE, encoding="utf-8")
-    needed = "".join(f"{name}=={version(name)}\n" for name in NEEDS)
+    (folder / "use.py").write_text(USE_SCRIPT, encoding="utf-8")
+    needed = "".join(f"{name}=={version(name)}\n" for name in REQUIREMENTS)
     (folder / "requirements.txt").write_text(needed, encoding="utf-8")
-    (folder / "README.md").write_text(model_card(facts, evaluation), encoding="utf-8")
-    write_manifest(folder, facts)
+    (folder / "README.md").write_text(model_card(manifest, evaluation), encoding="utf-8")
+    write_manifest(folder, manifest)
 
 
-def _facts(run: Run, evaluation: Evaluation, images: int) -> dict[str, Any]:
-    learns = run.mode != "probe"
-    settings = {name.replace("_", " ").capitalize(): getattr(run.config, name) for name in TRAINING} if learns else {}
+def _manifest(run: Run, evaluation: Evaluation, images: int) -> dict[str, Any]:
+    fine_tuned = run.mode != "probe"
+    names = TRAINING_SETTINGS if fine_tuned else ()
+    settings = {name.replace("_", " ").capitalize(): getattr(run.config, name) for name in names}
     return json.loads(
         json.dumps(
             {
@@ -177,28 +201,28 @@ def _facts(run: Run, evaluation: Evaluation, images: int) -> dict[str, Any]:
     )
 
 
-def _chosen(run: Run) -> list[dict[str, Any]]:
-    """Rows of predictions, of every class in turn."""
+def _self_test_rows(run: Run) -> list[dict[str, Any]]:
+    """Return rows of predictions, the classes in turn; test images first, then validation images."""
     rows: list[dict[str, Any]] = []
     for partition in ("test", "validation"):
         table = run.predictions(partition)
         if table is not None:
-            turn = table.groupby("true").cumcount()
-            rows += table.assign(turn=turn).sort_values(["turn", "true"], kind="stable").to_dict("records")
-    return rows[:IMAGES]
+            rank = table.groupby("true").cumcount()  # within the class
+            rows += table.assign(turn=rank).sort_values(["turn", "true"], kind="stable").to_dict("records")
+    return rows[:SELF_TEST_IMAGES]
 
 
 def _write_self_test(run: Run, dataset: Dataset, folder: Path) -> int:
-    """Images with the probabilities that the dashboard gave them: of the test, and where it has few, validation."""
-    places = {path: place for place, path in enumerate(dataset.images["path"])}
-    told: list[Mapping[str, Any]] = []
+    """Write the images of the self-test with the probabilities of the dashboard; return their number."""
+    positions = {path: position for position, path in enumerate(dataset.images["path"])}
+    entries: list[Mapping[str, Any]] = []
     (folder / "selftest").mkdir()
-    for row in _chosen(run):
-        place = places[row["path"]]
-        name = f"selftest/{len(told) + 1:02d}{dataset.images['extension'].iat[place]}"
-        (folder / name).write_bytes(dataset.read_bytes(place))
-        box = dataset.box(place)
-        told.append(
+    for row in _self_test_rows(run):
+        position = positions[row["path"]]
+        name = f"selftest/{len(entries) + 1:02d}{dataset.images['extension'].iat[position]}"
+        (folder / name).write_bytes(dataset.read_bytes(position))
+        box = dataset.box(position)
+        entries.append(
             {
                 "file": name,
                 "path": row["path"],
@@ -208,6 +232,6 @@ def _write_self_test(run: Run, dataset: Dataset, folder: Path) -> int:
             }
         )
     on_cpu = str((run.timing() or {}).get("device", "")).startswith("CPU")
-    whole = {"allowed": ALLOWED if on_cpu else ALLOWED_GPU, "images": told}
-    (folder / SELFTEST).write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return len(told)
+    content = {"allowed": TOLERANCE if on_cpu else TOLERANCE_GPU, "images": entries}
+    (folder / SELFTEST).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return len(entries)

@@ -1,4 +1,4 @@
-"""The model card of a bundle: what the network is for, how well it did, how it is used; as Markdown."""
+"""The model card of a bundle, as Markdown: classes, results, training, limits and use of the network."""
 
 import re
 from collections.abc import Mapping
@@ -10,52 +10,49 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.evaluation.metrics import Evaluation
-from cfu_core.evaluation.paper_tables import per_class_table
 from cfu_core.models.registry import architecture
-from cfu_core.reporting.table_format import between, share
+from cfu_core.reporting.table_format import CLASS_COLUMNS, class_rows, format_interval
+from cfu_core.wording import plural
 
+CARD_COLUMNS = ("Class", "Images", "Precision", "Recall", "Recall, 95 % interval", "Specificity", "F1")
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
-def model_card(facts: Mapping[str, Any], evaluation: Evaluation) -> str:
-    """The card of a bundle.
+def model_card(manifest: Mapping[str, Any], evaluation: Evaluation) -> str:
+    """Write the model card of a bundle.
 
     Parameters
     ----------
-    facts : mapping
-        As in ``bundle.json``.
+    manifest : mapping
+        Content of ``bundle.json``.
     evaluation : Evaluation
-        On the test images.
+        Metrics on the test images.
+
+    Returns
+    -------
+    str
+        Markdown.
     """
     low, high = wilson_interval(evaluation.correct, evaluation.n_images)
-    rows = [
-        [
-            plain(row["Class"]),
-            str(row["Images"]),
-            share(row["Precision"]),
-            share(row["Recall"]),
-            between(row["Recall, low"], row["Recall, high"]),
-            share(row["Specificity"]),
-            share(row["F1"]),
-        ]
-        for _, row in per_class_table(evaluation).iterrows()
-    ]
-    known = architecture(facts["architecture"])
+    columns = [CLASS_COLUMNS.index(name) for name in CARD_COLUMNS]
+    rows = [[escape_markdown(row[column]) for column in columns] for row in class_rows(evaluation)]
+    known = architecture(manifest["architecture"])
     return _template().render(
-        facts=facts,
+        manifest=manifest,
         evaluation=evaluation,
-        interval=between(low, high),
+        interval=format_interval(low, high),
+        columns=CARD_COLUMNS,
         classes=rows,
         head=known.head,
         options=dict(known.builder_arguments),
         rectifier=known.rectifier,
-        own=facts["architecture"] == "darknet19",
-        confusion=list(zip(map(plain, evaluation.classes), evaluation.confusion, strict=True)),
+        own=manifest["architecture"] == "darknet19",
+        confusion=list(zip(map(escape_markdown, evaluation.classes), evaluation.confusion, strict=True)),
     )
 
 
-def plain(text: str) -> str:
-    """Somebody's own words, so that Markdown takes none of them for its marks."""
+def escape_markdown(text: str) -> str:
+    """Escape text on one line, so that Markdown displays it unchanged."""
     return _MARKS.sub(r"\\\1", " ".join(str(text).split()))
 
 
@@ -69,5 +66,6 @@ def _template() -> Any:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters["plain"] = plain
+    environment.filters["plain"] = escape_markdown
+    environment.filters["plural"] = plural
     return environment.get_template("card.md.j2")

@@ -1,4 +1,4 @@
-"""A bundle's network: written as ONNX, and rebuilt from its weights with PyTorch."""
+"""The network of a bundle: export as ONNX, and reconstruction from its weights with PyTorch."""
 
 import warnings
 from pathlib import Path
@@ -14,35 +14,52 @@ from cfu_core.models.registry import architecture
 from cfu_core.runs.model_files import read_network
 
 
-class Whole(nn.Module):
-    """A network with what comes before and after it: bytes in, probabilities out."""
+class ProbabilityNetwork(nn.Module):
+    """A network with normalisation and softmax: from uint8 images to probabilities.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Classifier without softmax.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Probabilities (N, C) of images of uint8, shape (N, S, S, 3)."""
+        """Compute probabilities.
+
+        Parameters
+        ----------
+        images : Tensor of uint8, shape (N, S, S, 3)
+            RGB images of the network's input size.
+
+        Returns
+        -------
+        Tensor of float32, shape (N, C)
+        """
         return self.network(normalise(to_floats(images))).softmax(dim=1)
 
 
 def write_onnx(network: nn.Module, key: str, path: Path) -> None:
-    """Write a network in evaluation mode, with its normalisation and softmax, as one ONNX file.
+    """Write a network with normalisation and softmax as one ONNX file, in evaluation mode.
 
     Parameters
     ----------
     network : nn.Module
-        On the CPU.
+        Network on the CPU.
     key : str
         Name of its architecture.
     path : Path
+        File to write.
     """
     side = architecture(key).input_size
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter, about its own inner workings
+        warnings.simplefilter("ignore")  # from the exporter, about its internals
         program = torch.onnx.export(
-            Whole(network).eval(),
+            ProbabilityNetwork(network).eval(),
             (example,),
             dynamo=True,
             verbose=False,
@@ -50,23 +67,34 @@ def write_onnx(network: nn.Module, key: str, path: Path) -> None:
             output_names=["probabilities"],
             dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
         )
-        assert program is not None  # with dynamo there is one
+        assert program is not None  # never None with dynamo
         program.save(path)
 
 
 def torch_network(bundle: Bundle) -> Network:
-    """The network that a bundle's weights make of the registered architecture, on the CPU.
+    """Build the network of a bundle from its weights with PyTorch, on the CPU.
+
+    Parameters
+    ----------
+    bundle : Bundle
+
+    Returns
+    -------
+    Network
+        Function from preprocessed images to probabilities.
 
     Raises
     ------
     WeightsError
-        They do not fit.
+        The weights do not fit the architecture.
     """
-    facts = bundle.manifest
-    whole = Whole(read_network(bundle.folder / WEIGHTS, facts["architecture"], len(bundle.classes))).eval()
+    manifest = bundle.manifest
+    network = ProbabilityNetwork(
+        read_network(bundle.folder / WEIGHTS, manifest["architecture"], len(bundle.classes))
+    ).eval()
 
     def probabilities(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            return whole(torch.from_numpy(images)).numpy()
+            return network(torch.from_numpy(images)).numpy()
 
     return probabilities

@@ -1,4 +1,4 @@
-"""Figures of runs side by side, and of how one of them learned, for print."""
+"""Plots for print that compare runs: confusion matrices, accuracies, times; and the learning curves of a run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from cfu_core.evaluation.confusion_percentages import confusion_percentages
 from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.evaluation.paper_tables import DISPLAYED_PHASES
@@ -20,39 +21,39 @@ from cfu_core.reporting.plot_style import (
     NORMAL,
     SMALL,
     WIDTH,
-    label,
-    legend,
-    per_cent,
-    plain,
-    sheet,
+    add_legend,
+    label_axes,
+    new_figure,
+    percent_axes,
+    plain_text,
 )
 
 SHADES = LinearSegmentedColormap.from_list("share", ["#ffffff", "#8fbcdb", "#0072B2", "#003f63"], bad="#e6e6e6")
-#: What the time of a run goes into, by colour; "other" is the rest.
+#: Colour of each phase of a run; "other" is the rest of the time.
 PHASE_COLOURS = dict(
     zip((*DISPLAYED_PHASES, "other"), (*(COLOURS[i] for i in (4, 7, 5, 0, 2, 3)), "#b5b5b5"), strict=True)
 )
-FEW_CLASSES = 12  # of more, a cell has no room for its share
+FEW_CLASSES = 12  # with more classes there is no room for percentages in the cells
 
 
 def confusion_matrices(evaluations: Mapping[str, Evaluation]) -> Figure:
-    """Confusion matrices on one scale of colour: counts, and per cent of the true class beneath them.
+    """Plot confusion matrices on one colour scale, with the number of images and the percentage of the true class.
 
     Parameters
     ----------
     evaluations : mapping of str to Evaluation
-        By the name of the run, in the order in which they are drawn.
+        By the name of the run, in the order of the plots.
     """
     classes = max(len(each.classes) for each in evaluations.values())
     columns = min(len(evaluations), 3 if classes <= 3 else 2 if classes <= 6 else 1)
     rows = -(-len(evaluations) // columns)
     side = {1: max(3.6, min(WIDTH, 0.62 * classes + 1.4)), 2: WIDTH / 2, 3: WIDTH / 3}[columns]
-    figure, axes = sheet(side * columns + (0.7 if columns == 1 else 0), (side + 0.35) * rows, rows, columns)
+    figure, axes = new_figure(side * columns + (0.7 if columns == 1 else 0), (side + 0.35) * rows, rows, columns)
     for place, (each, (name, evaluation)) in enumerate(zip(axes, evaluations.items(), strict=False)):
         _matrix(each, evaluation, width=12 if columns > 1 else 18)
-        label(
+        label_axes(
             each,
-            title=plain(name, round(side * 9)),
+            title=plain_text(name, round(side * 9)),
             x="predicted class",
             y="true class" if place % columns == 0 else "",
         )
@@ -69,15 +70,14 @@ def confusion_matrices(evaluations: Mapping[str, Evaluation]) -> Figure:
 
 def _matrix(axes: Axes, evaluation: Evaluation, width: int) -> None:
     counts = np.array(evaluation.confusion)
-    images = counts.sum(1, keepdims=True)
-    shares = np.ma.masked_invalid(np.divide(100 * counts, images, out=np.full(counts.shape, np.nan), where=images > 0))
+    percentages = np.ma.masked_invalid(confusion_percentages(evaluation.confusion))
     edges = np.arange(len(counts) + 1) - 0.5
-    axes.pcolormesh(edges, edges, shares, cmap=SHADES, vmin=0, vmax=100, edgecolor="white", linewidth=1.5)
+    axes.pcolormesh(edges, edges, percentages, cmap=SHADES, vmin=0, vmax=100, edgecolor="white", linewidth=1.5)
     axes.set_aspect("equal")
     axes.set_ylim(len(counts) - 0.5, -0.5)
     size = max(4.0, 12.5 - 0.75 * len(counts))
-    for (row, column), share in np.ndenumerate(shares.filled(np.nan)):
-        colour = "white" if share > 45 else INK
+    for (row, column), percentage in np.ndenumerate(percentages.filled(np.nan)):
+        colour = "white" if percentage > 45 else INK
         few = len(counts) <= FEW_CLASSES
         axes.text(
             column,
@@ -90,9 +90,9 @@ def _matrix(axes: Axes, evaluation: Evaluation, width: int) -> None:
             fontweight="bold" if row == column else "normal",
         )
         if few:
-            text = "–" if np.isnan(share) else f"{share:.0f}%"
+            text = "–" if np.isnan(percentage) else f"{percentage:.0f}%"
             axes.text(column, row + 0.3, text, ha="center", va="center", fontsize=max(4.5, 0.62 * size), color=colour)
-    names = [plain(name, width) for name in evaluation.classes]
+    names = [plain_text(name, width) for name in evaluation.classes]
     crowded = len(counts) > 3 or max(len(line) for name in names for line in name.split("\n")) > 9
     axes.set_xticks(
         range(len(names)),
@@ -108,16 +108,16 @@ def _matrix(axes: Axes, evaluation: Evaluation, width: int) -> None:
 
 
 def accuracies(evaluations: Mapping[str, Evaluation], published: Mapping[str, float | None] | None = None) -> Figure:
-    """The accuracy of every run as a dot with its 95 % interval by Wilson.
+    """Plot the accuracy of each run with its 95 % Wilson interval.
 
     Parameters
     ----------
     evaluations : mapping of str to Evaluation
-        By the name of the run, the first on top.
+        By the name of the run, the first at the top.
     published : mapping of str to float or None, optional
-        By the same names, the accuracy that was published for it.
+        Published accuracy by the same names.
     """
-    figure, (axes,) = sheet(WIDTH, 0.8 + 0.42 * len(evaluations))
+    figure, (axes,) = new_figure(WIDTH, 0.8 + 0.42 * len(evaluations))
     low = 100.0
     for row, (name, found) in enumerate(evaluations.items()):
         ends = [100 * end for end in wilson_interval(found.correct, found.n_images)]
@@ -130,12 +130,12 @@ def accuracies(evaluations: Mapping[str, Evaluation], published: Mapping[str, fl
         if printed is not None:
             axes.plot(100 * printed, row, "D", color=COLOURS[1], markerfacecolor="white", markersize=6)
         low = min(low, ends[0], 100 * (1.0 if printed is None else printed))
-    axes.set_yticks(range(len(evaluations)), [plain(name, 34) for name in evaluations])
+    axes.set_yticks(range(len(evaluations)), [plain_text(name, 34) for name in evaluations])
     axes.set_ylim(len(evaluations) - 0.5, -0.7)
-    per_cent(axes, x=True, low=max(0, 10 * np.floor(low / 10)))
+    percent_axes(axes, x=True, low=max(0, 10 * np.floor(low / 10)))
     axes.grid(axis="x", color="#e2e2e2", linewidth=0.6)
     axes.set_axisbelow(True)
-    label(axes, x="accuracy on the test images (%)")
+    label_axes(axes, x="accuracy on the test images (%)")
     marks = [Line2D([], [], color=COLOURS[0], marker="o", markersize=6, linewidth=2, label="measured, 95 % interval")]
     if any(value is not None for value in (published or {}).values()):
         shape = {"marker": "D", "linestyle": "", "color": COLOURS[1], "markerfacecolor": "white"}
@@ -144,31 +144,31 @@ def accuracies(evaluations: Mapping[str, Evaluation], published: Mapping[str, fl
     return figure
 
 
-def times(seconds: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Where the time of runs went, as stacked bars.
+def phase_times(seconds: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Plot the time of runs by phase as stacked bars.
 
     Parameters
     ----------
     seconds : mapping of str to mapping of str to float
-        By the name of the run, the first on top, as ``timing.json`` holds them, ``total`` among them.
+        Seconds by phase and their ``total``, from ``timing.json``, by the name of the run, the first at the top.
     """
-    figure, (axes,) = sheet(WIDTH, 1.0 + 0.36 * len(seconds))
+    figure, (axes,) = new_figure(WIDTH, 1.0 + 0.36 * len(seconds))
     rows = np.arange(len(seconds))
-    begun = np.zeros(len(seconds))
+    starts = np.zeros(len(seconds))
     spent = [seconds_by_phase(each) for each in seconds.values()]
     for part, colour in PHASE_COLOURS.items():
         lengths = np.array([each[part] for each in spent])
         if lengths.any():
             axes.barh(
-                rows, lengths, left=begun, height=0.62, color=colour, label=part, edgecolor="white", linewidth=0.6
+                rows, lengths, left=starts, height=0.62, color=colour, label=part, edgecolor="white", linewidth=0.6
             )
-        begun += lengths
-    for row, end in enumerate(begun):
+        starts += lengths
+    for row, end in enumerate(starts):
         axes.annotate(f" {end:,.1f} s", (end, row), va="center", fontsize=SMALL)
-    axes.set_yticks(rows, [plain(name, 34) for name in seconds])
+    axes.set_yticks(rows, [plain_text(name, 34) for name in seconds])
     axes.set_ylim(len(seconds) - 0.5, -0.5)
-    axes.set_xlim(0, max(begun.max(), 1e-9) * 1.12)
-    label(axes, x="seconds")
+    axes.set_xlim(0, max(starts.max(), 1e-9) * 1.12)
+    label_axes(axes, x="seconds")
     figure.legend(
         fontsize=SMALL, frameon=False, loc="outside upper center", ncols=len(PHASE_COLOURS), columnspacing=1.2
     )
@@ -176,14 +176,14 @@ def times(seconds: Mapping[str, Mapping[str, float]]) -> Figure:
 
 
 def learning_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Loss and accuracy of every epoch, on the training and the validation images; a star marks the epoch that is kept.
+    """Plot loss and accuracy by epoch on the training and validation images; a star marks the epoch that was kept.
 
     Parameters
     ----------
     history : sequence of mapping
-        As `cfu_core.runs.run.Run.history` gives it, of one epoch at least.
+        From `cfu_core.runs.run.Run.history`; at least one epoch.
     """
-    figure, axes = sheet(WIDTH, 2.5, columns=2)
+    figure, axes = new_figure(WIDTH, 2.5, columns=2)
     epochs = [epoch["epoch"] for epoch in history]
     kept = [place for place, epoch in enumerate(history) if epoch["best"]]
     for each, what, scale in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
@@ -194,14 +194,14 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
             if kept and partition == "validation":
                 best = kept[-1]
                 each.plot(epochs[best], values[best], "*", color=INK, markersize=9, label=f"kept: epoch {epochs[best]}")
-        label(each, title=what.capitalize(), x="epoch", y="cross-entropy" if what == "loss" else "images right (%)")
+        label_axes(each, title=what.capitalize(), x="epoch", y="cross-entropy" if what == "loss" else "accuracy (%)")
         each.xaxis.set_major_locator(MaxNLocator(integer=True))
         each.grid(color="#e9e9e9", linewidth=0.6)
         if what == "accuracy":
-            per_cent(each, y=True)
+            percent_axes(each, y=True)
         else:
             each.set_ylim(bottom=0)
-        legend(each)
+        add_legend(each)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""What went into runs, for a report: datasets with their edits, splits, recipes, and how the networks were trained."""
+"""Inputs of runs in a report: datasets with edits and splits, recipes, and training settings."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,80 +9,102 @@ from cfu_core.dataset.history import Edit, applied_and_undone
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.paper_tables import table_2
-from cfu_core.reporting.table_format import NONE, Printed
+from cfu_core.reporting.table_format import NONE, TextTable
 from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_plan import PlannedSplit
 from cfu_core.wording import plural
 
-SHOWN_PATHS = 3
+SHOWN_PATHS = 3  # paths of an edit that are listed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
-    """A dataset as some runs saw it: facts by their names, its classes and splits, and its edits."""
+class DatasetSection:
+    """Description of a dataset at the version that some runs used.
+
+    Attributes
+    ----------
+    name : str
+        Name of the dataset.
+    facts : mapping of str to str
+        Properties by their label.
+    tables : sequence of TextTable
+        Splits and edits.
+    """
 
     name: str
-    drawn: bool
     facts: Mapping[str, str]
-    tables: Sequence[Printed]
+    tables: Sequence[TextTable]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preparation:
-    """A recipe in words and as JSON, and the names of the runs that used it."""
+class RecipeSection:
+    """Description of a recipe.
 
-    words: str
+    Attributes
+    ----------
+    summary : str
+        The recipe in words.
+    json : str
+        The recipe as JSON.
+    runs : sequence of str
+        Names of the runs that used it.
+    """
+
+    summary: str
     json: str
     runs: Sequence[str]
 
 
-def materials(runs: Sequence[Run]) -> list[Material]:
-    """Each dataset of some runs, once for each of its versions, with the splits that they made of it."""
+def dataset_sections(runs: Sequence[Run]) -> list[DatasetSection]:
+    """Describe the datasets of runs, each of their versions once, with the splits that the runs used."""
     seen: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
         dataset = run.plan.dataset
         seen.setdefault((dataset.id, dataset.version), []).append(run)
-    return [_material(same) for same in seen.values()]
+    return [_dataset_section(same) for same in seen.values()]
 
 
-def _material(runs: Sequence[Run]) -> Material:
+def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
     planned = runs[0].plan.dataset
     version = planned.version
     dataset: Dataset | None = None
-    grouped = "not known: the dataset is no longer here, or is not what it was"
+    grouped = "unknown, because the dataset has been deleted or has changed"
     try:
         dataset = planned_dataset(runs[0])
     except CfuError:
-        edits = Printed(
-            caption="Edits since the import", columns=[], rows=[], note=f"{plural(version, 'edit')}, {grouped}."
+        edits = TextTable(
+            caption="Edits since the import",
+            columns=[],
+            rows=[],
+            note=f"{plural(version, 'edit')}; details are {grouped}.",
         )
     else:
         edits = _edits(dataset)
         grouped = (
-            "yes: images of one dish or donor are held together"
+            "yes: images of one dish or donor are in the same partition"
             if dataset.has_groups
-            else "no: the dataset names no dish or donor; only identical images are held together"
+            else "no: the dataset has no dishes or donors; only identical images are in the same partition"
         )
     facts = {
         "Dataset": planned.name,
         "Identifier": planned.id,
-        "Images": f"{planned.images:,}, in {len(planned.classes)} classes",
+        "Images": f"{planned.images:,}, in {plural(len(planned.classes), 'class', 'classes')}",
         "Origin": "drawn by a program, not photographed" if planned.drawn else "imported",
-        "Version": f"{version}: " + ("as imported" if version == 0 else f"{plural(version, 'edit')} since the import"),
+        "Version": f"{version} (" + (f"{plural(version, 'edit')} since the import)" if version else "as imported)"),
         "Digest": planned.digest,
         "Groups": grouped,
     }
     splits = {run.plan.split.seed: run.plan.split for run in runs}
     tables = [_split(split) for split in splits.values()]
-    return Material(name=planned.name, drawn=planned.drawn, facts=facts, tables=[*tables, edits])
+    return DatasetSection(name=planned.name, facts=facts, tables=[*tables, edits])
 
 
-def _split(split: PlannedSplit) -> Printed:
+def _split(split: PlannedSplit) -> TextTable:
     table = table_2(split.counts)
     columns = ["Class", *(partition.capitalize() for partition in PARTITIONS), "Total", "Published", "Difference"]
     rows = [[str(value) or NONE for value in row] for row in table[columns].itertuples(index=False)]
-    return Printed(
+    return TextTable(
         caption=f"Table 2. Images by class and partition; split seed {split.seed}",
         columns=columns,
         rows=rows,
@@ -90,8 +112,8 @@ def _split(split: PlannedSplit) -> Printed:
     )
 
 
-def _edits(dataset: Dataset) -> Printed:
-    counts = {edit.number for edit in applied_and_undone(dataset.edits)[0]}
+def _edits(dataset: Dataset) -> TextTable:
+    applied = {edit.number for edit in applied_and_undone(dataset.edits)[0]}
     rows = [
         [
             str(edit.number),
@@ -99,13 +121,13 @@ def _edits(dataset: Dataset) -> Printed:
             edit.who or NONE,
             _what(edit),
             edit.why or NONE,
-            "yes" if edit.number in counts else "no" if edit.kind not in ("undo", "redo") else NONE,
+            "yes" if edit.number in applied else "no" if edit.kind not in ("undo", "redo") else NONE,
         ]
         for edit in dataset.edits
     ]
-    note = "" if rows else "None: the images and classes are as they were imported."
-    columns = ["No.", "When (UTC)", "Who", "What", "Why", "Counts"] if rows else []
-    return Printed(caption="Edits since the import", columns=columns, rows=rows, words=len(columns), note=note)
+    note = "" if rows else "None: images and classes are as imported."
+    columns = ["No.", "When (UTC)", "Who", "What", "Why", "In effect"] if rows else []
+    return TextTable(caption="Edits since the import", columns=columns, rows=rows, text_columns=len(columns), note=note)
 
 
 def _what(edit: Edit) -> str:
@@ -118,14 +140,14 @@ def _what(edit: Edit) -> str:
     return f"{edit.kind}{to}: {', '.join(paths[:SHOWN_PATHS])}{more}"
 
 
-def preparations(runs: Sequence[Run], names: Mapping[str, str]) -> list[Preparation]:
-    """Each recipe of some runs, once."""
+def recipe_sections(runs: Sequence[Run], names: Mapping[str, str]) -> list[RecipeSection]:
+    """Describe the recipes of runs, each once."""
     seen: dict[str, list[Run]] = {}
     for run in runs:
         seen.setdefault(run.recipe.digest, []).append(run)
     return [
-        Preparation(
-            words=same[0].recipe.summary,
+        RecipeSection(
+            summary=same[0].recipe.summary,
             json=json.dumps(same[0].recipe.to_dict()),
             runs=[names[run.id] for run in same],
         )
@@ -133,54 +155,59 @@ def preparations(runs: Sequence[Run], names: Mapping[str, str]) -> list[Preparat
     ]
 
 
-def protocol(runs: Sequence[Run], names: Mapping[str, str]) -> Printed:
-    """How each network was trained."""
+def training_table(runs: Sequence[Run], names: Mapping[str, str]) -> TextTable:
+    """Make a table of the training settings of runs."""
     rows = []
     for run in runs:
         config = run.config
-        learns = run.mode != "probe"
-        trained = [config.epochs, config.batch_size, f"{config.learning_rate:g}", config.optimizer, config.schedule]
+        fine_tuned = run.mode != "probe"
+        settings = [config.epochs, config.batch_size, f"{config.learning_rate:g}", config.optimizer, config.schedule]
         rows.append(
             [
                 names[run.id],
                 run.plan.weights_label,
-                "all layers" if learns else "the last layer",
-                *(str(value) if learns else NONE for value in trained),
-                (str(config.patience) if config.patience else "no") if learns else NONE,
+                "all layers" if fine_tuned else "last layer only",
+                *(str(value) if fine_tuned else NONE for value in settings),
+                (str(config.patience) if config.patience else "no") if fine_tuned else NONE,
                 f"{config.seed} / {config.split_seed}",
             ]
         )
-    columns = ["Run", "Began with", "What learnt", "Epochs", "Batch", "Rate", "Optimizer", "Schedule"]
-    return Printed(
-        caption="How the networks were trained",
+    columns = ["Run", "Began with", "Trained", "Epochs", "Batch", "Learning rate", "Optimizer", "Schedule"]
+    return TextTable(
+        caption="Training settings",
         columns=[*columns, "Early stop", "Seed / split"],
         rows=rows,
-        words=3,
-        note=f"{NONE}: a probe has none; it fits the last layer alone, to features that do not change. "
-        "The paper: 10 epochs, batch 15, rate 0.0001, all layers, from ImageNet's weights; no optimizer is stated.",
+        text_columns=3,
+        note=f"{NONE}: not used by a probe, which fits only the last layer to features of the frozen network. The "
+        "paper trained all layers for 10 epochs with batch size 15 and learning rate 0.0001, beginning with ImageNet "
+        "weights; it does not state the optimizer.",
     )
 
 
-def beginnings(runs: Sequence[Run]) -> list[str]:
-    """What the networks had learnt before, said plainly, and how images were varied."""
-    said = {}
+def training_notes(runs: Sequence[Run]) -> list[str]:
+    """Explain initial weights, probes and augmentation of runs, one sentence each."""
+    explanations = {}
     for run in runs:
         config = run.config
         label = run.plan.weights_label
         if config.weights == "none":
-            said[label] = "the network had learnt nothing before. The paper's networks had learnt from ImageNet."
+            explanations[label] = (
+                "the networks were not pretrained. The networks of the paper were pretrained on ImageNet."
+            )
         elif config.weights == "imagenet":
-            said[label] = "the network had learnt from the photographs of ImageNet before, as in the paper."
+            explanations[label] = "the networks were pretrained on the photographs of ImageNet, as in the paper."
         else:
-            said[label] = "the network began with a file that somebody supplied; what it had learnt is not known here."
-    sentences = [f"{label[:1].upper()}{label[1:]}: {text}" for label, text in said.items()]
+            explanations[label] = "the file was supplied by a user; how these weights were trained is unknown."
+    sentences = [f"{label[:1].upper()}{label[1:]}: {text}" for label, text in explanations.items()]
     if any(run.mode == "probe" for run in runs):
-        sentences.append("Probe: no augmentation; the network looks at each image once and only its last layer learns.")
-    for augmentation in dict.fromkeys(run.config.augmentation for run in runs if run.mode != "probe"):
-        mirrored = "reflected at random, " if augmentation.reflect else ""
         sentences.append(
-            f"Augmentation of training images: {mirrored}rotated by up to {augmentation.rotation:g} degrees "
-            "either way, "
-            f"shifted by up to {augmentation.translation:.0%} of the side."
+            "Probe: the network is frozen; its features are extracted once, without augmentation, and only the last "
+            "layer is fitted."
+        )
+    for augmentation in dict.fromkeys(run.config.augmentation for run in runs if run.mode != "probe"):
+        reflected = "reflected at random, " if augmentation.reflect else ""
+        sentences.append(
+            f"Augmentation of training images: {reflected}rotated by up to {augmentation.rotation:g} degrees "
+            f"in either direction, shifted by up to {augmentation.translation:.0%} of the side."
         )
     return sentences

@@ -1,4 +1,4 @@
-"""Printing a page to PDF with a browser that is on the computer."""
+"""Conversion of HTML to PDF with a browser that is installed on the computer."""
 
 import os
 import shutil
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from cfu_core.errors import ReportError
 
-NAMES = (
+BROWSER_NAMES = (
     *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"),
     *("microsoft-edge", "microsoft-edge-stable", "msedge", "brave-browser"),
 )
-PLACES = {
+BROWSER_PATHS = {
     "darwin": (
         "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
         "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -25,38 +25,45 @@ PLACES = {
         r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
     ),
 }
-BY_HAND = "Open the HTML in a browser and print it, to paper or as PDF."
-SECONDS = 120
+PRINT_MANUALLY = "Open the HTML in a browser and print it, on paper or as PDF."
+TIMEOUT_SECONDS = 120
 
 
 def find_browser() -> str | None:
-    """The program of a browser that can print without a screen, or None."""
-    named = next((found for name in NAMES if (found := shutil.which(name))), None)
-    return named or next((place for place in PLACES.get(sys.platform, ()) if Path(place).is_file()), None)
+    """Return the path of a browser that can print without a display, or None."""
+    named = next((found for name in BROWSER_NAMES if (found := shutil.which(name))), None)
+    return named or next((path for path in BROWSER_PATHS.get(sys.platform, ()) if Path(path).is_file()), None)
 
 
 def print_pdf(html: str) -> bytes:
-    """A page as PDF.
+    """Convert an HTML page to PDF.
 
     Parameters
     ----------
     html : str
-        Complete in itself: nothing is loaded from the network.
+        Self-contained page; nothing is loaded from the network.
+
+    Returns
+    -------
+    bytes
+        The PDF.
 
     Raises
     ------
     ReportError
-        There is no browser, or it printed nothing.
+        No browser was found, or it produced no PDF.
     """
     browser = find_browser()
     if browser is None:
         raise ReportError(
-            "No browser that prints was found on this computer.", "Chromium, Chrome or Edge makes the PDF.", BY_HAND
+            "No browser that can print was found on this computer.",
+            "Chromium, Chrome or Edge is needed for PDF.",
+            PRINT_MANUALLY,
         )
     with tempfile.TemporaryDirectory(prefix="cfu-print-", ignore_cleanup_errors=True) as folder:
         page, printed = Path(folder) / "report.html", Path(folder) / "report.pdf"
         page.write_text(html, encoding="utf-8")
-        # a profile of its own: a browser that is open would take the order and print nothing
+        # separate profile: a running browser would take over the command and print nothing
         flags = ["--headless", "--disable-gpu", "--no-first-run", f"--user-data-dir={Path(folder) / 'profile'}"]
         flags += ["--host-resolver-rules=MAP * ~NOTFOUND", "--disable-background-networking", "--disable-extensions"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -64,12 +71,12 @@ def print_pdf(html: str) -> bytes:
         command = [browser, *flags, "--no-pdf-header-footer", f"--print-to-pdf={printed}", page.as_uri()]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", check=False, timeout=SECONDS
+                command, capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT_SECONDS
             )
-            why = done.stderr.strip()[-300:] or f"it ended with status {done.returncode}"
+            reason = done.stderr.strip()[-300:] or f"it ended with status {done.returncode}"
         except (OSError, subprocess.TimeoutExpired) as error:
-            why = str(error)[:300]
+            reason = str(error)[:300]
         content = printed.read_bytes() if printed.exists() else b""
     if not content.startswith(b"%PDF"):
-        raise ReportError(f"{browser} printed no PDF: {why}.", "", BY_HAND)
+        raise ReportError(f"{browser} produced no PDF: {reason}.", "", PRINT_MANUALLY)
     return content

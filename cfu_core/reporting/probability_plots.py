@@ -1,8 +1,9 @@
-"""Figures of what a network's probabilities are worth, for print: ranking, calibration, coverage."""
+"""Plots for print of predicted probabilities: ROC and precision-recall curves, calibration, coverage."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cfu_core.evaluation.calibration import Reliability
@@ -13,101 +14,119 @@ from cfu_core.reporting.plot_style import (
     HALF,
     INK,
     SMALL,
-    label,
-    legend,
-    per_cent,
-    plain,
-    sheet,
-    strokes,
+    add_legend,
+    label_axes,
+    line_styles,
+    new_figure,
+    percent_axes,
+    plain_text,
 )
 
 SQUARE = (HALF, 3.2)
 
 
 def roc(curves: Mapping[str, ClassCurves | None]) -> Figure:
-    """The ROC curve of each class against the rest, with its area.
+    """Plot the ROC curve of each class against the rest, with the area under it.
 
     Parameters
     ----------
     curves : mapping of str to ClassCurves or None
-        By class, in the order of the classes; None where undefined, which is said in the legend.
+        By class, in the order of the classes; None is labelled "undefined".
     """
-    figure, (axes,) = sheet(*SQUARE)
-    axes.plot([0, 100], [0, 100], ":", color=FAINT, linewidth=1, label="guessing, 0.500")
-    for name, stroke in strokes(list(curves)).items():
-        found = curves[name]
-        rates = (found.false_positive_rate, found.true_positive_rate) if found else (np.empty(0), np.empty(0))
-        said = f"{found.roc_area:.3f}" if found else "undefined"
-        axes.plot(
-            *(100 * rate for rate in rates),
-            stroke.dash,
-            color=stroke.colour,
-            linewidth=1.5,
-            label=f"{plain(name, 24)}, {said}",
-        )
-    label(axes, title="ROC, with the area under it", x="others called this class (%)", y="of this class found (%)")
-    per_cent(axes, x=True, y=True)
-    legend(axes, "lower right")
+    figure, (axes,) = new_figure(*SQUARE)
+    axes.plot([0, 100], [0, 100], ":", color=FAINT, linewidth=1, label="random, 0.500")
+    points = {name: (c.false_positive_rate, c.true_positive_rate, c.roc_area) for name, c in curves.items() if c}
+    _class_lines(axes, list(curves), points, steps=False)
+    title = "ROC curve, with its area"
+    label_axes(axes, title=title, x="false positive rate (%)", y="true positive rate (%)")
+    add_legend(axes, "lower right")
     return figure
 
 
 def precision_recall(curves: Mapping[str, ClassCurves | None]) -> Figure:
-    """The precision-recall curve of each class against the rest, with its average precision; parameters as of `roc`."""
-    figure, (axes,) = sheet(*SQUARE)
-    for name, stroke in strokes(list(curves)).items():
-        found = curves[name]
-        points = (found.recall, found.precision) if found else (np.empty(0), np.empty(0))
-        said = f"{found.average_precision:.3f}" if found else "undefined"
-        axes.step(
-            *(100 * value for value in points),
-            stroke.dash,
-            where="post",
-            color=stroke.colour,
-            linewidth=1.5,
-            label=f"{plain(name, 24)}, {said}",
-        )
-    label(axes, title="Precision and recall, average precision", x="recall (%)", y="precision (%)")
-    per_cent(axes, x=True, y=True)
-    legend(axes, "lower left")
-    return figure
-
-
-def reliability_diagram(ways: Mapping[str, Reliability]) -> Figure:
-    """Accuracy of the images in each bin of confidence; on the diagonal they agree. Larger dots: more images.
+    """Plot the precision-recall curve of each class against the rest, with its average precision.
 
     Parameters
     ----------
-    ways : mapping of str to Reliability
-        By name: as the network is, and after temperature scaling.
+    curves : mapping of str to ClassCurves or None
+        As for `roc`.
     """
-    figure, (axes,) = sheet(*SQUARE)
-    axes.plot([0, 100], [0, 100], ":", color=FAINT, linewidth=1, label="as sure as right")
-    for (name, way), colour, dash in zip(ways.items(), COLOURS, ("-", "--"), strict=False):
-        full = way.n_images > 0
-        x, y = 100 * way.confidence[full], 100 * way.accuracy[full]
-        axes.plot(x, y, dash, color=colour, linewidth=1.3, label=f"{plain(name)}, error {way.expected_error:.3f}")
-        axes.scatter(x, y, s=8 + 70 * way.n_images[full] / way.n_images.sum(), color=colour, zorder=3)
-    label(axes, title="As sure as it is right?", x="mean confidence (%)", y="images right (%)")
-    per_cent(axes, x=True, y=True)
+    figure, (axes,) = new_figure(*SQUARE)
+    points = {name: (c.recall, c.precision, c.average_precision) for name, c in curves.items() if c}
+    _class_lines(axes, list(curves), points, steps=True)
+    label_axes(axes, title="Precision and recall, with average precision", x="recall (%)", y="precision (%)")
+    add_legend(axes, "lower left")
+    return figure
+
+
+def _class_lines(
+    axes: Axes,
+    classes: Sequence[str],
+    points: Mapping[str, tuple[np.ndarray, np.ndarray, float]],
+    *,
+    steps: bool,
+) -> None:
+    """Draw the curve of each class (x and y from 0 to 1, and an area), and set the limits of the axes."""
+    for name, style in line_styles(classes).items():
+        x, y, area = points.get(name, (np.empty(0), np.empty(0), None))
+        value = "undefined" if area is None else f"{area:.3f}"
+        axes.plot(
+            100 * x,
+            100 * y,
+            style.dash,
+            drawstyle="steps-post" if steps else "default",
+            color=style.colour,
+            linewidth=1.5,
+            label=f"{plain_text(name, 24)}, {value}",
+        )
+    percent_axes(axes, x=True, y=True)
+
+
+def reliability_diagram(diagrams: Mapping[str, Reliability]) -> Figure:
+    """Plot reliability diagrams; a perfectly calibrated network is on the diagonal, and larger dots mean more images.
+
+    Parameters
+    ----------
+    diagrams : mapping of str to Reliability
+        By label, from `cfu_core.evaluation.probability_metrics.Calibration.diagrams`.
+    """
+    figure, (axes,) = new_figure(*SQUARE)
+    axes.plot([0, 100], [0, 100], ":", color=FAINT, linewidth=1, label="perfectly calibrated")
+    for (name, diagram), colour, dash in zip(diagrams.items(), COLOURS, ("-", "--"), strict=False):
+        filled = diagram.n_images > 0
+        x, y = 100 * diagram.confidence[filled], 100 * diagram.accuracy[filled]
+        axes.plot(
+            x, y, dash, color=colour, linewidth=1.3, label=f"{plain_text(name)}, error {diagram.expected_error:.3f}"
+        )
+        axes.scatter(x, y, s=8 + 70 * diagram.n_images[filled] / diagram.n_images.sum(), color=colour, zorder=3)
+    label_axes(axes, title="Calibration", x="mean confidence (%)", y="accuracy (%)")
+    percent_axes(axes, x=True, y=True)
     figure.legend(fontsize=SMALL, frameon=False, loc="outside lower center")
     return figure
 
 
-def coverage_curve(share: np.ndarray, accuracy: np.ndarray) -> Figure:
-    """Draw `cfu_core.evaluation.calibration.accuracy_by_coverage`."""
-    figure, (axes,) = sheet(*SQUARE)
-    axes.plot(100 * share, 100 * accuracy, color=COLOURS[0], linewidth=1.6)
-    axes.plot(100 * share[-1], 100 * accuracy[-1], "o", color=INK, markersize=4, clip_on=False)
+def coverage_curve(coverage: np.ndarray, accuracy: np.ndarray) -> Figure:
+    """Plot the accuracy if a person checks the least certain images.
+
+    Parameters
+    ----------
+    coverage, accuracy : ndarray of float64, shape (N,)
+        From `cfu_core.evaluation.calibration.accuracy_by_coverage`.
+    """
+    figure, (axes,) = new_figure(*SQUARE)
+    axes.plot(100 * coverage, 100 * accuracy, color=COLOURS[0], linewidth=1.6)
+    axes.plot(100 * coverage[-1], 100 * accuracy[-1], "o", color=INK, markersize=4, clip_on=False)
     axes.annotate(
         f"all: {100 * accuracy[-1]:.1f} %",
-        (100 * share[-1], 100 * accuracy[-1]),
+        (100 * coverage[-1], 100 * accuracy[-1]),
         (-4, -12),
         textcoords="offset points",
         ha="right",
         fontsize=SMALL,
     )
-    label(axes, title="When the least sure go to a person", x="images left to the network (%)", y="of these right (%)")
-    per_cent(axes, x=True)
-    per_cent(axes, y=True, low=max(0, min(50, 10 * np.floor(10 * accuracy.min() - 0.5))))
+    title = "Accuracy if a person checks the least certain"
+    label_axes(axes, title=title, x="images that the network classifies (%)", y="accuracy on these (%)")
+    percent_axes(axes, x=True)
+    percent_axes(axes, y=True, low=max(0, min(50, 10 * np.floor(10 * accuracy.min() - 0.5))))
     axes.grid(color="#e9e9e9", linewidth=0.6)
     return figure

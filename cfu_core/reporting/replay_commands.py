@@ -1,4 +1,4 @@
-"""The commands that repeat a run."""
+"""Shell commands that repeat a run."""
 
 import shlex
 
@@ -7,39 +7,45 @@ from cfu_core.runs.run import Run
 from cfu_core.training.config import TrainingConfig
 
 PROGRAM = "python -m cfu_core"
-#: Settings with a flag of the same name, of which only those are said that differ from the default.
-_FLAGS = ("mode", "epochs", "batch_size", "learning_rate", "optimizer", "schedule", "patience", "precision")
+#: Settings with an option of the same name, which is given only if the value is not the default.
+_OPTIONS = ("mode", "epochs", "batch_size", "learning_rate", "optimizer", "schedule", "patience", "precision")
 
 
 def again_command(run: Run) -> str:
-    """Trains the run once more where its folder lies: the same settings and edits, computed the same way."""
+    """Return the command that repeats a run with the same settings, edits and compute options, where its folder is."""
     return f"{PROGRAM} again {shlex.quote(run.id)}"
 
 
 def train_command(run: Run) -> str | None:
-    """Trains it anew from its dataset, on any computer; None where the flags of ``train`` cannot say its settings.
+    """Return the command that trains a network with the settings of a run from its dataset, on any computer.
 
     Parameters
     ----------
     run : Run
-        With the paper's recipes up to CLAHE's settings, one seed for split and training, no folds, no edited dataset.
+        The run to repeat.
+
+    Returns
+    -------
+    str or None
+        None if the options of ``train`` do not cover the run: a recipe that differs from the paper's in more than the
+        settings of CLAHE, different seeds of split and training, other augmentation, folds, or an edited dataset.
     """
     config = run.config
-    plain = TrainingConfig(dataset=config.dataset, architecture=config.architecture, recipe=config.recipe)
+    defaults = TrainingConfig(dataset=config.dataset, architecture=config.architecture, recipe=config.recipe)
     recipe = config.recipe
-    said = Recipe.original(recipe.size)
+    expressible = Recipe.original(recipe.size)
     clahe: list[str] = []
     if recipe.kind == "preprocessed":
-        said = Recipe.preprocessed(recipe.size, clip_limit=recipe.clip_limit, tiles=recipe.tiles)
+        expressible = Recipe.preprocessed(recipe.size, clip_limit=recipe.clip_limit, tiles=recipe.tiles)
         clahe = ["--clip-limit", repr(recipe.clip_limit), "--tiles", str(recipe.tiles)]
-    unsaid = recipe.digest != said.digest or config.augmentation != plain.augmentation
-    if unsaid or config.folds or config.seed != config.split_seed or run.plan.dataset.version:
+    not_covered = recipe.digest != expressible.digest or config.augmentation != defaults.augmentation
+    if not_covered or config.folds or config.seed != config.split_seed or run.plan.dataset.version:
         return None
     words = ["train", config.dataset, "--model", config.architecture, "--images", recipe.kind, *clahe]
     words += ["--weights", config.weights]
-    for name in _FLAGS:
+    for name in _OPTIONS:
         value = getattr(config, name)
-        if value != getattr(plain, name):
+        if value != getattr(defaults, name):
             words += [f"--{name.replace('_', '-')}", repr(value) if isinstance(value, float) else str(value)]
     words += ["--seed", str(config.seed)]
     return f"{PROGRAM} " + " ".join(map(shlex.quote, words))

@@ -1,4 +1,4 @@
-"""What runs gave, for a report: the paper's Tables 3 and 4, every figure with its interval, and whether runs differ."""
+"""Results of runs in a report: Tables 3 and 4 of the paper, metrics with intervals, and comparisons of runs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,20 +10,31 @@ from cfu_core.evaluation.paper_tables import (
     DISPLAYED_PHASES,
     in_paper_order,
     p_column,
-    per_class_table,
     summary_metrics_table,
     table_3,
 )
 from cfu_core.evaluation.significance import Comparison
 from cfu_core.published import zamani_2023
-from cfu_core.reporting.table_format import NONE, Printed, between, chance, clock, share, signed
+from cfu_core.reporting.table_format import (
+    CLASS_COLUMNS,
+    NONE,
+    UNDEFINED,
+    TextTable,
+    class_rows,
+    format_difference,
+    format_duration,
+    format_fraction,
+    format_interval,
+    format_p,
+)
 from cfu_core.runs.comparison import compare_runs, preprocessing_pairs
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_result import result_of
+from cfu_core.wording import plural
 
 
-def published(run: Run) -> zamani_2023.PublishedResult | None:
-    """What the paper gives for a run's network and images."""
+def published_result(run: Run) -> zamani_2023.PublishedResult | None:
+    """Return the result of the paper for the network and the images of a run; None if there is none."""
     return zamani_2023.RESULTS.get((run.config.architecture, run.recipe.kind))
 
 
@@ -32,159 +43,164 @@ def _in_paper_order(runs: Sequence[Run]) -> list[Run]:
     return [by_id[result.run] for result in in_paper_order([result_of(run) for run in runs])]
 
 
-def accuracy_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], names: Mapping[str, str]) -> Printed:
-    """Table 4, accuracy: measured beside published; `evaluations` and `names` by identifier."""
+def accuracy_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], names: Mapping[str, str]) -> TextTable:
+    """Make the part of Table 4 on accuracy, with published values; `evaluations` and `names` are by identifier."""
     rows = []
     for run in _in_paper_order(runs):
-        found, printed = evaluations[run.id], published(run)
+        found, printed = evaluations[run.id], published_result(run)
         rows.append(
             [
                 names[run.id],
+                run.mode_label,
+                run.plan.weights_label,
                 f"{found.correct} of {found.n_images}",
-                share(found.accuracy),
-                between(*wilson_interval(found.correct, found.n_images)),
-                share(printed.accuracy) if printed else NONE,
-                signed(found.accuracy - printed.accuracy if printed else None),
+                format_fraction(found.accuracy),
+                format_interval(*wilson_interval(found.correct, found.n_images)),
+                format_fraction(printed.accuracy) if printed else NONE,
+                format_difference(found.accuracy - printed.accuracy if printed else None),
             ]
         )
-    return Printed(
+    return TextTable(
         caption="Table 4, accuracy on the test images",
-        columns=["Run", "Correct", "Measured", "95 % interval", "Published", "Difference"],
+        columns=["Run", "Mode", "Began with", "Correct", "Measured", "95 % interval", "Published", "Difference"],
         rows=rows,
-        note="Interval: Wilson. Published: on the paper's own photographs; the difference is measured minus published.",
+        text_columns=3,
+        note="Interval: Wilson. Published: on the photographs of the paper. Difference: measured minus published.",
     )
 
 
-def precision_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], names: Mapping[str, str]) -> Printed:
-    """Table 4, precision by each of its names: measured beside published."""
+def precision_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], names: Mapping[str, str]) -> TextTable:
+    """Make the part of Table 4 on macro and micro precision, with published values."""
     rows = []
     for run in _in_paper_order(runs):
-        found, printed = evaluations[run.id], published(run)
+        found, printed = evaluations[run.id], published_result(run)
         rows.append(
             [
                 names[run.id],
-                share(found.precision_macro),
-                share(found.precision_micro),
-                share(printed.precision) if printed else NONE,
-                signed(found.precision_macro - printed.precision if printed else None),
-                signed(found.precision_micro - printed.precision if printed else None),
+                format_fraction(found.precision_macro),
+                format_fraction(found.precision_micro),
+                format_fraction(printed.precision) if printed else NONE,
+                format_difference(found.precision_macro - printed.precision if printed else None),
+                format_difference(found.precision_micro - printed.precision if printed else None),
             ]
         )
-    return Printed(
+    return TextTable(
         caption="Table 4, precision on the test images",
         columns=["Run", "Macro", "Micro", "Published", "Difference, macro", "Difference, micro"],
         rows=rows,
-        note="Macro: the mean of the classes' precision; a class that was never predicted counts as 0. Micro: all "
-        "correct over all predictions, which equals the accuracy. " + zamani_2023.REMARKS[0],
+        note="Macro: mean of the precision over classes; a class that was never predicted counts as 0. Micro: number "
+        "of correct predictions over all predictions, which equals the accuracy. " + zamani_2023.REMARKS[0],
     )
 
 
-def time_table(runs: Sequence[Run], names: Mapping[str, str]) -> Printed:
-    """Table 3: the time of each run, measured beside published, and what it went into."""
+def time_table(runs: Sequence[Run], names: Mapping[str, str]) -> TextTable:
+    """Make Table 3: the time of each run by phase, with published values."""
     runs = _in_paper_order(runs)
     table = table_3([result_of(run) for run in runs])
     possible = [f"{name.capitalize()} (s)" for name in (*DISPLAYED_PHASES, "other")]
     parts = [name for name in possible if (table[name].fillna(0) >= 0.05).any()]
     rows = []
     for run, (_, row) in zip(runs, table.iterrows(), strict=True):
-        printed, total = published(run), row["Total (s)"]
+        printed, total = published_result(run), row["Total (s)"]
         total = None if pd.isna(total) else float(total)
         seconds = float(printed.seconds) if printed else None
         rows.append(
             [
                 names[run.id],
-                *("undefined" if pd.isna(row[part]) else f"{row[part]:.1f}" for part in parts),
-                "undefined" if total is None else f"{total:.1f}",
-                "undefined" if total is None else clock(total),
-                clock(seconds),
-                NONE if total is None or seconds is None else clock(total - seconds, sign=True),
+                *(UNDEFINED if pd.isna(row[part]) else f"{row[part]:.1f}" for part in parts),
+                UNDEFINED if total is None else f"{total:.1f}",
+                UNDEFINED if total is None else format_duration(total),
+                format_duration(seconds),
+                NONE if total is None or seconds is None else format_duration(total - seconds, sign=True),
             ]
         )
     reused = [names[run.id] for run in runs if (run.timing() or {}).get("cache_reused")]
-    before = f" The images of {', '.join(reused)} had been prepared by an earlier run." if reused else ""
-    return Printed(
+    before = f" An earlier run had prepared the images of: {'; '.join(reused)}." if reused else ""
+    return TextTable(
         caption="Table 3, time in seconds, and in minutes:seconds beside the published one",
         columns=["Run", *(part.removesuffix(" (s)") for part in parts), "Total", "Min:s", "Published", "Difference"],
         rows=rows,
-        note=f"Published: training on the paper's own computer.{before} " + zamani_2023.REMARKS[2],
+        note=f"Published: training on the computer of the paper.{before} " + zamani_2023.REMARKS[2],
     )
 
 
-def verdict_tables(runs: Sequence[Run], names: Mapping[str, str]) -> list[Printed]:
-    """Whether runs differ: original against preprocessed where there are such pairs, and every two."""
+def comparison_tables(
+    runs: Sequence[Run], preprocessing: Sequence[Comparison], names: Mapping[str, str]
+) -> list[TextTable]:
+    """Make tables of the comparisons of original with preprocessed images, and of all pairs of runs.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    preprocessing : sequence of Comparison
+        Comparisons of runs that differ only in the preprocessing, from `compare_preprocessing`.
+    names : mapping of str to str
+        Names of the runs by identifier.
+
+    Returns
+    -------
+    list of TextTable
+        Only tables with rows; without a table of all pairs if it would repeat the first table.
+    """
+    found = [("Original against preprocessed, with otherwise equal settings", preprocessing)]
+    if len(runs) > 2 or not preprocessing:
+        found.append(("All pairs of runs", compare_runs(runs)))
+    return [_comparisons(caption, comparisons, names) for caption, comparisons in found if comparisons]
+
+
+def compare_preprocessing(runs: Sequence[Run]) -> list[Comparison]:
+    """Compare runs on original images with the runs that differ from them only in the preprocessing."""
     pairs = preprocessing_pairs(runs)
-    asked: list[tuple[str, Sequence[tuple[Run, Run]] | None]] = (
-        [("Original against preprocessed, nothing else changed", pairs)] if pairs else []
-    )
-    if len(runs) > 2 or not pairs:
-        asked.append(("Each two runs", None))
-    found = [(caption, compare_runs(runs, which)) for caption, which in asked]
-    return [_verdicts(caption, comparisons, names) for caption, comparisons in found if comparisons]
+    return compare_runs(runs, pairs) if pairs else []
 
 
-def _verdicts(caption: str, comparisons: Sequence[Comparison], names: Mapping[str, str]) -> Printed:
+def _comparisons(caption: str, comparisons: Sequence[Comparison], names: Mapping[str, str]) -> TextTable:
     rows = [
         [
             names[c.first],
             names[c.second],
             c.verdict,
-            signed(c.paired.difference),
+            format_difference(c.paired.difference),
             f"{c.paired.low:+.3f} to {c.paired.high:+.3f}".replace("-", "−"),
             f"{c.paired.only_first} / {c.paired.only_second}",
-            chance(c.p_adjusted),
+            format_p(c.p_adjusted),
         ]
         for c in comparisons
     ]
     adjusted = f", adjusted for the {len(rows)} comparisons of this table (Holm)" if len(rows) > 1 else ""
-    return Printed(
+    return TextTable(
         caption=caption,
         columns=[
-            *("First", "Second", "The second against the first", "Difference", "95 % interval"),
-            *("Right: only first / second", p_column(comparisons)),
+            *("First", "Second", "Verdict on the second", "Difference", "95 % interval"),
+            *("Only first / only second right", p_column(comparisons)),
         ],
         rows=rows,
-        words=3,
-        note="On the same test images. Difference: of the accuracies, with its interval by a bootstrap over the "
-        f"images. p: exact McNemar test{adjusted}. Below 0.05 a difference is called unlikely to be chance.",
+        text_columns=3,
+        note="On the same test images. Difference: of the accuracies, with a bootstrap interval over the images. p: "
+        f"exact McNemar test{adjusted}. With p below 0.05 a difference is unlikely to be chance.",
     )
 
 
-def class_table(evaluation: Evaluation) -> Printed:
-    """Every class of one run."""
-    rows = [
-        [
-            row["Class"],
-            f"{row['Images']:,}",
-            f"{row['Predicted']:,}",
-            f"{row['Correct']:,}",
-            share(row["Precision"]),
-            share(row["Recall"]),
-            between(row["Recall, low"], row["Recall, high"]),
-            share(row["Specificity"]),
-            share(row["F1"]),
-        ]
-        for _, row in per_class_table(evaluation).iterrows()
-    ]
-    return Printed(
+def class_table(evaluation: Evaluation) -> TextTable:
+    """Make a table of the metrics of each class of one run."""
+    return TextTable(
         caption="Each class",
-        columns=[
-            *("Class", "Images", "Predicted", "Correct", "Precision", "Recall", "Recall, 95 %", "Specificity", "F1"),
-        ],
-        rows=rows,
-        note="Interval: Wilson. Undefined: nothing was called this class, or there is no image of it.",
+        columns=CLASS_COLUMNS,
+        rows=class_rows(evaluation),
+        note="Interval: Wilson. Undefined: no image was predicted as this class, or there is no image of it.",
     )
 
 
-def all_figures_table(evaluation: Evaluation) -> Printed:
-    """All classes of one run in one number, by each of its names."""
+def summary_table(evaluation: Evaluation) -> TextTable:
+    """Make a table of the summary metrics of one run."""
     rows = [
-        [row["Figure"], share(row["Value"]), between(row["Low"], row["High"])]
+        [row["Figure"], format_fraction(row["Value"]), format_interval(row["Low"], row["High"])]
         for _, row in summary_metrics_table(evaluation).iterrows()
     ]
-    return Printed(
-        caption="All classes in one number",
-        columns=["Figure", "Value", "95 % interval"],
+    return TextTable(
+        caption="All classes",
+        columns=["Metric", "Value", "95 % interval"],
         rows=rows,
-        note=f"Intervals: Wilson's for the accuracy, for the others a percentile bootstrap over the "
-        f"{evaluation.n_images} test images.",
+        note="Intervals: Wilson for the accuracy, for the others a percentile bootstrap over the "
+        f"{plural(evaluation.n_images, 'test image')}.",
     )

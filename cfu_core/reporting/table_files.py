@@ -1,8 +1,8 @@
-"""A table as a file for other programs: CSV, Excel, LaTeX.
+"""Tables as files for other programs: CSV, Excel and LaTeX.
 
-Names of classes and files come from whoever made the images, and a spreadsheet takes text that begins with ``=`` for a
-formula. In Excel's own format text is written as text. CSV has no such way, and is mostly opened by spreadsheets: there
-such text gets an apostrophe in front, by which spreadsheets mark text; numbers never do.
+A spreadsheet reads text that begins with ``=`` as a formula, and names of classes and files can be any text. An Excel
+file marks text as text. A CSV file cannot, so such text gets a leading apostrophe there, which spreadsheets read as a
+mark of text. Numbers are not changed.
 """
 
 import io
@@ -13,11 +13,11 @@ from typing import Any
 import pandas as pd
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-WIDEST = 60  # characters of a column in Excel
-LONGEST_CELL = 32_767  # characters that Excel takes
-LONG = 40  # rows; a longer table runs over pages
-WIDE_TEXT = 90  # characters of a row; a longer one of a table over pages is set in the smallest type
-WIDE = 6  # columns; a wider table is shrunk to the width of the text
+MAX_COLUMN_WIDTH = 60  # characters, in Excel
+MAX_CELL_LENGTH = 32_767  # characters, in Excel
+MAX_PAGE_ROWS = 40  # rows; a longer table in LaTeX breaks across pages
+MAX_ROW_LENGTH = 90  # characters; a table across pages with longer rows has the smallest font
+MAX_COLUMNS = 6  # columns; a wider table is scaled to the width of the text
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -36,21 +36,26 @@ _LATEX = {
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:
-    """A table as CSV in UTF-8, its text safe in spreadsheets."""
+    """Return a table as CSV in UTF-8, with text that spreadsheets do not read as formulas."""
     guarded = table.map(_guarded).rename(columns=_guarded)
     return guarded.to_csv(index=False).encode()
 
 
 def excel_bytes(table: pd.DataFrame, name: str = "table") -> bytes:
-    """A table as an Excel file: numbers as numbers, text as text, an undefined value as an empty cell.
+    """Return a table as an Excel file; an undefined value is an empty cell.
 
     Parameters
     ----------
     table : DataFrame
     name : str
-        Of the sheet; what Excel does not allow in it is left out.
+        Name of the sheet; characters that Excel does not allow are left out.
+
+    Returns
+    -------
+    bytes
+        Content of an ``.xlsx`` file.
     """
-    import xlsxwriter  # late: pages need not wait for it
+    import xlsxwriter  # imported here to keep pages fast
 
     file = io.BytesIO()
     plain = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -63,26 +68,26 @@ def excel_bytes(table: pd.DataFrame, name: str = "table") -> bytes:
             longest = len(str(column)) + 1
             for row, value in enumerate(table.iloc[:, place].tolist(), 1):
                 longest = max(longest, _write_cell(sheet, row, place, value))
-            sheet.set_column(place, place, min(WIDEST, longest + 1))
+            sheet.set_column(place, place, min(MAX_COLUMN_WIDTH, longest + 1))
         sheet.freeze_panes(1, 0)
     return file.getvalue()
 
 
 def latex(table: pd.DataFrame, *, caption: str, label: str) -> str:
-    """A table for LaTeX, with the rules of booktabs.
+    r"""Return a table as LaTeX with the rules of booktabs.
 
     Parameters
     ----------
     table : DataFrame
     caption : str
-        As plain text.
+        Plain text.
     label : str
-        For ``\\ref``; letters, digits and hyphens, all else becomes a hyphen.
+        For ``\ref``; characters other than letters and digits become hyphens.
 
     Returns
     -------
     str
-        Needs the packages booktabs, graphicx and longtable, and for letters that are not Latin XeLaTeX or LuaLaTeX.
+        Needs the packages booktabs, graphicx and longtable; for non-Latin letters also XeLaTeX or LuaLaTeX.
     """
     numeric = [_is_number(table.iloc[:, place]) for place in range(table.shape[1])]
     columns = [_column(table.iloc[:, place], number) for place, number in enumerate(numeric)]
@@ -91,15 +96,15 @@ def latex(table: pd.DataFrame, *, caption: str, label: str) -> str:
     rows = [" & ".join(cells) + r" \\" for cells in zip(*columns, strict=True)]
     safe = "".join(c if c.isascii() and c.isalnum() else "-" for c in label)
     named = rf"\caption{{{_escaped(caption)}}}\label{{tab:{safe}}}"
-    if len(rows) > LONG:
+    if len(rows) > MAX_PAGE_ROWS:
         head = [r"\toprule", header, r"\midrule"]
         longest = sum(max(map(len, (str(name), *cells))) for name, cells in zip(table.columns, columns, strict=True))
-        size = r"\tiny\setlength{\tabcolsep}{3pt}" if longest > WIDE_TEXT else r"\footnotesize"
+        size = r"\tiny\setlength{\tabcolsep}{3pt}" if longest > MAX_ROW_LENGTH else r"\footnotesize"
         return _lines(
             [rf"\begingroup{size}", rf"\begin{{longtable}}{{{layout}}}", named + r" \\", *head, r"\endfirsthead"],
             [*head, r"\endhead", r"\bottomrule", r"\endlastfoot", *rows, r"\end{longtable}", r"\endgroup"],
         )
-    wide = len(layout) > WIDE
+    wide = len(layout) > MAX_COLUMNS
     return _lines(
         [r"\begin{table}[htbp]", r"\centering", named, r"\resizebox{\textwidth}{!}{%" if wide else ""],
         [rf"\begin{{tabular}}{{{layout}}}", r"\toprule", header, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}"],
@@ -108,8 +113,8 @@ def latex(table: pd.DataFrame, *, caption: str, label: str) -> str:
 
 
 def _lines(*parts: list[str]) -> str:
-    said = r"% needs \usepackage{booktabs, graphicx, longtable}"
-    return "\n".join([said, *(line for part in parts for line in part if line)]) + "\n"
+    comment = r"% needs \usepackage{booktabs, graphicx, longtable}"
+    return "\n".join([comment, *(line for part in parts for line in part if line)]) + "\n"
 
 
 def _guarded(value: Any) -> Any:
@@ -121,7 +126,7 @@ def _undefined(value: Any) -> bool:
 
 
 def _write_cell(sheet: Any, row: int, place: int, value: Any) -> int:
-    """Write one cell; gives how many characters it shows."""
+    """Write one cell, and return the number of characters that it shows."""
     if _undefined(value):
         return 0
     if isinstance(value, bool):
@@ -130,7 +135,7 @@ def _write_cell(sheet: Any, row: int, place: int, value: Any) -> int:
     if isinstance(value, numbers.Real):
         sheet.write_number(row, place, float(value))
         return len(f"{value:.6g}")
-    text = str(value)[:LONGEST_CELL]
+    text = str(value)[:MAX_CELL_LENGTH]
     sheet.write_string(row, place, text)
     return len(text)
 
@@ -161,7 +166,7 @@ def _cell(value: Any, number: bool, places: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    """`text` as LaTeX prints it; an opening bracket would be an argument after the end of a row."""
+    """Escape text for LaTeX; after the end of a row an opening bracket would be an argument."""
     printable = "".join(c if c.isprintable() else " " for c in text)
     escaped = "".join(_LATEX.get(c, c) for c in printable)
     return "{[}" + escaped[1:] if escaped.startswith("[") else escaped

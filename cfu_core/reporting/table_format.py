@@ -1,60 +1,93 @@
-"""Tables as they are printed: words and figures in their final form."""
+"""Tables of text for display, and the formats of their numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-NONE = "–"  # there is no such value; one that exists but cannot be worked out is undefined
+from cfu_core.evaluation.metrics import Evaluation
+from cfu_core.evaluation.paper_tables import per_class_table
+
+NONE = "–"  # a value that does not exist; a value that cannot be computed is "undefined"
+UNDEFINED = "undefined"
+#: Columns of `class_rows`.
+CLASS_COLUMNS = (
+    *("Class", "Images", "Predicted", "Correct", "Precision", "Recall", "Recall, 95 % interval", "Specificity", "F1"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Printed:
+class TextTable:
     """A table of text.
 
-    Parameters
+    Attributes
     ----------
     caption : str
+        Text above the table.
     columns : sequence of str
+        Names of the columns.
     rows : sequence of sequence of str
-        As many cells each as there are columns.
-    words : int
-        How many columns, from the left, hold words; the others hold figures.
+        Cells; each row has one for each column.
+    text_columns : int
+        Number of columns, from the left, that hold text; the others hold numbers and are aligned to the right.
     note : str
-        Beneath it.
+        Text below the table.
     """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    words: int = 1
+    text_columns: int = 1
     note: str = ""
 
 
-def share(value: float | None) -> str:
-    """A figure between -1 and 1."""
-    return "undefined" if value is None or pd.isna(value) else f"{value:.4f}"
+def format_fraction(value: float | None) -> str:
+    """Format a metric between -1 and 1 with four decimals."""
+    return UNDEFINED if value is None or pd.isna(value) else f"{value:.4f}"
 
 
-def between(low: float | None, high: float | None) -> str:
-    """An interval."""
-    return "undefined" if low is None or pd.isna(low) or high is None else f"{low:.3f} to {high:.3f}"
+def format_interval(low: float | None, high: float | None) -> str:
+    """Format an interval with three decimals."""
+    return UNDEFINED if low is None or pd.isna(low) or high is None else f"{low:.3f} to {high:.3f}"
 
 
-def signed(value: float | None) -> str:
-    """A difference of two such figures."""
+def format_difference(value: float | None) -> str:
+    """Format the difference of two metrics with its sign and four decimals."""
     return NONE if value is None else f"{value:+.4f}".replace("-", "−")
 
 
-def chance(p: float) -> str:
-    """A probability of chance."""
+def format_p(p: float) -> str:
+    """Format a p-value with three decimals."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def clock(seconds: float | None, *, sign: bool = False) -> str:
-    """Minutes and seconds, as the paper prints them."""
+def format_duration(seconds: float | None, *, sign: bool = False) -> str:
+    """Format seconds as minutes:seconds, as the paper does; optionally with a sign."""
     if seconds is None:
         return NONE
     minutes, rest = divmod(round(abs(seconds)), 60)
     before = ("−" if seconds < 0 else "+") if sign else ""
     return f"{before}{minutes}:{rest:02d}"
+
+
+def join_words(words: Sequence[str], conjunction: str = "and") -> str:
+    """Join words with commas and a final conjunction."""
+    return f" {conjunction} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def class_rows(evaluation: Evaluation) -> list[list[str]]:
+    """Return the metrics of each class as text, in the columns `CLASS_COLUMNS`."""
+    return [
+        [
+            row["Class"],
+            f"{row['Images']:,}",
+            f"{row['Predicted']:,}",
+            f"{row['Correct']:,}",
+            format_fraction(row["Precision"]),
+            format_fraction(row["Recall"]),
+            format_interval(row["Recall, low"], row["Recall, high"]),
+            format_fraction(row["Specificity"]),
+            format_fraction(row["F1"]),
+        ]
+        for _, row in per_class_table(evaluation).iterrows()
+    ]

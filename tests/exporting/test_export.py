@@ -1,4 +1,4 @@
-"""A real, small run that leaves the house."""
+"""Export of a small, real run."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ import pytest
 from cfu_core.bundle.classification import verify
 from cfu_core.bundle.contents import MANIFEST, SELFTEST, WEIGHTS, open_bundle, write_manifest
 from cfu_core.errors import BundleError, StopRequested
-from cfu_core.exporting.bundled_code import needed
+from cfu_core.exporting.bundled_code import required_files
 from cfu_core.exporting.export import export_run, export_zip, verify_bundle
 from cfu_core.job import State, create_job
 from cfu_core.jobs.worker import run_in_foreground
@@ -56,7 +56,7 @@ def test_the_bundle_gives_the_dashboards_probabilities(exported, finished_run):
 
 def test_its_own_script_works_without_this_program(bundle, drawn_shapes, finished_run, tmp_path):
     def use(*arguments):
-        # isolated: the working directory and PYTHONPATH lend it nothing
+        # isolated: without the working directory and PYTHONPATH
         return subprocess.run(
             [sys.executable, "-I", str(bundle / "use.py"), *map(str, arguments)],
             cwd=tmp_path,
@@ -79,8 +79,8 @@ def test_its_own_script_works_without_this_program(bundle, drawn_shapes, finishe
     assert not list(bundle.rglob("__pycache__"))
 
 
-def test_the_code_that_travels_needs_no_torch_and_no_pages():
-    names = {path.relative_to(path.parents[-2]).as_posix().rpartition("cfu_core/")[2] for path in needed()}
+def test_the_bundled_code_imports_neither_torch_nor_pages():
+    names = {path.relative_to(path.parents[-2]).as_posix().rpartition("cfu_core/")[2] for path in required_files()}
     assert {"bundle/command_line.py", "imaging/recipe.py", "imaging/reading.py", "errors.py", "__init__.py"} <= names
     assert {name.partition("/")[0] for name in names} == {
         "bundle",
@@ -168,17 +168,17 @@ def test_the_lines_of_the_card_load_the_weights(bundle, finished_run, monkeypatc
     assert all(np.array_equal(tensor, ours[name]) for name, tensor in space["network"].state_dict().items())
 
 
-def test_the_card_says_how_well_it_did_and_with_what_it_began(bundle, finished_run):
+def test_the_card_has_the_accuracy_the_initial_weights_and_the_classes(bundle, finished_run):
     card = (bundle / "README.md").read_text(encoding="utf-8")
     evaluation = finished_run.evaluation()
-    assert f"{evaluation.correct} of {evaluation.n_images} test images right" in card
+    assert f"{evaluation.correct} of {evaluation.n_images} test images were classified correctly" in card
     assert "random weights" in card
     assert "disc, ring, square" in card
 
 
 def test_a_folder_that_is_taken_and_a_stop_leave_everything_as_it_was(bundle, finished_run, tmp_path):
     before = sorted(bundle.rglob("*"))
-    with pytest.raises(BundleError, match="there already"):
+    with pytest.raises(BundleError, match="exists already"):
         export_run(finished_run, bundle, Silent())
     assert sorted(bundle.rglob("*")) == before
     with pytest.raises(StopRequested):

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from cfu_core.evaluation.metrics import evaluate
 from cfu_core.exporting.model_card import model_card
-from cfu_core.exporting.onnx_network import Whole, write_onnx
+from cfu_core.exporting.onnx_network import ProbabilityNetwork, write_onnx
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.models.networks import OWN_BUILDERS, build_network, replace_head
 from cfu_core.models.registry import ARCHITECTURES
@@ -28,7 +28,7 @@ def test_a_network_gives_the_same_as_onnx_and_its_card_loads_it(key, tmp_path, m
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
     (found,) = session.run(["probabilities"], {"images": images})
     with torch.inference_mode():
-        expected = Whole(network)(torch.from_numpy(images)).numpy()
+        expected = ProbabilityNetwork(network)(torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.ptp(expected, axis=1).max() > 1e-3  # not the same for every class
 

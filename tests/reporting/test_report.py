@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cfu_core.cli import main
+from cfu_core.cli.terminal import INTERRUPTED
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.reporting import pdf
@@ -37,7 +38,7 @@ class Loads(HTMLParser):
             self.found.append(tag)
 
 
-def test_the_report_holds_the_numbers_of_the_runs_and_loads_nothing(small_dataset):
+def test_a_report_has_the_numbers_of_the_runs_and_loads_nothing(small_dataset):
     runs = [write_run(small_dataset), write_run(small_dataset, preprocessed=True, wrong=[0, 1])]
     runs[1].rename(HOSTILE)
     html = report_html(runs)
@@ -58,7 +59,7 @@ def test_the_report_holds_the_numbers_of_the_runs_and_loads_nothing(small_datase
         ElementTree.fromstring(drawing)
 
 
-def test_a_report_is_written_whole_and_other_suffixes_are_refused(small_dataset, tmp_path):
+def test_a_report_is_written_completely_and_other_suffixes_are_refused(small_dataset, tmp_path):
     run = write_run(small_dataset)
     write_report([run], tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
@@ -67,26 +68,28 @@ def test_a_report_is_written_whole_and_other_suffixes_are_refused(small_dataset,
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("report")] == ["report.html"]
 
 
-def test_without_a_browser_the_pdf_is_refused_with_a_way_out(small_dataset, tmp_path, monkeypatch):
+def test_without_a_browser_the_error_says_how_to_print(small_dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(pdf, "find_browser", lambda: None)
     with pytest.raises(CfuError, match="print"):
         write_report([write_run(small_dataset)], tmp_path / "report.pdf")
     assert not (tmp_path / "report.pdf").exists()
 
 
-def test_the_command_of_a_run_says_its_settings(small_dataset, monkeypatch):
+def test_the_train_command_has_the_settings_of_the_run(small_dataset, monkeypatch):
     run = write_run(small_dataset, preprocessed=True)
     assert shlex.split(again_command(run))[3:] == ["again", run.id]
-    asked = []
-    monkeypatch.setattr("cfu_core.cli.training_verbs._run_all", lambda configs, data: asked.extend(configs) or _stop())
-    main(shlex.split(train_command(run))[3:])
-    assert replace(asked[0], dataset=small_dataset.id) == run.config
+    planned = []
+
+    def record(configs, dataset):
+        assert dataset.id == small_dataset.id
+        planned.extend(configs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cfu_core.runs.planning.plan_runs", record)
+    assert main(shlex.split(train_command(run))[3:]) == INTERRUPTED
+    assert planned == [run.config]
     config = replace(run.config, folds=5, fold=1)
     assert train_command(plan_runs([config], small_dataset)[0]) is None
-
-
-def _stop():
-    raise KeyboardInterrupt
 
 
 def test_figures_come_as_png_and_svg(small_dataset):

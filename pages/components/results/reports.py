@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from cfu_core.errors import CfuError
-from cfu_core.reporting.pdf import BY_HAND, find_browser, print_pdf
+from cfu_core.reporting.pdf import PRINT_MANUALLY, find_browser, print_pdf
 from cfu_core.runs.run import Run
 
 MADE = "report_made"  # in the session: which runs under which names, and the files
@@ -27,7 +27,7 @@ def show_report(runs: Sequence[Run]) -> None:
         if made and made["asked"] == asked:
             _files(made)
     if find_browser() is None:
-        st.caption(f"No browser that makes a PDF was found on the server. {BY_HAND}")
+        st.caption(f"No browser that makes a PDF was found on the server. {PRINT_MANUALLY}")
 
 
 def _make(runs: Sequence[Run], asked: tuple[tuple[str, str], ...]) -> None:
