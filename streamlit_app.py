@@ -3,9 +3,9 @@
 import streamlit as st
 
 from pages.components.dataset_choice import dataset_sidebar
-from pages.components.server.garbage_collection import set_modules_aside
+from pages.components.server.garbage_collection import freeze_imported_modules
 
-st.set_page_config(page_title="CFU Workbench", page_icon="pages/components/icon.png", layout="wide")
+st.set_page_config(page_icon="pages/components/icon.png", layout="wide")
 st.logo("pages/components/logo.svg", size="large")
 
 # No headings in the menu: Streamlit's break the list in two for a screen reader, and five entries need none.
@@ -15,12 +15,13 @@ page = st.navigation(
         for path, title, icon, text in (
             ("start/overview", "Overview", "home", "The workflow, and the ways to the demo or your images."),
             ("data/explore", "Explore", "grid_view", "Every image, what is wrong with it, and corrections on record."),
-            ("data/preprocess", "Preprocess", "tune", "Crop and contrast, live; what-if, rivals, augmentation."),
+            ("data/preprocess", "Preprocess", "tune", "Crop and contrast, live; what-if, other methods, augmentation."),
             ("model/train", "Train", "model_training", "Choose a network, start, watch and stop."),
             ("model/results", "Results", "monitoring", "Tables, confusion matrices and learning curves."),
         )
     ]
 )
+st.set_page_config(page_title=f"{page.title} · CFU Workbench")
 dataset_sidebar(page.url_path)
 page.run()
-set_modules_aside()
+freeze_imported_modules()

@@ -254,16 +254,19 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
 def display_columns(table: pd.DataFrame) -> list[str]:
     """Return the columns of `table_3` or `table_4` to display; a downloaded file has all columns.
 
-    These are the network and its images, the settings in which rows differ, and the measured values. The preprocessing
-    is a long text and comes last, unless network and images determine it. `describe_shared_settings` describes
-    settings that all rows share.
+    These are the network and its images, mode and first weights where rows differ in them, the measured values, and
+    then the other settings in which rows differ, so that no setting pushes a measured value out of sight. The
+    preprocessing is a long text and comes last, unless network and images determine it. `describe_shared_settings`
+    describes settings that all rows share.
     """
     first, last = list(SETTING_COLUMNS[:2]), "Preprocessing"
     differing = [
         name for name in SETTING_COLUMNS[2:] if name in table and name != last and table[name].nunique(dropna=False) > 1
     ]
+    leading = [name for name in differing if name in ("Mode", "Began with")]
     values = [name for name in table if name not in (*SETTING_COLUMNS, "Run")]
-    return [*first, *differing, *values, *([last] if distinguishes(table, last, first) else [])]
+    others = [name for name in differing if name not in leading]
+    return [*first, *leading, *values, *others, *([last] if distinguishes(table, last, first) else [])]
 
 
 def distinguishes(table: pd.DataFrame, name: str, known: Sequence[str]) -> bool:

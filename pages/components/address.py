@@ -6,23 +6,28 @@ from typing import Any
 
 import streamlit as st
 
-from cfu_core.settings import Setting
-
 PAGE = "current_page"
+RUN = "script_run"  # counts the runs of the whole script; runs of a fragment do not count
+
+
+def begin_run(page: str) -> None:
+    """Note that the script runs from its beginning, and which page it shows."""
+    st.session_state[PAGE] = page
+    st.session_state[RUN] = st.session_state.get(RUN, 0) + 1
 
 
 @contextmanager
 def in_url(key: str, default: Any, allowed: Callable[[Any], bool], *, always: bool = False) -> Iterator[None]:
-    """Tie the widget made in this block to the URL: what a link says goes in, what the widget says comes out.
+    """Tie the widget made in this block to the address: it takes the value of a link, and writes its own there.
 
     Parameters
     ----------
     key : str
-        Of the widget, and in the URL.
+        Of the widget, and in the address.
     default : Any
-        Value where nothing was chosen; not written to the URL unless `always`.
+        Value where nothing was chosen; not written to the address unless `always`.
     allowed : callable
-        Whether a value makes sense; what does not is left aside. A link may say anything.
+        Whether a value makes sense; another one is ignored. A link may hold anything.
     """
     kept = f"{key}_kept"
     arrived = arrived_on(f"{key}_shown_on")
@@ -33,7 +38,10 @@ def in_url(key: str, default: Any, allowed: Callable[[Any], bool], *, always: bo
         st.session_state[key] = value if value is not None and allowed(value) else default
     elif not allowed(st.session_state[key]):
         st.session_state[key] = default
-    # else it is left alone: setting it in every run would take back what a hand does meanwhile
+    elif _reappears(key):
+        # the browser makes the widget anew and shows its default, unless it is told the value
+        st.session_state[key] = st.session_state[key]
+    # otherwise it is left alone: setting it in each run would take back what a person does meanwhile
     yield
     value = st.session_state[kept] = st.session_state[key]
     if value is None or (value == default and not always):
@@ -42,10 +50,17 @@ def in_url(key: str, default: Any, allowed: Callable[[Any], bool], *, always: bo
         st.query_params[key] = value if isinstance(value, list) else str(value)
 
 
-def linked(key: str, default: Any, allowed: Callable[[Any], bool]) -> tuple[Any, bool]:
-    """A value that no widget of Streamlit's holds, and whether the page was just opened.
+def _reappears(key: str) -> bool:
+    """Return whether the widget was not shown by the run before this one."""
+    now, last = st.session_state[RUN], st.session_state.get(f"{key}_run", 0)
+    st.session_state[f"{key}_run"] = now
+    return last < now - 1
 
-    It comes from the link on arrival, else it is what `link` kept.
+
+def linked(key: str, default: Any, allowed: Callable[[Any], bool]) -> tuple[Any, bool]:
+    """Return a value that no widget of Streamlit's holds, and whether the page was just opened.
+
+    On arrival it comes from the link, otherwise it is what `link` kept.
     """
     value = st.session_state.get(f"{key}_kept", default)
     arrived = arrived_on(f"{key}_linked_on")
@@ -57,13 +72,13 @@ def linked(key: str, default: Any, allowed: Callable[[Any], bool]) -> tuple[Any,
 
 
 def keep(key: str, value: Any, default: Any) -> None:
-    """Set from a callback what `in_url` or `linked` holds under `key`."""
+    """Set the value that `in_url` or `linked` holds under `key`; for callbacks."""
     link(key, value, default)
     st.session_state[key] = value
 
 
 def link(key: str, value: Any, default: Any) -> None:
-    """Keep a value for the visit, and in the URL unless it is the default."""
+    """Keep a value for the visit, and in the address unless it is the default."""
     st.session_state[f"{key}_kept"] = value
     if value == default:
         st.query_params.pop(key, None)
@@ -72,7 +87,7 @@ def link(key: str, value: Any, default: Any) -> None:
 
 
 def arrived_on(memory: str) -> bool:
-    """Whether the page has just been opened or switched to, as seen by whoever keeps `memory` in the session."""
+    """Return whether the page has just been opened; `memory` is the caller's own key in the session."""
     arrived = st.session_state.get(memory) != st.session_state[PAGE]
     st.session_state[memory] = st.session_state[PAGE]
     return arrived
@@ -92,14 +107,6 @@ def parsed(texts: list[str], default: Any) -> Any:
 def url_choice(
     label: str, options: Sequence[str], *, key: str, names: Callable[[str], str], default: str, **kwargs: Any
 ) -> str | None:
-    """A select box whose identifier stands in the URL under `key`."""
+    """Show a select box whose value stands in the address under `key`."""
     with in_url(key, default, lambda value: value in options, always=True):
         return st.selectbox(label, options, key=key, format_func=names, **kwargs)
-
-
-def linked_slider(key: str, declared: Setting, default: Any) -> Any:
-    """A slider made from a setting's declaration, in the URL."""
-    kind = type(default)
-    low, high, step = (kind(value) for value in (declared.minimum, declared.maximum, declared.step))
-    with in_url(key, default, lambda value: low <= value <= high):
-        return st.slider(declared.label, low, high, step=step, key=key, help=declared.help)

@@ -1,6 +1,6 @@
-"""Figures that pages share, drawn by Plotly in the theme's colours."""
+"""Charts that pages share, drawn by Plotly in the theme's colours."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import Any, NamedTuple
 
@@ -8,9 +8,10 @@ import plotly.graph_objects as go
 import streamlit as st
 from plotly.colors import find_intermediate_color, hex_to_rgb, label_rgb
 
-MARGIN = {"l": 8, "r": 8, "t": 36, "b": 84}  # pixels; the legend lies in the bottom margin
+MARGIN = {"l": 8, "r": 8, "t": 36, "b": 84}  # pixels; the legend is in the bottom margin
 SHORT = {"training": "Training", "validation": "Validation", "test": "Test"}
-POINTS = 600  # of a curve; more cannot be told apart
+LABEL = 28  # letters of a line beside an axis
+POINTS = 600  # of a curve; more cannot be distinguished
 BADGE = {"training": "Train", "validation": "Val", "test": "Test"}  # where there is little room
 
 
@@ -24,13 +25,24 @@ def show(
     on_select: Callable | None = None,
     **selection: Any,
 ) -> None:
-    """Put a figure on the page, as wide as its place; with `on_select`, what is drawn in it is told.
+    """Show a chart, as wide as its place; `on_select` is called when something is selected in it.
 
-    The margin, in pixels, is found from its title and its legend, unless it is given.
+    The margin, in pixels, follows from its title and its legend, unless it is given.
     """
-    legend = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "traceorder": "normal"}
     colors = theme()
-    figure.update_layout(template="streamlit", colorway=colors.categories, height=height, legend=legend)
+    # the theme's own grey for axes and legends is too pale to read
+    text = {"color": colors.ink}
+    legend = {
+        "orientation": "h",
+        "yref": "container",
+        "y": 0,
+        "yanchor": "bottom",
+        "traceorder": "normal",
+        "font": text,
+    }
+    figure.update_layout(template="streamlit", colorway=colors.categories, height=height, legend=legend, font=text)
+    figure.update_xaxes(tickfont=text, title_font=text)
+    figure.update_yaxes(tickfont=text, title_font=text)
     if margin is None:
         named = sum(getattr(trace, "showlegend", True) is not False for trace in figure.data) > 1
         margin = MARGIN | ({} if named else {"b": 8}) | ({} if figure.layout.title.text else {"t": 8})
@@ -58,7 +70,7 @@ class Theme(NamedTuple):
 
 
 def theme() -> Theme:
-    """The light or the dark theme."""
+    """Return the colours of the light or the dark theme."""
     kind = "dark" if st.context.theme.type == "dark" else "light"
     names = ("primaryColor", "secondaryBackgroundColor", "textColor", "chartCategoricalColors")
     accent, background, ink, categories = (st.get_option(f"theme.{kind}.{name}") for name in names)
@@ -69,11 +81,11 @@ def theme() -> Theme:
 
 
 def class_bars(counts: Mapping[str, int]) -> go.Figure:
-    """Images per class, lying, with their numbers."""
+    """Draw the images per class as horizontal bars with their numbers."""
     figure = go.Figure(
         go.Bar(
             x=list(counts.values()),
-            y=[name.replace("_", " ") for name in counts],
+            y=list(counts),
             text=[f"{number:,}" for number in counts.values()],
             orientation="h",
         )
@@ -85,14 +97,21 @@ def class_bars(counts: Mapping[str, int]) -> go.Figure:
 
 
 def scaled(value: float | None, scale: float) -> float | None:
-    """A figure to be drawn; None, where it was no number, leaves a gap."""
+    """Return a value to be drawn; None, where it is undefined, leaves a gap."""
     return None if value is None else scale * value
 
 
 def intervals(
-    names: Sequence[str], values: Sequence[float], lows: Sequence[float], highs: Sequence[float]
+    names: Sequence[str],
+    values: Sequence[float],
+    lows: Sequence[float],
+    highs: Sequence[float],
+    published: Sequence[float | None] = (),
 ) -> go.Figure:
-    """Shares in per cent with their intervals, a row each, the first on top."""
+    """Draw shares in per cent with their intervals, a row each, the first on top.
+
+    Published values, where there are some, are diamonds.
+    """
     figure = go.Figure(
         go.Scatter(
             x=[100 * value for value in values],
@@ -112,10 +131,26 @@ def intervals(
             },
         )
     )
+    if any(value is not None for value in published):
+        figure.data[0].name = "measured, with its 95 % interval"
+        figure.add_scatter(
+            name="published, on the paper's images",
+            x=[scaled(value, 100) for value in published],
+            y=[wrapped(name) for name in names],
+            mode="markers",
+            marker={"symbol": "diamond-open", "size": 12, "line": {"width": 2}},
+        )
     figure.update_layout(xaxis={"title": "accuracy (%), with its 95 % interval", "fixedrange": True})
     figure.update_yaxes(fixedrange=True, range=[len(names) - 0.5, -0.7])
     return figure
 
 
-def wrapped(name: str) -> str:
-    return "<br>".join(wrap(name, 28))
+def wrapped(name: str, letters: int = LABEL) -> str:
+    """Return a long name in several lines; it may break after an underscore."""
+    marked = name.replace("_", "_\x00 ")
+    return "<br>".join(line.replace("\x00 ", "").replace("\x00", "") for line in wrap(marked, letters))
+
+
+def label_height(names: Iterable[str]) -> int:
+    """Return the height in pixels of the longest of some names beside an axis."""
+    return 16 * max((wrapped(name).count("<br>") + 1 for name in names), default=1)

@@ -5,22 +5,23 @@ import streamlit as st
 from cfu_core.dataset.catalog import list_datasets
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
+from cfu_core.wording import plural
 from pages.components import cached
-from pages.components.address import PAGE, in_url, parsed, url_choice
+from pages.components.address import begin_run, in_url, parsed, url_choice
 
 DRAWN = "drawn, not photographed"
 SEED = "split_seed"
 
 
 def dataset_sidebar(page: str) -> None:
-    """The dataset that every page shows, chosen once for all pages; `page` is the one to be shown."""
-    st.session_state[PAGE] = page
+    """Choose the dataset of all pages in the sidebar; `page` is the one to be shown."""
+    begin_run(page)
     summaries = {s.id: s for s in list_datasets() if not s.damaged}
     if (opened := st.session_state.pop("open_dataset", None)) in summaries:
         st.session_state["dataset"] = st.session_state["dataset_kept"] = opened
     with st.sidebar:
         if not summaries:
-            st.caption("No dataset yet. The Overview page has a demo and takes your own images.")
+            st.caption("No dataset yet. Draw the demo or import your images on the Overview page.")
             return
         chosen = url_choice(
             "Dataset",
@@ -28,17 +29,17 @@ def dataset_sidebar(page: str) -> None:
             key="dataset",
             names=lambda i: summaries[i].name,
             default=next(iter(summaries)),
-            help="Everything on the pages is about this dataset. Add others on the Overview page.",
+            help="All pages show this dataset. Add others on the Overview page.",
         )
         if chosen:
             summary = summaries[chosen]
-            st.caption(f"{summary.n_images} images, {len(summary.counts)} classes")
+            st.caption(f"{plural(summary.n_images, 'image')}, {plural(len(summary.counts), 'class', 'classes')}")
             if summary.drawn:
                 st.badge(DRAWN, icon=":material/draw:", color="orange")
 
 
 def chosen_dataset() -> Dataset:
-    """The chosen dataset; without one the page ends with the way to it."""
+    """Return the chosen dataset; without one the page ends with a link to the Overview page."""
     identifier = st.session_state.get("dataset")
     if not identifier:
         with st.container(border=True):
@@ -56,30 +57,32 @@ def chosen_dataset() -> Dataset:
 
 
 def badges(data: Dataset) -> None:
-    """Which dataset this is, and that it is drawn where it is."""
+    """Show which dataset this is, and whether it is drawn."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.markdown(f"**{data.name}**", width="content")
-        st.caption(f"{len(data.images)} images · {len(data.classes)} classes", width="content")
+        st.caption(
+            f"{plural(len(data.images), 'image')} · {plural(len(data.classes), 'class', 'classes')}", width="content"
+        )
         if data.drawn:
             st.badge(DRAWN, icon=":material/draw:", color="orange")
 
 
 def split_seed() -> int:
-    """Which split counts now, whether or not the page asks for it."""
+    """Return the current split seed, whether or not the page shows it."""
     asked = parsed([st.query_params.get(SEED, "")], 0)
     now = st.session_state.get(SEED, st.session_state.get(f"{SEED}_kept", asked))
     return now if now is not None and _seed_allowed(now) else 0
 
 
 def split_seed_input() -> int:
-    """Choose the split, in the URL; the same on every page."""
+    """Choose the split seed; it is the same on all pages."""
     with in_url(SEED, 0, _seed_allowed):
         return st.number_input(
             "Split seed",
             0,
             2**31 - 1,
             key=SEED,
-            help="Another number gives another random split with the same counts. Each is kept with the dataset.",
+            help="Another number gives another random split with the same counts. Each is stored with the dataset.",
             width=180,
         )
 

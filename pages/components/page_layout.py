@@ -1,5 +1,6 @@
 """The parts that every page has: heading, panels, tabs."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,8 +21,19 @@ def icon_button(label: str, *, icon: str, key: str, **kwargs: Any) -> bool:
         return st.button(label, icon=icon, key=key, help=label, **kwargs)
 
 
+def icon_popover(label: str, *, icon: str, key: str) -> Any:
+    """Return a popover whose button looks like an icon and is named by its label."""
+    with st.container(key=f"icon-only-{key}", width="content"):
+        return st.popover(label, icon=icon, help=label)
+
+
+def escaped(text: str) -> str:
+    """Return a text that Markdown shows as it is; a name may hold any character."""
+    return re.sub(r"([\\`*_{}\[\]()#+.!|$:<>~-])", r"\\\1", text)
+
+
 def panel(key: str, names: Sequence[str]) -> str:
-    """Choose which of a page's panels is open, in the URL; the others are not computed.
+    """Choose which panel of a page is open, in the address; the others are not computed.
 
     ``st.tabs`` keeps every panel in the page, and the whole of it is compared at each message of the live view.
     """
@@ -30,16 +42,16 @@ def panel(key: str, names: Sequence[str]) -> str:
     return open_now or names[0]
 
 
-def in_tabs(views: Mapping[str, Callable[[Any], None]], shown: Any, *, key: str) -> None:
-    """Several views of one thing, each under a tab with its name; only the open one is computed."""
-    for tab, view in zip(st.tabs(list(views), key=key, on_change="rerun"), views.values(), strict=True):
+def in_tabs(views: Mapping[str, Callable[[Any], None]], shown: Any, *, key: str, first: str | None = None) -> None:
+    """Show several views of one thing, each under a tab; only the open one is computed. `first` is open at first."""
+    for tab, view in zip(st.tabs(list(views), key=key, on_change="rerun", default=first), views.values(), strict=True):
         if tab.open:
             with tab:
                 view(shown)
 
 
 def header(title: str, caption: str) -> None:
-    """The top of a page."""
+    """Show the heading of a page."""
     if st.context.theme.type == "dark":
         # Streamlit writes white on its primary colour, which is pale in the dark theme, as text in it has to be
         ink = st.get_option("theme.dark.backgroundColor")

@@ -20,11 +20,13 @@ def of_dataset(dataset_id: str) -> list[Run]:
 
 
 def labels(shown: Sequence[Run]) -> dict[str, str]:
-    """Name, dataset and time of each run, for a select box; no two alike."""
+    """Return the name and time of each run, and its dataset where they differ, for a select box; no two are alike."""
     texts = {}
+    several = len({run.plan.dataset.id for run in shown}) > 1
     for run in shown:
         created = run.created.astimezone()
-        texts[run.id] = f"{run.name} · {run.plan.dataset.name} · {created:%Y-%m-%d %H:%M:%S}"
+        dataset = f" · {run.plan.dataset.name}" if several else ""
+        texts[run.id] = f"{run.name}{dataset} · {created:%Y-%m-%d %H:%M:%S}"
     often = Counter(texts.values())
     return {key: text if often[text] == 1 else f"{text} · {key[-4:]}" for key, text in texts.items()}
 

@@ -38,7 +38,7 @@ with st.grid(5, min_column_width=150, gap="small") as screen:
         shown = {
             "Classes": lambda: panels.split_panel(data, view.split),
             "Measures": lambda: panels.measures_panel(view.table, chosen),
-            "Map": lambda: panels.map_panel(view.table, view.survey, chosen, passes),
+            "Map": lambda: panels.map_panel(view, chosen, passes),
             "Audit": lambda: audit_panel(view),
             "History": lambda: editing.history_panel(data),
         }

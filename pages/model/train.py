@@ -1,6 +1,6 @@
 """Train: choose network, images and weights, start a run, watch it and stop it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -20,7 +20,7 @@ from pages.components.page_layout import header
 from pages.components.preprocess.augmentation import restored_augmentation, words
 from pages.components.train.duration import about
 from pages.components.train.images import ORIGINAL, choose_images, protocol_note
-from pages.components.train.run_queue import live_queue, resumable
+from pages.components.train.run_queue import current_run, live_queue, resumable
 from pages.components.train.settings import advanced, choose_mode, choose_weights
 
 
@@ -79,23 +79,26 @@ def settings_form(data: Dataset) -> DeltaGenerator:
 
 
 @st.fragment(run_every=1.0)
-def watch() -> None:
+def watch(show: Callable[[Sequence[Run]], None]) -> None:
     """Show the queue every second, as long as something runs or waits."""
     queue = job_progress.active("device")
     if not queue:
         st.rerun()
-    live_queue([run for run in queue if isinstance(run, Run)])
+    show([run for run in queue if isinstance(run, Run)])
 
 
 header("Train", "Train a network on the training images. The run continues when you close the browser.")
 data = chosen_dataset()
+busy = bool(job_progress.active("device"))
+if busy:
+    watch(current_run)
 place = st.grid(2, min_column_width=420, gap="large")
 with place.cell():
     last_line = settings_form(data)
 with place.cell():
     ended = [run for run in runs.of_dataset(data.id) if run.status().state.ended]
-    if job_progress.active("device"):
-        watch()
+    if busy:
+        watch(live_queue)
         resumable(ended)
     else:
         if not ended:

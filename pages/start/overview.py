@@ -9,9 +9,10 @@ from cfu_core.errors import CfuError
 from cfu_core.jobs.launch import remove_dataset
 from cfu_core.runs.run_store import list_runs
 from cfu_core.storage import home
+from cfu_core.wording import plural
 from pages.components import cached, charts, job_progress
 from pages.components.dataset_choice import DRAWN
-from pages.components.page_layout import header
+from pages.components.page_layout import header, icon_button, icon_popover
 from pages.components.start.importer import data_progress, demo_button, import_form
 from pages.components.start.workflow import workflow
 
@@ -57,19 +58,19 @@ with left:
                     st.badge(DRAWN, icon=":material/draw:", color="orange")
                 st.page_link(
                     "pages/data/explore.py",
-                    label="Open",
+                    label="Explore",
                     icon=":material/arrow_forward:",
                     query_params={"dataset": summary.id},
                 )
-                with st.popover("", icon=":material/edit:", help="Rename this dataset"):
+                with icon_popover(f"Rename {summary.name}", icon=":material/edit:", key=f"edit-{summary.id}"):
                     name = st.text_input("Name", summary.name, key=f"rename-{summary.id}")
                     if st.button("Save", key=f"save-{summary.id}", disabled=not name.strip()):
                         rename_dataset(summary.id, name.strip())
                         st.rerun()
-                if st.button("", icon=":material/delete:", key=f"delete-{summary.id}", help="Delete this dataset"):
+                if icon_button(f"Delete {summary.name}", icon=":material/delete:", key=f"delete-{summary.id}"):
                     confirm_delete(summary.id, summary.name)
             if summary.id == st.session_state.get("dataset"):
-                st.caption(f"{summary.n_images} images; chosen on every page")
+                st.caption(f"{plural(summary.n_images, 'image')}; shown on all pages")
                 charts.show(
                     charts.class_bars(summary.counts),
                     key="classes",
@@ -78,9 +79,15 @@ with left:
                 )
             else:
                 counts = " · ".join(f"{name} {n}" for name, n in summary.counts.items())
-                st.caption(f"{summary.n_images} images: {counts}")
+                st.caption(f"{plural(summary.n_images, 'image')}: {counts}")
             if summary.n_import_issues:
-                st.caption(f":orange[{summary.n_import_issues} files were left out; the Explore page says why.]")
+                left_out = plural(summary.n_import_issues, "file was", "files were")
+                st.page_link(
+                    "pages/data/explore.py",
+                    label=f"{left_out} left out: see why on Explore",
+                    icon=":material/warning:",
+                    query_params={"dataset": summary.id, "explore_panel": "History"},
+                )
     if not any(summary.drawn for summary in summaries):
         demo_button(primary=not summaries)
 with right:

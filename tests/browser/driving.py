@@ -304,10 +304,10 @@ class Screen:
     def upload(self, path: Path, name: str = "") -> None:
         """Import a zip on the Overview page."""
         if name:
-            self.widget("import_name").get_by_role("textbox").fill(name)
-            self.widget("import_name").get_by_role("textbox").press("Enter")
+            self.widget("import_name_*").get_by_role("textbox").fill(name)
+            self.widget("import_name_*").get_by_role("textbox").press("Enter")
             self.settle()
-        self.widget("import_zip").locator("input[type=file]").set_input_files(path)
+        self.widget("import_zip_*").locator("input[type=file]").set_input_files(path)
         go = self.widget("import_go").get_by_role("button")
         expect(go).to_be_enabled()
         go.click()

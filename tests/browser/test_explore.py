@@ -60,6 +60,25 @@ def test_an_outline_on_the_map_filters_the_grid_and_stands_in_the_link(explore, 
     expect_count(explore, 36)
 
 
+def test_the_map_shows_the_image_under_the_pointer(explore, dataset):
+    explore.panel("Map")
+    expect(plot(explore)).to_be_visible()
+    box = plot(explore).bounding_box()
+    picture = explore.page.locator(".hover img")
+    across = [(x, y) for y in range(2, 19) for x in range(2, 19)]
+    for x, y in across:
+        explore.page.mouse.move(box["x"] + x * box["width"] / 20, box["y"] + y * box["height"] / 20)
+        explore.page.wait_for_timeout(80)
+        if picture.is_visible():
+            break
+    expect(picture).to_be_visible()
+    path = picture.get_attribute("alt")
+    row = dataset.images[dataset.images["path"] == path].iloc[0]
+    expect(explore.page.locator(".hover span")).to_have_text(f"{row['label']} · {path.rpartition('/')[2]}")
+    explore.page.mouse.move(box["x"] + box["width"] + 200, box["y"])
+    expect(picture).to_be_hidden()
+
+
 def test_a_bar_filters_the_grid(explore):
     bars = explore.page.locator(".stPlotlyChart .bars .point path")
     expect(bars).to_have_count(9)
@@ -142,3 +161,29 @@ def test_every_panel_is_accessible_and_fits(dataset, new_screen, server, scheme,
     screen.tiles().first.dblclick()
     expect(screen.page.locator("canvas[role=img]")).to_be_visible()
     screen.expect_accessible()
+
+
+def test_the_way_back_from_a_large_image_keeps_panel_order_and_size(explore):
+    errors = []
+    explore.page.on("pageerror", lambda error: errors.append(str(error)))
+    explore.panel("Measures")
+    explore.select("measure", "Brightness")
+    explore.select("sort", "Brightness")
+    explore.widget("down").locator("label").first.click()
+    for _ in range(3):
+        explore.press("tile", "ArrowRight")
+    explore.settle()
+    expect(explore.text("144")).to_be_visible()  # 132, and three steps of 4
+    first = explore.tiles().first.inner_text()
+    explore.tiles().nth(2).dblclick()
+    explore.button("Back to all images").click()
+    expect(explore.tiles()).to_have_count(36)
+    explore.settle()
+    assert explore.tiles().first.inner_text() == first
+    panel = explore.page.get_by_role("radiogroup", name="Panel").get_by_role("radio", name="Measures", exact=True)
+    expect(panel).to_have_attribute("aria-checked", "true")
+    for key in ("sort", "measure"):
+        expect(explore.selected(key)).to_have_value("Brightness")
+    expect(explore.widget("down").locator("input")).to_be_checked()
+    expect(explore.text("144")).to_be_visible()
+    assert errors == []

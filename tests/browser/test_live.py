@@ -1,7 +1,7 @@
-"""Sliders whose picture follows the hand, in a small app of their own.
+"""Sliders whose picture is updated during a drag, in a small app.
 
-The picture before is grey 100. The one after is grey 100 + level, so that its colour tells the value that it was
-computed from.
+The picture before is grey 100. The one after is grey 100 + level, so that its colour shows the value from which it was
+computed.
 """
 
 import re
@@ -55,7 +55,7 @@ def workbench(controls):
         key="live",
     )
     st.write("values:", " ".join(f"{name}={value!r}" for name, value in values.items()))
-    st.write("the hand", "moves" if dragging("live") else "rests")
+    st.write("the slider", "is dragged" if dragging("live") else "rests")
 
 
 st.set_page_config(layout="wide")
@@ -66,7 +66,7 @@ with st.container(horizontal=True):
     away = st.toggle("Away")
     lower = st.toggle("Lower")
 if lower:
-    st.write("It stands below.")
+    st.write("It is below.")
 with st.container(border=lower):
     if not away:
         workbench((LEVEL, GAMMA) if other else (LEVEL, GAIN))
@@ -82,13 +82,13 @@ COLOURS = """canvases => canvases.map(canvas => {
 
 @pytest.fixture(scope="module")
 def app(new_server) -> Server:
-    """The small app on a server of its own."""
+    """The small app on its own server."""
     return new_server(app=APP)
 
 
 @pytest.fixture
 def screen(app, new_screen) -> Screen:
-    """A visitor before the view; with the frames that go over the wire."""
+    """A window with the live view."""
     screen = new_screen(app)
     screen.open()
     expect_pictures(screen, 100, 110)
@@ -97,7 +97,7 @@ def screen(app, new_screen) -> Screen:
 
 @pytest.fixture
 def slow(app, new_screen) -> Screen:
-    """As `screen`, but a picture takes a while."""
+    """As `screen`, but each picture takes a while."""
     screen = new_screen(app)
     screen.open(slow="1")
     expect_pictures(screen, 100, 110)
@@ -109,7 +109,7 @@ def pictures(screen: Screen) -> Locator:
 
 
 def expect_pictures(screen: Screen, *greys: int) -> None:
-    """Both pictures show these greys: neither blank nor another."""
+    """Wait until the two pictures show these greys."""
     wanted = [f"{grey} {grey} {grey} 255" for grey in greys]
     expect(pictures(screen)).to_have_count(2)
     screen.page.wait_for_function(
@@ -131,13 +131,13 @@ def view(screen: Screen, name: str) -> None:
     screen.page.get_by_role("radio", name=name, exact=True).check()
 
 
-def says(screen: Screen, text: str) -> None:
-    """Python has this to say."""
+def expect_text(screen: Screen, text: str) -> None:
+    """Wait for a text that the script writes."""
     expect(screen.text(text)).to_be_visible()
 
 
 def hold(screen: Screen, at: float) -> tuple[float, float, float]:
-    """Press the mouse on the slider at this share of its length; where it begins, its width, and its height."""
+    """Press the mouse on the slider at this fraction of its length; return its left edge, its width and its middle."""
     screen.settle()
     box = slider(screen).bounding_box()
     left, width, middle = box["x"], box["width"], box["y"] + box["height"] / 2
@@ -147,7 +147,7 @@ def hold(screen: Screen, at: float) -> tuple[float, float, float]:
     return left, width, middle
 
 
-# --- the hand moves
+# --- dragging
 
 
 def test_the_picture_follows_while_the_slider_is_dragged(screen):
@@ -156,38 +156,38 @@ def test_the_picture_follows_while_the_slider_is_dragged(screen):
         screen.page.mouse.move(left + share * width, middle)
         level = int(slider(screen).input_value())
         assert abs(level - 100 * share) <= 3
-        expect_pictures(screen, 100, 100 + level)  # the button is still down
-        says(screen, "the hand moves")
+        expect_pictures(screen, 100, 100 + level)  # the mouse button is still pressed
+        expect_text(screen, "the slider is dragged")
     screen.page.mouse.up()
-    says(screen, "the hand rests")
-    says(screen, f"values: level={level} gain=2.0")
-    says(screen, "runs: 1")  # of the whole script: only the fragment ran again
+    expect_text(screen, "the slider rests")
+    expect_text(screen, f"values: level={level} gain=2.0")
+    expect_text(screen, "runs: 1")  # of the whole script: only the fragment has run again
 
 
-def test_one_request_is_on_its_way_at_a_time_and_the_last_value_counts(app, new_screen):
+def test_requests_are_sent_one_at_a_time_and_the_last_value_is_sent(app, new_screen):
     screen = new_screen(app)
-    wire: list[str] = []
+    frames: list[str] = []
 
     def listen(socket):
-        socket.on("framesent", lambda payload: wire.append("request"))
-        socket.on("framereceived", lambda payload: wire.append("picture") if b"\x89PNG" in payload else None)
+        socket.on("framesent", lambda payload: frames.append("request"))
+        socket.on("framereceived", lambda payload: frames.append("picture") if b"\x89PNG" in payload else None)
 
     screen.page.on("websocket", listen)
     screen.open(slow="1")
     expect_pictures(screen, 100, 110)
     left, width, middle = hold(screen, 0.2)
-    wire.clear()
+    frames.clear()
     levels = []
     for step in range(40):
         screen.page.mouse.move(left + (0.2 + 0.015 * step) * width, middle)
         levels.append(int(slider(screen).input_value()))
     screen.page.mouse.up()
-    assert levels == sorted(levels), "an answer took the slider back"
-    says(screen, f"values: level={levels[-1]} gain=2.0")
-    says(screen, "the hand rests")
+    assert levels == sorted(levels), "an answer moved the slider back"
+    expect_text(screen, f"values: level={levels[-1]} gain=2.0")
+    expect_text(screen, "the slider rests")
     expect_pictures(screen, 100, 100 + levels[-1])
-    assert 2 <= wire.count("request") < 20
-    assert all(pair != ("request", "request") for pair in pairwise(wire))
+    assert 2 <= frames.count("request") < 20
+    assert all(pair != ("request", "request") for pair in pairwise(frames))
 
 
 def test_a_picture_that_the_browser_has_is_not_sent_again(app, new_screen):
@@ -209,65 +209,65 @@ def test_arrow_keys_move_a_slider_by_its_step(screen):
     slider(screen).press("ArrowRight")
     expect_pictures(screen, 100, 111)
     slider(screen, "Gain").press("ArrowLeft")
-    says(screen, "values: level=11 gain=1.9")
+    expect_text(screen, "values: level=11 gain=1.9")
     slider(screen).press("Home")
     expect_pictures(screen, 100, 100)
-    says(screen, "values: level=0 gain=1.9")
-    says(screen, "the hand rests")
+    expect_text(screen, "values: level=0 gain=1.9")
+    expect_text(screen, "the slider rests")
 
 
-def test_a_key_held_down_is_a_drag(screen):
+def test_a_key_that_is_held_down_counts_as_a_drag(screen):
     slider(screen).focus()
     for _ in range(4):
         screen.page.keyboard.down("ArrowRight")
-    says(screen, "the hand moves")
+    expect_text(screen, "the slider is dragged")
     expect_pictures(screen, 100, 114)
     screen.page.keyboard.up("ArrowRight")
-    says(screen, "the hand rests")
-    says(screen, "values: level=14 gain=2.0")
+    expect_text(screen, "the slider rests")
+    expect_text(screen, "values: level=14 gain=2.0")
 
 
 def test_the_number_field_takes_exact_values_within_the_limits(screen):
     field(screen, "Gain").fill("2.37")
-    says(screen, "values: level=10 gain=2.37")
+    expect_text(screen, "values: level=10 gain=2.37")
     field(screen, "Gain").fill("99")
     field(screen, "Gain").press("Enter")
-    says(screen, "values: level=10 gain=40.0")
+    expect_text(screen, "values: level=10 gain=40.0")
     expect(field(screen, "Gain")).to_have_value("40")
     expect(slider(screen, "Gain")).to_have_value("40")
     field(screen).fill("7.6")
     field(screen).press("Enter")
-    says(screen, "values: level=8 gain=40.0")  # whole numbers only
+    expect_text(screen, "values: level=8 gain=40.0")  # whole numbers only
     field(screen).fill("")
     slider(screen).focus()
     expect(field(screen)).to_have_value("8")
 
 
-def test_each_slider_goes_back_to_its_default(screen):
+def test_each_slider_is_reset_to_its_default(screen):
     slider(screen).press("End")
     expect_pictures(screen, 100, 200)
     slider(screen, "Gain").press("End")
-    says(screen, "values: level=100 gain=40.0")
+    expect_text(screen, "values: level=100 gain=40.0")
     screen.button("Reset Level to 10").click()
     expect_pictures(screen, 100, 110)
-    says(screen, "values: level=10 gain=40.0")
+    expect_text(screen, "values: level=10 gain=40.0")
     expect(field(screen)).to_have_value("10")
 
 
-# --- Python sets values too
+# --- values set by Python
 
 
-def test_a_value_that_python_sets_moves_the_slider_and_the_hand_may_go_on(screen):
-    for _ in range(2):  # the second time Python says what it said before
+def test_a_value_set_by_python_moves_the_slider_which_can_still_be_used(screen):
+    for _ in range(2):  # the second time Python sets the same value again
         screen.button("Strong").first.click()
         expect_pictures(screen, 100, 150)
         expect(slider(screen)).to_have_value("50")
         expect(field(screen)).to_have_value("50")
         slider(screen).press("ArrowRight")
         expect_pictures(screen, 100, 151)
-        says(screen, "values: level=51 gain=2.0")
+        expect_text(screen, "values: level=51 gain=2.0")
     screen.button("Too strong").click()
-    says(screen, "values: level=100 gain=2.0")
+    expect_text(screen, "values: level=100 gain=2.0")
     expect(slider(screen)).to_have_value("100")
 
 
@@ -281,23 +281,23 @@ def test_a_value_that_python_sets_while_the_slider_is_dragged(slow):
     slow.page.mouse.up()
     level = int(slider(slow).input_value())
     assert level > 60
-    says(slow, f"values: level={level} gain=2.0")
+    expect_text(slow, f"values: level={level} gain=2.0")
     expect_pictures(slow, 100, 100 + level)
 
 
 def test_the_controls_may_change(screen):
     slider(screen).press("End")
     slider(screen, "Gain").press("End")
-    says(screen, "values: level=100 gain=40.0")
+    expect_text(screen, "values: level=100 gain=40.0")
     toggle = screen.page.get_by_text("Other controls")
     toggle.click()
-    says(screen, "values: level=100 gamma=1.0")
+    expect_text(screen, "values: level=100 gamma=1.0")
     expect(slider(screen, "Gain")).to_have_count(0)
     expect(screen.page.get_by_label("Show tiles")).to_be_hidden()
     slider(screen, "Gamma").press("ArrowRight")
-    says(screen, "values: level=100 gamma=1.1")
+    expect_text(screen, "values: level=100 gamma=1.1")
     toggle.click()
-    says(screen, "values: level=100 gain=40.0")
+    expect_text(screen, "values: level=100 gain=40.0")
     expect(slider(screen, "Gain")).to_have_value("40")
 
 
@@ -306,7 +306,7 @@ def test_a_logarithmic_slider(screen):
     gamma = slider(screen, "Gamma")
     box = gamma.bounding_box()
     gamma.click(position={"x": box["width"] / 2, "y": box["height"] / 2})  # the middle of 0.2 and 5 is their mean, 1
-    says(screen, "values: level=10 gamma=1.0")
+    expect_text(screen, "values: level=10 gamma=1.0")
     for share, least, most in ((0.25, 0.4, 0.5), (0.75, 2.0, 2.5)):  # 0.447 and 2.236
         gamma.click(position={"x": share * box["width"], "y": box["height"] / 2})
         expect(screen.text(re.compile(r"values: level=10 gamma=(0\.4\d|2\.[1-4])$"))).to_be_visible()
@@ -315,22 +315,22 @@ def test_a_logarithmic_slider(screen):
     field(screen, "Gamma").fill("0.99")
     for key, value in (("ArrowRight", 1.0), ("ArrowRight", 1.1), ("ArrowLeft", 1.0), ("ArrowLeft", 0.99)):
         gamma.press(key)
-        says(screen, f"values: level=10 gamma={value}")
+        expect_text(screen, f"values: level=10 gamma={value}")
     gamma.press("End")
-    says(screen, "values: level=10 gamma=5.0")
+    expect_text(screen, "values: level=10 gamma=5.0")
     gamma.press("ArrowRight")
-    says(screen, "values: level=10 gamma=5.0")
+    expect_text(screen, "values: level=10 gamma=5.0")
     gamma.press("Home")
-    says(screen, "values: level=10 gamma=0.2")
+    expect_text(screen, "values: level=10 gamma=0.2")
 
 
-# --- it goes and comes back
+# --- the view is removed and shown again
 
 
-def test_values_pictures_and_view_outlive_a_visit_elsewhere(screen):
+def test_values_pictures_and_view_outlive_the_absence_of_the_component(screen):
     slider(screen).press("End")
     view(screen, "Side by side")
-    says(screen, "values: level=100 gain=2.0")
+    expect_text(screen, "values: level=100 gain=2.0")
     screen.page.get_by_text("Away").click()
     expect(pictures(screen)).to_have_count(0)
     screen.page.get_by_text("Away").click()
@@ -341,11 +341,11 @@ def test_values_pictures_and_view_outlive_a_visit_elsewhere(screen):
     expect_pictures(screen, 100, 199)
 
 
-def test_it_may_move_to_another_place_of_the_page(screen):
+def test_the_component_may_move_on_the_page(screen):
     slider(screen).press("ArrowRight")
-    says(screen, "values: level=11 gain=2.0")
+    expect_text(screen, "values: level=11 gain=2.0")
     screen.page.get_by_text("Lower").click()
-    says(screen, "It stands below.")
+    expect_text(screen, "It is below.")
     screen.settle()
     expect_pictures(screen, 100, 111)
     slider(screen).press("ArrowRight")
@@ -365,7 +365,7 @@ def test_the_view_is_kept_after_a_reload_of_the_page(screen):
 
 
 def shown_at(screen: Screen, across: float) -> tuple[int, ...]:
-    """The colour on the screen at this share of the stage's width, three quarters down."""
+    """Return the colour on the screen at this fraction of the stage's width, three quarters down."""
     shot = cv2.imdecode(np.frombuffer(screen.page.locator(".live .stage").screenshot(), np.uint8), cv2.IMREAD_COLOR)
     height, width = shot.shape[:2]
     return tuple(int(channel) for channel in shot[3 * height // 4, int(across * (width - 1))])

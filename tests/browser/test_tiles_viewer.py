@@ -1,4 +1,4 @@
-"""The tile grid and the large view, in a small app of their own."""
+"""The tile grid and the large view, in a small app."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from pages.components.browser.viewer import viewer
 state = st.session_state
 state.runs = state.get("runs", 0) + 1
 NAMES = [f"plate/{i:02d}.png" for i in range(12)]
-WARNING = "The same file lies in two partitions."
+WARNING = "The same file is in two partitions."
 
 
 def picture(number, width, height):
@@ -54,7 +54,7 @@ def step(by):
     state.at += by
 
 
-def keep(box):
+def save(box):
     state.boxes[state.at] = box
 
 
@@ -106,7 +106,7 @@ elif shown == "viewer" and not away:
         has_next=state.at < 2,
         height=420,
         on_step=step,
-        on_box=keep,
+        on_box=save,
         on_close=lambda: state.update(closed=state.get("closed", 0) + 1),
     )
     st.write("box:", " ".join(map(str, mine)) if mine else "none")
@@ -117,13 +117,13 @@ st.write("runs:", state.runs)
 
 @pytest.fixture(scope="module")
 def app(new_server) -> Server:
-    """The small app on a server of its own."""
+    """The small app on its own server."""
     return new_server(app=APP)
 
 
 @pytest.fixture(scope="module")
 def window(app, browser) -> Iterator[Screen]:
-    """One window for all; a visit to an address is a session of its own, and quicker than in a new window."""
+    """One window for all tests: opening an address starts a new session, faster than a new window."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
@@ -148,7 +148,7 @@ def grid(screen) -> Screen:
 
 @pytest.fixture
 def large(screen) -> Screen:
-    """The large view of the second of three images, 400 x 300 pixels, one of them on one pixel of the screen."""
+    """The large view of the second of three images of 400 × 300 pixels, at true size."""
     screen.open(show="viewer")
     expect_image(screen, "01.png")
     screen.page.keyboard.press("1")
@@ -156,12 +156,12 @@ def large(screen) -> Screen:
     return screen
 
 
-def tile(screen: Screen, place: int) -> Locator:
-    return screen.page.get_by_role("option").nth(place)
+def tile(screen: Screen, index: int) -> Locator:
+    return screen.page.get_by_role("option").nth(index)
 
 
-def says(screen: Screen, text: str) -> None:
-    """Python has this to say."""
+def expect_text(screen: Screen, text: str) -> None:
+    """Wait for a text that the script writes."""
     expect(screen.text(text)).to_be_visible()
 
 
@@ -170,7 +170,7 @@ def runs(screen: Screen) -> int:
     return int(screen.text(re.compile(r"^runs: \d+$")).inner_text().split()[1])
 
 
-def chosen(screen: Screen) -> Locator:
+def selected(screen: Screen) -> Locator:
     return screen.page.locator("[role=option][aria-selected=true]")
 
 
@@ -187,92 +187,92 @@ def zoom(screen: Screen) -> Locator:
 
 
 def point(screen: Screen, x: int, y: int) -> tuple[float, float]:
-    """Where a pixel of the image lies in the window at true size; the picture stands in the middle of the stage."""
+    """Return the position of an image pixel in the window at true size; the image is in the middle of the stage."""
     stage = screen.page.locator(".stage").bounding_box()
-    # the border lies on the upper and lower edge
+    # the stage has a border at its upper and lower edge
     return stage["x"] + (stage["width"] - 400) / 2 + x, stage["y"] + (stage["height"] - 300) / 2 + y
 
 
-def drag(screen: Screen, start: tuple[int, int], end: tuple[int, int], *, let_go: bool = True) -> None:
+def drag(screen: Screen, start: tuple[int, int], end: tuple[int, int], *, release: bool = True) -> None:
     mouse = screen.page.mouse
     mouse.move(*point(screen, *start))
     mouse.down()
     mouse.move(*point(screen, *end), steps=4)
-    if let_go:
+    if release:
         mouse.up()
 
 
-def grip(screen: Screen, name: str) -> Locator:
+def button(screen: Screen, name: str) -> Locator:
     return screen.page.get_by_role("button", name=name, exact=True)
 
 
 def zoom_in(screen: Screen) -> None:
-    """Until the picture is larger than its window on all sides."""
+    """Zoom in until the image is larger than the stage on all sides."""
     for _ in range(8):
         screen.page.keyboard.press("+")
     expect(zoom(screen)).to_have_text("596 %")
 
 
 def box_group(screen: Screen, name: str) -> Locator:
-    """The box whose name holds this."""
+    """Return the box whose name contains a text."""
     return screen.page.get_by_role("group", name=name)
 
 
 # --- the grid
 
 
-def test_clicks_choose_and_shift_chooses_a_range(grid):
+def test_clicks_select_and_shift_selects_a_range(grid):
     tile(grid, 1).click()
     tile(grid, 4).click(modifiers=["Shift"])
-    says(grid, "chosen: 01 02 03 04 unseen: 0")
+    expect_text(grid, "chosen: 01 02 03 04 unseen: 0")
     tile(grid, 2).click()
     tile(grid, 6).click(modifiers=["ControlOrMeta"])
-    says(grid, "chosen: 01 03 04 06 unseen: 0")
-    expect(chosen(grid)).to_have_count(4)
+    expect_text(grid, "chosen: 01 03 04 06 unseen: 0")
+    expect(selected(grid)).to_have_count(4)
 
 
-def test_clicks_in_a_row_make_one_run(grid):
+def test_several_clicks_in_a_row_cause_one_run(grid):
     before = runs(grid)
     grid.page.get_by_role("listbox").evaluate("list => [0, 2, 3].forEach(i => list.children[i].click())")
-    says(grid, "chosen: 00 02 03 unseen: 0")
+    expect_text(grid, "chosen: 00 02 03 unseen: 0")
     assert runs(grid) == before + 1
 
 
-def test_what_python_chooses_replaces_what_the_person_chose(grid):
+def test_a_selection_by_python_replaces_that_of_the_user(grid):
     tile(grid, 1).click()
     tile(grid, 3).click()
-    says(grid, "chosen: 01 03 unseen: 0")
+    expect_text(grid, "chosen: 01 03 unseen: 0")
     grid.button("Clear").click()
-    says(grid, "chosen: none unseen: 0")
-    expect(chosen(grid)).to_have_count(0)
+    expect_text(grid, "chosen: none unseen: 0")
+    expect(selected(grid)).to_have_count(0)
     tile(grid, 2).click()
-    says(grid, "chosen: 02 unseen: 0")
-    # an action on what was chosen just before, and the choice is gone afterwards
+    expect_text(grid, "chosen: 02 unseen: 0")
+    # an action on tiles that were selected just before; it clears the selection
     tile(grid, 0).click()
     grid.button("Exclude").click()
-    says(grid, "chosen: none unseen: 0")
+    expect_text(grid, "chosen: none unseen: 0")
     expect(tile(grid, 0)).to_have_accessible_name("CFU-GM, 00.png, Train, excluded")
     expect(tile(grid, 2)).to_have_accessible_name("CFU-GM, 02.png, Train, excluded")
     expect(tile(grid, 3)).to_have_accessible_name("CFU-GM, 03.png, Train")
-    expect(chosen(grid)).to_have_count(0)
+    expect(selected(grid)).to_have_count(0)
 
 
-def test_the_choice_outlives_paging_and_absence(grid):
+def test_the_selection_outlives_paging_and_the_absence_of_the_grid(grid):
     tile(grid, 1).click()
     tile(grid, 7).click()
-    says(grid, "chosen: 01 07 unseen: 0")
+    expect_text(grid, "chosen: 01 07 unseen: 0")
     toggle = grid.page.get_by_test_id("stCheckbox").filter(has_text="Second page")
     toggle.click()
-    says(grid, "chosen: 01 07 unseen: 1")
+    expect_text(grid, "chosen: 01 07 unseen: 1")
     expect(tile(grid, 1)).to_have_attribute("aria-selected", "true")  # 07 is the second here
     tile(grid, 2).click()
-    says(grid, "chosen: 01 07 08 unseen: 1")
+    expect_text(grid, "chosen: 01 07 08 unseen: 1")
     away = grid.page.get_by_test_id("stCheckbox").filter(has_text="Away")
     away.click()
     expect(grid.page.get_by_role("listbox")).to_have_count(0)
     away.click()
-    says(grid, "chosen: 01 07 08 unseen: 1")
-    expect(chosen(grid)).to_have_count(2)
+    expect_text(grid, "chosen: 01 07 08 unseen: 1")
+    expect(selected(grid)).to_have_count(2)
 
 
 @pytest.mark.parametrize("how", ["double click", "Enter", "corner"])
@@ -285,87 +285,87 @@ def test_a_tile_is_opened(grid, how):
     else:
         tile(grid, 3).hover()
         tile(grid, 3).get_by_title("Open large").click()
-    says(grid, "opened: plate/03.png")
-    says(grid, "chosen: none unseen: 0")
+    expect_text(grid, "opened: plate/03.png")
+    expect_text(grid, "chosen: none unseen: 0")
 
 
-def test_the_keyboard_goes_from_tile_to_tile(grid):
+def test_the_arrow_keys_move_from_tile_to_tile(grid):
     press = grid.page.keyboard.press
     columns = grid.page.get_by_role("listbox").evaluate(
         "list => getComputedStyle(list).gridTemplateColumns.split(' ').length"
     )
-    assert columns == 7, "one tile stands in the second row"
+    assert columns == 7, "one tile is in the second row"
     tile(grid, 0).focus()
     strokes = (("ArrowRight", 1), ("ArrowDown", 7), ("ArrowUp", 0), ("ArrowDown", 7), ("ArrowLeft", 6), ("Home", 0))
-    for stroke, place in (*strokes, ("End", 7), ("ArrowRight", 7), ("Home", 0), ("ArrowUp", 0)):
+    for stroke, index in (*strokes, ("End", 7), ("ArrowRight", 7), ("Home", 0), ("ArrowUp", 0)):
         press(stroke)
-        expect(tile(grid, place)).to_be_focused()
+        expect(tile(grid, index)).to_be_focused()
         expect(grid.page.locator("[role=option][tabindex='0']")).to_have_count(1)
     press("Space")
-    says(grid, "chosen: 00 unseen: 0")
+    expect_text(grid, "chosen: 00 unseen: 0")
     press("Shift+ArrowRight")
     press("Shift+ArrowRight")
-    says(grid, "chosen: 00 01 02 unseen: 0")
+    expect_text(grid, "chosen: 00 01 02 unseen: 0")
     press("ControlOrMeta+a")
-    says(grid, "chosen: 00 01 02 03 04 05 06 07 unseen: 0")
+    expect_text(grid, "chosen: 00 01 02 03 04 05 06 07 unseen: 0")
     press("Escape")
-    says(grid, "chosen: none unseen: 0")
+    expect_text(grid, "chosen: none unseen: 0")
 
 
-def test_a_tile_that_stays_keeps_its_picture(grid):
+def test_a_tile_that_remains_keeps_its_picture(grid):
     mark = "list => [...list.querySelectorAll('img')].forEach(img => img.mark = true)"
     marks = "list => [...list.querySelectorAll('img')].map(img => Boolean(img.mark))"
     listbox = grid.page.get_by_role("listbox")
     listbox.evaluate(mark)
     tile(grid, 0).click()
-    says(grid, "chosen: 00 unseen: 0")
+    expect_text(grid, "chosen: 00 unseen: 0")
     grid.button("Exclude").click()
-    says(grid, "chosen: none unseen: 0")
+    expect_text(grid, "chosen: none unseen: 0")
     assert listbox.evaluate(marks) == [True] * 7  # the eighth tile has no picture
     grid.page.get_by_test_id("stCheckbox").filter(has_text="Second page").click()
     expect(tile(grid, 0)).to_have_accessible_name("CFU-GM, 06.png, Train")
     assert listbox.evaluate(marks) == [True, True, False, False, False, False]
 
 
-def test_a_warning_is_told(grid):
-    warning = "The same file lies in two partitions."
+def test_a_warning_is_shown(grid):
+    warning = "The same file is in two partitions."
     expect(tile(grid, 1)).to_have_accessible_name(f"CFU-GM, 01.png, Train, {warning}")
-    tip = grid.page.locator(".tip")
-    expect(tip).to_be_hidden()
-    tile(grid, 1).locator(".warn").hover()
-    expect(tip).to_have_text(warning)
+    tooltip = grid.page.locator(".tooltip")
+    expect(tooltip).to_be_hidden()
+    tile(grid, 1).locator(".warning").hover()
+    expect(tooltip).to_have_text(warning)
     grid.page.mouse.move(0, 0)
-    expect(tip).to_be_hidden()
+    expect(tooltip).to_be_hidden()
     tile(grid, 0).focus()
     grid.page.keyboard.press("ArrowRight")
-    expect(tip).to_be_visible()
+    expect(tooltip).to_be_visible()
 
 
-def test_without_images_there_is_a_line(screen):
+def test_an_empty_grid_shows_a_text(screen):
     screen.open(show="empty")
-    says(screen, "There is no image to show.")
+    expect_text(screen, "There are no images to show.")
     expect(screen.page.get_by_role("listbox")).to_be_hidden()
 
 
 # --- the large view
 
 
-def test_the_keyboard_goes_into_the_large_view_and_back(screen):
+def test_the_focus_moves_to_the_large_view_and_back(screen):
     screen.open(show="both")
     tile(screen, 0).focus()
     screen.page.keyboard.press("End")
     screen.page.keyboard.press("Enter")
     expect_image(screen, "07.png")
-    expect(screen.page.get_by_role("group", name="Picture")).to_be_focused()
+    expect(screen.page.get_by_role("group", name="Image", exact=True)).to_be_focused()
     screen.page.keyboard.press("ArrowLeft")
     expect_image(screen, "06.png")
     screen.page.keyboard.press("Escape")
     expect(tile(screen, 7)).to_be_focused()
 
 
-def test_a_picture_that_no_browser_can_show_is_told(screen):
+def test_a_picture_that_browsers_cannot_show_is_reported(screen):
     screen.open(show="broken")
-    says(screen, "The browser cannot show plate/00.png.")
+    expect_text(screen, "The browser cannot show plate/00.png.")
     expect(screen.button("Draw box")).to_be_hidden()
 
 
@@ -384,7 +384,7 @@ def test_the_wheel_zooms_at_the_pointer(large):
     expect(zoom(large)).to_have_text("175 %")
     large.page.keyboard.press("-")
     expect(zoom(large)).to_have_text("140 %")
-    grip(large, "1:1, true size").click()
+    button(large, "1:1, true size").click()
     expect(zoom(large)).to_have_text("100 %")
 
 
@@ -404,59 +404,59 @@ def test_dragging_pans_and_changes_no_box(large):
     expect(pixel).not_to_be_empty()
     before = pixel.inner_text()
     drag(large, (330, 60), (390, 100))
-    expect(pixel).to_have_text(before)  # the same pixel has come along
-    says(large, "box: 100 80 200 180")
+    expect(pixel).to_have_text(before)  # the pixel has moved with the pointer
+    expect_text(large, "box: 100 80 200 180")
 
 
 def test_a_corner_is_dragged(large):
     before = runs(large)
-    drag(large, (200, 180), (230, 200), let_go=False)
+    drag(large, (200, 180), (230, 200), release=False)
     expect(box_group(large, "left 100, top 80, 130 × 120 pixels")).to_be_visible()
-    assert runs(large) == before, "told while dragging"
+    assert runs(large) == before, "the script ran during the drag"
     large.page.mouse.up()
-    says(large, "box: 100 80 230 200")
-    expect(box_group(large, "Colony, automatic: left 100, top 80, 130 × 120 pixels")).to_be_visible()
+    expect_text(large, "box: 100 80 230 200")
+    expect(box_group(large, "Found automatically: left 100, top 80, 130 × 120 pixels")).to_be_visible()
 
 
-def test_a_box_stays_in_the_image_and_keeps_a_size(large):
+def test_a_box_remains_in_the_image_and_has_a_minimum_size(large):
     middle = (150, 130)
     drag(large, middle, (500, 131))
-    says(large, "box: 300 81 400 181")
+    expect_text(large, "box: 300 81 400 181")
     drag(large, (300, 81), (450, 60))  # the upper left corner, beyond the right edge
-    says(large, "box: 392 60 400 181")
+    expect_text(large, "box: 392 60 400 181")
 
 
-def test_escape_takes_a_drag_back(large):
+def test_escape_cancels_a_drag(large):
     before = runs(large)
-    drag(large, (200, 180), (230, 200), let_go=False)
+    drag(large, (200, 180), (230, 200), release=False)
     name = "left 100, top 80, 100 × 100 pixels"
     expect(box_group(large, name)).to_have_count(0)
     large.page.keyboard.press("Escape")
     expect(box_group(large, name)).to_be_visible()
     large.page.mouse.up()
-    grip(large, "Move the box").focus()
+    button(large, "Move the box").focus()
     large.page.keyboard.press("ArrowLeft")
     expect(box_group(large, name)).to_have_count(0)
     large.page.keyboard.press("Escape")
     expect(box_group(large, name)).to_be_visible()
     large.button("Again").click()
-    says(large, f"runs: {before + 1}")
-    says(large, "box: 100 80 200 180")
-    says(large, "closed: 0")
+    expect_text(large, f"runs: {before + 1}")
+    expect_text(large, "box: 100 80 200 180")
+    expect_text(large, "closed: 0")
 
 
-def test_arrow_keys_nudge_the_box(large):
+def test_arrow_keys_move_the_box(large):
     before = runs(large)
-    grip(large, "Move the box").focus()
+    button(large, "Move the box").focus()
     for stroke in ("ArrowRight", "ArrowRight", "Shift+ArrowDown"):
         large.page.keyboard.press(stroke)
-    says(large, "box: 102 90 202 190")
-    assert runs(large) == before + 1, "one placing, one run"
-    expect(grip(large, "Move the box")).to_be_focused()
-    grip(large, "Right edge").focus()
+    expect_text(large, "box: 102 90 202 190")
+    assert runs(large) == before + 1, "one change of the box, one run"
+    expect(button(large, "Move the box")).to_be_focused()
+    button(large, "Right edge").focus()
     large.page.keyboard.press("Shift+ArrowRight")
     large.page.keyboard.press("ArrowDown")
-    says(large, "box: 102 90 212 190")
+    expect_text(large, "box: 102 90 212 190")
     expect_image(large, "01.png")
 
 
@@ -464,12 +464,12 @@ def test_a_box_is_drawn_where_there_is_none(large):
     large.page.keyboard.press("ArrowRight")
     expect_image(large, "02.png")
     large.page.keyboard.press("1")
-    expect(grip(large, "Move the box")).to_have_count(0)
+    expect(button(large, "Move the box")).to_have_count(0)
     large.button("Draw box").click()
     drag(large, (250, 200), (120, 90))
-    says(large, "box: 120 90 250 200")
+    expect_text(large, "box: 120 90 250 200")
     expect(large.button("Draw box")).to_have_attribute("aria-pressed", "false")
-    expect(grip(large, "Move the box")).to_be_visible()
+    expect(button(large, "Move the box")).to_be_visible()
 
 
 def test_a_box_is_drawn_by_the_keyboard(large):
@@ -478,32 +478,32 @@ def test_a_box_is_drawn_by_the_keyboard(large):
     large.page.keyboard.press("1")
     large.button("Draw box").focus()
     large.page.keyboard.press("Enter")
-    expect(grip(large, "Move the box")).to_be_focused()
-    says(large, "box: 100 75 300 225")
+    expect(button(large, "Move the box")).to_be_focused()
+    expect_text(large, "box: 100 75 300 225")
 
 
-def test_arrow_keys_turn_the_pages_unless_something_else_wants_them(large):
+def test_arrow_keys_step_through_the_images_unless_the_focused_element_uses_them(large):
     page = large.page
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("ArrowLeft")
     expect_image(large, "00.png")
-    expect(grip(large, "Previous image")).to_have_attribute("aria-disabled", "true")
+    expect(button(large, "Previous image")).to_have_attribute("aria-disabled", "true")
     page.keyboard.press("ArrowLeft")
-    grip(large, "Next image").click()
+    button(large, "Next image").click()
     expect_image(large, "01.png")
     before = runs(large)
     page.get_by_role("textbox", name="Words").press("ArrowRight")
     large.button("Again").click()
-    says(large, f"runs: {before + 1}")
+    expect_text(large, f"runs: {before + 1}")
     expect_image(large, "01.png")
-    page.keyboard.press("ArrowRight")  # a button has the focus, which has no use for arrows
+    page.keyboard.press("ArrowRight")  # the focus is on a button, which does not use the arrow keys
     expect_image(large, "02.png")
 
 
-def test_escape_closes_and_nothing_listens_afterwards(large):
+def test_escape_closes_and_removes_the_listeners(large):
     large.page.locator(".stage").focus()
     large.page.keyboard.press("Escape")
-    says(large, "closed: 1")
+    expect_text(large, "closed: 1")
     large.page.get_by_test_id("stCheckbox").filter(has_text="Away").click()
     expect(picture(large)).to_have_count(0)
     before = runs(large)
@@ -515,30 +515,30 @@ def test_escape_closes_and_nothing_listens_afterwards(large):
 
 
 def test_the_box_is_hidden_and_shown(large):
-    group = box_group(large, "Colony, automatic")
+    group = box_group(large, "Found automatically")
     expect(group).to_be_visible()
     large.page.keyboard.press("b")
     expect(group).to_be_hidden()
-    expect(grip(large, "Box")).to_have_attribute("aria-pressed", "false")
-    grip(large, "Box").click()
+    expect(button(large, "Box")).to_have_attribute("aria-pressed", "false")
+    button(large, "Box").click()
     expect(group).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("show", "width"), [("tiles", 1440), ("viewer", 800), ("empty", 800)])
-def test_nothing_stands_in_the_way_of_anyone(screen, show, scheme, width):
+def test_the_components_are_accessible_and_fit(screen, show, scheme, width):
     screen.page.set_viewport_size({"width": width, "height": 1000})
     screen.page.emulate_media(color_scheme=scheme)
     screen.open(show=show)
     if show == "tiles":
         tile(screen, 1).click()
         tile(screen, 4).click()
-        says(screen, "chosen: 01 04 unseen: 0")
-        tile(screen, 1).locator(".warn").hover()
+        expect_text(screen, "chosen: 01 04 unseen: 0")
+        tile(screen, 1).locator(".warning").hover()
     elif show == "viewer":
         expect_image(screen, "01.png")
     else:
-        says(screen, "There is no image to show.")
+        expect_text(screen, "There are no images to show.")
     found = Axe().run(screen.page, context="[data-testid=stBidiComponentIsolated]").response["violations"]
     assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
     sizes = screen.page.locator("[data-testid=stMain]").evaluate("e => [e.scrollWidth, e.clientWidth]")

@@ -42,7 +42,8 @@ def test_explore_counts_what_the_split_has(visit, small_dataset, figures):
         assert table.loc[name, "Total"] == small_dataset.counts[name]
     assert table.loc["All", "Total"] == 36
     assert split.nearness in captions(app)
-    bars = figures(app)[0]["data"]
+    *bars, totals = figures(app)[0]["data"]
+    assert totals["text"] == [f"{count} in all" for count in small_dataset.counts.values()]
     assert [bar["text"] for bar in bars] == [
         [str(split.counts[c][p]) for c in small_dataset.classes] for p in PARTITIONS
     ]
@@ -207,7 +208,7 @@ def test_problems_of_the_import_and_identical_files_are_findings(visit, flawed_d
     assert len(load_dataset(flawed_dataset.id).images) == 29
 
 
-@pytest.mark.parametrize("panel", ["Numbers", "What if", "Rivals", "The crop", "Augmentation", "Whole dataset"])
+@pytest.mark.parametrize("panel", ["Numbers", "What if", "Other methods", "The crop", "Augmentation", "Whole dataset"])
 def test_every_panel_of_preprocess_shows(visit, surveyed_dataset, panel):
     app = visit("data/preprocess", dataset=surveyed_dataset.id, tiles="4")
     app.session_state["preprocess_panel"] = panel
@@ -220,7 +221,7 @@ def test_preprocess_says_what_the_settings_do(visit, small_dataset):
     app = visit("data/preprocess", dataset=small_dataset.id, clip="4.0", tiles="4", crop="False")
     assert any("CLAHE (clip 4, 4 × 4 tiles)" in text for text in captions(app))
     # 64 x 48 pixels in 4 x 4 tiles of 16 x 12; 4 times the mean bin of 192 / 256 is 3
-    assert any("Tiles of 16 × 12 pixels; each tile's histogram is cut at 3 of 192" in text for text in captions(app))
+    assert any("Tiles of 16 × 12 pixels; each tile's histogram is clipped at 3 of 192" in text for text in captions(app))
     assert any("scikit-image: 0.0156; in MATLAB: 0.0118" in text for text in captions(app))
 
 

@@ -9,7 +9,7 @@ from cfu_core.storage import write_json
 ASK = "Estimate accuracy with these settings"
 
 
-def asked(dataset, clip: float = 2.0) -> dict:
+def spec_of(dataset, clip: float = 2.0) -> dict:
     return {
         "dataset": dataset.id,
         "version": dataset.version,
@@ -23,8 +23,8 @@ def asked(dataset, clip: float = 2.0) -> dict:
     }
 
 
-def answered(dataset, low: float, high: float, **spec: float) -> Job:
-    job = create_job("estimate", asked(dataset, **spec))
+def finished(dataset, low: float, high: float, **spec: float) -> Job:
+    job = create_job("estimate", spec_of(dataset, **spec))
     estimates = [
         {"accuracy": 0.9, "low": 0.85, "high": 0.93, "correct": 90, "images": 100},
         {"accuracy": 0.8, "low": 0.71, "high": 0.87, "correct": 80, "images": 100},
@@ -44,7 +44,7 @@ def button(app, label: str):
     return next(b for b in app.button if b.label == label)
 
 
-def test_an_estimate_of_the_current_settings_is_asked_for(visit, small_dataset, no_workers):
+def test_an_estimate_of_the_current_settings_is_submitted(visit, small_dataset, no_workers):
     app = open_panel(visit, small_dataset, clip="4.0")
     app.button_group(key="train_weights").set_value("none")
     button(app, ASK).click()
@@ -66,8 +66,8 @@ def test_an_estimate_of_the_current_settings_is_asked_for(visit, small_dataset, 
     ("low", "high", "verdict"),
     [(0.03, 0.17, "are better"), (-0.02, 0.2, "No clear difference"), (-0.2, -0.01, "are worse")],
 )
-def test_the_answer_says_whether_it_may_be_chance(visit, small_dataset, figures, low, high, verdict):
-    answered(small_dataset, low, high)
+def test_the_result_says_whether_the_difference_is_clear(visit, small_dataset, figures, low, high, verdict):
+    finished(small_dataset, low, high)
     app = open_panel(visit, small_dataset)
     app.button_group(key="train_weights").set_value("none").run()
     assert not app.exception
@@ -80,9 +80,9 @@ def test_the_answer_says_whether_it_may_be_chance(visit, small_dataset, figures,
     assert not any(caption.value.startswith("This estimate is for") for caption in app.caption)
 
 
-def test_an_answer_of_other_settings_says_so_and_earlier_ones_are_listed(visit, small_dataset):
-    answered(small_dataset, 0.01, 0.2, clip=7.0)
-    answered(small_dataset, 0.02, 0.2, clip=3.0)
+def test_a_result_for_other_settings_says_so_and_earlier_ones_are_listed(visit, small_dataset):
+    finished(small_dataset, 0.01, 0.2, clip=7.0)
+    finished(small_dataset, 0.02, 0.2, clip=3.0)
     app = open_panel(visit, small_dataset)
     assert any(caption.value.startswith("This estimate is for") and "3" in caption.value for caption in app.caption)
     table = app.dataframe[-1].value
@@ -91,12 +91,12 @@ def test_an_answer_of_other_settings_says_so_and_earlier_ones_are_listed(visit, 
 
 
 def test_a_failed_estimate_says_why(visit, small_dataset):
-    create_job("estimate", asked(small_dataset)).write_status(Status(state=State.FAILED, message="No way there."))
+    create_job("estimate", spec_of(small_dataset)).write_status(Status(state=State.FAILED, message="No way there."))
     app = open_panel(visit, small_dataset)
     assert [error.value for error in app.error] == ["No way there."]
 
 
-def test_a_network_without_imagenet_weights_is_told_at_once(visit, small_dataset):
+def test_a_network_without_imagenet_weights_is_refused_at_once(visit, small_dataset):
     app = open_panel(visit, small_dataset, probe_network="darknet19")
     button(app, ASK).click()
     app.run()

@@ -1,4 +1,4 @@
-"""What Python makes of the live view's sliders, without a browser: the test says what a browser would say."""
+"""The Python side of the live view, without a browser: the test sends the requests of a browser."""
 
 import json
 from typing import Any
@@ -30,27 +30,27 @@ def script(controls):
 
 
 class Browser:
-    """A run of the script after each thing said."""
+    """A browser that runs the script after each request."""
 
     def __init__(self) -> None:
         self.controls = [LEVEL, GAIN]
-        self.said: dict[str, Any] = {}
+        self.request: dict[str, Any] = {}
         self.app = AppTest.from_function(script, kwargs={"controls": self.controls}, default_timeout=20)
         self.run()
 
     def run(self, **state: Any) -> dict[str, Any]:
-        """Run the script with these values in the session's state, as Python would set them; gives the values."""
+        """Run the script with these values in the session state, as Python would set them; return the values."""
         for key, value in state.items():
             self.app.session_state[key] = value
-        if self.said:
-            self.app.session_state["view"] = {"said": self.said}
+        if self.request:
+            self.app.session_state["view"] = {"request": self.request}
         self.app.run()
         assert not self.app.exception
         return self.app.session_state["values"]
 
-    def say(self, version: str | None = None, **said: Any) -> dict[str, Any]:
-        """The browser says its values, under the version that it knows."""
-        self.said = {"serial": 1, "have": [], "version": version or self.header["version"], **said}
+    def send(self, version: str | None = None, **request: Any) -> dict[str, Any]:
+        """Send the browser's values, with the version that it knows."""
+        self.request = {"serial": 1, "have": [], "version": version or self.header["version"], **request}
         return self.run()
 
     def show(self, *controls: dict[str, Any]) -> dict[str, Any]:
@@ -71,68 +71,68 @@ def browser() -> Browser:
     return Browser()
 
 
-def test_sliders_begin_at_their_defaults_and_follow_the_hand(browser):
+def test_sliders_start_at_their_defaults_and_send_their_values(browser):
     assert browser.app.session_state["values"] == {"level": 10, "gain": 2.0}
-    assert browser.say(values={"level": 70, "gain": 3.5}, serial=4) == {"level": 70, "gain": 3.5}
+    assert browser.send(values={"level": 70, "gain": 3.5}, serial=4) == {"level": 70, "gain": 3.5}
     assert browser.app.session_state["level"] == 70
     assert browser.header["answers"] == 4
     assert browser.run() == {"level": 70, "gain": 3.5}
 
 
-def test_what_a_browser_says_is_held_against_the_limits(browser):
-    assert browser.say(values={"level": 7000, "gain": -3}) == {"level": 100, "gain": 0.1}
-    said = browser.say(values={"level": 6.7, "gain": 3})
-    assert said == {"level": 7, "gain": 3.0}
-    assert (type(said["level"]), type(said["gain"])) == (int, float)
+def test_values_from_the_browser_are_clipped_to_the_limits(browser):
+    assert browser.send(values={"level": 7000, "gain": -3}) == {"level": 100, "gain": 0.1}
+    values = browser.send(values={"level": 6.7, "gain": 3})
+    assert values == {"level": 7, "gain": 3.0}
+    assert (type(values["level"]), type(values["gain"])) == (int, float)
     for nonsense in ("x", None, True, float("nan"), float("inf"), [1]):
-        assert browser.say(values={"level": nonsense, "gain": nonsense}) == {"level": 10, "gain": 2.0}
-    assert browser.say(values="x") == {"level": 10, "gain": 2.0}
+        assert browser.send(values={"level": nonsense, "gain": nonsense}) == {"level": 10, "gain": 2.0}
+    assert browser.send(values="x") == {"level": 10, "gain": 2.0}
 
 
-def test_python_wins_where_it_changed_a_value_itself_and_an_old_answer_does_not_count(browser):
+def test_a_value_set_by_python_holds_and_a_request_of_an_older_version_is_ignored(browser):
     old = browser.header["version"]
-    browser.say(values={"level": 70, "gain": 3.5})
+    browser.send(values={"level": 70, "gain": 3.5})
     assert browser.run(level=20) == {"level": 20, "gain": 3.5}
     new = browser.header["version"]
     assert new != old
     assert browser.header["values"] == {"level": 20, "gain": 3.5}
-    assert browser.say(old, values={"level": 71, "gain": 3.5}) == {"level": 20, "gain": 3.5}
-    assert browser.say(new, values={"level": 30, "gain": 3.5}) == {"level": 30, "gain": 3.5}
-    assert browser.run(level=20) == {"level": 20, "gain": 3.5}  # the same once more is news too
+    assert browser.send(old, values={"level": 71, "gain": 3.5}) == {"level": 20, "gain": 3.5}
+    assert browser.send(new, values={"level": 30, "gain": 3.5}) == {"level": 30, "gain": 3.5}
+    assert browser.run(level=20) == {"level": 20, "gain": 3.5}  # setting the same value again is a change too
     assert browser.header["version"] not in (old, new)
 
 
-def test_controls_may_come_and_go(browser):
-    browser.say(values={"level": 70, "gain": 3.5})
+def test_the_controls_may_differ_from_run_to_run(browser):
+    browser.send(values={"level": 70, "gain": 3.5})
     assert browser.show(LEVEL) == {"level": 70}
-    assert browser.say(values={"level": 80}) == {"level": 80}
+    assert browser.send(values={"level": 80}) == {"level": 80}
     assert browser.run(gain=9.0) == {"level": 80}
     assert browser.show(LEVEL, GAIN) == {"level": 80, "gain": 9.0}
 
 
-def test_after_a_new_start_of_the_server_the_hands_values_stand():
+def test_after_a_restart_of_the_server_the_browsers_values_hold():
     restarted = Browser.__new__(Browser)
-    restarted.controls, restarted.said = [LEVEL, GAIN], {"version": "7f", "values": {"level": 70, "gain": 3.5}}
+    restarted.controls, restarted.request = [LEVEL, GAIN], {"version": "7f", "values": {"level": 70, "gain": 3.5}}
     restarted.app = AppTest.from_function(script, kwargs={"controls": restarted.controls}, default_timeout=20)
     assert restarted.run() == {"level": 70, "gain": 3.5}
     assert restarted.header["version"] == "7f"
 
 
-def test_a_picture_that_the_browser_has_is_left_out(browser):
+def test_a_picture_that_the_browser_has_is_not_sent(browser):
     before, after = browser.header["pictures"]
     jpeg = browser.app.session_state["jpeg"]
     assert browser.header["lengths"] == [6, len(jpeg)]
     assert browser.message.endswith(b"before" + jpeg)
-    browser.say(values={}, have=[before["digest"]])
+    browser.send(values={}, have=[before["digest"]])
     assert browser.header["lengths"] == [0, len(jpeg)]
-    browser.say(values={}, have=[before["digest"], after["digest"]])
+    browser.send(values={}, have=[before["digest"], after["digest"]])
     assert browser.header["lengths"] == [0, 0]
 
 
-def test_while_the_hand_moves_a_picture_is_no_larger_than_it_is_shown(browser):
-    def shape(**said):
-        browser.say(values={}, **said)
-        assert browser.app.session_state["dragging"] is said.get("dragging", False)
+def test_during_a_drag_a_picture_is_no_larger_than_it_is_shown(browser):
+    def shape(**request):
+        browser.send(values={}, **request)
+        assert browser.app.session_state["dragging"] is request.get("dragging", False)
         return cv2.imdecode(np.frombuffer(browser.app.session_state["jpeg"], np.uint8), cv2.IMREAD_COLOR).shape
 
     assert shape() == (300, 600, 3)
@@ -143,7 +143,7 @@ def test_while_the_hand_moves_a_picture_is_no_larger_than_it_is_shown(browser):
     assert shape(dragging=False, side=500) == (300, 600, 3)
 
 
-def test_the_view_needs_values_first():
+def test_the_view_requires_live_values_first():
     def wrong():
         import streamlit as st
 
@@ -154,7 +154,7 @@ def test_the_view_needs_values_first():
         except ValueError as error:
             st.write(str(error))
 
-    assert "live_values comes before live" in AppTest.from_function(wrong, default_timeout=20).run().markdown[0].value
+    assert "Call live_values before live" in AppTest.from_function(wrong, default_timeout=20).run().markdown[0].value
 
 
 def test_a_control_is_made_from_a_settings_declaration():

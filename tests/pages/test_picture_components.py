@@ -1,4 +1,4 @@
-"""What Python says to the components that show pictures, and hears from them."""
+"""What Python exchanges with the components that show images."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cfu_core.imaging.cropping import Box
-from pages.components.browser.boxes import MarkedBox, read_box
+from pages.components.browser.boxes import BOXES_CSS, BOXES_JS, BY_HAND_COLOR, FOUND_COLOR, MarkedBox, read_box
 from pages.components.browser.messages import pack
 from pages.components.browser.tiles import Tile, tiles
 
@@ -21,15 +21,23 @@ def test_a_message_holds_header_and_pictures():
 
 
 def test_a_box_is_read_as_it_was_written():
-    mark = MarkedBox(Box(3, 5, 40, 21), kind="by hand")
-    said = json.loads(json.dumps(mark.as_json()))
-    assert said == {"left": 3, "top": 5, "right": 40, "bottom": 21, "label": "Colony", "kind": "by hand"}
-    assert read_box(said) == Box(3, 5, 40, 21)
-    assert MarkedBox(Box(*np.array([3, 5, 40, 21]))).as_json() == {**said, "kind": "automatic"}
+    mark = MarkedBox(Box(3, 5, 40, 21), by_hand=True)
+    sent = json.loads(json.dumps(mark.as_json()))
+    assert sent == {"left": 3, "top": 5, "right": 40, "bottom": 21, "label": "Set by hand", "byHand": True}
+    assert read_box(sent) == Box(3, 5, 40, 21)
+    found = MarkedBox(Box(*np.array([3, 5, 40, 21])), confidence=0.431)
+    assert found.as_json() == {**sent, "label": "Found automatically, 43 % sure", "byHand": False}
+
+
+def test_the_two_colours_of_a_box_are_defined_once():
+    box = Box(3, 5, 40, 21)
+    assert [MarkedBox(box, by_hand=True).color, MarkedBox(box).color] == [BY_HAND_COLOR, FOUND_COLOR]
+    assert f"--found: {FOUND_COLOR}; --by-hand: {BY_HAND_COLOR};" in BOXES_CSS
+    assert BOXES_JS.startswith('const BY_HAND = "Set by hand"')
 
 
 @pytest.mark.parametrize(
-    "said",
+    "value",
     [
         None,
         [3, 5, 40, 21],
@@ -41,11 +49,11 @@ def test_a_box_is_read_as_it_was_written():
         {"left": 3, "top": 21, "right": 40, "bottom": 5},
     ],
 )
-def test_what_is_no_box_is_refused(said):
-    assert read_box(said) is None
+def test_an_invalid_box_is_refused(value):
+    assert read_box(value) is None
 
 
-def test_tiles_need_names_of_their_own():
+def test_two_tiles_with_the_same_identifier_are_refused():
     picture = cv2.imencode(".jpg", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
     with pytest.raises(ValueError, match="identifier of its own"):
         tiles([Tile(id="a", picture=picture, title="x")] * 2, key="grid")
@@ -65,7 +73,7 @@ def _page():
     st.json({"before": before, "selected": result.selected, "unseen": result.unseen, "opened": result.opened})
 
 
-def test_python_chooses_before_the_grid_is_shown():
+def test_python_sets_the_selection_before_the_grid_is_shown():
     app = AppTest.from_function(_page, default_timeout=20).run()
     assert not app.exception
     assert json.loads(app.json[0].value) == {"before": ["b", "z"], "selected": ["b", "z"], "unseen": 1, "opened": None}

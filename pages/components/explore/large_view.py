@@ -1,4 +1,4 @@
-"""One image large: to zoom into, measure, compare with its neighbours, correct, and go on to the next."""
+"""One image large: zoom, measure, compare with its neighbours, correct it, and go to the next."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ NEIGHBOURS = 7
 
 
 def opened(view: View) -> int | None:
-    """The row of the image that is to be shown large."""
+    """Return the row of the image to be shown large, if any."""
     rows = np.flatnonzero(view.table["path"] == st.query_params.get(OPEN, ""))
     return int(rows[0]) if len(rows) else None
 
@@ -30,7 +30,7 @@ def _close() -> None:
 
 
 def large(view: View, row: int, order: np.ndarray) -> None:
-    """Image `row`; `order` are the rows of the grid, for the way to the next."""
+    """Show the image of a row; `order` holds the rows of the grid, to go to the next one."""
     data, table = view.data, view.table
     path = table["path"].iat[row]
     found = np.flatnonzero(order == row)
@@ -73,7 +73,7 @@ def large(view: View, row: int, order: np.ndarray) -> None:
             _facts(view, row)
     near = neighbours(table, row, count=NEIGHBOURS)
     if near:
-        st.markdown("**Its neighbours on the map**", help=f"{view.survey.map_source}.")
+        st.markdown("**Similar images: its neighbours on the map**", help=f"{view.survey.map_source}.")
         tiles(
             [tile_of(view, other) for other in near],
             key=f"neighbours_{data.id}",
@@ -101,9 +101,17 @@ def _facts(view: View, row: int) -> None:
             scale, unit = (100, "%") if facts.unit == "share" else (1, facts.unit)
             rows.append({"Measure": facts.label, "Value": f"{record[name] * scale:.3g} {unit}", "Higher than": share})
     if rows:
-        bar = st.column_config.ProgressColumn(
-            format="%.0f%%", min_value=0, max_value=100, help="The share of this dataset's images with a lower value."
-        )
-        st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"Higher than": bar})
+        columns = {
+            "Measure": st.column_config.TextColumn(width=105),
+            "Value": st.column_config.TextColumn(width=75),
+            "Higher than": st.column_config.ProgressColumn(
+                format="%.0f%%",
+                min_value=0,
+                max_value=100,
+                width=100,
+                help="The share of this dataset's images with a lower value.",
+            ),
+        }
+        st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=columns)
     else:
         st.caption("Not measured yet.")

@@ -10,21 +10,40 @@ from pages.components.charts import SHORT, theme
 
 
 def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
-    """Images per class, stacked by partition."""
+    """Draw the images per class, stacked by partition, with the total above each bar."""
     figure = go.Figure()
     for partition in PARTITIONS:
         numbers = [parts[partition] for parts in counts.values()]
-        figure.add_bar(name=SHORT[partition], x=list(counts), y=numbers, text=numbers, textangle=0)
+        figure.add_bar(
+            name=SHORT[partition],
+            x=list(counts),
+            y=numbers,
+            text=numbers,
+            textangle=0,
+            textposition="inside",
+            insidetextanchor="middle",
+        )
+    totals = [sum(parts.values()) for parts in counts.values()]
+    figure.add_scatter(
+        x=list(counts),
+        y=totals,
+        text=[f"{total:,} in all" for total in totals],
+        mode="text",
+        textposition="top center",
+        showlegend=False,
+        hoverinfo="skip",
+    )
     figure.update_layout(
         barmode="stack", uniformtext={"minsize": 10, "mode": "hide"}, title="Images per class", yaxis_title="images"
     )
+    figure.update_yaxes(range=[0, 1.12 * max(totals, default=1)])
     return figure
 
 
 def measure_histogram(
     values: Mapping[str, np.ndarray], *, name: str, unit: str, limits: tuple[float, float] | None
 ) -> go.Figure:
-    """Images by a measure, stacked by class; the chosen range is shaded. Drag across it to choose another."""
+    """Draw the images by a measure, stacked by class; the chosen range is shaded."""
     finite = {label: v[np.isfinite(v)] for label, v in values.items()}
     together = np.concatenate(list(finite.values())) if finite else np.empty(0)
     edges = np.histogram_bin_edges(together, 40) if len(together) else np.array([0.0, 1.0])
@@ -50,9 +69,9 @@ def measure_histogram(
 def image_map(
     points: np.ndarray, groups: Mapping[str, np.ndarray], texts: np.ndarray, shown: np.ndarray, lasso: Sequence
 ) -> go.Figure:
-    """Images as dots, alike ones near each other; those that the filter leaves out are faint.
+    """Draw images as dots, similar ones near each other; those that the filter leaves out are faint.
 
-    `points` (N, 2), `groups` the rows of each class, `texts` (N,) for the pointer, `shown` (N,) bool.
+    `points` (N, 2), `groups` the rows of each class, `texts` (N,) the paths, `shown` (N,) bool.
     """
     figure = go.Figure()
     for label, rows in groups.items():
@@ -63,14 +82,14 @@ def image_map(
             y=points[rows, 1].astype(np.float32),
             text=texts[rows],
             marker={"size": 6, "opacity": np.where(shown[rows], 0.85, 0.12)},
-            hovertemplate=f"%{{text}}<extra>{label}</extra>",
+            hoverinfo="none",  # the picture at the pointer names the image
             unselected={"marker": {"opacity": 0.12}},
         )
     if lasso:
         path = "M" + "L".join(f"{x},{y}" for x, y in lasso) + "Z"
         figure.add_shape(type="path", path=path, line={"color": theme().accent, "width": 2})
     figure.update_layout(dragmode="lasso", title="Draw around dots to filter")
-    # both axes in one measure: the projection's distances mean the same in each direction
+    # one scale for both axes: distances mean the same in each direction
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
     return figure

@@ -1,6 +1,8 @@
-"""What stands beside the grid of Explore: figures that count the images, and filter them when one draws in them."""
+"""The panels beside the grid: charts that count the images, and filter the grid by a selection."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,13 @@ import streamlit as st
 from cfu_core.dataset.audit.filtering import Filter, lasso_from_outline
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import PARTITIONS, Split, check_split, check_trainable
-from cfu_core.dataset.survey.survey import Survey
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.paper_tables import nonempty_columns, table_2
 from cfu_core.imaging.measures import MEASURES
-from pages.components import charts
+from pages.components import cached, charts
 from pages.components.address import in_url, url_choice
+from pages.components.browser.hover import hover_picture, hovered_point
+from pages.components.cached import View
 from pages.components.dataset_choice import split_seed_input
 from pages.components.explore import panel_charts
 from pages.components.explore.filters import FILTER, SIZES, change, widget_key
@@ -24,18 +27,20 @@ DOTS = 20_000  # on the map; more are slow to draw, and cannot be told apart
 
 
 def _on_selection(key: str, read: Callable[[Any], Filter | None]) -> None:
-    """Turn what was drawn in a figure into the filter; a click beside everything changes nothing."""
+    """Turn a selection in a chart into the filter; a click outside of everything changes nothing."""
     found = read(st.session_state[key].selection)
     if found is not None:
         change(found)
 
 
 def split_panel(data: Dataset, split: Split) -> None:
-    """Classes and partitions, with Table 2."""
+    """Show the classes and partitions as a chart and a table, and the split seed."""
     key = widget_key("class_counts")
 
     def of_bars(selection: Any) -> Filter | None:
-        bars = [(p["x"], PARTITIONS[p["curve_number"]]) for p in selection.points]
+        # the totals above the bars are one more curve
+        points = [p for p in selection.points if p["curve_number"] < len(PARTITIONS)]
+        bars = [(p["x"], PARTITIONS[p["curve_number"]]) for p in points]
         if not bars:
             return None
         classes, partitions = zip(*bars, strict=True)
@@ -52,9 +57,15 @@ def split_panel(data: Dataset, split: Split) -> None:
     )
     counts = table_2(split.counts)
     narrow = {"Training": "Train", "Validation": "Val", "Test": "Test", "Total": "Total"}
-    widths = {name: st.column_config.NumberColumn(label, width=54) for name, label in narrow.items()}
-    shown = [name for name in nonempty_columns(counts) if name != "Difference"]  # there is room for it on Results
+    widths = {name: st.column_config.NumberColumn(label, width=46) for name, label in narrow.items()}
+    widths["Class"] = st.column_config.TextColumn(width=110)
+    # the published numbers are on the Results page, where there is room for them
+    shown = [name for name in nonempty_columns(counts) if name not in ("Published", "Difference")]
     st.dataframe(counts, hide_index=True, column_config=widths, column_order=shown)
+    if "Published" in nonempty_columns(counts):
+        rows = counts[counts["Published"].astype(str) != ""]
+        told = "; ".join(f"{name} {printed}" for name, printed in zip(rows["Class"], rows["Published"], strict=True))
+        st.caption(f"Published, training / validation / test: {told}.")
     split_seed_input()
     st.caption(split.nearness)
     try:
@@ -65,7 +76,7 @@ def split_panel(data: Dataset, split: Split) -> None:
 
 
 def measures_panel(table: pd.DataFrame, chosen: Filter) -> None:
-    """One measure as a histogram and as a range."""
+    """Show one measure as a histogram, and choose a range of it."""
     names = {name: facts.label for name, facts in MEASURES.items()} | SIZES
     measure = url_choice("Measure", list(names), key="measure", names=lambda n: names[n], default="sharpness")
     values = table[measure].to_numpy(float) if measure in table else np.empty(0)
@@ -98,7 +109,7 @@ def measures_panel(table: pd.DataFrame, chosen: Filter) -> None:
 
 
 def _range_slider(measure: str, label: str, whole: tuple[float, float], limits: tuple[float, float] | None) -> None:
-    """The same range without a mouse."""
+    """Choose the same range with the keyboard."""
     if whole[0] == whole[1]:
         st.caption(f"Every image has the same value, {whole[0]:.4g}.")
         return
@@ -115,8 +126,9 @@ def _range_slider(measure: str, label: str, whole: tuple[float, float], limits: 
     st.slider(f"{label}: from, to", *whole, held, step=step, format="%.4g", key=key, on_change=taken)
 
 
-def map_panel(table: pd.DataFrame, survey: Survey, chosen: Filter, passes: np.ndarray) -> None:
-    """The embedding: images that look alike lie near each other."""
+def map_panel(view: View, chosen: Filter, passes: np.ndarray) -> None:
+    """Show the map, on which similar images are near each other."""
+    table, survey = view.table, view.survey
     points = table[["map_x", "map_y"]].to_numpy(float)
     placed = np.flatnonzero(np.isfinite(points).all(axis=1))
     if len(placed) < 3:
@@ -150,10 +162,26 @@ def map_panel(table: pd.DataFrame, survey: Survey, chosen: Filter, passes: np.nd
     charts.show(
         panel_charts.image_map(points, groups, texts, passes, chosen.lasso),
         key=key,
-        alt="Map of the images; alike ones lie near each other",
+        alt="Map of the images; similar ones are near each other",
         height=460,
         on_select=lambda: _on_selection(key, of_lasso),
         selection_mode=("lasso", "box"),
     )
-    more = f" {DOTS:,} of the images are drawn; an outline takes all within." if len(placed) == DOTS else ""
-    st.caption(f"{survey.map_source}.{more} Near means alike; directions and large distances mean nothing.")
+    _picture_at_pointer(view, key)
+    more = f" {DOTS:,} of the images are drawn; an outline selects all images within it." if len(placed) == DOTS else ""
+    st.caption(
+        f"{survey.map_source}.{more} Images near each other are similar; directions and long distances mean nothing."
+    )
+
+
+@st.fragment
+def _picture_at_pointer(view: View, chart: str) -> None:
+    """Show the thumbnail of the image whose point on the map is under the pointer."""
+    key = f"hover_{chart}"
+    point, picture, caption = hovered_point(key), b"", ""
+    rows = np.flatnonzero(view.table["path"] == point)
+    if len(rows):
+        caption = f"{view.table['label'].iat[rows[0]]} · {PurePosixPath(point).name}"
+        with suppress(CfuError):  # an image that cannot be read has no picture; the audit lists it
+            picture = cached.thumbnail(view.data, int(rows[0]))
+    hover_picture(chart=chart, key=key, point=point, picture=picture, caption=caption)

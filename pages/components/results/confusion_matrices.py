@@ -1,7 +1,6 @@
 """Confusion matrices: one with selectable cells, several on the same colour scale, and the difference of two."""
 
 from collections.abc import Callable, Sequence
-from textwrap import wrap
 
 import numpy as np
 import plotly.graph_objects as go
@@ -190,7 +189,7 @@ def _height(evaluation: Evaluation) -> int:
 def _matrix(values: np.ndarray, texts: Sequence[Sequence[str]], classes: Sequence[str], *, compact: bool) -> go.Figure:
     """Draw a heat map with a text in each cell, rows true, columns predicted."""
     size = max(12 if compact else 14, (24 if compact else 38) - 3 * len(classes))
-    names = ["<br>".join(wrap(name, 14)) for name in classes]
+    names = [charts.wrapped(name, 14) for name in classes]
     figure = go.Figure(
         go.Heatmap(
             z=values,

@@ -47,9 +47,9 @@ def show_attention(run: Run, path: str, seen: np.ndarray, called: Sequence[tuple
         return
     for label, probability in called:
         heat = maps[run.classes.index(label)]
-        what = "What" if heat.max() > 0 else "Nothing"
         with place.cell():
-            words = f"{what} spoke for {label.replace('_', ' ')} (probability {probability:.2f})"
+            evidence = "Evidence" if heat.max() > 0 else "No evidence"
+            words = f"{evidence} for {label}, probability {probability:.2f} (Grad-CAM)"
             st.image(_overlaid(picture, heat), caption=words, width="stretch")
     st.caption(
         "Grad-CAM: the brighter, the more the last convolutional layer counted there for the class; the box holds the "

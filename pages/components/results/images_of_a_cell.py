@@ -19,6 +19,7 @@ from pages.components import cached, editing
 from pages.components.address import in_url, keep
 from pages.components.browser.tiles import Tile, select, selection, tiles
 from pages.components.downloads import with_download
+from pages.components.page_layout import escaped
 from pages.components.results.grad_cam import show_attention, show_pointing
 
 CELL, ERRORS, EVERY, DOUBTFUL = "cell", "errors", "every", "doubtful"  # the first in the URL: which images are shown
@@ -83,7 +84,7 @@ def _groups(table: pd.DataFrame, classes: Sequence[str], seems: np.ndarray) -> d
     for i, true in enumerate(classes):
         for j, predicted in enumerate(classes):
             rows = cells.get((true, predicted), table[:0])
-            words = f"{_plain(true)}, found" if i == j else f"{_plain(true)} called {_plain(predicted)}"
+            words = f"{true}, found" if i == j else f"{true} called {predicted}"
             groups[f"{i}-{j}"] = (f"{words} ({len(rows)})", rows)
     return groups
 
@@ -96,10 +97,6 @@ def _cells(run: Run) -> set[str]:
 def _places(cell: str) -> tuple[int, int]:
     row, column = cell.split("-")
     return int(row), int(column)
-
-
-def _plain(label: str) -> str:
-    return label.replace("_", " ")
 
 
 def _grid(run: Run, data: Dataset, now: Dataset, rows: pd.DataFrame) -> None:
@@ -140,14 +137,14 @@ def _tile(run: Run, data: Dataset, row: int, record: Mapping, labels: Mapping[st
     except CfuError as error:
         picture, broken = b"", str(error)
     label = labels.get(path)
-    changed = "" if label in (None, record["true"]) else f"Its class was changed to {_plain(str(label))}."
+    changed = "" if label in (None, record["true"]) else f"Its class was changed to {label}."
     name = PurePosixPath(path).name
     return Tile(
         id=path,
         picture=picture,
-        title=_plain(record["predicted"]),
+        title=record["predicted"],
         badge=f"{record['probability']:.2f}",
-        subtitle=name if record["right"] else f"is {_plain(record['true'])} · {name}",
+        subtitle=name if record["right"] else f"is {record['true']} · {name}",
         warning=broken or changed,
         excluded=label is None,
     )
@@ -165,7 +162,7 @@ def _one(run: Run, data: Dataset, row: int, record: pd.Series) -> None:
         with place.cell():
             st.text(path)  # a name may hold what markdown would read as its own
             st.markdown(
-                f"True class: **{_plain(record['true'])}**  \nThe network says: **{_plain(record['predicted'])}**, "
+                f"True class: **{escaped(record['true'])}**  \nThe network says: **{escaped(record['predicted'])}**, "
                 f"probability {record['probability']:.3f}"
             )
             st.page_link(
@@ -176,7 +173,7 @@ def _one(run: Run, data: Dataset, row: int, record: pd.Series) -> None:
             )
         with place.cell():
             st.dataframe(
-                pd.DataFrame({"Class": [_plain(name) for name in run.classes], "Probability": odds}),
+                pd.DataFrame({"Class": run.classes, "Probability": odds}),
                 hide_index=True,
                 column_config={"Probability": st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.3f")},
             )

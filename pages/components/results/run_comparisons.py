@@ -1,4 +1,4 @@
-"""Whether runs differ, on the page: two by two, on the same test images."""
+"""Pairwise comparisons of runs on the same test images."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -12,12 +12,13 @@ from cfu_core.runs.run import Run
 from cfu_core.runs.short_names import names_among, shared_training
 from pages.components.downloads import with_download
 
-MOST = 66  # comparisons; by Holm's correction more of them would hardly ever tell two runs apart
-WAYS = ("Original against preprocessed", "Each two")
+MOST = 66  # comparisons; corrected for more of them, hardly any difference would be significant
+IN_SENTENCES = 6  # comparisons; the verdicts of more of them are a column of the table
+WAYS = ("Original against preprocessed", "All pairs")
 
 
 def show_verdicts(shown: Sequence[Run]) -> None:
-    """Runs that differ by the preprocessing alone, or every two, where they were tested on the same images."""
+    """Show whether runs differ: those that differ only in the preprocessing, or all pairs."""
     if len(shown) < 2:
         return
     st.header("Do they differ?", anchor=False)
@@ -28,17 +29,20 @@ def show_verdicts(shown: Sequence[Run]) -> None:
         )
     pairs = pairs if which == WAYS[0] else list(combinations(shown, 2))
     if len(pairs) > MOST:
-        st.info(f"That would be {len(pairs):,} comparisons. Choose fewer runs above: every two of 12 make {MOST}.")
+        st.info(f"That would be {len(pairs):,} comparisons. Choose fewer runs above: all pairs of 12 runs are {MOST}.")
         return
     table = _verdicts(tuple(names_among(shown, leave_out_shared=True).items()), which, shown, pairs)
     if table.empty:
         st.info("No two of these runs were tested on the same images, so they cannot be compared.")
         return
+    few = len(table) <= IN_SENTENCES
+    if few:
+        lines = zip(table["First"], table["Second"], table["Verdict on the second"], strict=True)
+        st.markdown("\n".join(f"- {second}, against {first}: {verdict}" for first, second, verdict in lines))
     in_words = pd.DataFrame(
         {
             "First": table["First"],
             "Second": table["Second"],
-            "Verdict on the second": table["Verdict on the second"],
             "Only one right": [
                 f"{first} : {second}"
                 for first, second in zip(table["Only first right"], table["Only second right"], strict=True)
@@ -48,6 +52,7 @@ def show_verdicts(shown: Sequence[Run]) -> None:
                 for d, low, high in zip(table["Difference"], table["Low"], table["High"], strict=True)
             ],
             table.columns[-1]: table[table.columns[-1]],
+            **({} if few else {"Verdict on the second": table["Verdict on the second"]}),
         }
     )
     with_download(

@@ -1,4 +1,4 @@
-"""The ways in: the demo, an upload, a path on the computer that runs the dashboard; and the progress of either."""
+"""Draw the demo dataset or import images, and show the progress."""
 
 from pathlib import Path
 
@@ -12,45 +12,58 @@ from cfu_core.jobs.launch import submit
 from pages.components import job_progress
 
 WATCHED = "data_job"  # the job whose result this session opens
+FORM = "import_form_number"  # a new number gives the form new, empty widgets
 
 
 def watch(job: Job) -> None:
-    """Show this job until it ends, then open what it made."""
+    """Show a job until it ends, then open the dataset that it made."""
     st.session_state[WATCHED] = str(job.folder)
 
 
 def demo_button(*, label: str = "Draw the demo dataset", primary: bool = True) -> None:
-    """One click to 728 drawn images."""
-    if st.button(label, icon=":material/draw:", type="primary" if primary else "secondary", key="demo_button"):
-        running = [job for job in job_progress.active("data") if job.kind == "demo"]
-        watch(running[0] if running else submit("demo", {"seed": 0}))
+    """Show a button that draws the demo dataset; it is disabled while that is under way."""
+    drawing = any(job.kind == "demo" for job in job_progress.active("data"))
+    if st.button(
+        label,
+        icon=":material/draw:",
+        type="primary" if primary else "secondary",
+        key="demo_button",
+        disabled=drawing,
+    ):
+        watch(submit("demo", {"seed": 0}))
         st.rerun()
 
 
 def import_form() -> None:
-    """A zip, a folder or a path; a name; one button."""
+    """Choose a zip, a folder or a path, name the dataset, and import it; the form is empty again afterwards."""
     way = st.segmented_control(
         "Where are your images?", ["Zip", "Folder", "Path"], default="Zip", required=True, key="import_way"
     )
-    name = st.text_input("Name of the dataset", key="import_name", placeholder="taken from the file or folder")
+    form = st.session_state.setdefault(FORM, 0)
+    name = st.text_input("Name of the dataset", key=f"import_name_{form}", placeholder="taken from the file or folder")
     if way == "Path":
         path = st.text_input(
             "Folder, zip or CSV on the computer that runs the dashboard",
-            key="import_path",
+            key=f"import_path_{form}",
             help="A folder with a subfolder per class, a zip of one, or a CSV with the columns path, label, group.",
         )
         if st.button("Import", type="primary", icon=":material/download:", key="import_go", disabled=not path):
             source = Path(path).expanduser()
             watch(submit("import", {"source": str(source.absolute()), "name": name.strip() or None}))
-            st.rerun()
+            _clear_form()
         return
     if way == "Zip":
-        one = st.file_uploader("Zip with a folder per class", type="zip", key="import_zip", max_upload_size=2000)
+        one = st.file_uploader(
+            "Zip with a folder per class", type="zip", key=f"import_zip_{form}", max_upload_size=2000
+        )
         files = [one] if one else []
     else:
         types = [extension.lstrip(".") for extension in sorted(EXTENSIONS)] + ["csv"]
         files = st.file_uploader(
-            "Folder with a subfolder per class", type=types, accept_multiple_files="directory", key="import_folder"
+            "Folder with a subfolder per class",
+            type=types,
+            accept_multiple_files="directory",
+            key=f"import_folder_{form}",
         )
     if st.button("Import", type="primary", icon=":material/download:", key="import_go", disabled=not files):
         _submit_upload(files, name.strip())
@@ -64,17 +77,24 @@ def _submit_upload(files: list, name: str) -> None:
         st.error(str(error), icon=":material/error:")
         return
     watch(submit("import", {"source": str(staged), "name": title, "uploaded": True}))
+    _clear_form()
+
+
+def _clear_form() -> None:
+    st.session_state[FORM] += 1
     st.rerun()
 
 
 def data_progress() -> None:
-    """Imports under way, this session's and others'; nothing polls when nothing runs."""
+    """Show the imports under way, of this session and of others; nothing polls when nothing runs."""
     watched = st.session_state.get(WATCHED)
     if job_progress.active("data") or watched:
         _poll()
     notice = st.session_state.pop("import_notice", None)
     if notice:
-        st.success(notice, icon=":material/check_circle:")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.success(notice, icon=":material/check_circle:")
+            st.page_link("pages/data/explore.py", label="Open it on Explore", icon=":material/grid_view:")
 
 
 @st.fragment(run_every=0.5)
@@ -95,12 +115,12 @@ def _poll() -> None:
 
 
 def _settle(job: Job) -> None:
-    """When the watched job has ended: open its dataset, or say why there is none."""
+    """Open the dataset of the watched job when it has ended, or show why there is none."""
     status = job.status()
     if status.state is State.FINISHED:
         del st.session_state[WATCHED]
         st.session_state["open_dataset"] = status.details["dataset"]
-        st.session_state["import_notice"] = "The dataset is ready. Have a look at it on the Explore page."
+        st.session_state["import_notice"] = "The dataset is ready."
         st.rerun()
     elif status.state.ended:
         st.error(status.message, icon=":material/error:")

@@ -15,31 +15,39 @@ from pages.components.dataset_choice import DRAWN
 from pages.components.page_layout import icon_button
 
 
-def live_queue(queue: Sequence[Run]) -> None:
-    """Show the run that trains, then a line for each run that waits. Every tab reads the same files."""
+def current_run(queue: Sequence[Run]) -> None:
+    """Show the run that trains in a few lines at the top of the page, with the buttons that pause and stop it."""
+    training, waiting = _by_state(queue)
+    for run, status in training:
+        with st.container(border=True):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{run.name}**", width="stretch")
+                job_progress.state_badge(status)
+                _requests(run)
+            job_progress.progress(status)
+            if waiting:
+                st.caption(_of_all(run, status, waiting))
+
+
+def _by_state(queue: Sequence[Run]) -> tuple[list[tuple[Run, Status]], list[Run]]:
+    """Return the runs that train with their status, and those that wait."""
     states = {run.id: run.status() for run in queue}
     waiting = [run for run in queue if states[run.id].state is State.QUEUED]
-    training = [run for run in queue if run not in waiting]
-    for run in training:
-        _training(run, states[run.id], waiting)
+    return [(run, states[run.id]) for run in queue if run not in waiting], waiting
+
+
+def live_queue(queue: Sequence[Run]) -> None:
+    """Show the curves of the run that trains, then a line for each run that waits. All tabs read the same files."""
+    training, waiting = _by_state(queue)
+    for run, _ in training:
+        with st.container(border=True):
+            st.caption(f"{_dataset(run)} · {run.recipe.summary}")
+            learning_curves.curves_of(run, key=f"live-{run.id}", from_first_batch=True)
     if waiting:
         with st.container(border=True):
             st.markdown(f"**{plural(len(waiting), 'run waits', 'runs wait')}**" + ("" if training else ", starting…"))
             for place, run in enumerate(waiting):
                 _waiting(run, place, len(waiting))
-
-
-def _training(run: Run, status: Status, waiting: Sequence[Run]) -> None:
-    with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{run.name}**", width="stretch")
-            job_progress.state_badge(status)
-            _requests(run)
-        st.caption(f"{_dataset(run)} · {run.recipe.summary}")
-        if waiting:
-            st.caption(_of_all(run, status, waiting))
-        job_progress.progress(status)
-        learning_curves.curves_of(run, key=f"live-{run.id}", from_first_batch=True)
 
 
 def _dataset(run: Run) -> str:
