@@ -1,4 +1,4 @@
-"""The core behind Streamlit's caches, keyed by digests; nothing here computes."""
+"""Results of the core in Streamlit's caches, keyed by digests."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ from cfu_core.imaging.recipe import Enhanced, Recipe, adjust_contrast, enhance, 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class View:
-    """A dataset as Explore looks at it: with its split, its survey, what the audit found, and one table of it all."""
+    """A dataset with its split, its survey, the findings of the audit, and a table of all of these."""
 
     data: Dataset
     split: Split
@@ -40,12 +40,12 @@ class View:
 
     @property
     def kinds(self) -> dict[str, str]:
-        """The kinds of findings with their titles."""
+        """Titles of the findings by kind."""
         return {finding.kind: finding.title for finding in self.findings if finding.paths}
 
 
 def dataset(identifier: str) -> Dataset:
-    """An imported dataset, read once per version of its files."""
+    """Return an imported dataset, read once per version of its files."""
     summary = dataset_folder(identifier) / "dataset.json"
     version = summary.stat().st_mtime_ns if summary.exists() else 0
     return _dataset(identifier, version)
@@ -57,7 +57,7 @@ def _dataset(identifier: str, version: int) -> Dataset:  # noqa: ARG001 - the ve
 
 
 def split(data: Dataset, seed: int) -> Split:
-    """The stored split of a dataset."""
+    """Return the stored split of a dataset."""
     return _split(data.id, data.digest, data.version, seed, data)
 
 
@@ -67,9 +67,9 @@ def _split(identifier: str, digest: str, version: int, seed: int, _data: Dataset
 
 
 def view(data: Dataset, seed: int) -> View:
-    """A dataset as Explore looks at it; made anew after an edit, and when the survey has come further."""
-    kept = _view(data.id, data.digest, data.version, survey_version(data.id), seed, data)
-    return replace(kept, data=data)  # other edits can lead to the same images: the log is this dataset's own
+    """Return a dataset with split, survey and audit; updated after an edit and when the survey has progressed."""
+    cached_view = _view(data.id, data.digest, data.version, survey_version(data.id), seed, data)
+    return replace(cached_view, data=data)  # equal images can result from different edits, and the log must be this one
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
@@ -82,7 +82,7 @@ def _view(identifier: str, digest: str, version: int, surveyed: int, seed: int, 
 
 
 def thumbnail(data: Dataset, row: int) -> bytes:
-    """A small JPEG of one image."""
+    """Return a small JPEG of one image."""
     return _thumbnail(data.images["digest"].iat[row], data, row)
 
 
@@ -92,7 +92,7 @@ def _thumbnail(digest: str, _data: Dataset, _row: int) -> bytes:  # noqa: ARG001
 
 
 def image(data: Dataset, row: int) -> np.ndarray:
-    """One decoded image."""
+    """Return one decoded image."""
     return _image(data.images["digest"].iat[row], data, row)
 
 
@@ -102,7 +102,7 @@ def _image(digest: str, _data: Dataset, _row: int) -> np.ndarray:  # noqa: ARG00
 
 
 def enhanced(data: Dataset, row: int, recipe: Recipe) -> Enhanced:
-    """One image after all steps but the resize."""
+    """Return one image after all steps except the resize."""
     return _enhanced(data.images["digest"].iat[row], data.box(row), recipe.digest, data, row, recipe)
 
 
@@ -111,19 +111,19 @@ def _enhanced(digest: str, box: Box | None, recipe_digest: str, _data: Dataset, 
     plain = replace(_recipe, contrast="none")
     if plain == _recipe:
         return enhance(image(_data, _row), _recipe, box)
-    # the steps before the contrast stay the same while its settings change
+    # the steps before the contrast step do not change with its settings
     return enhanced(_data, _row, plain)._replace(image=contrasted(_data, _row, _recipe))
 
 
 class Small(NamedTuple):
-    """A small JPEG of an image under a recipe, and the image in numbers."""
+    """A small JPEG of a processed image, and measures of its contrast at full size."""
 
     picture: bytes
     effect: Effect
 
 
 def small(data: Dataset, row: int, recipe: Recipe, side: int) -> Small:
-    """One image under a recipe, worked on at full size and then shrunk to `side` pixels."""
+    """Return one image processed by a recipe at full size and then reduced to at most `side` pixels."""
     return _small(data.images["digest"].iat[row], data.box(row), recipe.digest, side, data, row, recipe)
 
 
@@ -142,7 +142,7 @@ def _small(
 
 
 def untouched_pixels(data: Dataset, row: int, recipe: Recipe) -> np.ndarray:
-    """Return the decoded image, cut to the square that a recipe keeps."""
+    """Return the decoded image, cropped to the square that a recipe keeps."""
     return crop_to(image(data, row), enhanced(data, row, replace(recipe, contrast="none")).frame)
 
 
@@ -166,36 +166,38 @@ def _untouched(
 
 
 def strip(data: Dataset, rows: Sequence[int], recipe: Recipe, side: int) -> bytes:
-    """Several images under a recipe beside each other, each a square of `side` pixels."""
+    """Return a JPEG of several processed images side by side, each a square of `side` pixels."""
     return encode_jpeg(np.hstack([resize(contrasted(data, row, recipe), side) for row in rows]))
 
 
 def contrasted(data: Dataset, row: int, recipe: Recipe) -> np.ndarray:
-    """One image after all steps but the resize; the steps before the contrast are kept, the result is not."""
+    """Return one image after all steps except the resize; only the steps before the contrast step are cached."""
     return adjust_contrast(enhanced(data, row, replace(recipe, contrast="none")).image, recipe)
 
 
 @st.cache_data(show_spinner="Measuring the networks…", max_entries=16)
 def networks(classes: int) -> pd.DataFrame:
-    """Table 1, for networks that tell so many classes apart."""
-    return pd.DataFrame(_answer("networks", "--classes", str(classes))["table_1"])
+    """Return Table 1 for networks with this number of classes."""
+    return pd.DataFrame(_run_command("networks", "--classes", str(classes))["table_1"])
 
 
 @st.cache_data(show_spinner=False)
 def device() -> str:
-    """What would train on this computer, in words."""
-    return _answer("device")["device"]
+    """Return the name of the device that would train on this computer."""
+    return _run_command("device")["device"]
 
 
-def _answer(*verb: str) -> dict[str, Any]:
-    """What a verb of the shell says. In a process of its own: this one stays free of torch."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cfu_core", *verb, "--json"],
+def _run_command(*arguments: str) -> dict[str, Any]:
+    """Return the JSON output of a shell command, run in another process so that this one does not import torch."""
+    result = subprocess.run(
+        [sys.executable, "-m", "cfu_core", *arguments, "--json"],
         cwd=PROJECT,
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise CfuError(f"“{' '.join(verb)}” failed: {done.stderr.strip()[-300:] or 'the process ended'}")
-    return json.loads(done.stdout)
+    if result.returncode:
+        raise CfuError(
+            f"“{' '.join(arguments)}” failed: {result.stderr.strip()[-300:] or 'the process ended unexpectedly'}"
+        )
+    return json.loads(result.stdout)

@@ -1,4 +1,4 @@
-"""The recipe of this visit: set on Preprocess, used on Train, and kept in the address of both pages."""
+"""The current recipe of the session: set on Preprocess, used on Train, and in the URL of both pages."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,17 +11,17 @@ from cfu_core.settings import setting
 from pages.components.address import keep, linked
 
 START = Recipe.preprocessed()
-#: Settings of a recipe, and their keys in the session and in the address.
+#: Settings of a recipe, and their keys in the session and in the URL.
 KEYS = {name: name for name in ("background", "colour", "crop", "margin", "contrast", "tiles", "gamma")}
 KEYS["clip_limit"] = "clip"
-DRAGGED = ("clip_limit", "tiles", "gamma")  # set on the live view, not by a widget of Streamlit's
-#: Train's choice of images, and the choice that stands for the recipe of this visit.
+DRAGGED = ("clip_limit", "tiles", "gamma")  # set in the live view, not by a widget of Streamlit
+#: The key of the choice of images on Train, and its value for the current recipe.
 CHOICE, CURRENT = "train_images", "current"
 _LAST = "recipe_last_shown"
 
 
 def current_recipe() -> Recipe:
-    """Return the recipe as the widgets and the live view have it now."""
+    """Return the recipe that the widgets and the live view show."""
     return Recipe(
         **{
             name: st.session_state.get(key, st.session_state.get(f"{key}_kept", getattr(START, name)))
@@ -31,25 +31,25 @@ def current_recipe() -> Recipe:
 
 
 def use_recipe(recipe: Recipe) -> None:
-    """Make a recipe the current one, in every widget."""
+    """Make a recipe the current one and set all widgets to it."""
     for name, key in KEYS.items():
         keep(key, getattr(recipe, name), getattr(START, name))
 
 
 def use_clahe(**settings: float) -> None:
-    """Switch CLAHE on with these settings."""
+    """Choose CLAHE with these settings as the contrast step."""
     keep("contrast", "clahe", START.contrast)
     for name, value in settings.items():
         keep(KEYS[name], value, getattr(START, name))
 
 
 def restore(names: tuple[str, ...] = tuple(KEYS)) -> Recipe:
-    """Take settings from the address, or from earlier in the visit, when the page is opened.
+    """Restore settings from the URL, or from earlier in the session, when the page is opened; return the recipe.
 
     Parameters
     ----------
     names : tuple of str
-        The settings that no widget of this page restores by itself.
+        Settings for which this page has no widget that restores them.
     """
     for name in names:
         value, arrived = linked(KEYS[name], getattr(START, name), allowed(name))
@@ -59,7 +59,7 @@ def restore(names: tuple[str, ...] = tuple(KEYS)) -> Recipe:
 
 
 def allowed(name: str) -> Callable[[Any], bool]:
-    """Return a function that tells whether a value of a setting makes sense; an address may hold anything."""
+    """Return a function that checks whether a value of a setting is valid; a URL may contain anything."""
     if name == "crop":
         return lambda value: isinstance(value, bool)
     declared = setting(Recipe, name)
@@ -75,12 +75,12 @@ def _within(low: float, high: float, value: float) -> bool:
 
 
 def note_changes(recipe: Recipe) -> None:
-    """Choose the current recipe on Train as well, once it was changed on Preprocess."""
+    """Select the current recipe on Train too if it has changed since the last run of the page."""
     if st.session_state.get(_LAST, recipe) != recipe:
         keep(CHOICE, CURRENT, CURRENT)
     st.session_state[_LAST] = recipe
 
 
 def sentence(recipe: Recipe) -> str:
-    """Return the steps of a recipe in one line, the same on every page; each network has its own size."""
+    """Return the steps of a recipe in one line; the size is omitted, since it depends on the network."""
     return " → ".join([*recipe.steps[:-1], "resize to the network’s input"])

@@ -1,4 +1,4 @@
-"""A table on the page, with the ways to take it along."""
+"""A table with a menu of downloads."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,34 +22,35 @@ def with_download(
     file: pd.DataFrame | None = None,
     **kwargs: Any,
 ) -> None:
-    """A table, unless only its files are wanted, and a menu of them; every column is in a file.
+    """Show a table and a menu that downloads it as CSV, Excel or LaTeX with all columns.
 
     Parameters
     ----------
     table : DataFrame or Styler
-        A styled one needs `file`.
+        A Styler needs `file`.
     name : str
-        Of the files.
+        Name of the files, without suffix.
     label : str
-        Of the menu.
+        Label of the menu.
     show : bool
+        Whether the table is shown, not only the menu.
     file : DataFrame, optional
-        What the files are to hold, where that is not what is shown.
+        Contents of the files, if they differ from the table shown.
     **kwargs
-        Of `st.dataframe`.
+        Arguments for `st.dataframe`.
     """
     if show:
         st.dataframe(table, hide_index=True, placeholder="–", **kwargs)
-    kept = table if file is None else file
+    contents = table if file is None else file
     caption = name.replace("_", " ").replace("-", " ").capitalize()
-    # each is made when it is asked for
-    ways: dict[str, tuple[Callable[[], str | bytes], str, str]] = {
-        "CSV": (partial(csv_bytes, kept), "csv", "text/csv"),
-        "Excel": (partial(excel_bytes, kept, name), "xlsx", EXCEL),
-        "LaTeX": (partial(latex, kept, caption=caption, label=name), "tex", "application/x-tex"),
+    # a file is created when its button is pressed
+    formats: dict[str, tuple[Callable[[], str | bytes], str, str]] = {
+        "CSV": (partial(csv_bytes, contents), "csv", "text/csv"),
+        "Excel": (partial(excel_bytes, contents, name), "xlsx", EXCEL),
+        "LaTeX": (partial(latex, contents, caption=caption, label=name), "tex", "application/x-tex"),
     }
     with st.popover(label, icon=":material/download:", key=f"download-{name}"):
-        for way, (make, suffix, kind) in ways.items():
+        for format_name, (make, suffix, mime) in formats.items():
             st.download_button(
-                way, make, f"{name}.{suffix}", kind, key=f"{suffix}-{name}", on_click="ignore", width="stretch"
+                format_name, make, f"{name}.{suffix}", mime, key=f"{suffix}-{name}", on_click="ignore", width="stretch"
             )

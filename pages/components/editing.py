@@ -1,4 +1,4 @@
-"""Change what is known of images, on record: class, exclusion, partition, box; undo and redo."""
+"""Edits of a dataset: class, exclusion, partition and colony box of images, with a log, undo and redo."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,18 +18,18 @@ from pages.components import charts
 from pages.components.browser.tiles import select
 
 WHO, NOTICE = "edit_who", "edit_notice"
-WORDS = {
-    "relabel": "class changed",
+DONE = {
+    "relabel": "relabelled",
     "exclude": "excluded",
-    "include": "brought back",
-    "group": "groups set",
-    "box": "colony box set",
-    "partition": "partition set",
+    "include": "included again",
+    "group": "assigned to groups",
+    "box": "given a colony box",
+    "partition": "moved to another partition",
 }
 
 
 def apply_edit(data: Dataset, kind: str, changes: Mapping[str, Any], why: str = "") -> bool:
-    """Write an edit into the log; says so on the next run. False where it was refused, with the reason shown."""
+    """Add an edit to the log and return whether that succeeded; the next run shows a message either way."""
     try:
         edit_dataset(data.id, kind, changes, who=st.session_state.get(WHO, ""), why=why)
     except CfuError as error:
@@ -40,22 +40,26 @@ def apply_edit(data: Dataset, kind: str, changes: Mapping[str, Any], why: str = 
 
 
 def set_box(data: Dataset, path: str, box: Box | None) -> None:
-    """Where the colony is, by hand; None goes back to the automatic box."""
+    """Set the colony box of an image by hand; None resets it to the automatic box."""
     apply_edit(data, "box", {path: list(box) if box else None})
 
 
 def describe(kind: str, changes: Mapping[str, Any]) -> str:
-    """An edit in a few words."""
+    """Return a short description of an edit, with the number of images."""
     count = plural(len(changes), "image")
-    values = {str(value) for value in changes.values() if value is not None}
-    if kind in ("relabel", "partition") and len(values) == 1:
-        value = next(iter(values))
-        return f"{count}: {'class' if kind == 'relabel' else 'partition'} {charts.SHORT.get(value, value).lower()}"
-    return f"{count}: {WORDS[kind]}"
+    values = list(changes.values())
+    same = all(value == values[0] for value in values)
+    if kind == "relabel" and same:
+        return f"{count} relabelled as {values[0]}"
+    if kind == "partition" and same and values[0]:
+        return f"{count} moved to the {values[0]} partition"
+    if kind == "box" and same and values[0] is None:
+        return f"{count} reset to the automatic colony box"
+    return f"{count} {DONE[kind]}"
 
 
 def notice() -> None:
-    """What the last edit did."""
+    """Show what the last edit did, or why it failed."""
     kind, text = st.session_state.pop(NOTICE, ("", ""))
     if kind == "error":
         st.error(text, icon=":material/error:")
@@ -64,24 +68,29 @@ def notice() -> None:
 
 
 def toolbar(data: Dataset, chosen: Sequence[str], words: str, *, key: str, tiles_key: str) -> None:
-    """What can be done to the images chosen in a grid; `words` say how many it holds.
+    """Show the edits that apply to the images selected in a grid; `words` says how many images the grid has.
 
-    What comes and goes with the choice stands last, so that no button moves away from under the mouse.
+    The parts that depend on the selection are last, so that no button moves while the pointer is over it.
     """
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         actions(data, chosen, key=key, done=lambda: select([], key=tiles_key))
         undo_buttons(data)
-        st.markdown(f"**{len(chosen)} chosen** · {words}" if chosen else words, width="content")
+        st.markdown(f"**{len(chosen)} selected** · {words}" if chosen else words, width="content")
         if chosen:
             st.button(
-                "Let go", on_click=select, args=([],), kwargs={"key": tiles_key}, type="tertiary", key=f"{key}_go"
+                "Clear selection",
+                on_click=select,
+                args=([],),
+                kwargs={"key": tiles_key},
+                type="tertiary",
+                key=f"{key}_go",
             )
 
 
 def undo_buttons(data: Dataset) -> None:
-    """Undo and redo, each saying what it would do."""
+    """Show the buttons for undo and redo, whose help texts say which edit they concern."""
     log = data.edits
-    for label, icon, edit, act in (
+    for label, icon, edit, action in (
         ("Undo", ":material/undo:", next_undo(log), undo_edit),
         ("Redo", ":material/redo:", next_redo(log), redo_edit),
     ):
@@ -89,16 +98,16 @@ def undo_buttons(data: Dataset) -> None:
             label,
             icon=icon,
             key=f"edit_{label.lower()}",
-            help=f"{label}: {describe(edit.kind, edit.changes)}" if edit else f"Nothing to {label.lower()}",
+            help=f"{label}: {describe(edit.kind, edit.changes)}" if edit else f"There is no edit to {label.lower()}",
             disabled=not edit,
-            on_click=_stepped,
-            args=(data.id, act, label, edit),
+            on_click=_undo_or_redo,
+            args=(data.id, action, label, edit),
         )
 
 
-def _stepped(dataset: str, act: Any, label: str, edit: Edit) -> None:
+def _undo_or_redo(dataset: str, action: Callable[..., Any], label: str, edit: Edit) -> None:
     try:
-        act(dataset, who=st.session_state.get(WHO, ""))
+        action(dataset, who=st.session_state.get(WHO, ""))
     except CfuError as error:
         st.session_state[NOTICE] = ("error", str(error))
     else:
@@ -106,7 +115,7 @@ def _stepped(dataset: str, act: Any, label: str, edit: Edit) -> None:
 
 
 def actions(data: Dataset, paths: Sequence[str], *, key: str, done: Callable[[], None] = lambda: None) -> None:
-    """Relabel, exclude or move these images; each asks for a reason, and keeps it. `done` is called after an edit."""
+    """Show the buttons that relabel, exclude or move these images and ask for a reason; call `done` after an edit."""
 
     def change(kind: str, changes: Mapping[str, Any], why: str) -> None:
         if apply_edit(data, kind, changes, why):
@@ -115,13 +124,16 @@ def actions(data: Dataset, paths: Sequence[str], *, key: str, done: Callable[[],
 
     with st.popover("Change class", icon=":material/label:", disabled=not paths):
         label = st.selectbox(
-            "New class", data.classes, index=None, accept_new_options=True, key=f"{key}_label", placeholder="choose"
+            "New class", data.classes, index=None, accept_new_options=True, key=f"{key}_label", placeholder="Select"
         )
         why = _note(f"{key}_label")
         if st.button("Change class", key=f"{key}_relabel", type="primary", disabled=not label):
             change("relabel", dict.fromkeys(paths, label), why)
     with st.popover("Exclude", icon=":material/visibility_off:", disabled=not paths):
-        st.caption("Excluded images stay on disk. They are not shown, trained on or tested on, until brought back.")
+        st.caption(
+            "Excluded images remain on disk but are not shown and not used for training or testing, until you include "
+            "them again."
+        )
         why = _note(f"{key}_exclude")
         if st.button("Exclude", key=f"{key}_exclude", type="primary"):
             change("exclude", dict.fromkeys(paths), why)
@@ -133,7 +145,7 @@ def actions(data: Dataset, paths: Sequence[str], *, key: str, done: Callable[[],
 
 
 def _note(key: str) -> str:
-    """Who and why; the name is remembered for the visit."""
+    """Ask for the user's name, which is stored for the session, and return the reason."""
     with st.container(horizontal=True):
         st.text_input("Your name", st.session_state.get(WHO, ""), key=f"{key}_who", on_change=_remember, args=(key,))
         return st.text_input("Reason", key=f"{key}_why")
@@ -144,19 +156,19 @@ def _remember(key: str) -> None:
 
 
 def history_panel(data: Dataset) -> None:
-    """The log of edits, the images that are excluded, and groups from file names."""
+    """Show the log of edits, the excluded images, and the form for groups from file names."""
     log = data.edits
     if log:
-        st.caption(f"Version {data.version} of this dataset. Every run says which version it used.")
+        st.caption(f"This is version {data.version} of the dataset. Every run records the version that it used.")
         when = st.column_config.DatetimeColumn(format="distance")
         st.dataframe(log_table(log)[::-1], hide_index=True, column_config={"When": when})
     else:
-        st.caption("No image was changed since the import. Changes are kept here with who, when and why.")
+        st.caption("There are no edits since the import. Each edit will be listed here with who made it, when and why.")
     if len(data.excluded):
         paths = data.excluded["path"].tolist()
         one = st.selectbox(f"Excluded images ({len(paths)})", paths, key="excluded_path")
         with st.container(horizontal=True):
-            for label, key, back in (("Bring it back", "include", [one]), ("Bring all back", "include_all", paths)):
+            for label, key, back in (("Include again", "include", [one]), ("Include all again", "include_all", paths)):
                 if st.button(label, key=key, icon=":material/undo:"):
                     apply_edit(data, "include", dict.fromkeys(back))
                     st.rerun()
@@ -164,7 +176,7 @@ def history_panel(data: Dataset) -> None:
 
 
 def log_table(log: Sequence[Edit]) -> pd.DataFrame:
-    """Edits, a row each: number, when, who, what, why."""
+    """Return the edits as a table with one row each."""
     return pd.DataFrame(
         {
             "No.": [e.number for e in log],
@@ -177,19 +189,19 @@ def log_table(log: Sequence[Edit]) -> pd.DataFrame:
 
 
 def words(edit: Edit) -> str:
-    """What an edit did, with the first image it touched."""
+    """Return a description of an edit, with the path of its first image."""
     if edit.kind in ("undo", "redo"):
-        return f"{edit.kind} of no. {edit.changes['edit']}"
+        return f"{edit.kind.capitalize()} of edit {edit.changes['edit']}"
     first = next(iter(edit.changes))
     return f"{describe(edit.kind, edit.changes)} ({first}{', …' if len(edit.changes) > 1 else ''})"
 
 
 def _groups(data: Dataset) -> None:
-    """Dish or donor from file names, tried live."""
+    """Show the form that reads the dish or donor of each image from its file name, with a preview."""
     with st.expander("Groups (dish, donor) from file names", icon=":material/workspaces:"):
         st.caption(
-            "Images of one dish or donor must never be parted by the split. Say where the group stands in the names: "
-            "`{group}` for the group, `*` for anything, `#` for a number; or a regular expression with one group in "
+            "The split must not separate images of one dish or donor. Describe the file names by a pattern: `{group}` "
+            "for the group, `*` for any text, `#` for a number; or by a regular expression with one group in "
             "parentheses. New groups make a new split: images may change partition."
         )
         paths = data.images["path"]
@@ -206,7 +218,9 @@ def _groups(data: Dataset) -> None:
             return
         sizes = groups[groups != ""].value_counts()
         left = int((groups == "").sum())
-        st.write(f"**{len(sizes)} groups**" + (f"; {left} images match nothing and stand alone." if left else "."))
+        without = plural(left, "image does", "images do")
+        rest = f"; {without} not match the pattern, and each counts as a group of its own." if left else "."
+        st.write(f"**{plural(len(sizes), 'group')}**{rest}")
         st.dataframe(pd.DataFrame({"Group": groups, "Image": paths}).head(200), hide_index=True, height=220)
         if st.button("Use these groups", key="group_go", type="primary", disabled=not len(sizes)):
             apply_edit(data, "group", group_edit(data, pattern), f"pattern {pattern}")

@@ -1,4 +1,4 @@
-"""Choose one image of a dataset; an image as a browser can show it."""
+"""The choice of one image of a dataset, and its bytes in a format that browsers show."""
 
 import numpy as np
 import streamlit as st
@@ -8,40 +8,39 @@ from cfu_core.imaging.encoding import encode_jpeg
 from pages.components import cached
 from pages.components.address import keep, url_choice
 
-LISTED = 2000  # images in a select box; a longer list is slow to send, and nobody reads it
-
-SHOWN_AS_THEY_ARE = {".jpg": "image/jpeg", ".png": "image/png"}
+MAX_LISTED = 2000  # images in a select box; a longer list is slow to send and of no use
+BROWSER_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 
 
 def displayable(data: Dataset, row: int) -> tuple[bytes, str]:
-    """The bytes of an image and their type: the file itself where a browser can show it, else a fine JPEG of it.
+    """Return an image's bytes and their media type: the file itself if browsers can show it, else a JPEG of it.
 
     Raises
     ------
     ImageError
-        It cannot be read.
+        If the image cannot be read.
     """
-    mime = SHOWN_AS_THEY_ARE.get(data.images["extension"].iat[row])
+    mime = BROWSER_TYPES.get(data.images["extension"].iat[row])
     if mime:
         return data.read_bytes(row), mime
     return encode_jpeg(cached.image(data, row)), "image/jpeg"
 
 
 def choose_image(data: Dataset) -> int:
-    """Class, image, and buttons to the one before and the one after; the row of the chosen image."""
+    """Choose a class and an image, with buttons for the previous and the next one; return the row of the image."""
     paths = data.images["path"]
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        asked = np.flatnonzero(paths == st.session_state.get("image", st.query_params.get("image", "")))
-        default = data.images["label"].iat[asked[0]] if len(asked) else data.classes[0]
-        label = url_choice("Class", data.classes, key="preview_class", names=str, default=default, width=190)
-        of_class = paths[data.images["label"] == label].tolist()
-        listed = of_class[:LISTED]
-        if len(asked) and data.images["label"].iat[asked[0]] == label and paths.iat[asked[0]] not in listed:
-            listed.append(paths.iat[asked[0]])
+        linked = np.flatnonzero(paths == st.session_state.get("image", st.query_params.get("image", "")))
+        default = data.images["label"].iat[linked[0]] if len(linked) else data.classes[0]
+        chosen_class = url_choice("Class", data.classes, key="preview_class", names=str, default=default, width=190)
+        of_class = paths[data.images["label"] == chosen_class].tolist()
+        listed = of_class[:MAX_LISTED]
+        if len(linked) and data.images["label"].iat[linked[0]] == chosen_class and paths.iat[linked[0]] not in listed:
+            listed.append(paths.iat[linked[0]])
         path = url_choice("Image", listed, key="image", names=str, default=listed[0], width=330)
         place = of_class.index(path)
-        for step, icon, words in ((-1, ":material/chevron_left:", "Previous"), (1, ":material/chevron_right:", "Next")):
+        for step, icon, label in ((-1, ":material/chevron_left:", "Previous"), (1, ":material/chevron_right:", "Next")):
             there = 0 <= place + step < len(of_class)
             target = of_class[place + step] if there else path
-            st.button(words, icon=icon, disabled=not there, on_click=keep, args=("image", target, ""))
+            st.button(label, icon=icon, disabled=not there, on_click=keep, args=("image", target, ""))
     return int(np.flatnonzero(paths == path)[0])

@@ -1,4 +1,4 @@
-"""Work in the background, seen from a page: progress that any tab shows alike, read from files."""
+"""State and progress of background jobs, read from files, so that all browser tabs show the same."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ LOG_TAIL = 4000  # characters
 
 
 def active(lane: str) -> list[Job]:
-    """Jobs of a lane that run or wait, in order; a worker is started where some wait and none lives."""
+    """Return the running and waiting jobs of a lane in order, and start a worker if there are jobs but no worker."""
     found = queue.active(lane)
     if found:
         ensure_worker(lane)
@@ -29,47 +29,50 @@ def active(lane: str) -> list[Job]:
 
 
 def state_badge(status: Status) -> None:
-    """The state in words and colour."""
+    """Show the state of a job as a badge."""
     color, icon = ICONS[status.state]
-    st.badge(_word(status), color=color, icon=icon)  # type: ignore[arg-type]
+    st.badge(_state_name(status), color=color, icon=icon)  # type: ignore[arg-type]
 
 
-def _word(status: Status) -> str:
-    """What a running job is at: until its first epoch it is preparing."""
+def _state_name(status: Status) -> str:
+    """Return the name of the state; a run before its first epoch is preparing."""
     if status.state is not State.RUNNING:
         return status.state.value
     return status.phase.lower() if status.phase in ("Training", "Testing") else "preparing"
 
 
 def progress(status: Status) -> None:
-    """A bar with what is going on."""
+    """Show a progress bar with a description."""
     st.progress(min(1.0, max(0.0, status.fraction)), text=describe(status))
 
 
 def describe(status: Status) -> str:
-    """What is going on, in one line."""
-    d = status.details
+    """Return one line about the progress of a job."""
+    details = status.details
     if status.state is State.QUEUED:
         return "Waiting for its turn"
-    if "epoch" in d and status.state is not State.RUNNING:
-        return f"Epoch {d['epoch']} of {d['epochs']} · batch {d['batch']} of {d['batches']}"
-    if "epoch" in d:
-        parts = [f"Epoch {d['epoch']} of {d['epochs']}", f"batch {d['batch']} of {d['batches']}"]
-        parts.append(f"{d['images_per_second']:.0f} images/s")
-        if d.get("seconds_left") is not None:
-            parts.append(f"about {duration(d['seconds_left'])} left")
-        if d.get("learning_rate"):
-            parts.append(f"learning rate {d['learning_rate']:.2g}")
-        if d.get("memory_bytes"):
-            parts.append(f"{d['memory_bytes'] / 1e9:.1f} GB of memory")
+    if "epoch" in details and status.state is not State.RUNNING:
+        return f"Epoch {details['epoch']} of {details['epochs']} · batch {details['batch']} of {details['batches']}"
+    if "epoch" in details:
+        parts = [
+            f"Epoch {details['epoch']} of {details['epochs']}",
+            f"batch {details['batch']} of {details['batches']}",
+        ]
+        parts.append(f"{details['images_per_second']:.0f} images/s")
+        if details.get("seconds_left") is not None:
+            parts.append(f"about {duration(details['seconds_left'])} left")
+        if details.get("learning_rate"):
+            parts.append(f"learning rate {details['learning_rate']:.2g}")
+        if details.get("memory_bytes"):
+            parts.append(f"{details['memory_bytes'] / 1e9:.1f} GB of memory")
         return " · ".join(parts)
-    if "total" in d:
-        return f"{status.phase} · {d['done']} of {d['total']}"
+    if "total" in details:
+        return f"{status.phase} · {details['done']} of {details['total']}"
     return f"{status.phase}…"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them."""
+    """Return a duration in words: ``2 min 05 s``."""
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"
@@ -80,7 +83,7 @@ def duration(seconds: float) -> str:
 
 
 def rough_duration(seconds: float) -> str:
-    """Return an estimated time in words, no more exact than it is."""
+    """Return an estimated duration in words, rounded to its precision."""
     if seconds < 90:
         return f"{max(5, 5 * round(seconds / 5))} s"
     if seconds < 5400:
@@ -89,5 +92,5 @@ def rough_duration(seconds: float) -> str:
 
 
 def log_tail(path: Path) -> str:
-    """The end of a log file."""
+    """Return the end of a log file; empty if there is none."""
     return path.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:] if path.exists() else ""

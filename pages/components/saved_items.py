@@ -1,4 +1,4 @@
-"""Things kept under a name, as a list in a popover: take one, forget one, keep another."""
+"""Items that are saved under a name: a list to use or delete them, and a button to save another."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -6,40 +6,42 @@ from typing import TypeVar
 import streamlit as st
 
 from cfu_core.errors import CfuError
+from pages.components.page_layout import icon_button
 
-_Kept = TypeVar("_Kept")
+_Item = TypeVar("_Item")
 
 
 def listed(
-    found: Mapping[str, _Kept],
+    found: Mapping[str, _Item],
     *,
     noun: str,
-    take: Callable[[_Kept], None],
+    take: Callable[[_Item], None],
     forget: Callable[[str], None],
-    about: Callable[[_Kept], str | None] = lambda _: None,
+    about: Callable[[_Item], str | None] = lambda _: None,
 ) -> None:
-    """A line each, with a button that takes it and one that forgets it.
+    """Show a row for each item, with a button that uses it and one that deletes it.
 
     Parameters
     ----------
     found : mapping
-        By name.
+        Items by name.
     noun : str
-        What they are, "recipe"; in words and in the buttons' keys.
-    take, forget : callable
-        Called with the thing, and with its name.
+        What the items are, such as "recipe"; part of the labels and of the keys.
+    take : callable
+        Called with the item that is to be used.
+    forget : callable
+        Called with the name of the item that is to be deleted.
     about : callable
-        What is told of a thing when the mouse rests on it.
+        Returns the help text of an item.
     """
-    for name, kept in found.items():
+    for name, item in found.items():
         with st.container(horizontal=True, vertical_alignment="center"):
             key = f"{noun}_open_{name}"
-            st.button(name, key=key, on_click=take, args=(kept,), help=about(kept), width="stretch")
-            st.button(
-                "",
+            st.button(name, key=key, on_click=take, args=(item,), help=about(item), width="stretch")
+            icon_button(
+                f"Delete {noun} {name}",
                 icon=":material/delete:",
                 key=f"{noun}_delete_{name}",
-                help=f"Forget the {noun} {name}",
                 on_click=forget,
                 args=(name,),
                 type="tertiary",
@@ -47,7 +49,7 @@ def listed(
 
 
 def keep_button(label: str, name: str, *, noun: str, icon: str, keep: Callable[[], None]) -> None:
-    """Keep one under this name; a name that cannot be used is said so."""
+    """Show a button that saves an item under a name, and the error if that is not possible."""
     if st.button(label, key=f"{noun}_keep", icon=icon, disabled=not name.strip()):
         try:
             keep()

@@ -1,4 +1,4 @@
-"""Crop and contrast on one image, live: what a network would see."""
+"""The Preprocess page: set the recipe on one image and see the result at once."""
 
 import streamlit as st
 
@@ -16,13 +16,13 @@ from pages.components.page_layout import header, panel
 from pages.components.preprocess import recipe_form
 from pages.components.preprocess.accuracy import estimate_panel
 from pages.components.preprocess.augmentation import augmentation_sheet
-from pages.components.preprocess.crop import contact_sheet, crop_editor
-from pages.components.preprocess.live_view import choose_before, effects, live_view
-from pages.components.preprocess.what_if import other_methods, sheet
+from pages.components.preprocess.crop import box_legend, contact_sheet, crop_editor
+from pages.components.preprocess.live_view import choose_before, live_view, numbers_panel
+from pages.components.preprocess.what_if import clahe_settings, other_methods
 
 SIZES = sorted({architecture.input_size for architecture in ARCHITECTURES.values()})
 
-header("Preprocess", "Crop to the colony and enhance the contrast: drag a slider, and the picture follows.")
+header("Preprocess", "Crop to the colony and enhance the contrast. The picture is updated while you drag a slider.")
 data = chosen_dataset()
 editing.notice()
 recipe_form.use_loaded()
@@ -40,8 +40,10 @@ with st.grid(5, min_column_width=150, gap="small") as screen:
 
 
 def crops() -> None:
+    """Show the colony box of the image and those of its class."""
     view = cached.view(data, split_seed())
     survey_progress(data, view.survey)
+    box_legend()
     with st.grid(2, min_column_width=340, gap="medium") as columns:
         with columns.cell():
             crop_editor(view, row)
@@ -50,6 +52,7 @@ def crops() -> None:
 
 
 def whole_dataset() -> None:
+    """Show the network's input, and prepare all images of the dataset."""
     with in_url("side", SIZES[0], SIZES.__contains__):
         chosen = st.segmented_control(
             "Size", SIZES, key="side", required=True, format_func=lambda s: f"{s} × {s} pixels"
@@ -57,16 +60,16 @@ def whole_dataset() -> None:
     side = chosen or SIZES[0]
     st.caption("For " + ", ".join(a.label for a in ARCHITECTURES.values() if a.input_size == side))
     try:
-        seen = encode_jpeg(resize(cached.enhanced(data, row, recipe).image, side))
-        st.image(seen, caption=f"What the network sees: {side} × {side} pixels", width=side, alt="Prepared image")
+        network_input = encode_jpeg(resize(cached.enhanced(data, row, recipe).image, side))
+        st.image(network_input, caption=f"Network input, {side} × {side} pixels", width=side, alt="Network input")
     except CfuError as error:
         st.error(str(error), icon=":material/error:")
     prepare_for_all(data, recipe.at(side))
 
 
 PANELS = {
-    "Numbers": lambda: effects(data, row, recipe),
-    "What if": lambda: sheet(data, row, recipe),
+    "Numbers": lambda: numbers_panel(data, row, recipe),
+    "What if": lambda: clahe_settings(data, row, recipe),
     "Other methods": lambda: other_methods(data, row, recipe),
     "The crop": crops,
     "Augmentation": lambda: augmentation_sheet(data, row, recipe),

@@ -1,4 +1,4 @@
-"""Augmentation: its settings, and samples from the code that training uses."""
+"""The augmentation panel: the settings, and samples from the code that training uses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,14 +37,14 @@ _ALLOWED: dict[str, Callable[[Any], bool]] = {
 
 
 def restored_augmentation() -> Augmentation:
-    """Return the augmentation on a page that does not show its widgets; it stands in that page's address as well."""
+    """Return the augmentation on a page without its widgets; the settings are in that page's URL too."""
     for key, default in _KEYS.values():
         linked(key, default, _ALLOWED[key])
     return chosen_augmentation()
 
 
 def words(settings: Augmentation) -> str:
-    """Return an augmentation in a few words."""
+    """Return a short description of an augmentation."""
     parts = ["reflection"] if settings.reflect else []
     if settings.rotation:
         parts.append("any rotation" if settings.rotation == 180 else f"rotation up to {settings.rotation:g}°")
@@ -54,10 +54,10 @@ def words(settings: Augmentation) -> str:
 
 
 def augmentation_sheet(data: Dataset, row: int, recipe: Recipe) -> None:
-    """Show the settings, and one image as training would augment it."""
+    """Show the settings and samples of one augmented image."""
     st.caption(
         "The paper names reflection, rotation and translation, but not their ranges; the defaults are ours. Training "
-        "uses these settings, and each epoch draws new random values."
+        "uses these settings and draws new random values in each epoch."
     )
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         with in_url("aug_reflect", PAPER.reflect, _ALLOWED["aug_reflect"]):
@@ -66,10 +66,10 @@ def augmentation_sheet(data: Dataset, row: int, recipe: Recipe) -> None:
             st.slider("Largest angle", 0.0, 180.0, step=5.0, key="aug_angle", format="%g°", width=220)
         with in_url("aug_shift", PAPER.translation, _ALLOWED["aug_shift"]):
             st.slider("Largest shift", 0.0, 0.5, step=0.01, key="aug_shift", format="percent", width=220)
-        st.button("Reset", icon=":material/restart_alt:", on_click=_reset, help="All three, as the paper names them")
+        st.button("Reset", icon=":material/restart_alt:", on_click=_reset, help="Reset all three to the defaults")
         with in_url("aug_draw", 0, lambda value: 0 <= value < 10_000):
-            draw = st.number_input(
-                "Preview number", 0, 9_999, key="aug_draw", help="Another number shows other samples.", width=140
+            seed = st.number_input(
+                "Preview number", 0, 9_999, key="aug_draw", help="Each number shows other random samples.", width=140
             )
     settings = chosen_augmentation()
     try:
@@ -78,7 +78,7 @@ def augmentation_sheet(data: Dataset, row: int, recipe: Recipe) -> None:
         st.error(str(error), icon=":material/error:")
         return
     with st.grid(6, min_column_width=110, gap="small"):
-        for number, matrix in enumerate(sample_matrices(settings, COUNT, np.random.default_rng(draw))):
+        for number, matrix in enumerate(sample_matrices(settings, COUNT, np.random.default_rng(seed))):
             st.image(encode_jpeg(warp(picture, matrix)), width="stretch", alt=f"Sample {number + 1}")
     st.caption(f"{recipe.size} × {recipe.size} pixels. Augmentation: {words(settings)}.")
 

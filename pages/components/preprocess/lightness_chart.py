@@ -1,4 +1,4 @@
-"""The histogram of lightness before and after the contrast step."""
+"""A chart of the lightness histograms before and after the contrast step."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -7,9 +7,14 @@ from pages.components.charts import theme
 
 
 def lightness(before: np.ndarray, after: np.ndarray, clip: float | None) -> go.Figure:
-    """Shares of pixels at each lightness (256 each, adding up to 1) with their cumulative curves.
+    """Draw two lightness histograms with their cumulative curves.
 
-    `clip` is the share at which CLAHE cuts the histogram of each tile.
+    Parameters
+    ----------
+    before, after : ndarray of float, shape (256,)
+        Fraction of the pixels at each lightness; the sum is 1.
+    clip : float or None
+        Fraction at which CLAHE clips the histogram of each tile.
     """
     figure = go.Figure()
     levels = np.arange(256)

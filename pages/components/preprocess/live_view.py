@@ -1,4 +1,4 @@
-"""The live view of one image: sliders that can be dragged, before and after, the histogram, the numbers."""
+"""The live view of one image before and after the contrast step, and the numbers panel."""
 
 from dataclasses import replace
 
@@ -27,21 +27,21 @@ LIVE = "live"
 BEFORE, UNTOUCHED, PREVIOUS = "before", "Untouched image", "Previous step"
 SIDE = 1024  # pixels of the longer side at which pictures are sent
 SLIDERS = {"clahe": ("clip_limit", "tiles"), "gamma": ("gamma",)}
-LOGARITHMIC = ("clip_limit", "gamma")  # their lowest tenth does most
+LOGARITHMIC = ("clip_limit", "gamma")  # the lowest tenth of their range has the strongest effect
 
 
 @st.fragment
 def live_view(data: Dataset, row: int, recipe: Recipe) -> None:
-    """Only this runs again while a slider is dragged; when the hand lets go, the page follows."""
+    """Show the sliders and the pictures; only this runs again during a drag, and the whole page after it."""
     names = SLIDERS.get(recipe.contrast, ())
     controls = [
         Control.of(KEYS[name], setting(Recipe, name), getattr(START, name), logarithmic=name in LOGARITHMIC)
         for name in names
     ]
     values = live_values(LIVE, controls)
-    now = replace(recipe, **{name: values[KEYS[name]] for name in names})
+    current = replace(recipe, **{name: values[KEYS[name]] for name in names})
     try:
-        after = cached.contrasted(data, row, now)
+        after = cached.contrasted(data, row, current)
     except CfuError as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -52,7 +52,7 @@ def live_view(data: Dataset, row: int, recipe: Recipe) -> None:
         before=_before(data, row, recipe),
         after=live_jpeg(LIVE, after, most=SIDE),
         size=(width, height),
-        tiles=now.tiles if now.contrast == "clahe" else None,
+        tiles=current.tiles if current.contrast == "clahe" else None,
         caption_before="Untouched" if untouched() else "Before this step",
         caption_after="After",
         key=LIVE,
@@ -60,7 +60,7 @@ def live_view(data: Dataset, row: int, recipe: Recipe) -> None:
     if not dragging(LIVE):
         for name in names:
             link(KEYS[name], values[KEYS[name]], getattr(START, name))
-        if now != recipe:
+        if current != recipe:
             st.rerun()
 
 
@@ -72,33 +72,33 @@ def choose_before() -> None:
             [UNTOUCHED, PREVIOUS],
             key=BEFORE,
             required=True,
-            help="The untouched image is cut to the same square as the result. The previous step has all steps but the "
-            "contrast step.",
+            help="The untouched image is cropped to the same square as the result. The previous step is the image "
+            "after all steps before the contrast step.",
         )
 
 
 def untouched() -> bool:
-    """Whether the result is compared with the untouched image."""
+    """Return whether the result is compared with the untouched image."""
     return st.session_state.get(BEFORE, UNTOUCHED) != PREVIOUS
 
 
 def _before(data: Dataset, row: int, recipe: Recipe) -> bytes:
-    """Return the picture that the result is compared with, encoded once."""
+    """Return the picture that the result is compared with, as JPEG from the cache."""
     if untouched():
         return cached.untouched(data, row, recipe, SIDE)
     return cached.small(data, row, replace(recipe, contrast="none"), SIDE).picture
 
 
-def effects(data: Dataset, row: int, recipe: Recipe) -> None:
-    """Histogram with the clip level, and what the step did, in numbers."""
+def numbers_panel(data: Dataset, row: int, recipe: Recipe) -> None:
+    """Show the lightness histogram and contrast measures before and after, and the effect of the clip limit."""
     try:
         previous = cached.enhanced(data, row, replace(recipe, contrast="none")).image
         before = cached.untouched_pixels(data, row, recipe) if untouched() else previous
         after = cached.enhanced(data, row, recipe)
     except CfuError:
-        return  # the live view above says so
+        return  # the live view shows the error
     if recipe.crop and after.colony is None:
-        st.warning("No colony stands out in this image, so the whole image is used.", icon=":material/crop_free:")
+        st.warning("No colony was found in this image, so the whole image is used.", icon=":material/crop_free:")
     clip = recipe.clip_limit / BINS if recipe.contrast == "clahe" else None
     charts.show(
         lightness_chart.lightness(histogram(before), histogram(after.image), clip),
@@ -117,8 +117,8 @@ def _clipping(image: np.ndarray, recipe: Recipe) -> None:
     height, width = tile_size(image.shape, recipe.tiles)
     cut = clip_limit_in_pixels(recipe.clip_limit, width * height)
     st.caption(
-        f"Tiles of {width} × {height} pixels; each tile's histogram is cut at {cut} of {width * height} pixels. "
-        f"{share:.1%} of the pixels are above the cut and are spread over all grey levels. The same clip limit in "
-        f"scikit-image: {scikit_image_clip_limit(recipe.clip_limit):.4f}; "
+        f"Tiles of {width} × {height} pixels; each tile's histogram is clipped at {cut} of {width * height} pixels. "
+        f"{share:.1%} of the pixels are above the limit and are redistributed over all grey levels. The same clip "
+        f"limit in scikit-image: {scikit_image_clip_limit(recipe.clip_limit):.4f}; "
         f"in MATLAB: {matlab_clip_limit(recipe.clip_limit):.4f}."
     )

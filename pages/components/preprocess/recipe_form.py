@@ -1,4 +1,4 @@
-"""The recipe as a form: a widget for each step, presets, and saved recipes."""
+"""The form for a recipe: a widget for each step, presets, and saved recipes."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ from pages.components.address import in_url
 from pages.components.current_recipe import START, current_recipe, note_changes, sentence, use_clahe, use_recipe
 from pages.components.saved_items import keep_button, listed
 
-WORDS = {
+CHOICE_LABELS = {
     "none": "None",
     "flatten": "Even out light",
     "neutral": "Neutral grey",
@@ -32,12 +32,12 @@ WORDS = {
 
 
 def steps() -> Recipe:
-    """Show a widget for each step, in their order, and return the recipe; the live view sets the rest."""
+    """Show a widget for each step in their order; return the recipe. The live view sets its remaining values."""
     _choice(1, "background")
     _choice(2, "colour")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with in_url("crop", True, lambda value: True):
-            crop = st.toggle("**3** Crop to the colony", key="crop", help=setting(Recipe, "margin").help)
+            crop = st.toggle("3 Crop to the colony", key="crop", help=setting(Recipe, "margin").help)
         declared = setting(Recipe, "margin")
         with in_url("margin", START.margin, lambda value: 0 <= value <= 1):
             st.slider(
@@ -53,18 +53,18 @@ def steps() -> Recipe:
 def _choice(number: int, name: str) -> None:
     declared = setting(Recipe, name)
     with in_url(name, getattr(START, name), declared.choices.__contains__):
-        st.pills(  # they wrap where there is little room
-            f"**{number}** {declared.label}",
+        st.pills(  # unlike a segmented control, they wrap in a narrow column
+            f"{number} {declared.label}",
             declared.choices,
             key=name,
             required=True,
-            format_func=lambda choice: WORDS[choice],
+            format_func=lambda choice: CHOICE_LABELS[choice],
             help=declared.help,
         )
 
 
 def presets() -> None:
-    """Show a button for each preset of CLAHE; some are the equivalents of other libraries' defaults."""
+    """Show a button for each preset of CLAHE; some are equivalent to the defaults of other libraries."""
     st.caption("Presets of CLAHE")
     with st.container(horizontal=True, gap="xsmall"):
         for preset in PRESETS:
@@ -78,7 +78,7 @@ def presets() -> None:
 
 
 def saved_recipes_menu(recipe: Recipe) -> None:
-    """Save the current recipe under a name, use a saved one, download and load recipes."""
+    """Show a menu in which recipes are used, saved, deleted, downloaded and loaded."""
     found = saved_recipes()
     with st.popover("Recipes", icon=":material/bookmark:"):
         listed(found, noun="recipe", take=use_recipe, forget=delete_recipe, about=lambda kept: kept.summary)
@@ -100,7 +100,7 @@ def saved_recipes_menu(recipe: Recipe) -> None:
 
 
 def _load() -> None:
-    """Load a recipe from a file, save it under its name and use it at once."""
+    """Load a recipe from a file, save it under its name and make it the current one."""
     file = st.file_uploader("Load a recipe", type="json", key="recipe_file", max_upload_size=1)
     if file is None or st.session_state.get("recipe_loaded") == file.file_id:
         return
@@ -116,6 +116,6 @@ def _load() -> None:
 
 
 def use_loaded() -> None:
-    """Use the recipe that was just loaded; call it before any widget is made."""
+    """Use the recipe that was just loaded; call it before any widget is created."""
     if (recipe := st.session_state.pop("recipe_to_use", None)) is not None:
         use_recipe(recipe)

@@ -1,4 +1,4 @@
-"""What if: the same image under many settings, side by side; a click takes one."""
+"""The panels that compare settings: clip limits and numbers of tiles, other methods, and their numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from pages.components.current_recipe import use_clahe, use_recipe
 
 CLIPS = (1.0, 2.0, 4.0, 8.0, 16.0)
 TILES = (2, 4, 8, 16)
-SMALL = 300  # pixels of the longer side at which a cell is sent
+SMALL = 300  # pixels of the longer side of a preview
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "No contrast step": {"contrast": "none"},
     "CLAHE": {"contrast": "clahe"},
@@ -31,14 +31,16 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def sheet(data: Dataset, row: int, recipe: Recipe) -> None:
-    """Clip limits by numbers of tiles, for one image or one of each class."""
-    which = st.segmented_control(
+def clahe_settings(data: Dataset, row: int, recipe: Recipe) -> None:
+    """Show clip limits by numbers of tiles, for one image or one image of each class."""
+    shown = st.segmented_control(
         "Show", ["This image", "One image of each class"], default="This image", required=True, key="sheet_of"
     )
-    rows = [row] if which == "This image" else first_of_each(data, row)
-    st.caption("Clip limit grows to the right, the number of tiles downwards. The button takes a setting.")
-    with st.grid(len(CLIPS), min_column_width=84, gap="small", wrap=False):
+    rows = [row] if shown == "This image" else first_of_each(data, row)
+    st.caption(
+        "The clip limit increases to the right, the number of tiles downwards. Press a button to use its setting."
+    )
+    with st.grid(len(CLIPS), min_column_width=78, gap="xsmall", wrap=False):
         for tiles in TILES:
             for clip in CLIPS:
                 _cell(data, rows, replace(recipe, contrast="clahe", clip_limit=clip, tiles=tiles), recipe)
@@ -51,15 +53,15 @@ def _cell(data: Dataset, rows: Sequence[int], setting: Recipe, current: Recipe) 
         except CfuError as error:
             st.caption(str(error))
             return
-        taken = current.contrast == "clahe" and (current.clip_limit, current.tiles) == (
+        in_use = current.contrast == "clahe" and (current.clip_limit, current.tiles) == (
             setting.clip_limit,
             setting.tiles,
         )
         st.button(
             f"{setting.clip_limit:g} · {setting.tiles}×{setting.tiles}",
             key=f"take_{setting.clip_limit:g}_{setting.tiles}",
-            help="Take this clip limit and these tiles",
-            type="primary" if taken else "secondary",
+            help=f"Use clip limit {setting.clip_limit:g} and {setting.tiles} × {setting.tiles} tiles",
+            type="primary" if in_use else "secondary",
             on_click=use_clahe,
             kwargs={"clip_limit": setting.clip_limit, "tiles": setting.tiles},
             width="stretch",
@@ -67,14 +69,14 @@ def _cell(data: Dataset, rows: Sequence[int], setting: Recipe, current: Recipe) 
 
 
 def _strip(data: Dataset, rows: Sequence[int], recipe: Recipe) -> bytes:
-    """One picture, or several beside each other; CLAHE was done at full size before."""
+    """Return one picture, or several side by side; CLAHE is applied at full size before the reduction."""
     if len(rows) == 1:
         return cached.small(data, rows[0], recipe, SMALL).picture
     return cached.strip(data, rows, recipe, SMALL // 2)
 
 
 def first_of_each(data: Dataset, row: int) -> list[int]:
-    """The chosen image, and the first one of every other class."""
+    """Return the rows of the selected image and of the first image of every other class, at most four."""
     labels = data.images["label"]
     first = {label: int(np.flatnonzero(labels == label)[0]) for label in data.classes}
     first[labels.iat[row]] = row
@@ -82,7 +84,7 @@ def first_of_each(data: Dataset, row: int) -> list[int]:
 
 
 def other_methods(data: Dataset, row: int, recipe: Recipe) -> None:
-    """CLAHE against other methods, and against saved recipes, on this image, with numbers."""
+    """Show CLAHE, other methods and saved recipes on one image, with numbers."""
     options = {name: replace(recipe, **change) for name, change in METHODS.items()} | saved_recipes()
     chosen = st.pills(
         "Compare",
@@ -90,43 +92,43 @@ def other_methods(data: Dataset, row: int, recipe: Recipe) -> None:
         selection_mode="multi",
         default=list(METHODS),
         key="methods",
-        help="Saved recipes stand here as well.",
+        help="Saved recipes are listed too.",
     )
-    figures = {}
+    effects = {}
     with st.grid(4, min_column_width=150, gap="small"):
         for name in chosen:
             with st.container(gap="xxsmall"):
                 try:
-                    found = cached.small(data, row, options[name], SMALL)
+                    preview = cached.small(data, row, options[name], SMALL)
                 except CfuError as error:
                     st.caption(f"{name}: {error}")
                     continue
-                st.image(found.picture, width="stretch", alt=options[name].summary)
+                st.image(preview.picture, width="stretch", alt=options[name].summary)
                 st.button(
                     name,
                     key=f"method_{name}",
-                    help=f"Take it: {options[name].summary}",
+                    help=f"Use this recipe: {options[name].summary}",
                     on_click=use_recipe,
                     args=(options[name],),
                     width="stretch",
                 )
-                figures[name] = found.effect
-    if figures:
-        numbers_table(figures)
+                effects[name] = preview.effect
+    if effects:
+        numbers_table(effects)
 
 
-def numbers_table(figures: Mapping[str, Effect]) -> None:
-    """Pictures in numbers, a row each."""
+def numbers_table(effects: Mapping[str, Effect]) -> None:
+    """Show a table of contrast measures with a row for each picture."""
     table = pd.DataFrame(
         [
             {
                 "Picture": name,
-                "RMS contrast (L*)": f.rms_contrast,
-                "Local contrast (L*)": f.local_contrast,
-                "Entropy (bits)": f.entropy,
-                "Black or white (%)": 100 * f.clipped,
+                "RMS contrast (L*)": effect.rms_contrast,
+                "Local contrast (L*)": effect.local_contrast,
+                "Entropy (bits)": effect.entropy,
+                "Black or white (%)": 100 * effect.clipped,
             }
-            for name, f in figures.items()
+            for name, effect in effects.items()
         ]
     )
     columns = {name: st.column_config.NumberColumn(format="%.2f") for name in table.columns[1:]}

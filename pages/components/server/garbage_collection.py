@@ -1,4 +1,4 @@
-"""Fewer pauses for garbage collection, which a hand on a slider would feel."""
+"""Shorter pauses for garbage collection, which would be noticeable while a slider is dragged."""
 
 import gc
 import sys
@@ -6,15 +6,15 @@ import sys
 import streamlit as st
 
 
-def set_modules_aside() -> None:
-    """Take what the imported libraries made out of every later search for garbage; call it at the end of a run.
+def freeze_imported_modules() -> None:
+    """Exclude the objects of imported libraries from garbage collection; call it at the end of a run.
 
-    It is over a hundred thousand objects that stay for good; to search them takes some 60 ms each time.
+    These are over a hundred thousand permanent objects; a collection that examines them takes about 60 ms.
     """
-    _set_aside(len(sys.modules))
+    _freeze(len(sys.modules))
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)
-def _set_aside(modules: int) -> None:  # noqa: ARG001 - once more when a page has imported others
+def _freeze(modules: int) -> None:  # noqa: ARG001 - run again when a page has imported other modules
     gc.collect()
     gc.freeze()

@@ -1,6 +1,6 @@
-"""Runs the router once in a freshly started server, so that the first visit to any page finds it.
+"""Run the router once in a newly started server.
 
-Until then Streamlit does not know the menu and answers a deep link with "Page not found".
+Until then Streamlit does not know the pages and answers a link to one of them with "Page not found".
 """
 
 import sys
@@ -8,12 +8,12 @@ import time
 import urllib.error
 import urllib.request
 
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 def warm_up(port: int) -> None:
-    """Ask for the script's health until the server answers."""
-    deadline = time.monotonic() + PATIENCE_S
+    """Request the health check of the script until the server answers."""
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/script-health-check", timeout=10):

@@ -1,10 +1,10 @@
-"""Sliders, and a picture that follows them while they are dragged.
+"""Sliders with a picture that is updated while they are dragged.
 
-``st.slider`` tells Python its value only when it is let go. These sliders send theirs while the hand moves, one
-request at a time: the next one leaves when the picture that answers the last one has come. What is shown is always
-computed in Python, by the code that prepares the images for training; the browser only shows it.
+``st.slider`` sends its value to Python only when it is released. These sliders send theirs during the drag, one request
+at a time: the next request is sent when the picture for the last one has arrived. Every picture is computed in Python,
+by the code that prepares the images for training; the browser only shows it.
 
-A picture depends on the values, so the values are asked for first and the sliders are shown last, in a fragment of
+A picture depends on the values, so a page reads the values first and shows the sliders last. Both are in a fragment of
 their own, so that nothing else runs again::
 
     CONTROLS = [Control.of("clip", setting(Recipe, "clip_limit"), 2.0),
@@ -17,15 +17,15 @@ their own, so that nothing else runs again::
         after = live_jpeg("live", enhance(image, recipe).image)
         live(CONTROLS, values, before=encode_jpeg(image), after=after, size=..., tiles=recipe.tiles, key="live")
         if not dragging("live"):
-            ...  # what is slow, or goes into the address: when the hand rests
+            ...  # slow work, and changes of the URL
 
-The value of a control stands in ``st.session_state[control.key]``, as that of a widget does. Whoever sets it there
-before `live_values` runs (a button, the address, a click in a chart) moves the slider: each such change gets a new
-version, the browser takes the values of a version it does not know, and Python ignores what the browser says under
-an older one. Otherwise the hand's values stand, and nothing is echoed back.
+The value of a control is ``st.session_state[control.key]``, like that of a widget. Code that sets it before
+`live_values` runs (a button, the URL, a click in a chart) moves the slider: each such change gets a new version, the
+browser takes the values of a version that it does not know, and Python ignores requests of an older version. Otherwise
+the values of the sliders hold, and Python does not send them back.
 
-A picture is sent once: the browser says with each request which pictures it has, by their digests. While the hand
-moves, `live_jpeg` sends it at the size at which it is shown, and larger when the hand rests.
+Each picture is sent once: every request lists the digests of the pictures that the browser has. During a drag
+`live_jpeg` makes the picture as large as it is shown, and afterwards larger.
 """
 
 import hashlib
@@ -48,8 +48,8 @@ from pages.components.browser.messages import MESSAGES_JS, pack, read_part
 Values = dict[str, Any]
 """The value of each control by its key: int where the control's default is an int, else float."""
 
-QUALITY, QUALITY_MOVING = 90, 75
-"""Of the JPEG when the hand rests, and while it moves."""
+QUALITY, QUALITY_DRAGGING = 90, 75
+"""JPEG quality at rest and during a drag."""
 
 _FOLDER = Path(__file__).parent
 _LIVE = st.components.v2.component(
@@ -62,20 +62,19 @@ _LIVE = st.components.v2.component(
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """One slider with its number field and its way back to the default.
+    """A slider with a number field and a button that resets it to the default.
 
     Parameters
     ----------
     key : str
-        Of its value, in the result and in ``st.session_state``.
+        Key of its value, in the result of `live_values` and in ``st.session_state``.
     label, help : str
-        For people.
     minimum, maximum, step : float
     default : int or float
-        Where the slider begins, and what its reset button goes back to. An int makes a control of whole numbers.
+        Initial value. An int makes a control of whole numbers.
     logarithmic : bool
-        Equal ways along the slider are equal factors, in two digits; the minimum must be above 0. Its number field
-        takes any value.
+        Equal distances along the slider are equal factors, with two significant digits; the minimum must be above 0.
+        The number field takes any value.
     """
 
     key: str
@@ -89,12 +88,12 @@ class Control:
 
     @classmethod
     def of(cls, key: str, declared: Setting, default: float, *, logarithmic: bool = False) -> "Control":
-        """The control of a setting, from its declaration.
+        """Return a control for a declared setting.
 
         Raises
         ------
         ValueError
-            The declaration has no limits or no step.
+            If the setting has no limits or no step.
         """
         if declared.minimum is None or declared.maximum is None or declared.step is None:
             raise ValueError(f"{declared.label} has no limits or no step, so it cannot be a slider.")
@@ -109,37 +108,37 @@ class Control:
             logarithmic=logarithmic,
         )
 
-    def admit(self, value: object) -> int | float:
-        """`value` within the limits; the default where it is no number. A browser may say anything."""
+    def valid(self, value: object) -> int | float:
+        """Return a value clipped to the limits, or the default if it is not a number. A browser may send anything."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return self.default
-        within = min(max(value, self.minimum), self.maximum)
-        return round(within) if isinstance(self.default, int) else float(within)
+        clipped = min(max(value, self.minimum), self.maximum)
+        return round(clipped) if isinstance(self.default, int) else float(clipped)
 
 
 def live_values(key: str, controls: Sequence[Control]) -> Values:
-    """The values now; call it once in a run, before the picture is computed and `live` shows it.
+    """Return the current values; call it once in a run, before the picture is computed and `live` shows it.
 
     Parameters
     ----------
     key : str
-        That of `live`.
+        Key of the view, as for `live`.
     controls : sequence of Control
-        Those that `live` will show. They may be others in the next run.
+        The controls that `live` will show; they can differ from run to run.
     """
-    wanted = {c.key: c.admit(st.session_state.get(c.key, c.default)) for c in controls}
-    said = _said(key)
-    known: Mapping[str, Any] | None = st.session_state.get(_slot(key))
-    if known is None and isinstance(said.get("version"), str):
-        version = said["version"]  # the server has started anew, the browser has not: its hand's values stand
-    elif known is None or known["values"] != wanted:
+    in_session = {c.key: c.valid(st.session_state.get(c.key, c.default)) for c in controls}
+    request = _last_request(key)
+    known: Mapping[str, Any] | None = st.session_state.get(_state_key(key))
+    if known is None and isinstance(request.get("version"), str):
+        version = request["version"]  # the server has restarted, the browser has not: its values hold
+    elif known is None or known["values"] != in_session:
         version = secrets.token_hex(4)
     else:
         version = known["version"]
-    values = wanted
-    if said.get("version") == version and isinstance(said.get("values"), dict):
-        values = {c.key: c.admit(said["values"].get(c.key, wanted[c.key])) for c in controls}
-    st.session_state[_slot(key)] = {"version": version, "values": values}
+    values = in_session
+    if request.get("version") == version and isinstance(request.get("values"), dict):
+        values = {c.key: c.valid(request["values"].get(c.key, in_session[c.key])) for c in controls}
+    st.session_state[_state_key(key)] = {"version": version, "values": values}
     for name, value in values.items():
         if st.session_state.get(name) != value:
             st.session_state[name] = value
@@ -147,31 +146,31 @@ def live_values(key: str, controls: Sequence[Control]) -> Values:
 
 
 def dragging(key: str) -> bool:
-    """Whether the hand is still on a slider: what is slow had better wait. When it lets go, one more run follows."""
-    return _said(key).get("dragging") is True
+    """Return whether a slider is being dragged; slow work should wait. One more run follows when it is released."""
+    return _last_request(key).get("dragging") is True
 
 
 def live_jpeg(key: str, picture: np.ndarray, *, most: int = 1024) -> bytes:
-    """A picture for `live` as JPEG; while the hand moves, at the size at which it is shown.
+    """Return a picture for `live` as JPEG; during a drag, as large as it is shown.
 
     Parameters
     ----------
     key : str
-        That of `live`.
+        Key of the view, as for `live`.
     picture : ndarray of uint8, shape (H, W, 3)
-        RGB, at its full size.
+        RGB.
     most : int
-        Pixels of the longer side when the hand rests; a larger picture is shrunk to that.
+        Longer side in pixels to which a larger picture is reduced.
     """
-    moving = dragging(key)
-    shown = _said(key).get("side")
-    side = min(most, shown) if moving and isinstance(shown, int) and shown > 0 else most
+    drag = dragging(key)
+    shown = _last_request(key).get("side")
+    side = min(most, shown) if drag and isinstance(shown, int) and shown > 0 else most
     scale = side / max(picture.shape[:2])
     if scale < 1:
-        # averaging areas takes five times as long, and differs little above a half
-        method = cv2.INTER_LINEAR if moving and scale >= 0.5 else cv2.INTER_AREA
+        # averaging areas takes five times as long, and differs little for factors above a half
+        method = cv2.INTER_LINEAR if drag and scale >= 0.5 else cv2.INTER_AREA
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method)
-    return encode_jpeg(picture, QUALITY_MOVING if moving else QUALITY)
+    return encode_jpeg(picture, QUALITY_DRAGGING if drag else QUALITY)
 
 
 def live(
@@ -192,26 +191,26 @@ def live(
     ----------
     controls : sequence of Control
     values : mapping
-        What `live_values` gave for them.
+        Result of `live_values` for these controls.
     before, after : bytes
-        JPEG or PNG of the same frame.
+        JPEG or PNG of the same area of the image.
     size : (int, int)
-        Width and height in pixels of the image that was worked on; the pictures may be smaller copies.
+        Width and height in pixels of the processed image; the pictures may be smaller copies.
     tiles : int, optional
-        Tiles along each side that "Show tiles" draws; without it there is no such button.
+        Number of tiles along each side that "Show tiles" draws; without it there is no such checkbox.
     caption_before, caption_after : str
-        Short words that stand on the pictures.
+        Short captions on the pictures.
     key : str
-        One view's own.
+        Unique key of this view.
 
     Raises
     ------
     ValueError
-        `live_values` was not called before.
+        If `live_values` was not called before.
     """
-    if _slot(key) not in st.session_state:
-        raise ValueError("live_values comes before live: the pictures depend on the values.")
-    have = _said(key).get("have")
+    if _state_key(key) not in st.session_state:
+        raise ValueError("Call live_values before live: the pictures depend on the values.")
+    have = _last_request(key).get("have")
     have = have if isinstance(have, list) else []
     pictures = []
     parts = []
@@ -223,24 +222,24 @@ def live(
         "key": key,
         "controls": [{**asdict(c), "whole": isinstance(c.default, int)} for c in controls],
         "values": dict(values),
-        "version": st.session_state[_slot(key)]["version"],
-        "answers": _said(key).get("serial", 0),
+        "version": st.session_state[_state_key(key)]["version"],
+        "answers": _last_request(key).get("serial", 0),
         "pictures": pictures,
         "size": size,
         "tile": tile_size(size[::-1], tiles)[::-1] if tiles else None,
     }
-    _LIVE(data=pack(header, parts), key=key, on_said_change=_nothing)
+    _LIVE(data=pack(header, parts), key=key, on_request_change=_no_callback)
 
 
-def _said(key: str) -> Mapping[str, Any]:
-    """What the browser said last; empty before it has said anything."""
-    said = (st.session_state.get(key) or {}).get("said")
-    return said if isinstance(said, dict) else {}
+def _last_request(key: str) -> Mapping[str, Any]:
+    """Return the last request of the browser; empty before the first one."""
+    request = (st.session_state.get(key) or {}).get("request")
+    return request if isinstance(request, dict) else {}
 
 
-def _slot(key: str) -> str:
+def _state_key(key: str) -> str:
     return f"{key}:values"
 
 
-def _nothing() -> None:
-    """A state needs a callback to have a name; the next run reads it."""
+def _no_callback() -> None:
+    """Do nothing: Streamlit requires a callback for each state of a component."""

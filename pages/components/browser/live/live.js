@@ -4,37 +4,37 @@ const VIEWS = [
   ["difference", "Difference"],
   ["after", "After"],
 ]
-const AMPLIFIED = 4 // the same number stands in live.css
-const PATIENCE_MS = 5000 // an answer that late is not coming: the run was broken off
-const KEPT = 8 // pictures; two are shown, and Python may go back to one that it was told of
+const AMPLIFICATION = 4 // as in live.css
+const ANSWER_TIMEOUT_MS = 5000 // an answer that late will not arrive: the run was aborted
+const KEPT_PICTURES = 8 // two are shown, and Python may return to one that this browser has reported
 const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }
-const LETTING_GO = ["pointerup", "pointercancel", "blur"] // wherever the pointer is by then
-const BACK = "M4 4v6h6M5 10a8 8 0 1 1-1 5"
-const WHY = "M12 21a9 9 0 1 1 0-18 9 9 0 0 1 0 18zM9.5 9.5a2.5 2.5 0 1 1 3.6 2.2c-.8.4-1.1.9-1.1 1.8M12 16.6v.1"
+const RELEASE_EVENTS = ["pointerup", "pointercancel", "blur"] // of the window: the pointer may have left the slider
+const RESET_ICON = "M4 4v6h6M5 10a8 8 0 1 1-1 5"
+const HELP_ICON = "M12 21a9 9 0 1 1 0-18 9 9 0 0 1 0 18zM9.5 9.5a2.5 2.5 0 1 1 3.6 2.2c-.8.4-1.1.9-1.1 1.8M12 16.6v.1"
 
-/** Pictures as they came, by digest: React may throw the elements away and make them anew. */
+/** Received pictures by digest; they outlive the elements, which React may discard and create again. */
 const blobs = new Map()
 const views = new WeakMap()
 
 export default function ({ data, parentElement, setStateValue }) {
   let view = views.get(parentElement)
   if (!view) views.set(parentElement, (view = new Live(parentElement.querySelector(".live"))))
-  view.tell = setStateValue
+  view.setState = setStateValue
   view.update(data)
   return () => {
-    view.leave()
+    view.destroy()
     views.delete(parentElement)
   }
 }
 
-/** A slider's places are the values themselves. */
+/** The positions of the slider are the values. */
 class Linear {
   limits = {}
-  place = (value) => value
-  value = (place) => place
+  position = (value) => value
+  value = (position) => position
 }
 
-/** Equal ways along the slider are equal factors of the value; values have two digits that count. */
+/** Equal distances along the slider are equal factors of the value, with two significant digits. */
 class Logarithmic {
   limits = { min: 0, max: 1, step: "any" }
 
@@ -43,71 +43,71 @@ class Logarithmic {
     this.ratio = Math.log(maximum / minimum)
   }
 
-  place(value) {
+  position(value) {
     return Math.log(value / this.minimum) / this.ratio
   }
 
-  value(place) {
-    return Number((this.minimum * Math.exp(place * this.ratio)).toPrecision(2))
+  value(position) {
+    return Number((this.minimum * Math.exp(position * this.ratio)).toPrecision(2))
   }
 
-  /** The value before or after, for the arrow keys. */
-  next(value, way) {
-    const unit = 10 ** (Math.floor(Math.log10(value * (way < 0 ? 1 - 1e-9 : 1 + 1e-9))) - 1)
-    return Number((value + way * unit).toPrecision(3))
+  /** Return the next lower (direction -1) or higher (1) value, for the arrow keys. */
+  next(value, direction) {
+    const unit = 10 ** (Math.floor(Math.log10(value * (direction < 0 ? 1 - 1e-9 : 1 + 1e-9))) - 1)
+    return Number((value + direction * unit).toPrecision(3))
   }
 }
 
 class Live {
   constructor(root) {
-    this.rows = new Map() // key of a control -> its row
+    this.rows = new Map() // by key of the control
     this.values = {}
     this.dragging = false
     this.controls = make("div", { class: "controls" })
     this.tools = make("div", { class: "tools" })
     this.stage = new Stage()
     root.replaceChildren(this.controls, this.tools, this.stage.element)
-    this.release = () => this.letGo()
-    for (const event of LETTING_GO) window.addEventListener(event, this.release)
+    this.onRelease = () => this.release()
+    for (const event of RELEASE_EVENTS) window.addEventListener(event, this.onRelease)
   }
 
-  leave() {
+  destroy() {
     clearTimeout(this.timer)
-    for (const event of LETTING_GO) window.removeEventListener(event, this.release)
+    for (const event of RELEASE_EVENTS) window.removeEventListener(event, this.onRelease)
   }
 
-  /* --- what Python sends */
+  /* --- messages from Python */
 
   update(message) {
     if (message === this.message) return // only the theme has changed
     const first = !this.message
     this.message = message
     const { header, pictures } = unpack(message)
-    header.pictures.forEach(({ digest }, place) => keep(digest, pictures[place]))
+    header.pictures.forEach(({ digest }, index) => keep(digest, pictures[index]))
     this.shown = header.pictures.map(({ digest }) => digest)
     if (first) {
       this.serial = this.answered = header.answers
-      this.remembered = remembered(header.key)
+      this.settings = loadSettings(header.key)
       this.drawTools()
     }
-    this.arrange(header)
+    this.updateControls(header)
     this.answered = Math.max(this.answered, header.answers)
-    this.serial = Math.max(this.serial, header.answers) // a view that was here before may have asked for more
-    this.wait()
-    this.tilesBox.hidden = !header.tile
+    this.serial = Math.max(this.serial, header.answers) // an earlier view may have sent more requests
+    this.startTimeout()
+    this.showTiles.hidden = !header.tile
     this.stage.update(header)
     this.showView()
-    // Python believed that a picture was here: the next request says what is. A new page may have it no longer.
+    // Python assumed that a picture is here, but a reloaded page has lost it: request again with the true list
     if (!this.shown.every((digest) => blobs.has(digest))) this.sent = null
     this.request()
   }
 
-  /** The controls as Python declares them; its values where they are news to us, else the hand's. */
-  arrange({ controls, values, version, answers }) {
-    const news = version !== this.version
+  /** Show the controls that Python declares, with its values if their version is new, else with the user's. */
+  updateControls({ controls, values, version, answers }) {
+    const isNew = version !== this.version
     this.version = version
-    // when nothing is under way, what Python made of our values is the truth: it may have bounded them
-    const take = news || (answers >= this.serial && this.state(this.dragging) === this.sent)
+    // without a pending request, Python's values hold: it may have clipped ours
+    const take = isNew || (answers >= this.serial && this.state(this.dragging) === this.sent)
     const old = this.rows
     this.rows = new Map()
     const current = {}
@@ -118,15 +118,15 @@ class Live {
       current[control.key] = take || !(control.key in this.values) ? values[control.key] : this.values[control.key]
     }
     this.values = current
-    if (news) this.sent = this.state(false)
+    if (isNew) this.sent = this.state(false)
     else if (take) this.sent = this.state(this.dragging)
     const elements = [...this.rows.values()].map((row) => row.element)
-    if (elements.some((element, place) => this.controls.children[place] !== element) || old.size !== this.rows.size)
+    if (elements.some((element, index) => this.controls.children[index] !== element) || old.size !== this.rows.size)
       this.controls.replaceChildren(...elements)
-    for (const key of this.rows.keys()) this.showValue(key, news)
+    for (const key of this.rows.keys()) this.showValue(key, isNew)
   }
 
-  /* --- what we say: one request at a time, and the last word always */
+  /* --- requests to Python: one at a time; the last state is always sent */
 
   state(dragging) {
     return JSON.stringify([this.values, dragging])
@@ -137,8 +137,8 @@ class Live {
     if (this.answered < this.serial || state === this.sent) return
     this.sent = state
     this.serial += 1
-    this.wait()
-    this.tell("said", {
+    this.startTimeout()
+    this.setState("request", {
       values: this.values,
       dragging: this.dragging,
       version: this.version,
@@ -148,13 +148,13 @@ class Live {
     })
   }
 
-  wait() {
+  startTimeout() {
     clearTimeout(this.timer)
     if (this.serial === this.answered) return
     this.timer = setTimeout(() => {
       this.answered = this.serial
       this.request()
-    }, PATIENCE_MS)
+    }, ANSWER_TIMEOUT_MS)
   }
 
   set(key, value) {
@@ -163,7 +163,7 @@ class Live {
     this.request()
   }
 
-  letGo() {
+  release() {
     if (!this.dragging) return
     this.dragging = false
     this.request()
@@ -178,14 +178,15 @@ class Live {
     const id = `control-${key}`
     const range = make("input", { type: "range", id, ...limits, ...scale.limits })
     const field = make("input", { type: "number", "aria-label": `${label}, as a number`, ...limits })
-    const reset = make("button", { type: "button", class: "reset", title: `Back to ${control.default}` }, sign(BACK))
+    const title = `Reset to ${control.default}`
+    const reset = make("button", { type: "button", class: "reset", title }, makeIcon(RESET_ICON))
     reset.setAttribute("aria-label", `Reset ${label} to ${control.default}`)
     const head = make("div", { class: "head" }, make("label", { for: id }, label))
     if (help) {
-      head.append(...explanation(`${id}-help`, label, help))
+      head.append(...makeHelp(`${id}-help`, label, help))
       range.setAttribute("aria-describedby", `${id}-help`)
     }
-    const admit = (text) => {
+    const valid = (text) => {
       const value = Math.min(maximum, Math.max(minimum, Number(text)))
       return whole ? Math.round(value) : value
     }
@@ -193,20 +194,20 @@ class Live {
       this.dragging = event.button === 0
     }
     range.onkeydown = (event) => {
-      this.dragging ||= event.repeat // a key held down is a drag too
-      const way = STEPS[event.key]
-      if (!way || !logarithmic) return
+      this.dragging ||= event.repeat // a key that is held down counts as a drag
+      const direction = STEPS[event.key]
+      if (!direction || !logarithmic) return
       event.preventDefault()
-      this.set(key, admit(scale.next(this.values[key], way)))
+      this.set(key, valid(scale.next(this.values[key], direction)))
     }
-    range.oninput = () => this.set(key, admit(scale.value(Number(range.value))))
-    range.onkeyup = range.onblur = () => this.letGo()
+    range.oninput = () => this.set(key, valid(scale.value(Number(range.value))))
+    range.onkeyup = range.onblur = () => this.release()
     field.oninput = () => {
-      const asked = Number(field.value)
-      if (field.value !== "" && admit(asked) === asked) this.set(key, asked)
+      const typed = Number(field.value)
+      if (field.value !== "" && valid(typed) === typed) this.set(key, typed)
     }
     field.onchange = () => {
-      if (field.value !== "") this.set(key, admit(field.value))
+      if (field.value !== "") this.set(key, valid(field.value))
       field.value = this.values[key]
     }
     reset.onclick = () => this.set(key, control.default)
@@ -214,105 +215,106 @@ class Live {
     return { control, scale, element, range, field, reset }
   }
 
-  showValue(key, news = false) {
+  showValue(key, isNew = false) {
     const { range, field, reset, control, scale } = this.rows.get(key)
     const value = this.values[key]
-    const place = scale.place(value)
-    if (Number(range.value) !== place) range.value = place
+    const position = scale.position(value)
+    if (Number(range.value) !== position) range.value = position
     range.setAttribute("aria-valuetext", value)
-    const typing = field.matches(":focus") && !news // half a number is left alone
+    const typing = field.matches(":focus") && !isNew // do not overwrite an unfinished number
     if (!typing && (field.value === "" || Number(field.value) !== value)) field.value = value
-    const [low, high] = [scale.place(control.minimum), scale.place(control.maximum)]
-    const share = (place - low) / (high - low)
+    const [low, high] = [scale.position(control.minimum), scale.position(control.maximum)]
+    const share = (position - low) / (high - low)
     range.style.setProperty("--filled", `${100 * share}%`)
-    // hidden from the eye only: whoever just pressed it keeps the focus
+    // only made transparent, so that the button keeps the focus after it was pressed
     reset.toggleAttribute("data-idle", value === control.default)
   }
 
-  /* --- how it is looked at: kept in this window, of no concern to Python */
+  /* --- view settings: kept in this window, not sent to Python */
 
   drawTools() {
     const radios = VIEWS.map(([name, title]) => {
       const radio = make("input", { type: "radio", name: "view", value: name })
-      radio.checked = name === this.remembered.view
-      radio.onchange = () => this.remember({ view: name })
+      radio.checked = name === this.settings.view
+      radio.onchange = () => this.changeSettings({ view: name })
       return make("label", {}, radio, make("span", {}, title))
     })
-    const box = make("input", { type: "checkbox" })
-    box.checked = this.remembered.tiles
-    box.onchange = () => this.remember({ tiles: box.checked })
-    this.tilesBox = make("label", { class: "tiles" }, box, "Show tiles")
-    this.tools.replaceChildren(make("div", { class: "views", role: "radiogroup", "aria-label": "View" }, ...radios), this.tilesBox)
-    this.stage.moved = (at) => this.remember({ at })
+    const checkbox = make("input", { type: "checkbox" })
+    checkbox.checked = this.settings.tiles
+    checkbox.onchange = () => this.changeSettings({ tiles: checkbox.checked })
+    this.showTiles = make("label", { class: "show-tiles" }, checkbox, "Show tiles")
+    const group = make("div", { class: "views", role: "radiogroup", "aria-label": "View" }, ...radios)
+    this.tools.replaceChildren(group, this.showTiles)
+    this.stage.onDivider = (at) => this.changeSettings({ at })
   }
 
-  remember(change) {
-    this.remembered.change(change)
+  changeSettings(change) {
+    this.settings.change(change)
     this.showView()
   }
 
   showView() {
-    this.stage.show(this.remembered)
+    this.stage.show(this.settings)
   }
 }
 
-/** Both pictures, in one of the views. */
+/** The two pictures in one of the views. */
 class Stage {
   constructor() {
     this.canvases = [0, 1].map(() => make("canvas", { role: "img", "aria-label": "Picture" }))
-    this.overlays = [0, 1].map((place) => make("div", { class: `over ${["before", "after"][place]}` }))
+    this.overlays = ["before", "after"].map((name) => make("div", { class: `overlay ${name}` }))
     this.captions = [0, 1].map(() => make("span", { class: "caption" }))
-    this.grids = [0, 1].map(() => grid())
-    this.overlays.forEach((overlay, place) => overlay.append(this.grids[place], this.captions[place]))
+    this.grids = [0, 1].map(() => makeGrid())
+    this.overlays.forEach((overlay, index) => overlay.append(this.grids[index], this.captions[index]))
     this.divider = make("div", { class: "divider", role: "slider", tabindex: "0", "aria-label": "Divider" })
     this.divider.setAttribute("aria-valuemin", 0)
     this.divider.setAttribute("aria-valuemax", 100)
     this.divider.append(make("span", { class: "grip", "aria-hidden": "true" }))
     this.element = make("div", { class: "stage" })
     this.element.append(make("div", { class: "pictures" }, ...this.canvases), ...this.overlays, this.divider)
-    this.element.onpointerdown = (event) => this.grab(event)
-    this.element.onpointermove = (event) => void (this.held === event.pointerId && this.follow(event))
+    this.element.onpointerdown = (event) => this.startDrag(event)
+    this.element.onpointermove = (event) => void (this.pointer === event.pointerId && this.follow(event))
     this.element.onlostpointercapture = () => {
-      this.held = null
+      this.pointer = null
     }
     this.divider.onkeydown = (event) => this.key(event)
-    this.turn = 0
+    this.drawings = 0
   }
 
   update({ pictures, size: [width, height], tile }) {
     this.titles = pictures.map(({ caption }) => caption)
     this.element.style.setProperty("--ratio", width / height)
     this.element.dataset.size = `${width} × ${height}`
-    pictures.forEach(({ digest }, place) => this.draw(this.canvases[place], digest))
-    const lines = tile ? borders(width, height, tile) : ""
-    for (const lattice of this.grids) {
-      lattice.setAttribute("viewBox", `0 0 ${width} ${height}`)
-      for (const path of lattice.children) if (path.getAttribute("d") !== lines) path.setAttribute("d", lines)
+    pictures.forEach(({ digest }, index) => this.draw(this.canvases[index], digest))
+    const lines = tile ? tileBorders(width, height, tile) : ""
+    for (const grid of this.grids) {
+      grid.setAttribute("viewBox", `0 0 ${width} ${height}`)
+      for (const path of grid.children) if (path.getAttribute("d") !== lines) path.setAttribute("d", lines)
     }
   }
 
-  /** Decode aside and swap, so that the last picture stays until the next one is whole. */
+  /** Decode a picture and show it; the last one stays until the next one is decoded. */
   async draw(canvas, digest) {
     if (canvas.wanted === digest || !blobs.has(digest)) return
     canvas.wanted = digest
-    const turn = (this.turn += 1)
+    const number = (this.drawings += 1)
     let bitmap
     try {
       bitmap = await createImageBitmap(blobs.get(digest))
     } catch {
-      canvas.wanted = null // broken on the way; the one before stays, the next may be whole
+      canvas.wanted = null // damaged in transmission; keep the last picture
       blobs.delete(digest)
       return
     }
-    if (turn < (canvas.turn ?? 0)) return bitmap.close() // a later one was ready sooner
-    canvas.turn = turn
+    if (number < (canvas.number ?? 0)) return bitmap.close() // a later picture was decoded first
+    canvas.number = number
     if (canvas.width !== bitmap.width) canvas.width = bitmap.width
     if (canvas.height !== bitmap.height) canvas.height = bitmap.height
     canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap)
     canvas.dataset.digest = digest
   }
 
-  /** The longer side of a picture as it is shown, in pixels of the screen. A difference needs every pixel: null. */
+  /** Return the longer side of a shown picture in screen pixels; null for a difference, which needs all pixels. */
   side() {
     if (this.element.dataset.view === "difference") return null
     const { clientWidth, clientHeight } = this.canvases[1]
@@ -326,24 +328,24 @@ class Stage {
     this.divider.setAttribute("aria-valuenow", Math.round(at))
     this.divider.setAttribute("aria-valuetext", `${Math.round(at)} % ${this.titles[0]}, the rest ${this.titles[1]}`)
     this.at = at
-    this.titles.forEach((title, place) => {
-      this.captions[place].textContent = title
-      this.canvases[place].setAttribute("aria-label", title)
+    this.titles.forEach((title, index) => {
+      this.captions[index].textContent = title
+      this.canvases[index].setAttribute("aria-label", title)
     })
     if (view === "difference") {
-      const words = `Absolute difference, × ${AMPLIFIED}`
-      this.captions[1].textContent = words
-      this.canvases[1].setAttribute("aria-label", `${words}: ${this.titles.join(" and ")}`)
+      const caption = `Absolute difference, × ${AMPLIFICATION}`
+      this.captions[1].textContent = caption
+      this.canvases[1].setAttribute("aria-label", `${caption}: ${this.titles.join(" and ")}`)
     }
   }
 
   /* --- the divider of the curtain */
 
-  grab(event) {
+  startDrag(event) {
     if (this.element.dataset.view !== "curtain" || event.button !== 0) return
     event.preventDefault()
     this.divider.focus({ preventScroll: true })
-    this.held = event.pointerId
+    this.pointer = event.pointerId
     this.element.setPointerCapture(event.pointerId)
     this.follow(event)
   }
@@ -354,67 +356,69 @@ class Stage {
   }
 
   key(event) {
-    const steps = { ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2, PageDown: -10, PageUp: 10, Home: -100, End: 100 }
+    const arrows = { ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2 }
+    const steps = { ...arrows, PageDown: -10, PageUp: 10, Home: -100, End: 100 }
     if (!(event.key in steps)) return
     event.preventDefault()
     this.move(this.at + steps[event.key])
   }
 
   move(at) {
-    this.moved(Math.min(100, Math.max(0, at)))
+    this.onDivider(Math.min(100, Math.max(0, at)))
   }
 }
 
-/* --- pieces */
+/* --- parts */
 
-/** A sign to point at or to reach by Tab, and the words that then appear. Escape hides them. */
-function explanation(id, label, help) {
-  const button = make("button", { type: "button", class: "why", "aria-label": `About ${label}`, "aria-describedby": id }, sign(WHY))
-  const tip = make("span", { class: "tip", role: "tooltip", id }, help)
+/** Return a help button and its tooltip, which appears on hovering and on focus; Escape hides it. */
+function makeHelp(id, label, help) {
+  const attributes = { type: "button", class: "help", "aria-label": `About ${label}`, "aria-describedby": id }
+  const button = make("button", attributes, makeIcon(HELP_ICON))
+  const tooltip = make("span", { class: "tooltip", role: "tooltip", id }, help)
   button.onkeydown = (event) => {
-    if (event.key === "Escape") button.toggleAttribute("data-quiet", true)
+    if (event.key === "Escape") button.toggleAttribute("data-dismissed", true)
   }
-  button.onblur = button.onpointerleave = () => button.removeAttribute("data-quiet")
-  return [button, tip]
+  button.onblur = button.onpointerleave = () => button.removeAttribute("data-dismissed")
+  return [button, tooltip]
 }
 
-/** Lines over a picture: dark below, light above, so that they show on every ground. */
-function grid() {
+/** Return lines over a picture: light on dark, so that they are visible on any background. */
+function makeGrid() {
   const holder = make("div")
   holder.innerHTML = '<svg class="grid" aria-hidden="true"><path class="dark"/><path class="light"/></svg>'
   return holder.firstChild
 }
 
-/** The borders between tiles. A tile at the right or at the bottom may stick out of the picture. */
-function borders(width, height, [across, down]) {
+/** Return the borders between tiles as a path. The last row and column of tiles may extend beyond the picture. */
+function tileBorders(width, height, [across, down]) {
   let path = ""
   for (let x = across; x < width; x += across) path += `M${x} 0V${height}`
   for (let y = down; y < height; y += down) path += `M0 ${y}H${width}`
   return path
 }
 
-/** Put a picture with the latest; what has not been shown for long goes. */
+/** Store a picture as the most recent one, and remove the least recent ones. */
 function keep(digest, bytes) {
   const blob = bytes.length ? new Blob([bytes]) : blobs.get(digest)
   if (!blob) return
   blobs.delete(digest)
   blobs.set(digest, blob)
-  while (blobs.size > KEPT) blobs.delete(blobs.keys().next().value)
+  while (blobs.size > KEPT_PICTURES) blobs.delete(blobs.keys().next().value)
 }
 
-/** View, tiles and divider of the window, also after a reload. */
-function remembered(key) {
-  const place = `cfu-live-${key}`
+/** Return the view settings of this window, which survive a reload. */
+function loadSettings(key) {
+  const storageKey = `cfu-live-${key}`
   const settings = { view: "curtain", tiles: false, at: 50 }
   try {
-    Object.assign(settings, JSON.parse(sessionStorage.getItem(place)))
+    Object.assign(settings, JSON.parse(sessionStorage.getItem(storageKey)))
   } catch {
-    // a browser that keeps nothing begins anew
+    // without storage, start with the defaults
   }
   settings.change = (change) => {
     Object.assign(settings, change)
     try {
-      sessionStorage.setItem(place, JSON.stringify(settings))
+      sessionStorage.setItem(storageKey, JSON.stringify(settings))
     } catch {
       // as above
     }

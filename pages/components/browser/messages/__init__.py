@@ -1,13 +1,13 @@
-"""What a component of our own is made of: its files, and one message with texts and pictures.
+"""The files of a custom component, and a binary message that holds texts and pictures.
 
-Streamlit sends either JSON or raw bytes to a component. Pictures inside JSON would have to be base64 text, a third
-longer and decoded twice. So a message is packed here, and taken apart by ``messages.js``::
+Streamlit sends either JSON or raw bytes to a component. Pictures in JSON would have to be base64 text, which is a third
+longer and is decoded twice. So a message is packed here and unpacked by ``messages.js``::
 
     4 bytes   length of the header, little-endian
-    header    JSON; its "lengths" tell the sizes of the pictures
+    header    JSON; its "lengths" are the sizes of the pictures in bytes
     pictures  one after the other
 
-The same contents give the same bytes, and an unchanged message is not sent again: Streamlit sends its hash.
+Equal contents give equal bytes, and an unchanged message is not sent again: Streamlit sends its hash.
 """
 
 import json
@@ -15,15 +15,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-MESSAGES_JS = (Path(__file__).parent / "messages.js").read_text(encoding="utf-8")
-
 
 def pack(header: Mapping[str, Any], pictures: Sequence[bytes]) -> bytes:
-    """A header and pictures as one run of bytes."""
+    """Return a header and pictures as one message."""
     text = json.dumps({**header, "lengths": [len(picture) for picture in pictures]}, ensure_ascii=False).encode()
     return b"".join((len(text).to_bytes(4, "little"), text, *pictures))
 
 
 def read_part(folder: Path, name: str) -> str:
-    """The text of one of a component's files. Components given as text cannot import, so texts are joined."""
+    """Return the text of a component's file. Components given as text cannot import, so texts are concatenated."""
     return (folder / name).read_text(encoding="utf-8")
+
+
+MESSAGES_JS = read_part(Path(__file__).parent, "messages.js")

@@ -1,8 +1,8 @@
-"""A grid of picture tiles: look, choose several, open one.
+"""A grid of image tiles, in which the user selects several or opens one.
 
-The browser owns what is chosen while a person clicks; Python is told 150 ms after the last change. Python changes
-it by `select`, before the grid is shown in the same run (in a callback, say). What is chosen outlives paging,
-filtering and visits to other pages: it belongs to the key, not to the tiles shown.
+The browser holds the selection while the user clicks and sends it to Python 150 ms after the last change. Python
+changes it by `select` before the grid is shown in the same run, for example in a callback. The selection outlives
+paging, filtering and visits to other pages: it belongs to the key, not to the tiles shown.
 """
 
 import hashlib
@@ -30,22 +30,22 @@ _TILES = st.components.v2.component(
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One picture of the grid.
+    """One image of the grid.
 
     Parameters
     ----------
     id : str
-        What the result names it by: the path of the image.
+        Unique identifier, by which the result refers to the tile: the path of the image.
     picture : bytes
-        A small JPEG or PNG; empty where the image cannot be read.
+        Small JPEG or PNG; empty if the image cannot be read.
     title, subtitle : str
-        The two lines below it: class and file name.
+        Two lines below the picture: class and file name.
     badge : str
-        A short word beside the title: the partition.
+        Short text beside the title: the partition.
     warning : str
-        What is wrong with it; shown when the sign is pointed at or the tile has the focus.
+        Shown while the pointer is over the warning icon or the tile has the focus.
     excluded : bool
-        Shown pale and struck out.
+        Draws the picture pale and the text struck through.
     """
 
     id: str
@@ -58,7 +58,17 @@ class Tile:
 
 
 class TilesResult(NamedTuple):
-    """What is chosen, in the order of choosing; how many of these no tile shows; and what was opened just now."""
+    """State of a grid.
+
+    Attributes
+    ----------
+    selected : list of str
+        Selected identifiers, in the order of selection.
+    unseen : int
+        Number of selected identifiers without a tile in the grid.
+    opened : str or None
+        Identifier that the user has just opened, for one run of the script.
+    """
 
     selected: list[str]
     unseen: int
@@ -67,22 +77,22 @@ class TilesResult(NamedTuple):
 
 @dataclass(frozen=True)
 class _Choice:
-    """What Python last told the browser to choose, under a version; and what was chosen when last seen."""
+    """The selection that Python last sent, with its version, and the latest selection."""
 
     version: str
-    told: tuple[str, ...]
+    sent: tuple[str, ...]
     latest: tuple[str, ...]
 
 
 def selection(key: str) -> list[str]:
-    """What is chosen in the grid with this key; before the grid, after it, and in callbacks."""
-    kept = _kept(key)
-    return list(_reported(key, kept) if kept else ())
+    """Return the selected identifiers of the grid with this key; valid before the grid, after it and in callbacks."""
+    stored = _stored(key)
+    return list(_latest(key, stored) if stored else ())
 
 
 def select(ids: Sequence[str], *, key: str) -> None:
-    """Choose exactly these, in place of what the person chose. Call it before `tiles`, or in a callback."""
-    st.session_state[_slot(key)] = _choice(ids)
+    """Replace the selection by these identifiers. Call it before `tiles` or in a callback."""
+    st.session_state[_state_key(key)] = _new_selection(ids)
 
 
 def tiles(
@@ -91,77 +101,83 @@ def tiles(
     key: str,
     size: int = 160,
     label: str = "Images",
-    empty: str = "There is no image to show.",
+    empty: str = "There are no images to show.",
     on_open: Callable[[str], None] | None = None,
 ) -> TilesResult:
-    """Show a grid of tiles of at least `size` pixels in width.
+    """Show a grid of tiles that are at least `size` pixels wide.
 
-    A click chooses and lets go, with Shift all between; a double click, Enter or the sign in the corner opens.
-    Arrow keys go from tile to tile, Space chooses, Ctrl+A chooses all shown, Escape lets all go.
+    A click selects or deselects, with Shift a range; a double click, Enter or the button in the corner opens a tile.
+    The arrow keys move the focus, Space selects, Ctrl+A selects all shown, Escape clears the selection.
 
     Parameters
     ----------
     items : sequence of Tile
-        With identifiers of their own; a page of them, not thousands.
+        One page of images, not thousands.
     key : str
-        One grid's own; name the dataset in it, so that a choice does not outlive its dataset.
+        Unique key of this grid. Include the dataset's identifier, so that a selection does not outlive its dataset.
+    size : int
+        Minimum width of a tile in CSS pixels.
+    label : str
+        Name of the grid for screen readers.
+    empty : str
+        Text shown without items.
     on_open : callable, optional
-        Called before the script runs again, with the identifier that `opened` will hold.
+        Called with the opened identifier before the script runs again.
 
     Raises
     ------
     ValueError
-        Two tiles have the same identifier.
+        If two tiles have the same identifier.
     """
     if len({item.id for item in items}) < len(items):
-        raise ValueError("Every tile needs an identifier of its own.")
-    kept = _kept(key)
-    if kept is None:
-        kept = _choice(())
-    elif st.session_state.get(key) is None and kept.told != kept.latest:
-        kept = _choice(kept.latest)  # the grid was away for a while, and Streamlit forgot its state
-    st.session_state[_slot(key)] = kept
+        raise ValueError("Each tile needs an identifier of its own.")
+    stored = _stored(key)
+    if stored is None:
+        stored = _new_selection(())
+    elif st.session_state.get(key) is None and stored.sent != stored.latest:
+        stored = _new_selection(stored.latest)  # the grid was not shown for a while, and Streamlit dropped its state
+    st.session_state[_state_key(key)] = stored
     result = _TILES(
-        data=_message(items, kept, key=key, size=size, label=label, empty=empty),
+        data=_message(items, stored, key=key, size=size, label=label, empty=empty),
         key=key,
         on_selected_change=lambda: None,
         on_opened_change=lambda: on_open(st.session_state[key]["opened"]) if on_open else None,
     )
-    chosen = _reported(key, kept)
-    st.session_state[_slot(key)] = _Choice(kept.version, kept.told, chosen)
-    return TilesResult(list(chosen), len(set(chosen) - {item.id for item in items}), result.opened)
+    selected = _latest(key, stored)
+    st.session_state[_state_key(key)] = _Choice(stored.version, stored.sent, selected)
+    return TilesResult(list(selected), len(set(selected) - {item.id for item in items}), result.opened)
 
 
-def _slot(key: str) -> str:
+def _state_key(key: str) -> str:
     return f"{key}:choice"
 
 
-def _kept(key: str) -> _Choice | None:
-    return st.session_state.get(_slot(key))
+def _stored(key: str) -> _Choice | None:
+    return st.session_state.get(_state_key(key))
 
 
-def _choice(ids: Sequence[str]) -> _Choice:
+def _new_selection(ids: Sequence[str]) -> _Choice:
     return _Choice(secrets.token_hex(8), tuple(ids), tuple(ids))
 
 
-def _reported(key: str, kept: _Choice) -> tuple[str, ...]:
-    """What the browser says, unless it answers to an older version than Python's last word."""
-    said = (st.session_state.get(key) or {}).get("selected")
-    if isinstance(said, dict) and said.get("version") == kept.version:
-        return tuple(dict.fromkeys(str(identifier) for identifier in said.get("ids", ())))
-    return kept.latest
+def _latest(key: str, stored: _Choice) -> tuple[str, ...]:
+    """Return the browser's selection, or the stored one if the browser's belongs to an older version."""
+    reported = (st.session_state.get(key) or {}).get("selected")
+    if isinstance(reported, dict) and reported.get("version") == stored.version:
+        return tuple(dict.fromkeys(str(identifier) for identifier in reported.get("ids", ())))
+    return stored.latest
 
 
-def _message(items: Sequence[Tile], kept: _Choice, *, key: str, size: int, label: str, empty: str) -> bytes:
+def _message(items: Sequence[Tile], stored: _Choice, *, key: str, size: int, label: str, empty: str) -> bytes:
     header: dict[str, Any] = {
         "key": key,
         "size": size,
         "ratio": _ratio(items),
         "label": label,
         "empty": empty,
-        "version": kept.version,
-        # not the latest: the message stays the same while a person chooses, and its pictures are not sent again
-        "selected": kept.told,
+        "version": stored.version,
+        # not the latest: the message stays the same while the user selects, and its pictures are not sent again
+        "selected": stored.sent,
         "items": [
             {
                 "id": item.id,
@@ -179,7 +195,7 @@ def _message(items: Sequence[Tile], kept: _Choice, *, key: str, size: int, label
 
 
 def _ratio(items: Sequence[Tile]) -> float:
-    """Width by height that most of the pictures have, within what makes a good tile."""
+    """Return the median of width over height of the pictures, within limits that make a good tile."""
     ratios = []
     for item in items:
         try:

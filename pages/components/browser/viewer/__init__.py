@@ -1,4 +1,4 @@
-"""One image, large: zoom, pan, read pixels, go on to the next, and see or set the colony's box."""
+"""A large view of one image: zoom, pan, pixel values, steps to the next image, and the colony box to see or edit."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -21,13 +21,20 @@ _VIEWER = st.components.v2.component(
 
 
 class ViewerResult(NamedTuple):
-    """What the person did just now; each holds for one run of the script."""
+    """What the user has just done; each value holds for one run of the script.
+
+    Attributes
+    ----------
+    step : int or None
+        -1 to the previous image, 1 to the next.
+    closed : bool
+    box : Box or None
+        New position of the box, in pixels of the image.
+    """
 
     step: int | None
-    """-1 to the previous image, +1 to the next."""
     closed: bool
     box: Box | None
-    """Where the box was put, in pixels of the image."""
 
 
 def viewer(
@@ -48,32 +55,39 @@ def viewer(
     on_close: Callable[[], None] | None = None,
     on_box: Callable[[Box], None] | None = None,
 ) -> ViewerResult:
-    """Show one image large.
+    """Show one image in a large view.
 
-    The wheel zooms at the pointer, dragging pans, ``+`` ``-`` ``0`` ``1`` zoom, the left and right arrow go to the
-    previous and the next image (from anywhere on the page where they mean nothing else), ``b`` shows and hides the
-    boxes, Escape closes. 100 % is one image pixel on one pixel of the screen.
+    The wheel zooms at the pointer, dragging pans, ``+`` ``-`` ``0`` ``1`` zoom, the left and right arrow keys go to the
+    previous and the next image (from anywhere on the page where they have no other function), ``b`` shows and hides
+    the boxes, Escape closes. At 100 % one image pixel is one pixel of the screen.
 
     Parameters
     ----------
     picture : bytes
-        The image as a browser can show it: best the file itself, where it is a JPEG or PNG, so that the pixel values
+        The image in a format that browsers show; best the file itself if it is a JPEG or PNG, so that the pixel values
         are those of the file.
     path : str
-        What the image is called; a change of it shows a new image from the start.
+        Path of the image; a new path resets the view.
+    key : str
+        Unique key of this view.
+    mime : str
+        Media type of `picture`.
     size : (int, int), optional
-        Width and height of the image where `picture` is a smaller copy; coordinates and boxes refer to them.
+        Width and height of the image if `picture` is a smaller copy; coordinates and boxes refer to this size.
     boxes : sequence of MarkedBox
-        Drawn over the image.
     editable : bool
-        Gives the box set by hand (where there is none, the first) handles, and a button to draw a new one. What a
-        person placed stays on the screen until `boxes` changes.
+        Adds handles to the box set by hand, or else to the first, and a button that draws a new box. A box that the
+        user has placed remains until `boxes` changes.
     place : str
-        Where the image stands among others: ``12 of 240``.
+        Position of the image among others: ``12 of 240``.
+    has_previous, has_next : bool
+        Whether there is an image to step to.
+    closable : bool
+        Whether there is a button that closes the view.
     height : int
-        Of the picture's window, in CSS pixels.
+        Height of the image area in CSS pixels.
     on_step, on_close, on_box : callable, optional
-        Called before the script runs again, with what the result will hold: what they change is seen in that run.
+        Called before the script runs again, with the step, without arguments, or with the new box.
     """
     header: dict[str, Any] = {
         "path": path,
@@ -89,15 +103,15 @@ def viewer(
         "height": height,
     }
 
-    def just_now(event: str) -> Any:
+    def reported(event: str) -> Any:
         return (st.session_state.get(key) or {}).get(event)
 
     def stepped() -> None:
-        if on_step and (step := _step(just_now("step"))):
+        if on_step and (step := _step(reported("step"))):
             on_step(step)
 
-    def boxed() -> None:
-        if on_box and (box := _box(just_now("box"), path)):
+    def box_placed() -> None:
+        if on_box and (box := _box(reported("box"), path)):
             on_box(box)
 
     result = _VIEWER(
@@ -105,15 +119,15 @@ def viewer(
         key=key,
         on_step_change=stepped,
         on_close_change=lambda: on_close() if on_close else None,
-        on_box_change=boxed,
+        on_box_change=box_placed,
     )
     return ViewerResult(_step(result.step), bool(result.close), _box(result.box, path))
 
 
-def _step(said: object) -> int | None:
-    return said if type(said) is int and said in (-1, 1) else None
+def _step(value: object) -> int | None:
+    return value if type(value) is int and value in (-1, 1) else None
 
 
-def _box(said: object, path: str) -> Box | None:
-    """The reported box, unless it belongs to the image that was shown before."""
-    return read_box(said.get("box")) if isinstance(said, dict) and said.get("path") == path else None
+def _box(value: object, path: str) -> Box | None:
+    """Return the reported box, or None if it belongs to the previous image."""
+    return read_box(value.get("box")) if isinstance(value, dict) and value.get("path") == path else None
