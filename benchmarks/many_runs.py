@@ -1,11 +1,11 @@
-"""How the Results page answers when the store holds many runs.
+"""Response time of the Results page with many runs.
 
     CFU_HOME=... python -m benchmarks.many_runs RUN
 
-RUN is a finished run. In a home folder of its own the benchmark makes 500 runs out of it: the same files but for the
-weights, each with a seed of its own and with some predictions of its own. Then it starts the dashboard and a browser,
-and prints the time from a click on Results in the menu until the page stands with its tables, figures and images, and
-the time from taking a run out of the comparison, or putting one in, until the page stands again.
+RUN is a finished run. In a separate home folder the benchmark makes 500 copies of it, without the weights, each with
+another seed and other predictions. Then it starts the dashboard and a browser, and prints the time from a click on
+Results in the menu until the page is complete with its tables, plots and images, and the time from removing a run from
+the comparison, or adding one, until the page is complete again.
 """
 
 import argparse
@@ -28,19 +28,19 @@ from cfu_core.storage import home, write_json
 
 RUNS = 500
 VISITS, SWITCHES = 6, 20
-LEFT_BEHIND = ("model.safetensors", "checkpoints", "gradcam.npz", "bundle.zip")
+NOT_COPIED = ("model.safetensors", "checkpoints", "gradcam.npz", "bundle.zip")
 
 
 def main() -> None:
-    """Print the seconds of every visit, and of every switch."""
+    """Measure and print the times."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
     run = open_run(parser.parse_args().run)
     with tempfile.TemporaryDirectory(prefix="cfu-runs-") as folder:
-        crowd = Path(folder) / "home"
-        shutil.copytree(home(), crowd, ignore=shutil.ignore_patterns("runs", "cache", "jobs"))
-        multiply(run, crowd / "runs")
-        os.environ["CFU_HOME"] = str(crowd)
+        many_home = Path(folder) / "home"
+        shutil.copytree(home(), many_home, ignore=shutil.ignore_patterns("runs", "cache", "jobs"))
+        multiply(run, many_home / "runs")
+        os.environ["CFU_HOME"] = str(many_home)
         dataset = run.plan.dataset.id
         with dashboard(Path(folder)) as port, window() as page:
             url = f"http://127.0.0.1:{port}"
@@ -48,21 +48,19 @@ def main() -> None:
             assert browser is not None
             waits = [visit(browser, f"{url}/?dataset={dataset}") for _ in range(VISITS)]
             print(f"{RUNS} runs, {run.evaluation().n_images} test images each")  # type: ignore[union-attr]
-            print(f"the page stands after {waits[0]:.2f} s for the server's first visitor")
-            again = waits[1:]
-            print(
-                f"again, {len(again)} new visitors: median {statistics.median(again):.2f} s, {max(again):.2f} at most"
-            )
+            print(f"first visitor of the server: the page is complete after {waits[0]:.2f} s")
+            later = waits[1:]
+            print(f"{len(later)} later visitors: median {statistics.median(later):.2f} s, maximum {max(later):.2f} s")
             switches = switch(page, f"{url}/results?dataset={dataset}")
             print(
-                f"switching the compared runs, {SWITCHES} times: median {1000 * statistics.median(switches):.0f} ms, "
-                f"{1000 * max(switches):.0f} at most"
+                f"changing the compared runs, {SWITCHES} times: median {1000 * statistics.median(switches):.0f} ms, "
+                f"maximum {1000 * max(switches):.0f} ms"
             )
     print(f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "")
 
 
 def multiply(run: Run, folder: Path) -> None:
-    """Many runs that look like this one."""
+    """Write copies of a run with other seeds and predictions into a folder."""
     rng = np.random.default_rng(0)
     tested = run.predictions()
     probabilities = run.probabilities("test")
@@ -72,7 +70,7 @@ def multiply(run: Run, folder: Path) -> None:
     for number in range(RUNS):
         now = created + timedelta(minutes=number)
         copy = Run(folder / f"{now:%Y%m%d-%H%M%S-%f}-{number:04d}")
-        shutil.copytree(run.folder, copy.folder, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
+        shutil.copytree(run.folder, copy.folder, ignore=shutil.ignore_patterns(*NOT_COPIED))
         spec = json.loads(json.dumps(run.spec))
         spec["created"] = now.isoformat(timespec="microseconds")
         spec["config"]["seed"] = number
@@ -82,7 +80,7 @@ def multiply(run: Run, folder: Path) -> None:
 
 
 def visit(browser: Browser, address: str) -> float:
-    """Seconds from the click in the menu until the page stands."""
+    """Return the seconds from the click in the menu until the page is complete."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     page = context.new_page()
     page.goto(address)
@@ -99,7 +97,7 @@ def visit(browser: Browser, address: str) -> float:
 
 
 def switch(page: Page, address: str) -> list[float]:
-    """Seconds from a click that takes a run out of the comparison until the page stands again."""
+    """Return the seconds from each change of the compared runs until the page is complete again."""
     page.goto(address)
     page.wait_for_selector(".st-key-confusion .main-svg", state="attached", timeout=60_000)
     page.wait_for_selector(SETTLED, state="attached")

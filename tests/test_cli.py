@@ -41,7 +41,7 @@ def shell(capsys):
 
 @pytest.fixture
 def answer(shell):
-    """What a verb prints with --json, which must be all it prints."""
+    """Run a verb with --json and parse its output, which must be all that it prints."""
 
     def run(*arguments: object):
         status, out, err = shell(*arguments, "--json")
@@ -53,7 +53,7 @@ def answer(shell):
 
 @pytest.fixture
 def refusal(shell):
-    """The one line with which a verb refuses."""
+    """Run a verb that fails, and return its one-line error."""
 
     def run(*arguments: object) -> str:
         status, out, err = shell(*arguments)
@@ -111,7 +111,7 @@ def test_the_seed_decides_the_split(answer):
 
 
 @pytest.mark.usefixtures("cfu_home")
-def test_split_tells_people_a_line_a_class(shell, nine_shapes):
+def test_split_prints_one_line_per_class(shell, nine_shapes):
     status, out, _ = shell("split", nine_shapes)
     assert status == 0
     assert out.splitlines()[0] == "disc: training 1, validation 1, test 1"
@@ -129,7 +129,7 @@ def test_real_images_in_the_papers_numbers_are_split_as_in_table_2(answer, real_
 # --- edits
 
 
-def test_edits_from_a_shell_count_at_once_and_stand_in_the_log(shell, answer, small_dataset):
+def test_edits_from_a_shell_take_effect_at_once_and_are_in_the_log(shell, answer, small_dataset):
     done = answer("relabel", "shapes", "oval", "disc/00.png", "disc/01.png", "--who", "Ada", "--why", "seen again")
     assert done["classes"] == {"disc": 10, "oval": 2, "ring": 13, "square": 11}
     assert done | {"dataset": small_dataset.id, "version": 1} == done
@@ -146,8 +146,8 @@ def test_edits_from_a_shell_count_at_once_and_stand_in_the_log(shell, answer, sm
     ]
     lines = shell("edits", "shapes")[1].splitlines()
     assert len(lines) == 6
-    assert lines[0].endswith("  Ada  relabel oval: disc/00.png, disc/01.png  seen again")
-    assert lines[2].endswith("  Ben  undo of 2")
+    assert lines[0].endswith("  Ada  relabel to oval: disc/00.png, disc/01.png  seen again")
+    assert lines[2].endswith("  Ben  undo of edit 2")
     assert lines[4].endswith("  include: ring/00.png (undone)")
     assert answer("inspect", "shapes")["images"] == 35
 
@@ -163,7 +163,7 @@ def test_edits_from_a_shell_count_at_once_and_stand_in_the_log(shell, answer, sm
         (["edits", "nothing"], "There is no dataset 'nothing'"),
     ],
 )
-def test_edits_that_make_no_sense_are_refused_in_one_line(refusal, arguments, told):
+def test_invalid_edits_are_refused_in_one_line(refusal, arguments, told):
     assert told in refusal(*arguments)
 
 
@@ -177,7 +177,7 @@ def test_a_folder_that_was_imported_before_is_trained_on_with_its_edits(cfu_home
 
 
 @pytest.mark.usefixtures("cfu_home")
-def test_survey_tells_what_it_found(answer, shell, nine_shapes):
+def test_survey_prints_its_results(answer, shell, nine_shapes):
     found = answer("survey", nine_shapes)
     assert (found["status"], found["done"], found["total"], found["unreadable"]) == ("finished", 9, 9, {})
     assert found["map"].startswith("Colour, texture and shape")
@@ -279,7 +279,7 @@ def test_runs_lists_what_was_trained(answer, shell, finished_run):
     assert finished_run.id in shell("runs")[1]
 
 
-def test_show_tells_everything_of_a_run(answer, shell, finished_run):
+def test_show_prints_all_results_of_a_run(answer, shell, finished_run):
     found = answer("show", finished_run.id)
     evaluation = finished_run.evaluation()
     assert found["status"] == "finished"
@@ -334,7 +334,7 @@ def test_networks_prints_table_1(answer, shell):
     assert "61100840" in shell("networks")[1]
 
 
-def test_device_says_what_would_train(answer, shell):
+def test_device_prints_the_device_of_training(answer, shell):
     said = answer("device")["device"]
     assert said.startswith(("CPU, ", "GPU: "))
     assert shell("device")[1] == f"{said}\n"
@@ -446,7 +446,7 @@ def test_export_writes_a_bundle_that_verify_accepts_until_a_byte_changes(answer,
     assert "model.safetensors is damaged or was changed" in refusal("verify", out)
 
 
-def test_verify_refuses_what_is_no_bundle(refusal, tmp_path):
+def test_verify_refuses_a_folder_that_is_not_a_bundle(refusal, tmp_path):
     assert "cannot be read" in refusal("verify", tmp_path / "nothing")
     (tmp_path / "text.zip").write_text("text")
     assert "cannot be read" in refusal("verify", tmp_path / "text.zip")

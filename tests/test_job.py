@@ -22,11 +22,11 @@ def job() -> Job:
 
 
 def mine() -> dict:
-    """This process, as a status names it."""
+    """Return the fields of a status that identify this process."""
     return {"pid": os.getpid(), "pid_started": process_started(os.getpid())}
 
 
-def test_a_new_job_is_queued_and_holds_what_was_asked_for(job):
+def test_a_new_job_is_queued_and_has_its_request(job):
     assert job.status() == Status(state=State.QUEUED)
     assert job.kind == "import"
     assert job.spec["source"] == "/somewhere"
@@ -35,7 +35,7 @@ def test_a_new_job_is_queued_and_holds_what_was_asked_for(job):
 
 
 @pytest.mark.parametrize("state", State)
-def test_only_queued_and_running_jobs_go_on(state):
+def test_only_queued_and_running_jobs_have_not_ended(state):
     assert state.ended == (state not in ("queued", "running"))
 
 
@@ -45,14 +45,14 @@ def test_a_status_is_read_back_as_it_was_written(job):
     assert job.status() == written
 
 
-def test_a_status_of_an_earlier_version_is_read_without_what_is_no_longer_kept(job):
+def test_unknown_fields_in_the_status_of_an_earlier_version_are_ignored(job):
     job.write_status(Status(state=State.FINISHED, phase="Testing"))
     saved = json.loads(job.status_file.read_text()) | {"updated": 1.7e9}
     job.status_file.write_text(json.dumps(saved))
     assert job.status() == Status(state=State.FINISHED, phase="Testing")
 
 
-def test_a_damaged_place_in_the_queue_is_as_if_it_was_never_moved(job):
+def test_a_damaged_rank_is_ignored(job):
     before = job.rank
     job.set_rank(3.5)
     assert job.rank == 3.5
@@ -60,7 +60,7 @@ def test_a_damaged_place_in_the_queue_is_as_if_it_was_never_moved(job):
     assert job.rank == before == job.created.timestamp()
 
 
-def test_a_job_whose_process_is_gone_is_interrupted(job):
+def test_a_job_whose_process_has_ended_is_interrupted(job):
     process = subprocess.Popen(["sleep", "60"])
     started = process_started(process.pid)
     job.write_status(Status(state=State.RUNNING, phase="Training", pid=process.pid, pid_started=started))
@@ -73,7 +73,7 @@ def test_a_job_whose_process_is_gone_is_interrupted(job):
     assert "ended unexpectedly" in found.message
 
 
-def test_another_process_with_the_same_number_is_not_taken_for_it(job):
+def test_another_process_with_the_same_number_is_recognised(job):
     who = mine()
     assert process_alive(who["pid"], who["pid_started"])
     assert not process_alive(who["pid"], who["pid_started"] - 100)
@@ -110,21 +110,21 @@ def test_a_job_that_has_ended_needs_no_process(job, state):
     assert job.status().message == "why"
 
 
-def test_a_stop_takes_a_queued_job_out_of_the_queue(job):
+def test_a_stop_removes_a_queued_job_from_the_queue(job):
     assert not job.stop_requested()
     job.request_stop()
     assert job.stop_requested()
     assert job.status().state is State.STOPPED
 
 
-def test_a_stop_leaves_it_to_a_running_job_to_end(job):
+def test_a_stop_does_not_change_the_status_of_a_running_job(job):
     job.write_status(Status(state=State.RUNNING, **mine()))
     job.request_stop()
     assert job.stop_requested()
     assert job.status().state is State.RUNNING
 
 
-def test_a_pause_puts_a_waiting_job_aside_and_leaves_it_to_a_running_one(job):
+def test_a_pause_changes_the_status_of_a_queued_job_but_not_of_a_running_one(job):
     job.request_pause()
     assert job.status().state is State.PAUSED
     job.write_status(Status(state=State.RUNNING, **mine()))
@@ -133,14 +133,14 @@ def test_a_pause_puts_a_waiting_job_aside_and_leaves_it_to_a_running_one(job):
     assert job.status().state is State.RUNNING
 
 
-def test_a_stop_ends_what_was_paused(job):
+def test_a_stop_ends_a_paused_job(job):
     job.write_status(Status(state=State.PAUSED, details={"epoch": 2}))
     job.request_stop()
     assert (job.status().state, job.status().details) == (State.STOPPED, {"epoch": 2})
 
 
 @pytest.mark.parametrize("state", [State.PAUSED, State.STOPPED, State.FAILED, State.INTERRUPTED])
-def test_what_ended_before_its_time_waits_again(job, state):
+def test_an_unfinished_job_can_be_queued_again(job, state):
     job.request_pause()
     job.request_stop()
     if state is State.INTERRUPTED:
@@ -156,13 +156,13 @@ def test_what_ended_before_its_time_waits_again(job, state):
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.RUNNING, State.FINISHED])
-def test_what_waits_runs_or_has_finished_is_not_resumed(job, state):
+def test_a_queued_running_or_finished_job_is_not_resumed(job, state):
     job.write_status(Status(state=state, **mine()))
     with pytest.raises(RunError, match=f"is {state}. Only a job that was paused"):
         job.requeue()
 
 
-def test_what_a_process_works_on_is_not_resumed(job, monkeypatch):
+def test_a_job_that_a_process_works_on_is_not_resumed(job, monkeypatch):
     monkeypatch.setattr("cfu_core.job.LOCK_RELEASE_SECONDS", 0.1)
     job.write_status(Status(state=State.STOPPED))
     with FileLock(job.folder / "lock"), pytest.raises(RunError, match="is still working on"):
@@ -195,7 +195,7 @@ def test_a_stop_does_not_change_how_a_job_ended(job):
         (State.RUNNING, {"device": "CPU"}, 0),
     ],
 )
-def test_how_much_is_done(state, details, fraction):
+def test_fraction_of_finished_work(state, details, fraction):
     assert Status(state=state, details=details).fraction == fraction
 
 

@@ -155,6 +155,7 @@ def _survey(arguments: argparse.Namespace) -> int:
 
 
 def _edits(arguments: argparse.Namespace) -> int:
+    from cfu_core.dataset.edit_description import describe_edit
     from cfu_core.dataset.edits import edit_log
     from cfu_core.dataset.history import applied_and_undone
 
@@ -163,12 +164,8 @@ def _edits(arguments: argparse.Namespace) -> int:
     if arguments.json:
         return print_json([{**asdict(edit), "counts": edit.number in applied} for edit in log])
     for edit in log:
-        if "edit" in edit.changes and edit.kind in ("undo", "redo"):
-            what = f"{edit.kind} of {edit.changes['edit']}"
-        else:
-            values = dict.fromkeys(str(value) for value in edit.changes.values() if value is not None)
-            what = f"{edit.kind} {', '.join(list(values)[:3])}".strip() + f": {_paths(list(edit.changes))}"
-            what += "" if edit.number in applied else " (undone)"
+        in_effect = edit.number in applied or edit.kind in ("undo", "redo")
+        what = describe_edit(edit) + ("" if in_effect else " (undone)")
         print("  ".join(part for part in (str(edit.number), edit.when, edit.who, what, edit.why) if part))
     return OK
 
@@ -187,10 +184,6 @@ def _edit(arguments: argparse.Namespace) -> int:
     classes = ", ".join(f"{name} {count}" for name, count in dataset.counts.items())
     print(f"{dataset.name}, version {dataset.version}: {plural(len(dataset.images), 'image')} ({classes})")
     return OK
-
-
-def _paths(paths: list[str]) -> str:
-    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 
 def _cache(arguments: argparse.Namespace) -> int:

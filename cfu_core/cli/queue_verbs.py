@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from cfu_core.cli.terminal import OK
+from cfu_core.jobs.queue import LANES
 
 
 def add_verbs(verbs: Any) -> None:
     """Add the verbs and their options to the parser."""
     work = verbs.add_parser("work", help="run the queued jobs of a lane (started by the dashboard)")
-    work.add_argument("lane", choices=("device", "data", "background", "question"))
+    work.add_argument("lane", choices=sorted(set(LANES.values())))
     work.set_defaults(verb=_work)
 
     job = verbs.add_parser("job", help="run one queued job (started by the queue)")

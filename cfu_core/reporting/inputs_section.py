@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.dataset.history import Edit, applied_and_undone
+from cfu_core.dataset.edit_description import describe_edit
+from cfu_core.dataset.history import applied_and_undone
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.paper_tables import table_2
@@ -14,8 +15,6 @@ from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_plan import PlannedSplit
 from cfu_core.wording import plural
-
-SHOWN_PATHS = 3  # paths of an edit that are listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +118,7 @@ def _edits(dataset: Dataset) -> TextTable:
             str(edit.number),
             edit.when[:19].replace("T", " "),
             edit.who or NONE,
-            _what(edit),
+            describe_edit(edit),
             edit.why or NONE,
             "yes" if edit.number in applied else "no" if edit.kind not in ("undo", "redo") else NONE,
         ]
@@ -128,16 +127,6 @@ def _edits(dataset: Dataset) -> TextTable:
     note = "" if rows else "None: images and classes are as imported."
     columns = ["No.", "When (UTC)", "Who", "What", "Why", "In effect"] if rows else []
     return TextTable(caption="Edits since the import", columns=columns, rows=rows, text_columns=len(columns), note=note)
-
-
-def _what(edit: Edit) -> str:
-    if edit.kind in ("undo", "redo"):
-        return f"{edit.kind} of edit {edit.changes['edit']}"
-    paths = list(edit.changes)
-    values = dict.fromkeys(str(value) for value in edit.changes.values() if value is not None)
-    more = f" and {len(paths) - SHOWN_PATHS} more" if len(paths) > SHOWN_PATHS else ""
-    to = f" to {', '.join(list(values)[:SHOWN_PATHS])}" if values else ""
-    return f"{edit.kind}{to}: {', '.join(paths[:SHOWN_PATHS])}{more}"
 
 
 def recipe_sections(runs: Sequence[Run], names: Mapping[str, str]) -> list[RecipeSection]:

@@ -54,7 +54,7 @@ def test_the_bundle_gives_the_dashboards_probabilities(exported, finished_run):
     assert open_bundle(folder).recipe == finished_run.recipe
 
 
-def test_its_own_script_works_without_this_program(bundle, drawn_shapes, finished_run, tmp_path):
+def test_use_py_works_without_this_program(bundle, drawn_shapes, finished_run, tmp_path):
     def use(*arguments):
         # isolated: without the working directory and PYTHONPATH
         return subprocess.run(
@@ -150,7 +150,7 @@ def test_a_file_outside_of_the_bundle_is_refused(bundle):
         verify(bundle)
 
 
-def test_what_is_no_bundle_is_refused(tmp_path):
+def test_a_folder_that_is_not_a_bundle_is_an_error(tmp_path):
     with pytest.raises(BundleError, match="not a bundle"):
         verify(tmp_path)
     (tmp_path / MANIFEST).write_text("[]")
@@ -158,7 +158,7 @@ def test_what_is_no_bundle_is_refused(tmp_path):
         verify(tmp_path)
 
 
-def test_the_lines_of_the_card_load_the_weights(bundle, finished_run, monkeypatch):
+def test_the_code_in_the_model_card_loads_the_weights(bundle, finished_run, monkeypatch):
     card = (bundle / "README.md").read_text(encoding="utf-8")
     lines = card.partition("```python\n")[2].partition("```")[0]
     monkeypatch.chdir(bundle)
@@ -176,7 +176,7 @@ def test_the_card_has_the_accuracy_the_initial_weights_and_the_classes(bundle, f
     assert "disc, ring, square" in card
 
 
-def test_a_folder_that_is_taken_and_a_stop_leave_everything_as_it_was(bundle, finished_run, tmp_path):
+def test_a_non_empty_folder_and_a_stop_leave_all_files_unchanged(bundle, finished_run, tmp_path):
     before = sorted(bundle.rglob("*"))
     with pytest.raises(BundleError, match="exists already"):
         export_run(finished_run, bundle, Silent())
@@ -186,7 +186,7 @@ def test_a_folder_that_is_taken_and_a_stop_leave_everything_as_it_was(bundle, fi
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
-def test_a_zip_holds_a_bundle_that_passes(finished_run, tmp_path):
+def test_an_exported_zip_has_a_valid_bundle(finished_run, tmp_path):
     export_zip(finished_run, tmp_path / "bundle.zip", Silent())
     with zipfile.ZipFile(tmp_path / "bundle.zip") as archive:
         archive.extractall(tmp_path / "unpacked")

@@ -1,4 +1,4 @@
-"""Every registered network as ONNX, and its weights under the lines of its card."""
+"""Every registered network as ONNX, and its weights loaded by the code in its model card."""
 
 import numpy as np
 import onnxruntime
@@ -18,7 +18,7 @@ CLASSES = ["CFU-E", "CFU_GM", "4 *pure* cells", "PreB"]
 
 
 @pytest.mark.parametrize("key", ARCHITECTURES)
-def test_a_network_gives_the_same_as_onnx_and_its_card_loads_it(key, tmp_path, monkeypatch):
+def test_onnx_gives_the_same_probabilities_and_the_code_in_the_card_loads_the_weights(key, tmp_path, monkeypatch):
     network = build_network(key, seed=3)
     replace_head(network, key, len(CLASSES), seed=3)
     network.eval()

@@ -1,4 +1,4 @@
-"""Accidents, with real processes: what was being trained goes on, and ends with the same bits."""
+"""Failures of real processes: a run continues and gives the same bits."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ PATIENCE_S = 120
 
 @pytest.fixture
 def started(nine_shapes) -> Callable[..., list[Run]]:
-    """Trainings of a small network on nine images, at work in processes of their own; they are ended with the test."""
+    """Start runs of a small network on nine images in separate processes; stop them after the test."""
     begun: list[Run] = []
 
     def start(*, count: int = 1, epochs: int) -> list[Run]:
@@ -48,7 +48,7 @@ def started(nine_shapes) -> Callable[..., list[Run]]:
 
 
 def wait(run: Run, until: Callable[[Status], bool]) -> Status:
-    """Look at a run until something holds."""
+    """Wait until a condition on the status of a run holds."""
     deadline = time.monotonic() + PATIENCE_S
     while not until(status := run.status()):
         assert time.monotonic() < deadline, status
@@ -66,7 +66,7 @@ def finish(run: Run) -> Status:
     return status
 
 
-def test_a_deleted_cache_a_kill_and_a_checkpoint_that_was_cut_off_change_nothing(cfu_home, started):
+def test_a_deleted_cache_a_killed_process_and_a_truncated_checkpoint_change_no_result(cfu_home, started):
     whole, hurt = started(count=2, epochs=40)
     finish(whole)
     assert not wait(hurt, at_epoch(2)).state.ended
@@ -109,7 +109,7 @@ def test_a_second_start_waits_for_the_first(cfu_home, started):
     assert cfu_home.exists()
 
 
-def test_a_disk_that_is_full_fails_in_words_and_a_resume_goes_on(mounted, monkeypatch, started):
+def test_a_full_disk_fails_the_run_with_a_message_and_the_run_can_be_resumed(mounted, monkeypatch, started):
     disk: Path = mounted("size=80m")
     monkeypatch.setenv("CFU_HOME", str(disk / "home"))
     (run,) = started(epochs=30)

@@ -1,4 +1,4 @@
-"""The queue with real processes: what the dashboard relies on when a browser, a server or a job goes away."""
+"""The queue with real processes: it continues when a browser, a server or a job ends."""
 
 import subprocess
 import sys
@@ -61,7 +61,7 @@ def nine_images(nine_shapes) -> Dataset:
 
 @pytest.fixture
 def endless(nine_images) -> TrainingConfig:
-    """A run that ends only when it is made to."""
+    """A run that ends only when it is stopped."""
     return TrainingConfig(
         dataset=nine_images.id,
         architecture="squeezenet1_1",
@@ -73,7 +73,7 @@ def endless(nine_images) -> TrainingConfig:
 
 
 @pytest.mark.usefixtures("_no_process_stays")
-def test_an_import_is_done_by_a_process_of_its_own(drawn_shapes):
+def test_an_import_runs_in_a_separate_process(drawn_shapes):
     job = submit("import", {"source": str(drawn_shapes), "name": "shapes"})
     until(lambda: job.status().state.ended, "the import")
     status = job.status()
@@ -84,7 +84,7 @@ def test_an_import_is_done_by_a_process_of_its_own(drawn_shapes):
 
 @pytest.mark.processes
 @pytest.mark.usefixtures("_no_process_stays")
-def test_killed_and_stopped_runs_and_the_queue_behind_them(nine_images, endless, monkeypatch):
+def test_the_queue_continues_after_killed_and_stopped_runs(nine_images, endless, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # three images a step: more threads would only wait for each other
     first, second = submit_runs([endless, endless], nine_images)
     one, two = first, second
@@ -137,7 +137,7 @@ def test_a_run_that_does_not_fit_its_dataset_is_not_queued(nine_images, endless)
     assert lane_is_free("device")
 
 
-def test_no_worker_is_started_where_nothing_waits(monkeypatch):
+def test_no_worker_is_started_without_queued_jobs(monkeypatch):
     import subprocess
 
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
@@ -173,7 +173,7 @@ def test_one_weights_file_is_refused_for_several_networks(nine_images, endless, 
     assert list_runs() == []
 
 
-def test_a_dataset_that_a_run_waits_for_is_not_deleted(nine_images, endless, monkeypatch):
+def test_a_dataset_of_a_queued_run_is_not_deleted(nine_images, endless, monkeypatch):
     monkeypatch.setattr("cfu_core.jobs.launch.ensure_worker", lambda lane: None)
     (run,) = submit_runs([endless], nine_images)
     with pytest.raises(DatasetError, match="1 run on this dataset"):
@@ -183,7 +183,7 @@ def test_a_dataset_that_a_run_waits_for_is_not_deleted(nine_images, endless, mon
     assert list_datasets() == []
 
 
-def test_a_survey_that_waits_ends_with_its_dataset(nine_images, monkeypatch):
+def test_a_queued_survey_is_stopped_when_its_dataset_is_deleted(nine_images, monkeypatch):
     monkeypatch.setattr("cfu_core.jobs.launch.ensure_worker", lambda lane: None)
     job = submit("survey", {"dataset": nine_images.id})
     remove_dataset(nine_images.id)
@@ -192,7 +192,7 @@ def test_a_survey_that_waits_ends_with_its_dataset(nine_images, monkeypatch):
 
 
 @pytest.mark.parametrize("status", ["{}", "[1]", "{", '{"state": "asleep"}'])
-def test_a_damaged_status_fails_its_own_job_and_no_other(nine_images, endless, monkeypatch, status):
+def test_a_damaged_status_fails_only_its_own_job(nine_images, endless, monkeypatch, status):
     monkeypatch.setattr("cfu_core.jobs.launch.ensure_worker", lambda lane: None)
     first, second = submit_runs([endless, endless], nine_images)
     (first.folder / "status.json").write_text(status)

@@ -27,7 +27,7 @@ def job() -> Job:
 
 @pytest.fixture
 def doing(monkeypatch):
-    """Let import jobs do something else."""
+    """Replace the work of import jobs."""
     return lambda action: monkeypatch.setitem(TASKS, "import", action)
 
 
@@ -50,7 +50,7 @@ def test_a_job_that_ends_well_is_finished_and_keeps_its_details(job, doing):
         (RuntimeError("boom"), State.FAILED, "Unexpected error: RuntimeError: boom"),
     ],
 )
-def test_how_a_job_ended_is_written_down(job, doing, capfd, error, state, told):
+def test_the_final_status_says_how_a_job_ended(job, doing, capfd, error, state, told):
     def act(_job: Job, _observer: JobObserver) -> dict:
         raise error
 
@@ -61,7 +61,7 @@ def test_how_a_job_ended_is_written_down(job, doing, capfd, error, state, told):
     assert ("Traceback" in capfd.readouterr().err) == ("Unexpected" in told)
 
 
-def test_a_job_that_has_begun_or_ended_is_left_alone(job, doing):
+def test_a_running_or_ended_job_is_not_run_again(job, doing):
     doing(lambda *_: pytest.fail("done twice"))
     for status in (JobObserver(job)._process | {"state": State.RUNNING}, {"state": State.STOPPED}):
         job.write_status(Status(**status))
@@ -75,7 +75,7 @@ def test_a_job_that_has_begun_or_ended_is_left_alone(job, doing):
         (signal.SIGTERM, State.INTERRUPTED, "The operating system ended the process"),
     ],
 )
-def test_a_signal_ends_a_job_properly(job, doing, number, state, told):
+def test_a_signal_stops_a_job_with_a_final_status(job, doing, number, state, told):
     def act(_job: Job, observer: JobObserver) -> dict:
         assert not observer.stop_requested()
         os.kill(os.getpid(), number)
@@ -128,7 +128,7 @@ def test_an_import_makes_a_dataset(drawn_shapes):
     assert load_dataset(status.details["dataset"]).name == "mine"
 
 
-def test_an_import_of_nothing_fails_in_words(tmp_path):
+def test_an_import_of_a_missing_folder_fails_with_a_message(tmp_path):
     status = execute(create_job("import", {"source": str(tmp_path / "nowhere"), "name": None}))
     assert status.state is State.FAILED
     assert "does not exist" in status.message
@@ -149,7 +149,7 @@ def prepare_job(dataset: Dataset) -> Job:
     return create_job("prepare", {"dataset": dataset.id, "recipe": Recipe.preprocessed(32, tiles=2).to_dict()})
 
 
-def test_a_preparation_tells_what_it_did(small_dataset):
+def test_a_preparation_reports_its_time_size_and_number_of_images(small_dataset):
     status = execute(prepare_job(small_dataset))
     assert status.state is State.FINISHED, status.message
     assert status.details.pop("seconds") > 0
@@ -159,7 +159,7 @@ def test_a_preparation_tells_what_it_did(small_dataset):
     assert (again.details["images"], again.details["reused"]) == (35, 35)
 
 
-def test_a_preparation_of_what_is_not_there_fails_in_words(small_dataset):
+def test_a_preparation_with_invalid_input_fails_with_a_message(small_dataset):
     assert "There is no dataset" in execute(create_job("prepare", {"dataset": "nothing", "recipe": {}})).message
     unknown = execute(create_job("prepare", {"dataset": small_dataset.id, "recipe": {"sharpen": True}}))
     assert (unknown.state, "unknown settings: sharpen" in unknown.message) == (State.FAILED, True)
@@ -184,7 +184,7 @@ execute(open_job(Path(sys.argv[1])))
 """
 
 
-def test_a_preparation_that_was_killed_is_interrupted_and_a_new_job_goes_on(small_dataset):
+def test_a_killed_preparation_is_interrupted_and_a_new_job_continues_it(small_dataset):
     job = prepare_job(small_dataset)
     command = [sys.executable, "-c", _KILLED, str(job.folder)]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:

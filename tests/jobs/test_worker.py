@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("cfu_home")
 
 @pytest.fixture
 def done(monkeypatch) -> list[str]:
-    """Import and demo jobs, done in this process, write down their names here."""
+    """The names of import and demo jobs in the order in which they ran, in this process."""
     names: list[str] = []
 
     def act(job: Job, _observer: object) -> dict:
@@ -44,7 +44,7 @@ def lane_is_free(lane: str) -> bool:
         return False
 
 
-def test_jobs_are_done_in_the_order_in_which_they_came(done):
+def test_jobs_run_in_the_order_of_their_requests(done):
     jobs = [queued("a"), queued("b", "demo"), queued("c")]
     assert waiting("data") == jobs
     assert waiting("device") == []
@@ -75,7 +75,7 @@ def test_waiting_jobs_can_be_moved(done):
     assert a.rank == rank
 
 
-def test_a_job_that_comes_while_another_is_done_is_done_too(done, monkeypatch):
+def test_a_job_that_is_queued_while_another_runs_is_run_too(done, monkeypatch):
     act = TASKS["demo"]
 
     def act_and_queue(job: Job, observer: object) -> dict:
@@ -88,7 +88,7 @@ def test_a_job_that_comes_while_another_is_done_is_done_too(done, monkeypatch):
     assert done == ["first", "later"]
 
 
-def test_a_job_that_was_taken_out_of_the_queue_is_not_done(done):
+def test_a_job_that_was_removed_from_the_queue_is_not_run(done):
     queued("a").request_stop()
     queued("b")
     work("data")
@@ -96,7 +96,7 @@ def test_a_job_that_was_taken_out_of_the_queue_is_not_done(done):
 
 
 @pytest.mark.usefixtures("done")
-def test_a_worker_gives_its_lane_back_before_it_looks_for_the_last_time(monkeypatch):
+def test_a_worker_releases_its_lane_before_it_checks_the_queue_for_the_last_time(monkeypatch):
     # a job that is queued after the last look finds the lane free, so that its sender starts another worker
     free = []
     look = worker.waiting
@@ -112,7 +112,7 @@ def test_a_worker_gives_its_lane_back_before_it_looks_for_the_last_time(monkeypa
     assert free == [(1, True), (1, False), (0, False), (0, True)]
 
 
-def test_no_second_worker_works_in_a_lane(done):
+def test_a_lane_has_only_one_worker(done):
     job = queued("a")
     with lane_lock("data"):
         work("data")
@@ -120,7 +120,7 @@ def test_no_second_worker_works_in_a_lane(done):
     assert job.status().state is State.QUEUED
 
 
-def test_a_job_that_outlived_its_worker_is_waited_for(done, monkeypatch):
+def test_a_worker_waits_for_a_job_whose_worker_was_killed(done, monkeypatch):
     # its worker was killed and the job goes on: the device is not free before it ends
     orphan = queued("orphan")
     queued("behind")
@@ -142,7 +142,7 @@ def test_a_job_that_outlived_its_worker_is_waited_for(done, monkeypatch):
     assert orphan.status().state is State.INTERRUPTED
 
 
-def test_a_job_that_cannot_even_start_fails_and_the_next_one_has_its_turn(monkeypatch):
+def test_a_job_whose_process_cannot_start_fails_and_the_next_job_runs(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     jobs = [queued("a"), queued("b")]
     work("data")
@@ -167,7 +167,7 @@ def test_a_job_in_the_foreground_waits_for_its_lane(done):
     assert lane_is_free("data")
 
 
-def test_a_job_in_the_foreground_that_someone_else_does_is_only_watched(done):
+def test_a_job_in_the_foreground_that_a_worker_runs_is_only_followed(done):
     job = queued("a")
     lock = lane_lock("data")
     lock.acquire()
@@ -180,7 +180,7 @@ def test_a_job_in_the_foreground_that_someone_else_does_is_only_watched(done):
     lock.release()
 
 
-def test_ctrl_c_while_a_job_waits_takes_it_out_of_the_queue(done):
+def test_ctrl_c_removes_a_queued_job_from_the_queue(done):
     job = queued("a")
 
     def interrupt(_status: Status) -> None:

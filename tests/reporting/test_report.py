@@ -1,4 +1,4 @@
-"""The report of runs whose numbers are known."""
+"""The report of runs with known results."""
 
 import io
 import re
@@ -25,7 +25,7 @@ HOSTILE = "<script>alert('x')</script> & <b>"
 
 
 class Loads(HTMLParser):
-    """What a page loads by itself, and its scripts."""
+    """Collects what a page loads, and its scripts."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Tables on their way out: read back, or told apart from what a program would take for its own."""
+"""Table files: read back, and escaped."""
 
 import io
 import re
@@ -17,7 +17,7 @@ def test_excel_keeps_numbers_as_numbers_and_text_as_text():
     assert back["Accuracy"].isna().tolist() == [False, True, False]
 
 
-def test_csv_does_not_hand_formulas_to_a_spreadsheet():
+def test_csv_has_no_formulas():
     back = pd.read_csv(io.BytesIO(csv_bytes(TABLE)))
     assert back["Run"].tolist() == ["'=1+1", "50 % & more_#1", "plain"]
     assert back["Accuracy"].dropna().tolist() == [0.5, 1.0]
@@ -32,7 +32,7 @@ def test_latex_is_escaped_and_balanced():
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
 
 
-def test_a_long_table_runs_over_pages_and_a_wide_one_in_small_type():
+def test_a_long_table_breaks_across_pages_and_a_wide_one_is_scaled():
     narrow = pd.DataFrame({"path": [f"{place}.png" for place in range(50)], "share": 0.5})
     source = latex(narrow, caption="c", label="l")
     assert r"\begingroup\footnotesize" in source

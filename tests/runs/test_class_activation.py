@@ -1,4 +1,4 @@
-"""Where a real, small run's network looks."""
+"""Class activation maps of a small, real run."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_the_job_writes_them_into_the_runs_folder(boxed):
     assert read_maps(run, tested[0]).shape[0] == 3
 
 
-def test_what_was_stopped_leaves_nothing(boxed):
+def test_a_stopped_computation_writes_nothing(boxed):
     run, _, _ = boxed
     with pytest.raises(StopRequested):
         explain(run, Silent(reports=1))

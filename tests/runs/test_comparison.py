@@ -23,12 +23,12 @@ def test_runs_on_other_images_are_not_compared(small_dataset):
     assert (found.first, found.second) == (one.id, third.id)
 
 
-def test_a_run_without_predictions_is_told(small_dataset):
+def test_a_run_without_predictions_is_an_error(small_dataset):
     with pytest.raises(RunError, match="has no predictions"):
         compare_runs([write_run(small_dataset, State.STOPPED)])
 
 
-def test_only_runs_that_differ_by_the_preprocessing_alone_are_paired(small_dataset):
+def test_only_runs_that_differ_only_in_the_preprocessing_are_paired(small_dataset):
     treated, plain = write_run(small_dataset, preprocessed=True), write_run(small_dataset)
     other = write_run(small_dataset, key="googlenet", preprocessed=True)
     pairs = preprocessing_pairs([treated, other, plain])

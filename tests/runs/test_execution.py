@@ -26,7 +26,7 @@ from cfu_core.training.config import TrainingConfig
 
 
 class Silent(Observer):
-    """An observer that wants the end after some reports."""
+    """An observer that requests a stop after some reports."""
 
     def __init__(self, reports: int = 10**9) -> None:
         self.reports = reports
@@ -47,7 +47,7 @@ def copied(finished_run, tmp_path) -> Run:
     return Run(folder)
 
 
-def test_a_model_predicts_for_files_what_it_predicted_in_the_test(finished_run, drawn_shapes):
+def test_a_model_gives_the_same_predictions_for_files_as_in_the_test(finished_run, drawn_shapes):
     table = finished_run.predictions()
     images = [read(drawn_shapes / path) for path in table["path"]]
     expected = table[[f"probability_{name}" for name in finished_run.classes]].to_numpy()
@@ -55,7 +55,7 @@ def test_a_model_predicts_for_files_what_it_predicted_in_the_test(finished_run, 
     np.testing.assert_allclose(predict(finished_run, images[::-1]), expected[::-1], atol=1e-5)
 
 
-def test_what_the_model_makes_of_the_validation_images_is_kept_too(finished_run, drawn_shapes):
+def test_predictions_on_the_validation_images_are_saved_too(finished_run, drawn_shapes):
     table = pd.read_csv(finished_run.folder / "validation.csv")
     assert sorted(table["path"]) == sorted(p for p, part in finished_run.split().items() if part == "validation")
     true, probabilities = finished_run.probabilities("validation")
@@ -85,14 +85,14 @@ def test_a_run_that_never_finished_an_epoch_has_no_model(copied):
         load_model(copied)
 
 
-def test_a_damaged_model_is_told(copied):
+def test_a_damaged_model_is_an_error(copied):
     path = copied.folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(WeightsError, match=r"model\.safetensors is damaged"):
         load_model(copied)
 
 
-def test_a_full_disk_is_told_and_the_last_model_stays(copied, mounted):
+def test_a_full_disk_is_reported_and_the_last_model_stays(copied, mounted):
     disk = mounted("size=1m")
     shutil.copy(copied.folder / "spec.json", disk)
     (disk / "model.safetensors").write_bytes(b"the last one")
@@ -204,7 +204,7 @@ def test_a_run_is_planned_again_on_the_dataset_as_it_was(small_dataset):
     assert [edit.kind for edit in edited.edits()] == ["exclude"]
 
 
-def test_a_run_keeps_to_the_split_it_was_planned_with(finished_run):
+def test_a_run_uses_the_split_it_was_planned_with(finished_run):
     planned = finished_run.split()
     tested = finished_run.predictions()["path"].tolist()
     assert sorted(tested) == sorted(path for path, partition in planned.items() if partition == "test")
@@ -227,7 +227,7 @@ def probed(small_dataset) -> Run:
     return run
 
 
-def test_a_probe_learns_the_last_layer_alone(probed, small_dataset):
+def test_a_probe_fits_only_the_last_layer(probed, small_dataset):
     network = load_model(probed)
     fresh, _ = initial_network("squeezenet1_1", "none", 3, seed=0)
     same = {name: torch.equal(value, fresh.state_dict()[name]) for name, value in network.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Suspected label errors over the folds of runs that are written by hand."""
+"""Suspected label errors over the folds of runs with known predictions."""
 
 import numpy as np
 import pytest
@@ -36,5 +36,5 @@ def test_every_image_is_judged_once_over_all_folds(small_dataset):
     assert run.split()["ring/05.png"] == "test"
 
 
-def test_nothing_is_said_before_all_folds_are_there(small_dataset):
+def test_there_is_no_result_before_all_folds_are_finished(small_dataset):
     assert suspected_label_errors(cross_validated(small_dataset)[:2]) is None

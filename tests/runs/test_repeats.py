@@ -1,4 +1,4 @@
-"""Seeds and folds of a run."""
+"""Repeats of a run with other seeds and folds."""
 
 import json
 from dataclasses import replace
@@ -23,7 +23,7 @@ def test_seeds_and_folds_change_nothing_else(small_dataset):
     assert {replace(config, seed=0) for config in seeds} == {replace(config, folds=0, fold=0) for config in folds}
 
 
-def test_what_is_there_is_not_trained_again(small_dataset):
+def test_existing_runs_are_not_trained_again(small_dataset):
     run = write_run(small_dataset)
     write_run(small_dataset, preprocessed=True)
     configs = with_seeds(run)
@@ -39,7 +39,7 @@ def test_what_is_there_is_not_trained_again(small_dataset):
     assert plan_repeats(run, []) == ([], [])
 
 
-def test_a_run_on_other_images_is_no_repeat(small_dataset):
+def test_a_run_on_other_images_is_not_a_repeat(small_dataset):
     run = write_run(small_dataset)
     edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
     plan_runs([run.config], load_dataset(small_dataset.id))
@@ -64,7 +64,7 @@ def seeded(dataset, seed, wrong):
     return type(run)(run.folder)
 
 
-def test_families_tell_mean_and_deviation(small_dataset):
+def test_families_have_mean_and_standard_deviation(small_dataset):
     members = [seeded(small_dataset, seed, range(wrong)) for seed, wrong in ((2, 1), (0, 0), (1, 3))]
     alone = write_run(small_dataset, key="googlenet")
     (family,) = families([*members, alone])
@@ -79,6 +79,6 @@ def test_families_tell_mean_and_deviation(small_dataset):
     assert family.name == "AlexNet, original, random weights, fine-tuned"
 
 
-def test_runs_that_differ_by_more_are_no_family(small_dataset):
+def test_runs_that_differ_in_more_than_the_seed_are_not_a_family(small_dataset):
     assert families([write_run(small_dataset), write_run(small_dataset, preprocessed=True)]) == []
     assert families([write_run(small_dataset), write_run(small_dataset)]) == [], "the same seed twice"

@@ -34,7 +34,7 @@ def run(config, small_dataset) -> Run:
 # --- planning
 
 
-def test_a_planned_run_holds_what_was_asked_for(run, config, small_dataset):
+def test_a_planned_run_has_the_requested_configuration(run, config, small_dataset):
     assert run.config == config
     assert run.recipe == config.recipe
     assert run.classes == ["disc", "ring", "square"]
@@ -46,13 +46,13 @@ def test_a_planned_run_holds_what_was_asked_for(run, config, small_dataset):
     assert run.name == run.default_name == "ResNet-18, original, random weights, fine-tuned"
 
 
-def test_the_split_is_written_down_for_people(run, small_dataset):
+def test_the_split_is_written_as_a_table(run, small_dataset):
     table = pd.read_csv(run.folder / "split.csv")
     assert table.columns.tolist() == ["path", "label", "partition"]
     assert dict(zip(table["path"], table["partition"], strict=True)) == split_of(small_dataset).assignment
 
 
-def test_a_run_on_an_edited_dataset_says_which_version_and_what_was_put_by_hand(config, small_dataset):
+def test_a_run_on_an_edited_dataset_has_its_version_and_the_number_of_manual_assignments(config, small_dataset):
     paths = small_dataset.images["path"]
     edit_dataset(small_dataset.id, "exclude", {paths[0]: None})
     edited = edit_dataset(small_dataset.id, "partition", {paths[1]: "test", paths[2]: "test"})
@@ -70,7 +70,7 @@ def test_a_run_on_an_edited_dataset_says_which_version_and_what_was_put_by_hand(
         ({"weights": "/nowhere/w.pth"}, WeightsError, "no weights file"),
     ],
 )
-def test_what_cannot_be_trained_leaves_no_run(config, small_dataset, change, error, told):
+def test_an_invalid_configuration_creates_no_run(config, small_dataset, change, error, told):
     from dataclasses import replace
 
     with pytest.raises(error, match=told):
@@ -102,14 +102,14 @@ def test_runs_are_listed_newest_first(config, small_dataset):
     assert list_runs() == made[::-1]
 
 
-def test_several_runs_of_a_name_must_be_told_apart(config, small_dataset):
+def test_a_name_of_several_runs_is_an_error(config, small_dataset):
     runs = [plan_runs([config], small_dataset)[0] for _ in range(2)]
     with pytest.raises(RunError, match=r"2 runs are named .*identifier"):
         open_run(runs[0].name)
 
 
 @pytest.mark.parametrize("reference", ["nothing", "", "../../etc", "..", ".", "/etc", "a/b", "x\0y", "a" * 300, "💥"])
-def test_an_unknown_reference_is_told_with_those_there_are(run, reference):
+def test_the_error_for_an_unknown_run_lists_existing_runs(run, reference):
     with pytest.raises(RunError, match=f"There is no run .*{run.id}"):
         open_run(reference)
 
@@ -122,7 +122,7 @@ def test_a_reference_never_leads_out_of_the_folder(run, cfu_home):
 
 
 @pytest.mark.usefixtures("cfu_home")
-def test_without_runs_an_unknown_one_is_told_so():
+def test_without_runs_the_error_for_an_unknown_run_says_so():
     with pytest.raises(RunError, match="none yet"):
         open_run("mine")
     assert list_runs() == []
@@ -135,7 +135,7 @@ def test_a_deleted_run_is_gone(config, small_dataset):
     assert [path.name for path in runs_folder().iterdir()] == [second.id]
 
 
-def test_a_half_made_run_is_no_run(run):
+def test_an_incomplete_run_is_not_listed(run):
     (runs_folder() / ".20200101-000000-x.part").mkdir()
     shutil.copy(run.folder / "spec.json", runs_folder() / ".20200101-000000-x.part")
     assert list_runs() == [run]
@@ -159,7 +159,7 @@ def test_every_line_of_the_metrics_is_strict_json(run):
     assert run.history() == [{"epoch": 1, "validation_loss": None}]
 
 
-def test_a_last_line_that_is_still_being_written_is_left_out(run):
+def test_an_incomplete_last_line_is_left_out(run):
     run.append_metrics("epoch", {"epoch": 1})
     with (run.folder / "metrics.jsonl").open("a") as file:
         file.write('{"kind": "epoch", "epo')
@@ -213,7 +213,7 @@ def test_a_real_run_is_tested_on_the_test_partition_alone(finished_run):
     assert predictions["true"].tolist() == test["label"].tolist()
 
 
-def test_a_real_run_tells_its_history_and_where_the_time_went(finished_run):
+def test_a_real_run_has_its_history_and_its_time_by_phase(finished_run):
     (epoch,) = finished_run.history()
     assert epoch["epoch"] == 1
     assert epoch["best"]
@@ -225,7 +225,7 @@ def test_a_real_run_tells_its_history_and_where_the_time_went(finished_run):
     assert result_of(finished_run).seconds == seconds
 
 
-def test_what_is_needed_to_use_a_model_lies_beside_it(finished_run):
+def test_model_json_has_what_is_needed_to_use_the_model(finished_run):
     facts = json.loads((finished_run.folder / "model.json").read_text())
     assert facts["architecture"] == "squeezenet1_1"
     assert facts["classes"] == finished_run.classes

@@ -1,4 +1,4 @@
-"""Runs side by side."""
+"""The table of settings and results of several runs."""
 
 import pandas as pd
 import pytest

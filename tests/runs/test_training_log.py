@@ -20,7 +20,7 @@ def test_there_is_nothing_before_the_first_line(path):
     assert MetricsReader(path).read() == ([], [])
 
 
-def test_each_look_finds_what_came_and_what_was_there(path):
+def test_each_reading_returns_old_and_new_lines(path):
     reader = MetricsReader(path)
     path.write_text(line("batch", 1) + line("batch", 1, 2))
     assert [b["batch"] for b in reader.read().batches] == [1, 2]
@@ -32,7 +32,7 @@ def test_each_look_finds_what_came_and_what_was_there(path):
     assert reader.read() == (epochs, batches)
 
 
-def test_a_line_on_its_way_is_left_for_the_next_look(path):
+def test_an_incomplete_line_is_read_the_next_time(path):
     reader = MetricsReader(path)
     whole = line("batch", 1) + line("batch", 2)
     path.write_text(whole[:-9])
@@ -41,7 +41,7 @@ def test_a_line_on_its_way_is_left_for_the_next_look(path):
     assert len(reader.read().batches) == 2
 
 
-def test_only_what_is_new_is_read(path, monkeypatch):
+def test_only_new_lines_are_read(path, monkeypatch):
     reader = MetricsReader(path)
     path.write_text(line("batch", 1) * 1000)
     reader.read()
@@ -66,14 +66,14 @@ def test_a_file_that_was_replaced_is_read_from_its_beginning(path, tmp_path):
     assert reader.read() == ([], [])
 
 
-def test_what_is_given_out_is_the_callers_own(path):
+def test_the_returned_lists_belong_to_the_caller(path):
     reader = MetricsReader(path)
     path.write_text(line("batch", 1))
     reader.read().batches.clear()
     assert len(reader.read().batches) == 1
 
 
-def test_several_threads_may_ask(path):
+def test_several_threads_can_read(path):
     path.write_text(line("batch", 1) * 5000)
     reader, found = MetricsReader(path), []
     threads = [threading.Thread(target=lambda: found.append(len(reader.read().batches))) for _ in range(8)]

@@ -17,7 +17,7 @@ def config() -> TrainingConfig:
     return TrainingConfig(dataset="d", architecture="resnet18", recipe=Recipe.preprocessed(299))
 
 
-def test_the_defaults_are_the_papers(config):
+def test_the_defaults_are_those_of_the_paper(config):
     assert (config.epochs, config.batch_size, config.learning_rate) == (10, 15, 0.0001)
     assert (config.epochs, config.batch_size, config.learning_rate) == (
         zamani_2023.EPOCHS,
@@ -82,7 +82,7 @@ def test_the_bounds_themselves_are_allowed(config, values):
     replace(config, **values)
 
 
-def test_an_unknown_model_is_told_with_those_there_are(config):
+def test_the_error_for_an_unknown_model_lists_the_known_ones(config):
     with pytest.raises(TrainingError, match=r"no model named 'vgg99'.*alexnet"):
         replace(config, architecture="vgg99")
 
