@@ -54,7 +54,7 @@ def precision_recall(curves: Mapping[str, ClassCurves | None]) -> Figure:
     figure, (axes,) = new_figure(*SQUARE)
     points = {name: (c.recall, c.precision, c.average_precision) for name, c in curves.items() if c}
     _class_lines(axes, list(curves), points, steps=True)
-    label_axes(axes, title="Precision and recall, with average precision", x="recall (%)", y="precision (%)")
+    label_axes(axes, title="Precision and recall, average precision", x="recall (%)", y="precision (%)")
     add_legend(axes, "lower left")
     return figure
 
@@ -124,7 +124,7 @@ def coverage_curve(coverage: np.ndarray, accuracy: np.ndarray) -> Figure:
         ha="right",
         fontsize=SMALL,
     )
-    title = "Accuracy if a person checks the least certain"
+    title = "Accuracy if a person checks\nthe least certain"
     label_axes(axes, title=title, x="images that the network classifies (%)", y="accuracy on these (%)")
     percent_axes(axes, x=True)
     percent_axes(axes, y=True, low=max(0, min(50, 10 * np.floor(10 * accuracy.min() - 0.5))))
