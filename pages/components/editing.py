@@ -23,7 +23,7 @@ DONE = {
     "exclude": "excluded",
     "include": "included again",
     "group": "assigned to groups",
-    "box": "given a colony box",
+    "box": "with the colony box set by hand",
     "partition": "moved to another partition",
 }
 

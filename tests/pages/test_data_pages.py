@@ -221,7 +221,9 @@ def test_preprocess_says_what_the_settings_do(visit, small_dataset):
     app = visit("data/preprocess", dataset=small_dataset.id, clip="4.0", tiles="4", crop="False")
     assert any("CLAHE (clip 4, 4 × 4 tiles)" in text for text in captions(app))
     # 64 x 48 pixels in 4 x 4 tiles of 16 x 12; 4 times the mean bin of 192 / 256 is 3
-    assert any("Tiles of 16 × 12 pixels; each tile's histogram is clipped at 3 of 192" in text for text in captions(app))
+    assert any(
+        "Tiles of 16 × 12 pixels; each tile's histogram is clipped at 3 of 192" in text for text in captions(app)
+    )
     assert any("scikit-image: 0.0156; in MATLAB: 0.0118" in text for text in captions(app))
 
 

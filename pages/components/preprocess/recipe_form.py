@@ -65,7 +65,7 @@ def _choice(number: int, name: str) -> None:
 
 def presets() -> None:
     """Show a button for each preset of CLAHE; some are equivalent to the defaults of other libraries."""
-    st.caption("Presets of CLAHE")
+    st.caption("CLAHE presets")
     with st.container(horizontal=True, gap="xsmall"):
         for preset in PRESETS:
             st.button(

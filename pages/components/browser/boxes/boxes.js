@@ -1,4 +1,4 @@
-const MINIMUM_SIDE = 8 // image pixels; a smaller box is taken for an accident
+const MINIMUM_SIDE = 8 // image pixels; a smaller box is regarded as accidental
 const NUDGES_END_MS = 500 // after the last arrow key the box is committed
 const BORDER = 2 // CSS pixels, as in boxes.css
 const PARTS = {

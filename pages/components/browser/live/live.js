@@ -107,7 +107,7 @@ class Live {
     const isNew = version !== this.version
     this.version = version
     // without a pending request, Python's values hold: it may have clipped ours
-    const take = isNew || (answers >= this.serial && this.state(this.dragging) === this.sent)
+    const usePython = isNew || (answers >= this.serial && this.state(this.dragging) === this.sent)
     const old = this.rows
     this.rows = new Map()
     const current = {}
@@ -115,11 +115,11 @@ class Live {
       const row = old.get(control.key)
       const same = row && JSON.stringify(row.control) === JSON.stringify(control)
       this.rows.set(control.key, same ? row : this.drawRow(control))
-      current[control.key] = take || !(control.key in this.values) ? values[control.key] : this.values[control.key]
+      current[control.key] = usePython || !(control.key in this.values) ? values[control.key] : this.values[control.key]
     }
     this.values = current
     if (isNew) this.sent = this.state(false)
-    else if (take) this.sent = this.state(this.dragging)
+    else if (usePython) this.sent = this.state(this.dragging)
     const elements = [...this.rows.values()].map((row) => row.element)
     if (elements.some((element, index) => this.controls.children[index] !== element) || old.size !== this.rows.size)
       this.controls.replaceChildren(...elements)
