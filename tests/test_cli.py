@@ -443,7 +443,7 @@ def test_export_writes_a_bundle_that_verify_accepts_until_a_byte_changes(answer,
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    assert "model.safetensors is damaged or was changed" in refusal("verify", out)
+    assert "model.safetensors is damaged or has been changed" in refusal("verify", out)
 
 
 def test_verify_refuses_a_folder_that_is_not_a_bundle(refusal, tmp_path):
