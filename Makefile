@@ -1,10 +1,10 @@
-# make run   the dashboard, with everything it needs
-# make test  all checks and tests
+# make run   install the packages if needed, and start the dashboard
+# make test  run all checks and tests
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-# else each of the many processes would compile all modules anew
+# with it, each of the many processes would compile all modules again
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test lint unit processes browser clean
@@ -21,15 +21,15 @@ lint: .venv/installed-dev
 	$(BIN)/numpydoc lint $$(find cfu_core -name '*.py')
 	$(BIN)/mypy
 
-# two processes, and threads within them would only wait for each other
+# one thread per process: more would compete with the other process for the cores
 unit: .venv/installed-dev
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser and not processes" -n 2
 
-# trainings that are really started, killed and resumed; networks that leave the house
+# training runs that are started, killed and resumed in processes of their own; exported networks
 processes: .venv/installed-dev
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m processes -n 2
 
-# a file's tests share a server: they stay together
+# the tests of a file share a server, so they run in the same process
 browser: .venv/installed-dev
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	$(BIN)/python -m pytest -m browser -n 2 --dist loadfile --no-loadscope-reorder
@@ -40,7 +40,7 @@ clean:
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-# stamps: installation is skipped while the lists have not changed
+# stamp files: packages are installed again only if the lists have changed
 .venv/installed: requirements.txt | .venv/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
 	@touch $@
