@@ -181,6 +181,7 @@ def start(options: Sequence[str], seconds: float, scratch: Path, dry: bool) -> s
         "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
         "TRITON_CACHE_DIR": str(scratch / "triton"),
         "CUDA_CACHE_PATH": str(scratch / "cuda"),
+        "XDG_CACHE_HOME": str(scratch / "cache"),  # ONNX Runtime writes an identifier there
     }
     if dry:
         environment["CUDA_VISIBLE_DEVICES"] = ""  # also a computer with a GPU then computes on the processor

@@ -208,7 +208,7 @@ def trained(key: str, found: list[Run], *, dry: bool) -> dict[str, Any]:
     if not runs:
         execute_run(run, Quiet())
     found.append(run)
-    return {"epochs": run.config.epochs, "images": run.recipe.kind}
+    return {"epochs": run.config.epochs, "recipe": run.recipe.kind}
 
 
 def compare_predictions(run: Run, options: ComputeOptions) -> dict[str, Any]:
