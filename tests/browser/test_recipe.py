@@ -14,8 +14,6 @@ pytestmark = pytest.mark.browser
 
 STEPS = "even out the light → neutral background → crop (margin 100%) → gamma 0.7 → resize to the network’s input"
 SENTENCE = f"Recipe: {STEPS}."
-    "Recipe: even out the light → neutral background → crop (margin 100%) → gamma 0.7 → resize to the network’s input."
-)
 RECIPE = Recipe(background="flatten", colour="neutral", crop=True, margin=1.0, contrast="gamma", gamma=0.7)
 
 
