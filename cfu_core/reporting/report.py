@@ -14,12 +14,15 @@ from cfu_core.errors import ReportError
 from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.published.zamani_2023 import REMARKS
 from cfu_core.reporting import inputs_section, results_section, summary_section
-from cfu_core.reporting.comparison_plots import accuracies, confusion_matrices, learning_curves, phase_times
+from cfu_core.reporting.accuracy_plot import accuracies
+from cfu_core.reporting.confusion_matrix_plot import confusion_matrices
+from cfu_core.reporting.learning_curve_plot import learning_curves
 from cfu_core.reporting.pdf import print_pdf
 from cfu_core.reporting.plot_style import inline_svg
 from cfu_core.reporting.replay_commands import again_command, train_command
 from cfu_core.reporting.run_plots import evaluation_of, probability_figures
 from cfu_core.reporting.table_format import UNDEFINED, TextTable
+from cfu_core.reporting.time_plot import phase_times
 from cfu_core.runs.run import Run
 from cfu_core.runs.short_names import names_among
 from cfu_core.storage import read_json, write_bytes

@@ -9,9 +9,12 @@ from matplotlib.figure import Figure
 from cfu_core.errors import RunError
 from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.evaluation.probability_metrics import assess_calibration, curves_by_class
-from cfu_core.reporting.comparison_plots import accuracies, confusion_matrices, learning_curves, phase_times
+from cfu_core.reporting.accuracy_plot import accuracies
+from cfu_core.reporting.confusion_matrix_plot import confusion_matrices
+from cfu_core.reporting.learning_curve_plot import learning_curves
 from cfu_core.reporting.plot_style import png, svg
 from cfu_core.reporting.probability_plots import coverage_curve, precision_recall, reliability_diagram, roc
+from cfu_core.reporting.time_plot import phase_times
 from cfu_core.runs.run import Run
 
 
