@@ -55,6 +55,7 @@ def onnx_network(bundle: Bundle) -> Network:
     """
     import onnxruntime  # late: not needed to open a bundle
 
+    onnxruntime.disable_telemetry_events()
     try:
         session = onnxruntime.InferenceSession(str(bundle.folder / ONNX), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common class
