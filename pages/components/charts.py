@@ -9,10 +9,10 @@ import streamlit as st
 from plotly.colors import find_intermediate_color, hex_to_rgb, label_rgb
 
 MARGIN = {"l": 8, "r": 8, "t": 36, "b": 84}  # pixels; the legend is in the bottom margin
-SHORT = {"training": "Training", "validation": "Validation", "test": "Test"}
-LABEL = 28  # letters of a line beside an axis
-POINTS = 600  # of a curve; more cannot be distinguished
-BADGE = {"training": "Train", "validation": "Val", "test": "Test"}  # where there is little room
+PARTITION_NAMES = {"training": "Training", "validation": "Validation", "test": "Test"}
+LABEL_LENGTH = 28  # characters per line of a label at an axis
+MAX_POINTS = 600  # per curve; more cannot be distinguished
+PARTITION_BADGES = {"training": "Train", "validation": "Val", "test": "Test"}  # short, for tiles
 
 
 def show(
@@ -25,12 +25,26 @@ def show(
     on_select: Callable | None = None,
     **selection: Any,
 ) -> None:
-    """Show a chart, as wide as its place; `on_select` is called when something is selected in it.
+    """Show a chart at the full width of its container.
 
-    The margin, in pixels, follows from its title and its legend, unless it is given.
+    Parameters
+    ----------
+    figure : Figure
+        Its colours and fonts are set here.
+    key : str
+    alt : str
+        Text for screen readers.
+    height : int
+        In pixels.
+    margin : mapping, optional
+        In pixels, as in Plotly; by default it leaves room for the title and the legend.
+    on_select : callable, optional
+        Called when something is selected in the chart.
+    **selection
+        Arguments of `st.plotly_chart` for the selection.
     """
     colors = theme()
-    # the theme's own grey for axes and legends is too pale to read
+    # the grey of Streamlit's theme for axes and legends has too little contrast
     text = {"color": colors.ink}
     legend = {
         "orientation": "h",
@@ -60,28 +74,28 @@ def show(
 
 
 class Theme(NamedTuple):
-    """Colours of the theme that the browser shows now, from ``.streamlit/config.toml``."""
+    """Colours of the current theme, from ``.streamlit/config.toml``."""
 
     accent: str
     background: str
     ink: str
     categories: list[str]
-    full: str  # of what is filled the most; light text on it can be read
+    full: str  # upper end of a colour scale, dark enough for light text
 
 
 def theme() -> Theme:
-    """Return the colours of the light or the dark theme."""
+    """Return the colours of the theme that the browser shows, light or dark."""
     kind = "dark" if st.context.theme.type == "dark" else "light"
     names = ("primaryColor", "secondaryBackgroundColor", "textColor", "chartCategoricalColors")
     accent, background, ink, categories = (st.get_option(f"theme.{kind}.{name}") for name in names)
     full = accent
-    if kind == "dark":  # the accent is pale there
+    if kind == "dark":  # the accent of the dark theme is pale
         full = label_rgb(find_intermediate_color(hex_to_rgb(background), hex_to_rgb(accent), 0.75))
     return Theme(accent, background, ink, categories, full)
 
 
 def class_bars(counts: Mapping[str, int]) -> go.Figure:
-    """Draw the images per class as horizontal bars with their numbers."""
+    """Draw the number of images per class as horizontal bars."""
     figure = go.Figure(
         go.Bar(
             x=list(counts.values()),
@@ -97,7 +111,7 @@ def class_bars(counts: Mapping[str, int]) -> go.Figure:
 
 
 def scaled(value: float | None, scale: float) -> float | None:
-    """Return a value to be drawn; None, where it is undefined, leaves a gap."""
+    """Return `value` times `scale`, or None if the value is undefined; Plotly draws a gap there."""
     return None if value is None else scale * value
 
 
@@ -108,9 +122,9 @@ def intervals(
     highs: Sequence[float],
     published: Sequence[float | None] = (),
 ) -> go.Figure:
-    """Draw shares in per cent with their intervals, a row each, the first on top.
+    """Draw fractions as percentages with their intervals, one row each, the first on top.
 
-    Published values, where there are some, are diamonds.
+    Published values are diamonds; None if there is none.
     """
     figure = go.Figure(
         go.Scatter(
@@ -132,7 +146,7 @@ def intervals(
         )
     )
     if any(value is not None for value in published):
-        figure.data[0].name = "measured, with its 95 % interval"
+        figure.data[0].name = "measured, with 95 % interval"
         figure.add_scatter(
             name="published, on the paper's images",
             x=[scaled(value, 100) for value in published],
@@ -140,17 +154,17 @@ def intervals(
             mode="markers",
             marker={"symbol": "diamond-open", "size": 12, "line": {"width": 2}},
         )
-    figure.update_layout(xaxis={"title": "accuracy (%), with its 95 % interval", "fixedrange": True})
+    figure.update_layout(xaxis={"title": "accuracy (%), with 95 % interval", "fixedrange": True})
     figure.update_yaxes(fixedrange=True, range=[len(names) - 0.5, -0.7])
     return figure
 
 
-def wrapped(name: str, letters: int = LABEL) -> str:
-    """Return a long name in several lines; it may break after an underscore."""
+def wrapped(name: str, length: int = LABEL_LENGTH) -> str:
+    """Return a name broken into lines at spaces and after underscores."""
     marked = name.replace("_", "_\x00 ")
-    return "<br>".join(line.replace("\x00 ", "").replace("\x00", "") for line in wrap(marked, letters))
+    return "<br>".join(line.replace("\x00 ", "").replace("\x00", "") for line in wrap(marked, length))
 
 
 def label_height(names: Iterable[str]) -> int:
-    """Return the height in pixels of the longest of some names beside an axis."""
+    """Return the height in pixels of the label with the most lines at an axis."""
     return 16 * max((wrapped(name).count("<br>") + 1 for name in names), default=1)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.settings import setting
-from pages.components.address import keep, linked
+from pages.components.address import linked_value, set_value
 
 START = Recipe.preprocessed()
 #: Settings of a recipe, and their keys in the session and in the URL.
@@ -33,14 +33,14 @@ def current_recipe() -> Recipe:
 def use_recipe(recipe: Recipe) -> None:
     """Make a recipe the current one and set all widgets to it."""
     for name, key in KEYS.items():
-        keep(key, getattr(recipe, name), getattr(START, name))
+        set_value(key, getattr(recipe, name), getattr(START, name))
 
 
 def use_clahe(**settings: float) -> None:
     """Choose CLAHE with these settings as the contrast step."""
-    keep("contrast", "clahe", START.contrast)
+    set_value("contrast", "clahe", START.contrast)
     for name, value in settings.items():
-        keep(KEYS[name], value, getattr(START, name))
+        set_value(KEYS[name], value, getattr(START, name))
 
 
 def restore(names: tuple[str, ...] = tuple(KEYS)) -> Recipe:
@@ -52,7 +52,7 @@ def restore(names: tuple[str, ...] = tuple(KEYS)) -> Recipe:
         Settings for which this page has no widget that restores them.
     """
     for name in names:
-        value, arrived = linked(KEYS[name], getattr(START, name), allowed(name))
+        value, arrived = linked_value(KEYS[name], getattr(START, name), allowed(name))
         if arrived:
             st.session_state[KEYS[name]] = value
     return current_recipe()
@@ -77,7 +77,7 @@ def _within(low: float, high: float, value: float) -> bool:
 def note_changes(recipe: Recipe) -> None:
     """Select the current recipe on Train too if it has changed since the last run of the page."""
     if st.session_state.get(_LAST, recipe) != recipe:
-        keep(CHOICE, CURRENT, CURRENT)
+        set_value(CHOICE, CURRENT, CURRENT)
     st.session_state[_LAST] = recipe
 
 

@@ -1,4 +1,4 @@
-"""The dataset and the split that all pages show."""
+"""The dataset and the split seed that all pages share."""
 
 import streamlit as st
 
@@ -8,13 +8,14 @@ from cfu_core.errors import CfuError
 from cfu_core.wording import plural
 from pages.components import cached
 from pages.components.address import begin_run, in_url, parsed, url_choice
+from pages.components.page_layout import escaped
 
 DRAWN = "drawn, not photographed"
 SEED = "split_seed"
 
 
 def dataset_sidebar(page: str) -> None:
-    """Choose the dataset of all pages in the sidebar; `page` is the one to be shown."""
+    """Show the choice of the dataset in the sidebar; `page` is the page about to be shown."""
     begin_run(page)
     summaries = {s.id: s for s in list_datasets() if not s.damaged}
     if (opened := st.session_state.pop("open_dataset", None)) in summaries:
@@ -39,7 +40,7 @@ def dataset_sidebar(page: str) -> None:
 
 
 def chosen_dataset() -> Dataset:
-    """Return the chosen dataset; without one the page ends with a link to the Overview page."""
+    """Return the selected dataset; without one, show a link to the Overview page and stop the script."""
     identifier = st.session_state.get("dataset")
     if not identifier:
         with st.container(border=True):
@@ -57,9 +58,9 @@ def chosen_dataset() -> Dataset:
 
 
 def badges(data: Dataset) -> None:
-    """Show which dataset this is, and whether it is drawn."""
+    """Show the name and size of the dataset, and whether its images are drawn."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.markdown(f"**{data.name}**", width="content")
+        st.markdown(f"**{escaped(data.name)}**", width="content")
         st.caption(
             f"{plural(len(data.images), 'image')} · {plural(len(data.classes), 'class', 'classes')}", width="content"
         )
@@ -68,21 +69,21 @@ def badges(data: Dataset) -> None:
 
 
 def split_seed() -> int:
-    """Return the current split seed, whether or not the page shows it."""
+    """Return the current split seed, even if the page does not show it."""
     asked = parsed([st.query_params.get(SEED, "")], 0)
     now = st.session_state.get(SEED, st.session_state.get(f"{SEED}_kept", asked))
     return now if now is not None and _seed_allowed(now) else 0
 
 
 def split_seed_input() -> int:
-    """Choose the split seed; it is the same on all pages."""
+    """Show the input of the split seed, which all pages share, and return its value."""
     with in_url(SEED, 0, _seed_allowed):
         return st.number_input(
             "Split seed",
             0,
             2**31 - 1,
             key=SEED,
-            help="Another number gives another random split with the same counts. Each is stored with the dataset.",
+            help="Each number gives a different random split with the same counts. It is stored with the dataset.",
             width=180,
         )
 

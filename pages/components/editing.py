@@ -138,7 +138,9 @@ def actions(data: Dataset, paths: Sequence[str], *, key: str, done: Callable[[],
         if st.button("Exclude", key=f"{key}_exclude", type="primary"):
             change("exclude", dict.fromkeys(paths), why)
     with st.popover("Move", icon=":material/move_item:", disabled=not paths):
-        part = st.selectbox("To the partition", PARTITIONS, key=f"{key}_part", format_func=lambda p: charts.SHORT[p])
+        part = st.selectbox(
+            "To the partition", PARTITIONS, key=f"{key}_part", format_func=lambda p: charts.PARTITION_NAMES[p]
+        )
         why = _note(f"{key}_part")
         if st.button("Move", key=f"{key}_move", type="primary"):
             change("partition", dict.fromkeys(paths, part), why)

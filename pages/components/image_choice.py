@@ -6,7 +6,7 @@ import streamlit as st
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.imaging.encoding import encode_jpeg
 from pages.components import cached
-from pages.components.address import keep, url_choice
+from pages.components.address import set_value, url_choice
 
 MAX_LISTED = 2000  # images in a select box; a longer list is slow to send and of no use
 BROWSER_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
@@ -42,5 +42,5 @@ def choose_image(data: Dataset) -> int:
         for step, icon, label in ((-1, ":material/chevron_left:", "Previous"), (1, ":material/chevron_right:", "Next")):
             there = 0 <= place + step < len(of_class)
             target = of_class[place + step] if there else path
-            st.button(label, icon=icon, disabled=not there, on_click=keep, args=("image", target, ""))
+            st.button(label, icon=icon, disabled=not there, on_click=set_value, args=("image", target, ""))
     return int(np.flatnonzero(paths == path)[0])

@@ -1,4 +1,4 @@
-"""Learning curves of one or more runs, and how a probe was regularised."""
+"""Learning curves of one or more runs, and the choice of a probe's regularisation strength."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,19 +13,20 @@ from cfu_core.runs.run import METRICS, Run
 from cfu_core.runs.short_names import names_among, shared_training
 from cfu_core.runs.training_log import MetricsReader
 from cfu_core.storage import read_json
-from pages.components.charts import POINTS, scaled, show, theme
+from pages.components.charts import MAX_POINTS, scaled, show, theme
+from pages.components.page_layout import escaped
 
 
 def learning_curves(
     history: Sequence[Mapping[str, Any]], batches: Sequence[Mapping[str, Any]], what: str, epochs: int
 ) -> go.Figure:
-    """`what` (``loss`` or ``accuracy``) per batch and per epoch, as in figures 6 and 7 of the paper."""
+    """Draw `what`, ``loss`` or ``accuracy``, per batch and per epoch, as in figures 6 and 7 of the paper."""
     figure = go.Figure()
     scale = 100 if what == "accuracy" else 1
     if batches:
         x = np.array([b["epoch"] - 1 + b["batch"] / b["batches"] for b in batches])
         y = smoothed([np.nan if b[what] is None else scale * b[what] for b in batches])
-        kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(int))
+        kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).astype(int))
         figure.add_scatter(name="batches, smoothed", x=x[kept], y=y[kept], mode="lines", line_width=1.5, opacity=0.55)
     ends = [h["epoch"] for h in history]
     for partition, dash in (("training", "solid"), ("validation", "dash")):
@@ -51,13 +52,13 @@ def learning_curves(
     return figure
 
 
-def smoothed(values: Sequence[float], over: int = 10) -> np.ndarray:
-    """Each value as the mean of itself and those shortly before it, weighted by how near they are."""
-    return pd.Series(values, dtype=float).ewm(span=over).mean().to_numpy()
+def smoothed(values: Sequence[float], span: int = 10) -> np.ndarray:
+    """Return the exponential moving average of a series."""
+    return pd.Series(values, dtype=float).ewm(span=span).mean().to_numpy()
 
 
-def overlaid(histories: Mapping[str, Sequence[Mapping[str, Any]]], what: str) -> go.Figure:
-    """`what` on the validation images, epoch by epoch, a line for each run."""
+def validation_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], what: str) -> go.Figure:
+    """Draw `what`, ``loss`` or ``accuracy``, on the validation images per epoch, one line per run."""
     figure = go.Figure()
     scale = 100 if what == "accuracy" else 1
     for name, history in histories.items():
@@ -82,7 +83,7 @@ def probe_trials(trials: Sequence[Mapping[str, float]], strength: float) -> go.F
         type="log",
         dtick=1,
         exponentformat="power",
-        title="C, the inverse of the regularisation strength; dotted: the chosen one",
+        title="C, the inverse of the regularisation strength (dotted line: chosen)",
     )
     figure.update_yaxes(range=[0, 102])
     return figure
@@ -91,16 +92,16 @@ def probe_trials(trials: Sequence[Mapping[str, float]], strength: float) -> go.F
 def curves(
     history: Sequence[Mapping[str, Any]], batches: Sequence[Mapping[str, Any]], epochs: int, *, key: str
 ) -> None:
-    """Loss and accuracy side by side, over all `epochs` that were asked for."""
+    """Show loss and accuracy side by side; `epochs` is the number of epochs in the settings."""
     place = st.grid(2, min_column_width=300)
     for what in ("loss", "accuracy"):
         with place.cell():
-            alt = f"{what} per epoch, training and validation"
+            alt = f"{what.capitalize()} per epoch on the training and validation images"
             show(learning_curves(history, batches, what, epochs), key=f"{key}-{what}", alt=alt, height=340)
 
 
 def curves_of(run: Run, *, key: str, from_first_batch: bool = False) -> None:
-    """Show the learning curves of a run once it has an epoch, or a batch."""
+    """Show the learning curves of a run after its first epoch, or after its first batch if `from_first_batch`."""
     history, batches = metrics_reader(str(run.folder)).read()
     if history or (from_first_batch and batches):
         curves(history, batches, run.config.epochs, key=key)
@@ -108,12 +109,12 @@ def curves_of(run: Run, *, key: str, from_first_batch: bool = False) -> None:
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def metrics_reader(folder: str) -> MetricsReader:
-    """Return a reader that all visitors share, so that each line of a growing file is read once."""
+    """Return a reader that all sessions share, so that each line of a growing file is read once."""
     return MetricsReader(Path(folder) / METRICS)
 
 
 def overlay(chosen: Sequence[Run]) -> None:
-    """Show the validation curves of several runs in one chart; a probe has none."""
+    """Show the validation curves of several runs, in an expander; a probe has none."""
     opened = st.expander(
         "Learning curves of several runs", icon=":material/stacked_line_chart:", key="overlay", on_change="rerun"
     )
@@ -127,12 +128,12 @@ def overlay(chosen: Sequence[Run]) -> None:
             st.caption("Only fine-tuned networks have learning curves; fewer than two of these runs are fine-tuned.")
             return
         if shared := shared_training(chosen):
-            st.caption(f"All runs: {shared}.")
+            st.caption(f"All runs: {escaped(shared)}.")
         place = st.grid(2, min_column_width=380)
         for what in ("accuracy", "loss"):
             with place.cell():
                 alt = f"Validation {what} of {len(histories)} runs"
-                show(overlaid(histories, what), key=f"overlay-{what}", alt=alt, height=420)
+                show(validation_curves(histories, what), key=f"overlay-{what}", alt=alt, height=420)
 
 
 def probe_figure(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Training runs as pages show them: their progress, and how they are called."""
+"""Training runs on pages: labels, notices, and the buttons that resume, repeat, rename and delete them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,27 +11,30 @@ from cfu_core.job import State
 from cfu_core.jobs.launch import resume, run_again
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_store import delete_run, list_runs
+from cfu_core.wording import plural
 from pages.components import job_progress, learning_curves
+from pages.components.page_layout import escaped
 
 
-def of_dataset(dataset_id: str) -> list[Run]:
-    """Runs on one dataset, newest first."""
+def runs_on_dataset(dataset_id: str) -> list[Run]:
+    """Return the runs on one dataset, newest first."""
     return [run for run in list_runs() if run.plan.dataset.id == dataset_id]
 
 
 def labels(shown: Sequence[Run]) -> dict[str, str]:
-    """Return the name and time of each run, and its dataset where they differ, for a select box; no two are alike."""
+    """Return a unique label of each run for a select box: name, time, and the dataset if there are several."""
     texts = {}
     several = len({run.plan.dataset.id for run in shown}) > 1
     for run in shown:
         created = run.created.astimezone()
         dataset = f" · {run.plan.dataset.name}" if several else ""
         texts[run.id] = f"{run.name}{dataset} · {created:%Y-%m-%d %H:%M:%S}"
-    often = Counter(texts.values())
-    return {key: text if often[text] == 1 else f"{text} · {key[-4:]}" for key, text in texts.items()}
+    frequency = Counter(texts.values())
+    return {key: text if frequency[text] == 1 else f"{text} · {key[-4:]}" for key, text in texts.items()}
 
 
 def show_log(run: Run) -> None:
+    """Show the end of the log of a run."""
     log = job_progress.log_tail(run.log)
     if log:
         with st.expander("Log", icon=":material/description:"):
@@ -49,8 +52,8 @@ def resume_button(run: Run) -> None:
             st.rerun()
 
 
-def how_it_was_computed(run: Run) -> None:
-    """On what, in which way, for how long; and accidents that it went on from."""
+def computation_details(run: Run) -> None:
+    """Show device, speed, memory and duration of a run, and the problems it recovered from."""
     timing = run.timing()
     if not timing:
         return
@@ -69,7 +72,7 @@ def how_it_was_computed(run: Run) -> None:
 
 
 def ended_notice(run: Run) -> None:
-    """Why a run has no results."""
+    """Show why a run has no results."""
     status = run.status()
     if status.state in (State.QUEUED, State.RUNNING):
         st.info(
@@ -89,7 +92,8 @@ def ended_notice(run: Run) -> None:
 
 @st.dialog("Delete this run?")
 def confirm_delete(run: Run) -> None:
-    st.write(f"**{run.name}**, its weights and its results will be removed. This cannot be undone.")
+    """Ask whether to delete a run."""
+    st.write(f"**{escaped(run.name)}**, its weights and its results will be deleted. This cannot be undone.")
     if st.button("Delete", type="primary", icon=":material/delete:"):
         try:
             delete_run(run)
@@ -99,9 +103,11 @@ def confirm_delete(run: Run) -> None:
         st.rerun()
 
 
-def manage(run: Run) -> None:
-    """Run it again, name it, delete it."""
-    if st.button("Run again", icon=":material/replay:", help="The same settings, seed and images, as a new run."):
+def run_actions(run: Run) -> None:
+    """Show the buttons that repeat, rename and delete a run."""
+    if st.button(
+        "Run again", icon=":material/replay:", help="Starts a new run with the same settings, seed and images."
+    ):
         try:
             run_again(run)
         except CfuError as error:
@@ -118,20 +124,20 @@ def manage(run: Run) -> None:
             else:
                 st.rerun()
     active = not run.status().state.ended
-    if st.button("Delete", icon=":material/delete:", disabled=active, help="Stop it first." if active else None):
+    if st.button("Delete", icon=":material/delete:", disabled=active, help="Stop the run first." if active else None):
         confirm_delete(run)
 
 
-def summary(run: Run) -> None:
-    """A run that has ended in a few lines, with its curves and the way to its results."""
+def show_summary(run: Run) -> None:
+    """Show the accuracy and learning curves of a run that has ended, and a link to its results."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Latest run: **{run.name}**", width="stretch")
+        st.markdown(f"Latest run: **{escaped(run.name)}**", width="stretch")
         job_progress.state_badge(run.status())
     ended_notice(run)
     evaluation = run.evaluation()
     if evaluation:
-        of = f"{evaluation.correct} of {evaluation.n_images} images"
-        st.metric("Accuracy on the test images", f"{evaluation.accuracy:.1%}", help=of)
+        correct = f"{evaluation.correct} of {plural(evaluation.n_images, 'image')}"
+        st.metric("Accuracy on the test images", f"{evaluation.accuracy:.1%}", help=correct)
     learning_curves.curves_of(run, key=f"summary-{run.id}")
     if evaluation:
         st.page_link(

@@ -1,4 +1,4 @@
-"""The images of a dataset: one grid that everything filters, one image large, the audit, edits on record."""
+"""The Explore page: a grid of the images with filters, a large view, the audit and the log of edits."""
 
 import streamlit as st
 
@@ -7,12 +7,12 @@ from pages.components import cached, editing
 from pages.components.dataset_choice import chosen_dataset, split_seed
 from pages.components.explore import filters, panels
 from pages.components.explore.audit_panel import audit_panel
-from pages.components.explore.grid import grid, order_of
-from pages.components.explore.large_view import large, opened
+from pages.components.explore.grid import grid, sorted_for_grid
+from pages.components.explore.large_view import large_view, opened_row
 from pages.components.job_requests import survey_progress
 from pages.components.page_layout import header, panel
 
-header("Explore", "Look at every image, find what is wrong, correct it. Whatever you choose filters the grid.")
+header("Explore", "Look at every image, find problems and correct them. A selection in a chart filters the grid.")
 data = chosen_dataset()
 editing.notice()
 chosen = filters.current(data)
@@ -24,14 +24,14 @@ except CfuError as error:
 survey_progress(data, view.survey)
 passes = chosen.mask(view.table)
 
-row = opened(view)
+row = opened_row(view)
 if row is not None:
-    large(view, row, order_of(view, passes))
+    large_view(view, row, sorted_for_grid(view, passes))
     st.stop()
 
 filters.widgets(data, chosen, view.kinds)
 filters.chips(chosen, view.kinds)
-filters.to_url(chosen)
+filters.write_url(chosen)
 
 with st.grid(5, min_column_width=150, gap="small") as screen:
     with screen.cell(column_span=2):

@@ -1,4 +1,4 @@
-"""Train: choose network, images and weights, start a run, watch it and stop it."""
+"""The Train page: settings of a run, its start, and the queue of runs."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,28 +18,28 @@ from pages.components.address import in_url
 from pages.components.dataset_choice import chosen_dataset, split_seed
 from pages.components.page_layout import header
 from pages.components.preprocess.augmentation import restored_augmentation, words
-from pages.components.train.duration import about
+from pages.components.train.duration import count_and_duration
 from pages.components.train.images import ORIGINAL, choose_images, protocol_note
-from pages.components.train.run_queue import current_run, live_queue, resumable
-from pages.components.train.settings import advanced, choose_mode, choose_weights
+from pages.components.train.run_queue import current_run, live_queue, resumable_runs
+from pages.components.train.settings import advanced_settings, choose_mode, choose_weights
 
 
 def start_button(
     data: Dataset, pairs: Sequence[tuple[str, Recipe]], settings: dict[str, Any], label: str, **button: Any
 ) -> None:
-    """Show a button that queues a run for each pair, all or none; it says about how long they take."""
+    """Show a button that queues a run for each network and recipe; its label has their estimated duration."""
     try:
-        asked = configurations(data.id, pairs, settings)
-        label += about(asked, cached.split(data, split_seed()))
+        configs = configurations(data.id, pairs, settings)
+        label += count_and_duration(configs, cached.split(data, split_seed()))
         if st.button(label, **button):
-            submit_runs(asked, data)
+            submit_runs(configs, data)
             st.rerun()
     except CfuError as error:
         st.error(str(error), icon=":material/error:")
 
 
 def settings_form(data: Dataset) -> DeltaGenerator:
-    """Show the settings and the buttons that start; return the place for a last line."""
+    """Show the settings and the buttons that start runs; return the placeholder below them."""
     with in_url("network", "resnet18", ARCHITECTURES.__contains__):
         chosen = st.pills(
             "Network",
@@ -48,17 +48,17 @@ def settings_form(data: Dataset) -> DeltaGenerator:
             format_func=lambda k: ARCHITECTURES[k].label,
             key="network",
             wrap=True,
-            help="The first three are the paper's. AlexNet is the fastest on a processor.",
+            help="The first three are those of the paper. AlexNet is the fastest on a CPU.",
         )
     key = chosen or "resnet18"
     size = ARCHITECTURES[key].input_size
-    st.caption(f"{ARCHITECTURES[key].label}: {ARCHITECTURES[key].note}. It takes images of {size} × {size} pixels.")
+    st.caption(f"{ARCHITECTURES[key].label}: {ARCHITECTURES[key].note}. Its input is {size} × {size} pixels.")
     recipe, preprocessed = choose_images()
     st.page_link("pages/data/preprocess.py", label="Change the recipe on Preprocess", icon=":material/tune:")
     augmentation, mode = restored_augmentation(), choose_mode()
-    settings = {"weights": choose_weights(), "mode": mode, "augmentation": augmentation, **advanced(mode)}
+    settings = {"weights": choose_weights(), "mode": mode, "augmentation": augmentation, **advanced_settings(mode)}
     if mode == "fine-tune":
-        st.caption(f"Augmentation of training images: {words(augmentation)}; set on the Preprocess page.")
+        st.caption(f"Augmentation of the training images: {words(augmentation)}. It is set on the Preprocess page.")
     with st.container(horizontal=True):
         start_button(
             data, [(key, recipe)], settings, "Start training", type="primary", icon=":material/play_arrow:", key="start"
@@ -71,16 +71,16 @@ def settings_form(data: Dataset) -> DeltaGenerator:
             icon=":material/playlist_play:",
             key="protocol",
             disabled=preprocessed.kind == ORIGINAL,
-            help="Six runs, one after the other: AlexNet, GoogLeNet and ResNet-18, each on original and on "
-            "preprocessed images, with the settings above.",
+            help="Six consecutive runs: AlexNet, GoogLeNet and ResNet-18, each on original and on preprocessed images, "
+            "with the settings above.",
         )
-    st.caption(f"The paper's protocol: {protocol_note(preprocessed)}")
+    st.caption(f"The paper's protocol. {protocol_note(preprocessed)}")
     return st.empty()
 
 
 @st.fragment(run_every=1.0)
 def watch(show: Callable[[Sequence[Run]], None]) -> None:
-    """Show the queue every second, as long as something runs or waits."""
+    """Update the queue every second while runs train or wait."""
     queue = job_progress.active("device")
     if not queue:
         st.rerun()
@@ -96,18 +96,18 @@ place = st.grid(2, min_column_width=420, gap="large")
 with place.cell():
     last_line = settings_form(data)
 with place.cell():
-    ended = [run for run in runs.of_dataset(data.id) if run.status().state.ended]
+    ended = [run for run in runs.runs_on_dataset(data.id) if run.status().state.ended]
     if busy:
         watch(live_queue)
-        resumable(ended)
+        resumable_runs(ended)
     else:
         if not ended:
-            st.info("Nothing has been trained on this dataset yet.", icon=":material/model_training:")
+            st.info("No network has been trained on this dataset yet.", icon=":material/model_training:")
         for run in ended[:1]:
             with st.container(border=True):
-                runs.summary(run)
-        resumable(ended[1:])
-try:  # last, since the first time it takes some seconds
-    last_line.caption(f"Trains on: {cached.device()}")
+                runs.show_summary(run)
+        resumable_runs(ended[1:])
+try:  # last, because the first call takes some seconds
+    last_line.caption(f"Device: {cached.device()}")
 except CfuError as error:
     last_line.caption(str(error))

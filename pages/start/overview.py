@@ -1,4 +1,4 @@
-"""The workflow, what is loaded, and the ways in."""
+"""The Overview page: workflow, datasets, demo and import."""
 
 from contextlib import suppress
 
@@ -12,14 +12,15 @@ from cfu_core.storage import home
 from cfu_core.wording import plural
 from pages.components import cached, charts, job_progress
 from pages.components.dataset_choice import DRAWN
-from pages.components.page_layout import header, icon_button, icon_popover
+from pages.components.page_layout import escaped, header, icon_button, icon_popover
 from pages.components.start.importer import data_progress, demo_button, import_form
 from pages.components.start.workflow import workflow
 
 
 @st.dialog("Delete this dataset?")
 def confirm_delete(identifier: str, name: str) -> None:
-    st.write(f"**{name}** and its stored copies of the images will be removed. Your own files are not touched.")
+    """Ask whether to delete a dataset."""
+    st.write(f"**{escaped(name)}** and its copies of the images will be deleted. Your original files are not changed.")
     if st.button("Delete", type="primary", icon=":material/delete:"):
         try:
             remove_dataset(identifier)
@@ -31,8 +32,8 @@ def confirm_delete(identifier: str, name: str) -> None:
 
 header(
     "CFU Workbench",
-    "Explore images of hematopoietic colonies, try preprocessing live, train convolutional networks on them, "
-    "and read results that a reviewer would trust. After Zamani et al. 2023.",
+    "Explore images of hematopoietic colonies, preview preprocessing, train convolutional networks on them, and "
+    "evaluate the results. After Zamani et al. 2023.",
 )
 workflow()
 data_progress()
@@ -44,7 +45,7 @@ with left:
     st.header("Start with the demo" if not summaries else "Your datasets", anchor=False)
     if not summaries:
         st.write(
-            "728 images of CFU-E, CFU-GM and CFU-PreB colonies in the numbers of the paper. "
+            "728 images of CFU-E, CFU-GM and CFU-PreB colonies, with the class sizes of the paper. "
             f"Labelled photographs of colonies are not public, so these are **{DRAWN}**."
         )
     for summary in summaries:
@@ -53,7 +54,7 @@ with left:
                 st.error(summary.damaged, icon=":material/error:")
                 continue
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"**{summary.name}**", width="stretch")
+                st.markdown(f"**{escaped(summary.name)}**", width="stretch")
                 if summary.drawn:
                     st.badge(DRAWN, icon=":material/draw:", color="orange")
                 st.page_link(
@@ -62,31 +63,31 @@ with left:
                     icon=":material/arrow_forward:",
                     query_params={"dataset": summary.id},
                 )
-                with icon_popover(f"Rename {summary.name}", icon=":material/edit:", key=f"edit-{summary.id}"):
+                with icon_popover(f"Rename {escaped(summary.name)}", icon=":material/edit:", key=f"edit-{summary.id}"):
                     name = st.text_input("Name", summary.name, key=f"rename-{summary.id}")
                     if st.button("Save", key=f"save-{summary.id}", disabled=not name.strip()):
                         rename_dataset(summary.id, name.strip())
                         st.rerun()
-                if icon_button(f"Delete {summary.name}", icon=":material/delete:", key=f"delete-{summary.id}"):
+                if icon_button(f"Delete {escaped(summary.name)}", icon=":material/delete:", key=f"delete-{summary.id}"):
                     confirm_delete(summary.id, summary.name)
             if summary.id == st.session_state.get("dataset"):
                 st.caption(f"{plural(summary.n_images, 'image')}; shown on all pages")
                 charts.show(
                     charts.class_bars(summary.counts),
                     key="classes",
-                    alt="Images of each class",
+                    alt="Number of images per class",
                     height=24 + 34 * len(summary.counts),
                 )
             else:
-                counts = " · ".join(f"{name} {n}" for name, n in summary.counts.items())
+                counts = " · ".join(f"{escaped(name)} {n}" for name, n in summary.counts.items())
                 st.caption(f"{plural(summary.n_images, 'image')}: {counts}")
             if summary.n_import_issues:
-                left_out = plural(summary.n_import_issues, "file was", "files were")
+                not_imported = plural(summary.n_import_issues, "file was", "files were")
                 st.page_link(
                     "pages/data/explore.py",
-                    label=f"{left_out} left out: see why on Explore",
+                    label=f"{not_imported} not imported: see the reasons on Explore",
                     icon=":material/warning:",
-                    query_params={"dataset": summary.id, "explore_panel": "History"},
+                    query_params={"dataset": summary.id, "explore_panel": "Audit"},
                 )
     if not any(summary.drawn for summary in summaries):
         demo_button(primary=not summaries)
@@ -94,11 +95,12 @@ with right:
     st.header("Use your own images", anchor=False)
     with st.container(border=True):
         import_form()
-    with st.expander("How should the folder look?", icon=":material/folder:"):
+    with st.expander("Structure of the folder", icon=":material/folder:"):
         st.code("my_images/\n  CFU-E/\n    001.jpg\n    002.tif\n  CFU-GM/\n    …", language=None)
         st.write(
-            "One subfolder per class; JPEG, PNG, BMP or TIFF. With a `manifest.csv` (columns path, label, group) "
-            "beside them, images of one group, such as a dish or a donor, are never split between training and test."
+            "One subfolder per class, with images in JPEG, PNG, BMP or TIFF. An optional `manifest.csv` (columns path, "
+            "label, group) in the folder can assign images to groups, such as a dish or a donor; a group is never "
+            "divided between training and test."
         )
 
 runs = list_runs()
@@ -107,7 +109,7 @@ with st.container(border=True, horizontal=True, gap="large"):
     st.metric("Datasets", len(summaries))
     st.metric("Runs", len(runs))
     st.metric("Training now or waiting", len(training))
-st.caption(f":material/folder_open: Everything is kept in `{home()}` (set `CFU_HOME` to choose another folder).")
+st.caption(f":material/folder_open: All data are stored in `{home()}`. Set `CFU_HOME` to use another folder.")
 if chosen := st.session_state.get("dataset"):
-    with suppress(CfuError):  # the next page says what is wrong with it
-        cached.dataset(chosen)  # while the front page is read: opening a large dataset takes a moment
+    with suppress(CfuError):  # the next page shows the error
+        cached.dataset(chosen)  # read in advance, because opening a large dataset takes a moment

@@ -1,4 +1,4 @@
-"""A server, a browser and its windows, for a module's tests."""
+"""Fixtures for tests in a browser: server, browser and windows."""
 
 import os
 import shutil
@@ -13,12 +13,12 @@ from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.survey.survey import survey
-from tests.browser.driving import PATIENCE_MS, Screen, Server
+from tests.browser.driving import TIMEOUT_MS, Screen, Server
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
+    """Start Chromium in headless mode."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         missing = "There is no chromium on the PATH. On Debian: apt-get install chromium."
@@ -33,7 +33,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Starts a server: new_server() on a fresh home, new_server(home, port) where one was before.
+    """Return a function that starts a server: new_server() on a new home, new_server(home, port) on an existing one.
 
     new_server(app=text) runs this script instead of the dashboard, with its settings and theme.
     """
@@ -56,19 +56,19 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 
 @pytest.fixture(scope="module")
 def server(new_server: Callable[..., Server]) -> Server:
-    """The module's own server, on a home that is empty at first."""
+    """Start the server of the module, on a home that is empty at first."""
     return new_server()
 
 
 @pytest.fixture
 def new_screen(browser: Browser) -> Iterator[Callable[..., Screen]]:
-    """Opens a window of a new visitor: new_screen(server, width=800, color_scheme="dark")."""
+    """Return a function that opens a window of a new session: new_screen(server, width=800, color_scheme="dark")."""
     contexts: list[BrowserContext] = []
 
     def open_window(server: Server, width: int = 1440, height: int = 1000, **options: Any) -> Screen:
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(PATIENCE_MS)
+        page.set_default_timeout(TIMEOUT_MS)
         return Screen(page, server.url)
 
     yield open_window
@@ -78,13 +78,13 @@ def new_screen(browser: Browser) -> Iterator[Callable[..., Screen]]:
 
 @pytest.fixture
 def screen(new_screen: Callable[..., Screen], server: Server) -> Screen:
-    """A window of a new visitor of the module's server."""
+    """Open a window of a new session on the server of the module."""
     return new_screen(server)
 
 
 @pytest.fixture
 def dataset(server: Server, drawn_shapes: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    """Thirty-six drawn shapes, imported and measured, in the server's home."""
+    """Import and measure 36 drawn shapes in the home of the server."""
     monkeypatch.setenv("CFU_HOME", str(server.home))
     data = import_source(drawn_shapes, name="shapes")
     survey(data)
@@ -92,10 +92,10 @@ def dataset(server: Server, drawn_shapes: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What may take longest begins first, so that no process waits for it in the end."""
+    """Run the tests with the longest timeout first, so that parallel processes end at about the same time."""
 
-    def patience(item: pytest.Item) -> float:
+    def timeout(item: pytest.Item) -> float:
         mark = item.get_closest_marker("timeout")
         return mark.args[0] if mark else 0
 
-    items.sort(key=patience, reverse=True)
+    items.sort(key=timeout, reverse=True)

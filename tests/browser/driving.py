@@ -1,4 +1,4 @@
-"""A real server, a browser window, and where things stand on the pages."""
+"""A server in a process of its own, and a browser window with the elements of the pages."""
 
 import os
 import re
@@ -22,8 +22,8 @@ from pages.components.server.warmup import warm_up
 
 MENU = ("Overview", "Explore", "Preprocess", "Train", "Results")
 SETTLED = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
-# Until the server's first word the page takes itself for at rest, though it has asked for something.
-NOTE_TALK = """
+# Before the server's first message the page looks idle although it has sent a request: record both times.
+RECORD_MESSAGES = """
 const send = WebSocket.prototype.send
 WebSocket.prototype.send = function (...message) {
     window.said = performance.now()
@@ -32,16 +32,16 @@ WebSocket.prototype.send = function (...message) {
     return send.apply(this, message)
 }"""
 ANSWERED = "settled => document.querySelector(settled) && window.heard >= window.said"
-#: Colours do not hang on the width, nor what fits on the colours.
+#: Both themes and two widths; colours do not depend on the width, nor the layout on the colours.
 in_two_forms = pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 800)])
-PATIENCE_MS = 30_000  # for what takes a moment
-WORK_MS = 200_000  # for what the computer has to work for; less than pytest waits, which would not say for what
+TIMEOUT_MS = 30_000  # for an update of the page
+LONG_TIMEOUT_MS = 200_000  # for computations; less than the timeout of pytest, whose message is less precise
 
-expect.set_options(timeout=PATIENCE_MS)
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 class Server:
-    """The dashboard in a process of its own, on a home folder and a free port; or another script in its place."""
+    """The dashboard, or another script, in a process of its own with a home folder and a port."""
 
     def __init__(self, home: Path, port: int | None = None, script: Path = PROJECT / "streamlit_app.py") -> None:
         self.home = home
@@ -62,13 +62,13 @@ class Server:
         assert self.process.poll() is None, self.log.read_text()
 
     def kill(self) -> None:
-        """End it and its whole process group, as a closed terminal would at its worst; runs are to go on."""
+        """Kill the server and its process group, as a closed terminal can; runs continue."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(timeout=20)
 
     def close(self) -> None:
-        """End it, and every process that works on its home."""
+        """Kill the server and every process of its home folder."""
         self.kill()
         while left := workers(self.home):
             for process in left:
@@ -78,13 +78,14 @@ class Server:
 
 
 def free_port() -> int:
+    """Return a free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def workers(home: Path) -> list[psutil.Process]:
-    """Processes of this test whose home folder is `home`."""
+    """Return the processes whose home folder is `home`, without this one."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -96,38 +97,39 @@ def workers(home: Path) -> list[psutil.Process]:
 
 
 def runs_in(home: Path) -> list[Run]:
-    """Runs in a home folder, oldest first."""
+    """Return the runs in a home folder, oldest first."""
     return [Run(path.parent) for path in sorted((home / "runs").glob("[!.]*/spec.json"))]
 
 
 class Screen:
-    """One browser window. Selectors live here, so that a page's change of form is mended in one place."""
+    """One browser window, with all selectors of the pages."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.url = url
-        page.add_init_script(NOTE_TALK)
+        page.add_init_script(RECORD_MESSAGES)
 
     def open(self, page: str = "", **query: str) -> None:
-        """Visit an address: ``open("explore", dataset="cells-0f1de16f")``."""
+        """Open a page by its URL: ``open("explore", dataset="cells-0f1de16f")``."""
         self.page.goto(f"{self.url}/{page}" + (f"?{urlencode(query)}" if query else ""))
         self.settle()
 
     def reload(self) -> None:
+        """Reload the page."""
         self.page.reload()
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the script has run to its end, and shows what was asked for."""
+        """Wait until the script has finished and the page is up to date."""
         self.page.wait_for_function(ANSWERED, arg=SETTLED)
 
     def go(self, title: str) -> None:
-        """Open a page by the menu."""
+        """Open a page from the menu."""
         self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=title).click()
         self.expect_page(title)
 
     def expect_page(self, title: str) -> None:
-        """The page with this entry in the menu is shown, whole and without an exception."""
+        """Expect the page with this menu entry, complete and without an exception."""
         heading = "CFU Workbench" if title == "Overview" else title
         expect(self.page.get_by_role("heading", name=heading, exact=True, level=1)).to_be_visible()
         self.settle()
@@ -135,80 +137,84 @@ class Screen:
         self.expect_no_exception()
 
     def expect_no_exception(self) -> None:
+        """Expect no exception on the page."""
         expect(self.page.get_by_test_id("stException")).to_have_count(0)
 
     def widget(self, key: str) -> Locator:
-        """A widget by its key, or by the beginning of its key: ``stop-*``."""
+        """Return a widget by its key, or by the start of its key: ``stop-*``."""
         if key.endswith("*"):
             return self.page.locator(f"[class*=' st-key-{key[:-1]}']")
         return self.page.locator(f".st-key-{key}")
 
     def choose(self, key: str, option: str) -> None:
-        """Choose one of a segmented control's options."""
+        """Select an option of a segmented control."""
         button = self.widget(key).get_by_role("radio", name=option, exact=True)
         button.click()
         expect(button).to_have_attribute("aria-checked", "true")
         self.settle()
 
     def select(self, key: str, option: str | int) -> None:
-        """Choose in a select box the option with this text, or at this place counted from 0."""
+        """Select the option of a select box with this text, or at this position from 0."""
         box = self.selected(key)
         box.evaluate("""async box => {
             box.scrollIntoView({block: "center"})
             await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
-        }""")  # a list that opens while the page still scrolls is shut by the scrolling
+        }""")  # scrolling would close the list
         box.click()
         options = self.page.get_by_role("option")
         (options.nth(option) if isinstance(option, int) else options.filter(has_text=option)).click()
         self.settle()
 
     def selected(self, key: str) -> Locator:
-        """The input that carries a select box's choice."""
+        """Return the input with the value of a select box."""
         return self.widget(key).get_by_role("combobox")
 
     def press(self, key: str, stroke: str) -> None:
-        """Press a key of the keyboard on a slider's thumb."""
+        """Press a key on the thumb of a slider."""
         self.widget(key).get_by_role("slider").press(stroke)
 
     def button(self, name: str) -> Locator:
+        """Return a button by its name."""
         return self.page.get_by_role("button", name=name)
 
     def panel(self, name: str) -> None:
-        """Open one of the page's panels."""
+        """Open a panel of the page."""
         button = self.page.get_by_role("radiogroup", name="Panel").get_by_role("radio", name=name, exact=True)
         button.click()
         expect(button).to_have_attribute("aria-checked", "true")
         self.settle()
 
     def text(self, text: str | re.Pattern[str]) -> Locator:
-        """Where a text stands on the page itself, outside the sidebar."""
+        """Return the element with a text, outside the sidebar."""
         return self.page.get_by_test_id("stMain").get_by_text(text)
 
     def alerts(self) -> Locator:
+        """Return the messages on the page."""
         return self.page.get_by_test_id("stAlert")
 
     def progress(self) -> Locator:
+        """Return the progress bars on the page."""
         return self.page.get_by_test_id("stProgress")
 
     def picture(self, caption: str) -> Locator:
-        """The image with this caption."""
+        """Return the image with this caption."""
         return self.page.get_by_test_id("stImage").filter(has_text=caption).locator("img")
 
     def tiles(self) -> Locator:
-        """The tiles of the grids on the page."""
+        """Return the tiles of the grids on the page."""
         return self.page.get_by_role("listbox").get_by_role("option")
 
     def expect_fits(self) -> None:
-        """Nothing sticks out to the right."""
+        """Expect that no element is wider than the page."""
         main = self.page.get_by_test_id("stMain")
         assert main.evaluate("e => e.scrollWidth <= e.clientWidth")
 
     def expect_accessible(self) -> None:
-        """Nothing sticks out, and axe finds nothing wrong."""
+        """Expect that no element is wider than the page, and that axe finds no accessibility problem."""
         self.expect_fits()
-        self.page.mouse.move(0, 0)  # Streamlit's tooltips lie outside its landmarks while they are shown
+        self.page.mouse.move(0, 0)  # Streamlit's tooltips are outside its landmarks
         expect(self.page.get_by_role("tooltip")).to_have_count(0)
-        with self._whole():
+        with self._full_height():
             found = Axe().run(self.page)
         wrong = [
             f"{each['id']}: {each['help']} {[node['target'] for node in each['nodes']]}"
@@ -217,8 +223,8 @@ class Screen:
         assert not wrong, "\n".join(wrong)
 
     @contextmanager
-    def _whole(self) -> Iterator[None]:
-        """The window as high as the page: of what is scrolled away axe cannot tell the colours."""
+    def _full_height(self) -> Iterator[None]:
+        """Make the window as high as the page, because axe cannot check the colours of hidden parts."""
         before = self.page.viewport_size
         assert before is not None
         height = self.page.get_by_test_id("stMain").evaluate("e => e.scrollHeight")
@@ -228,25 +234,25 @@ class Screen:
         self.page.set_viewport_size(before)
 
     def slider(self, name: str) -> Locator:
-        """A slider of the live view."""
+        """Return a slider of the live view."""
         return self.page.locator(".live").get_by_role("slider", name=name, exact=True)
 
     def enhanced(self) -> str:
-        """The digest of the live view's picture after the step of contrast, once one is drawn."""
+        """Return the digest of the live view's image after the contrast step, or an empty text before it is drawn."""
         picture = self.page.locator(".live canvas[data-digest]").nth(1)
         return picture.get_attribute("data-digest") or ""
 
     def expect_enhanced_other_than(self, *before: str) -> str:
-        """Wait for a new picture of the live view; its digest."""
+        """Wait for a new image in the live view, and return its digest."""
         for _ in range(100):
             now = self.enhanced()
             if now not in before:
                 return now
             self.page.wait_for_timeout(100)
-        raise AssertionError("the picture did not change within ten seconds")
+        raise AssertionError("the image did not change within ten seconds")
 
     def table(self, has_column: str) -> list[dict[str, str]]:
-        """The rows of the data frame with this column, as its accessible twin tells them."""
+        """Return the rows of the data frame with this column, from its accessible table."""
         grid = self.page.locator("table[role=grid]").filter(
             has=self.page.locator("[role=columnheader]", has_text=has_column)
         )
@@ -261,7 +267,7 @@ class Screen:
         )
 
     def expect_confusion(self, matrix: list[list[int]]) -> None:
-        """The confusion matrix shows these numbers, each in its place."""
+        """Expect a confusion matrix with these counts in their cells."""
         labels = self.widget("confusion").locator("g.heatmap-label text")
         expect(labels).to_have_text([str(number) for row in matrix for number in row])
         centres = labels.evaluate_all(
@@ -274,13 +280,13 @@ class Screen:
         assert len({y for y, _ in centres}) == len({x for _, x in centres}) == len(matrix)
 
     def expect_drawn_figures(self) -> None:
-        """Every figure on the page has been drawn."""
+        """Expect that all charts on the page have been drawn."""
         expect(self.page.get_by_test_id("stPlotlyChart").filter(has_not=self.page.locator(".main-svg"))).to_have_count(
             0
         )
 
-    def unfold_advanced(self) -> Locator:
-        """Unfold the advanced settings on the Train page; gives the field for the epochs."""
+    def open_advanced(self) -> Locator:
+        """Open the advanced settings on the Train page, and return the input of the epochs."""
         epochs = self.widget("train_epochs").get_by_role("spinbutton")
         if not epochs.is_visible():
             self.page.get_by_test_id("stExpander").filter(has=self.widget("train_epochs")).locator("summary").click()
@@ -288,17 +294,17 @@ class Screen:
         return epochs
 
     def start_training(self, network: str, epochs: int) -> None:
-        """Settings on the Train page, then the button."""
+        """Enter settings on the Train page and start the training."""
         self.choose("network", network)
         self.choose("train_weights", "Random")
-        field = self.unfold_advanced()
+        field = self.open_advanced()
         field.fill(str(epochs))
         field.press("Enter")
         self.settle()
         self.button("Start training").click()
 
     def query(self) -> dict[str, str]:
-        """What stands in the address after the question mark."""
+        """Return the parameters of the URL."""
         return {key: values[-1] for key, values in parse_qs(urlsplit(self.page.url).query).items()}
 
     def upload(self, path: Path, name: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Explore: whatever is chosen, drawn or corrected, the grid follows; and a link shows the same."""
+"""The Explore page: selections and edits update the grid, and a link shows the same images."""
 
 import re
 
@@ -23,16 +23,17 @@ def explore(screen, dataset):
 
 
 def expect_count(screen, count: int) -> None:
+    """Expect this number of images to pass the filter."""
     expect(screen.text(re.compile(rf"^{count} of \d+ images$"))).to_be_visible()
     screen.settle()
 
 
 def plot(screen):
-    """The part of the map in which one draws."""
+    """Return the part of the map that accepts drawing."""
     return screen.widget("map_*").locator(".nsewdrag")
 
 
-def test_an_outline_on_the_map_filters_the_grid_and_stands_in_the_link(explore, dataset, new_screen, server):
+def test_an_outline_on_the_map_filters_the_grid_and_is_part_of_the_url(explore, dataset, new_screen, server):
     explore.panel("Map")
     expect(plot(explore)).to_be_visible()
     box = plot(explore).bounding_box()
@@ -45,7 +46,7 @@ def test_an_outline_on_the_map_filters_the_grid_and_stands_in_the_link(explore, 
     for place in places[1:]:
         mouse.move(*place, steps=12)
     mouse.up()
-    expect(explore.button("outline on the map")).to_be_visible()
+    expect(explore.button("area of the map")).to_be_visible()
     explore.settle()
     link = explore.query()
     points = load_survey(dataset).table.assign(path=dataset.images["path"])
@@ -56,7 +57,7 @@ def test_an_outline_on_the_map_filters_the_grid_and_stands_in_the_link(explore, 
     other = new_screen(server)
     other.open("explore", **link)
     expect_count(other, inside)
-    explore.button("outline on the map").click()
+    explore.button("area of the map").click()
     expect_count(explore, 36)
 
 
@@ -92,7 +93,7 @@ def test_a_bar_filters_the_grid(explore):
 def test_relabel_undo_exclude(explore, dataset):
     explore.tiles().nth(0).click()
     explore.tiles().nth(2).click(modifiers=["Shift"])
-    expect(explore.text("3 chosen")).to_be_visible()
+    expect(explore.text("3 selected")).to_be_visible()
     explore.button("Change class").click()
     explore.page.get_by_role("combobox", name="New class").fill("ring")
     explore.page.get_by_role("option", name="ring", exact=True).last.click()
@@ -113,8 +114,8 @@ def test_relabel_undo_exclude(explore, dataset):
 
     place = explore.button("Undo").bounding_box()
     explore.tiles().nth(5).click()
-    expect(explore.text("1 chosen")).to_be_visible()
-    assert explore.button("Undo").bounding_box() == place  # nothing moves away from under the mouse
+    expect(explore.text("1 selected")).to_be_visible()
+    assert explore.button("Undo").bounding_box() == place  # no button moves
     explore.button("Exclude").click()
     explore.page.get_by_test_id("stPopoverBody").get_by_role("button", name="Exclude").click()
     expect(explore.tiles()).to_have_count(35)
@@ -123,20 +124,20 @@ def test_relabel_undo_exclude(explore, dataset):
     expect(explore.tiles()).to_have_count(36)
 
 
-def test_a_view_is_kept_and_opened_by_its_link(explore, dataset, new_screen, server):
+def test_a_view_is_saved_and_opened_by_a_link(explore, dataset, new_screen, server):
     explore.page.get_by_role("button", name="ring", exact=True).click()
     expect_count(explore, 13)
     explore.button("Views").click()
     explore.page.get_by_label("Name of this view").fill("Rings")
     explore.page.get_by_label("Name of this view").press("Enter")
-    explore.button("Keep this view").click()
+    explore.button("Save this view").click()
     explore.settle()
     other = new_screen(server)
     other.open("explore", dataset=dataset.id, view="Rings")
     expect_count(other, 13)
 
 
-def test_one_image_large_and_on_by_the_keyboard(explore, dataset):
+def test_the_large_view_is_controlled_by_the_keyboard(explore, dataset):
     explore.tiles().nth(1).dblclick()
     picture = explore.page.locator("canvas[role=img]")
     paths = dataset.images["path"]
@@ -163,7 +164,7 @@ def test_every_panel_is_accessible_and_fits(dataset, new_screen, server, scheme,
     screen.expect_accessible()
 
 
-def test_the_way_back_from_a_large_image_keeps_panel_order_and_size(explore):
+def test_closing_the_large_view_keeps_panel_order_and_size(explore):
     errors = []
     explore.page.on("pageerror", lambda error: errors.append(str(error)))
     explore.panel("Measures")

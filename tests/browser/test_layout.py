@@ -1,4 +1,4 @@
-"""Pages fit the window, in both themes."""
+"""Pages fit into the window, in both themes."""
 
 import pytest
 
@@ -11,8 +11,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def lived_in(server, drawn_shapes, monkeypatch):
-    """A dataset and three runs in the server's home."""
+def home_with_runs(server, drawn_shapes, monkeypatch):
+    """Write a dataset and three runs to the home of the server."""
     monkeypatch.setenv("CFU_HOME", str(server.home))
     dataset = import_source(drawn_shapes, name="shapes")
     if not (server.home / "runs").is_dir():
@@ -23,9 +23,9 @@ def lived_in(server, drawn_shapes, monkeypatch):
 
 
 @in_two_forms
-def test_no_page_is_wider_than_the_window(server, new_screen, lived_in, scheme, width):
+def test_no_page_is_wider_than_the_window(server, new_screen, home_with_runs, scheme, width):
     screen = new_screen(server, width=width, color_scheme=scheme)
-    screen.open(dataset=lived_in.id)
+    screen.open(dataset=home_with_runs.id)
     for title in MENU:
         screen.go(title)
         screen.expect_drawn_figures()

@@ -9,7 +9,7 @@ from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_log
 from cfu_core.job import State
 from cfu_core.jobs.queue import all_jobs
-from tests.browser.driving import WORK_MS, in_two_forms
+from tests.browser.driving import LONG_TIMEOUT_MS, in_two_forms
 
 pytestmark = pytest.mark.browser
 PANELS = ("Numbers", "What if", "Other methods", "The crop", "Augmentation", "Accuracy", "Whole dataset")
@@ -82,9 +82,9 @@ def test_the_accuracy_of_the_current_settings_is_estimated_and_can_be_stopped(pr
     estimate = preprocess.button("Estimate accuracy with these settings")
     estimate.click()
     preprocess.button("Stop").click()
-    expect(estimate).to_be_visible(timeout=WORK_MS)
+    expect(estimate).to_be_visible(timeout=LONG_TIMEOUT_MS)
     estimate.click()
-    expect(preprocess.text(re.compile(r"points \(95 % interval"))).to_be_visible(timeout=WORK_MS)
+    expect(preprocess.text(re.compile(r"points \(95 % interval"))).to_be_visible(timeout=LONG_TIMEOUT_MS)
     expect(preprocess.text(re.compile("weights are random"))).to_be_visible()
     states = [job.status().state for job in all_jobs() if job.kind == "estimate" and job.spec["dataset"] == dataset.id]
     assert states == [State.STOPPED, State.FINISHED]

@@ -1,4 +1,4 @@
-"""What runs in the background belongs to nobody's browser and to no server."""
+"""Runs are independent of browsers and servers, and are controlled by all of them."""
 
 import re
 
@@ -10,48 +10,50 @@ from cfu_core.dataset.importing.source import import_source
 from cfu_core.job import State
 from cfu_core.jobs.queue import waiting as queue_of
 from cfu_core.runs.run import Run
-from tests.browser.driving import WORK_MS, runs_in
+from tests.browser.driving import LONG_TIMEOUT_MS, runs_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]  # trainings: among the first
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]  # the longest tests start first
 
-SMALL = "SqueezeNet 1.1"  # at work the soonest
-LONG = 1000  # epochs: nobody waits for their end
+SMALL = "SqueezeNet 1.1"  # starts the fastest
+LONG = 1000  # epochs; no test waits for the last one
 
 
 @pytest.fixture
 def shapes(server, drawn_shapes, monkeypatch):
-    """A small dataset in the server's home, which may hold it already."""
+    """Import a small dataset to the home of the server."""
     monkeypatch.setenv("CFU_HOME", str(server.home))
     return import_source(drawn_shapes, name="shapes")
 
 
 @pytest.fixture
 def fresh(new_server, drawn_shapes, monkeypatch):
-    """A server of this test's own, and a small dataset in its home."""
+    """Start a server for one test, with a small dataset in its home."""
     server = new_server()
     monkeypatch.setenv("CFU_HOME", str(server.home))
     return server, import_source(drawn_shapes, name="shapes")
 
 
 def the_run(server) -> Run:
-    """The run that has not ended."""
+    """Return the run that has not ended."""
     (run,) = [run for run in runs_in(server.home) if not run.status().state.ended]
     return run
 
 
 def stop_everything(screen) -> None:
-    """Take every run out of the queue by its button."""
+    """Stop every run in the queue by its button."""
     buttons = screen.widget("stop-*").get_by_role("button")
     while (left := buttons.count()) > 0:
         buttons.last.click()
-        expect(buttons).to_have_count(left - 1, timeout=WORK_MS)
+        expect(buttons).to_have_count(left - 1, timeout=LONG_TIMEOUT_MS)
     screen.settle()
 
 
-def test_a_run_survives_its_server_and_the_next_server_shows_it(new_server, new_screen, server, screen, shapes):
+def test_a_run_continues_without_its_server_and_the_next_server_shows_it(
+    new_server, new_screen, server, screen, shapes
+):
     screen.open("train", dataset=shapes.id)
     screen.start_training(SMALL, epochs=LONG)
-    expect(screen.text(re.compile(rf"Epoch \d+ of {LONG}"))).to_be_visible(timeout=WORK_MS)
+    expect(screen.text(re.compile(rf"Epoch \d+ of {LONG}"))).to_be_visible(timeout=LONG_TIMEOUT_MS)
     run = the_run(server)
 
     server.kill()
@@ -66,13 +68,13 @@ def test_a_run_survives_its_server_and_the_next_server_shows_it(new_server, new_
     expect(after.progress()).to_be_visible()
     shown = after.text(re.compile(rf"Epoch \d+ of {LONG}"))
     was = shown.inner_text()
-    expect(shown).not_to_have_text(was, timeout=WORK_MS)  # it learns on
+    expect(shown).not_to_have_text(was, timeout=LONG_TIMEOUT_MS)  # it still trains
     assert run.status().pid == at_restart.pid
     stop_everything(after)
     assert run.status().state is State.STOPPED
 
 
-def test_two_people_see_and_steer_one_queue(fresh, new_screen):
+def test_two_sessions_share_one_queue(fresh, new_screen):
     server, shapes = fresh
     one, other = new_screen(server), new_screen(server)
     one.open("train", dataset=shapes.id)
@@ -82,15 +84,15 @@ def test_two_people_see_and_steer_one_queue(fresh, new_screen):
     other.open("train", dataset=shapes.id)
     expect(other.text("AlexNet, preprocessed, random weights, fine-tuned")).to_be_visible()
     other.start_training("ResNet-18", epochs=LONG)
-    for person in (one, other):
-        expect(person.text("ResNet-18, preprocessed, random weights, fine-tuned")).to_be_visible()
-        expect(person.widget("stop-*")).to_have_count(2)
-        expect(person.text("queued")).to_have_count(1)
+    for session in (one, other):
+        expect(session.text("ResNet-18, preprocessed, random weights, fine-tuned")).to_be_visible()
+        expect(session.widget("stop-*")).to_have_count(2)
+        expect(session.text("queued")).to_have_count(1)
 
     stop_everything(one)
-    for person in (one, other):
-        expect(person.widget("stop-*")).to_have_count(0)
-        expect(person.text("Removed from the queue before it started.")).to_be_visible()
+    for session in (one, other):
+        expect(session.widget("stop-*")).to_have_count(0)
+        expect(session.text("Removed from the queue before it started.")).to_be_visible()
     assert [run.status().state for run in runs_in(server.home)] == [State.STOPPED] * 2
 
 
@@ -99,22 +101,22 @@ def test_a_run_is_paused_resumed_killed_and_resumed(fresh, new_screen):
     screen = new_screen(server)
     screen.open("train", dataset=shapes.id)
     screen.start_training(SMALL, epochs=LONG)
-    expect(screen.text(re.compile(rf"Epoch [2-9] of {LONG}"))).to_be_visible(timeout=WORK_MS)
+    expect(screen.text(re.compile(rf"Epoch [2-9] of {LONG}"))).to_be_visible(timeout=LONG_TIMEOUT_MS)
     run = the_run(server)
 
     screen.button("Pause").click()
-    expect(screen.text("Paused on request.").first).to_be_visible(timeout=WORK_MS)
+    expect(screen.text("Paused on request.").first).to_be_visible(timeout=LONG_TIMEOUT_MS)
     expect(screen.text("paused").first).to_be_visible()
     done = len(run.history())
     screen.reload()
     screen.button("Resume").click()
     expect(screen.text(re.compile(rf"Epoch \d+ of {LONG} · batch \d of \d · \d+ images"))).to_be_visible(
-        timeout=WORK_MS
+        timeout=LONG_TIMEOUT_MS
     )
     assert [epoch["epoch"] for epoch in run.history()][:done] == list(range(1, done + 1))
 
     psutil.Process(run.status().pid).kill()
-    expect(screen.text(re.compile("ended unexpectedly")).first).to_be_visible(timeout=WORK_MS)
+    expect(screen.text(re.compile("ended unexpectedly")).first).to_be_visible(timeout=LONG_TIMEOUT_MS)
     expect(screen.text("interrupted").first).to_be_visible()
     screen.button("Resume").click()
     expect(screen.widget("stop-*")).to_have_count(1)
@@ -123,6 +125,7 @@ def test_a_run_is_paused_resumed_killed_and_resumed(fresh, new_screen):
 
 
 def networks_waiting() -> list[str]:
+    """Return the networks of the waiting runs, in order."""
     return [run.plan.architecture_label for run in queue_of("device")]
 
 
@@ -133,9 +136,11 @@ def test_waiting_runs_are_moved(fresh, new_screen):
     for number, network in enumerate((SMALL, "GoogLeNet", "AlexNet", "ResNet-18"), 1):
         screen.start_training(network, epochs=LONG)
         expect(screen.widget("stop-*")).to_have_count(number)
-    expect(screen.text(re.compile(rf"Epoch \d+ of {LONG}"))).to_be_visible(timeout=WORK_MS)  # the first has begun
+    expect(screen.text(re.compile(rf"Epoch \d+ of {LONG}"))).to_be_visible(
+        timeout=LONG_TIMEOUT_MS
+    )  # the first has begun
     expect(screen.widget("stop-*")).to_have_count(4)
-    expect(screen.text("3 of 3 in the queue")).to_be_visible()
+    expect(screen.text("3 runs wait")).to_be_visible()
     assert networks_waiting() == ["GoogLeNet", "AlexNet", "ResNet-18"]
     screen.widget("down-*").get_by_role("button").first.click()
     order = screen.page.get_by_test_id("stMain").get_by_text(re.compile("(GoogLeNet|AlexNet), preprocessed, random"))

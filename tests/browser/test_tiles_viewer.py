@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
-from tests.browser.driving import PATIENCE_MS, Screen, Server
+from tests.browser.driving import TIMEOUT_MS, Screen, Server
 
 pytestmark = pytest.mark.browser
 
@@ -126,7 +126,7 @@ def window(app, browser) -> Iterator[Screen]:
     """One window for all tests: opening an address starts a new session, faster than a new window."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
+    page.set_default_timeout(TIMEOUT_MS)
     yield Screen(page, app.url)
     context.close()
 

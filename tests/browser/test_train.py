@@ -1,4 +1,4 @@
-"""The Train page as it looks in each state of a run."""
+"""The Train page with runs in each state."""
 
 import pytest
 from playwright.sync_api import expect
@@ -11,7 +11,7 @@ from tests.browser.driving import in_two_forms
 
 pytestmark = pytest.mark.browser
 
-PUT_DOWN = {
+MESSAGES = {
     State.PAUSED: "Paused on request.",
     State.INTERRUPTED: "The process ended unexpectedly",
     State.FAILED: "The disk is full. Expected 300 MB. Free some space, then resume.",
@@ -24,16 +24,16 @@ def test_every_state_is_accessible_and_fits(dataset, new_screen, server, scheme,
         dataset=dataset.id, architecture="googlenet", recipe=Recipe.preprocessed(299), weights="none"
     )
     details = {"epoch": 3, "epochs": 10, "batch": 2, "batches": 34}
-    jobs = plan_runs([config] * len(PUT_DOWN), dataset)
-    for job, (state, message) in zip(jobs, PUT_DOWN.items(), strict=True):
-        job.log.write_text("what was printed\n", encoding="utf-8")
+    jobs = plan_runs([config] * len(MESSAGES), dataset)
+    for job, (state, message) in zip(jobs, MESSAGES.items(), strict=True):
+        job.log.write_text("a line of the log\n", encoding="utf-8")
         job.write_status(Status(state=state, message=message, details=details))
     screen = new_screen(server, width=width, color_scheme=scheme)
     screen.open("train", dataset=dataset.id)
-    for message in PUT_DOWN.values():
+    for message in MESSAGES.values():
         expect(screen.text(message).first).to_be_visible()
     expect(screen.widget("resume-*")).not_to_have_count(0)
-    screen.unfold_advanced()
+    screen.open_advanced()
     screen.expect_accessible()
     for job in jobs:
         job.write_status(Status(state=State.STOPPED, message="Stopped on request."))

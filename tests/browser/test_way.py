@@ -1,4 +1,4 @@
-"""The whole way of a user, with real images: upload, look, preprocess, train, compare."""
+"""The workflow with real images: upload, explore, preprocess, train, compare."""
 
 import re
 import zipfile
@@ -10,18 +10,18 @@ from playwright.sync_api import expect
 from cfu_core.job import State
 from cfu_core.published.zamani_2023 import RESULTS
 from cfu_core.runs.run_result import result_of
-from tests.browser.driving import WORK_MS, runs_in
+from tests.browser.driving import LONG_TIMEOUT_MS, runs_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
 CLASSES = ("erythroblast", "immature_granulocyte", "lymphocyte")
 PER_CLASS = 24
-IMAGES = ("preprocessed", "original")  # in the order in which AlexNet is trained on them
+IMAGES = ("preprocessed", "original")  # in the order of training
 
 
 @pytest.fixture
 def blood_cells(tmp_path, real_images) -> Path:
-    """A zip of 24 real images a class; one of them is cut off in the middle."""
+    """Return a zip of 24 real images per class, one of them truncated."""
     path = tmp_path / "blood cells.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name in CLASSES:
@@ -38,7 +38,7 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
 
     # the images
     screen.upload(blood_cells)
-    expect(screen.text("The dataset is ready")).to_be_visible(timeout=WORK_MS)
+    expect(screen.text("The dataset is ready")).to_be_visible(timeout=LONG_TIMEOUT_MS)
     screen.settle()
     expect(screen.selected("dataset")).to_have_value("blood cells")
     dataset = screen.query()["dataset"]
@@ -51,13 +51,13 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
         expect(image).to_have_js_property("complete", True)
         assert image.evaluate("image => image.naturalWidth") > 0
     screen.panel("Audit")
-    screen.text("Left out at the import (1)").click()
-    problems = screen.table("What is wrong")
+    screen.text("Files not imported (1)").click()
+    problems = screen.table("Problem")
     assert len(problems) == 1
     assert problems[0]["File"].startswith("lymphocyte/")
     assert problems[0]["Kind"] == "truncated"
 
-    # contrast, live
+    # live preview of the contrast
     screen.go("Preprocess")
     expect(screen.slider("Clip limit")).to_be_visible()
     before = screen.enhanced()
@@ -69,7 +69,7 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
     screen.settle()
     assert (float(screen.query()["clip"]), screen.query()["tiles"]) == (40, "9")
 
-    # the first network; a reload while it learns finds it again
+    # the first network; the page shows it after a reload
     screen.go("Train")
     expect(screen.text("CLAHE (clip 40, 9 × 9 tiles)")).to_be_visible()
     screen.start_training("AlexNet", epochs=1)
@@ -79,25 +79,25 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
     expect(screen.text("AlexNet, preprocessed, random weights, fine-tuned")).to_be_visible()
     expect(screen.progress()).to_be_visible()
 
-    # the second waits for the first
+    # the second run waits for the first
     screen.choose("train_images", "original")
     screen.start_training("AlexNet", epochs=1)
     expect(screen.text("AlexNet, original, random weights, fine-tuned").first).to_be_visible()
-    expect(stop).to_have_count(0, timeout=WORK_MS)
+    expect(stop).to_have_count(0, timeout=LONG_TIMEOUT_MS)
     expect(screen.text("Accuracy on the test images")).to_be_visible()
     finished = runs_in(server.home)
     assert [result_of(run).recipe_kind for run in finished] == list(IMAGES)
     assert [run.status().state for run in finished] == [State.FINISHED] * 2
 
-    # a third is stopped
+    # a third run is stopped
     screen.start_training("SqueezeNet 1.1", epochs=500)
-    expect(screen.text(re.compile(r"Epoch \d+ of 500"))).to_be_visible(timeout=WORK_MS)
+    expect(screen.text(re.compile(r"Epoch \d+ of 500"))).to_be_visible(timeout=LONG_TIMEOUT_MS)
     stop.get_by_role("button").click()
-    expect(screen.text("Stopped on request.")).to_be_visible(timeout=WORK_MS)
+    expect(screen.text("Stopped on request.")).to_be_visible(timeout=LONG_TIMEOUT_MS)
     stopped = runs_in(server.home)[-1]
     assert stopped.status().state is State.STOPPED
 
-    # the results are those on disk
+    # the page shows the results on disk
     screen.go("Results")
     measured = {row["Images"]: row for row in screen.table("Published precision")}
     assert list(measured) == list(reversed(IMAGES))
@@ -116,7 +116,7 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
         screen.expect_confusion(evaluation.confusion)
         screen.expect_no_exception()
 
-    # a cell of the matrix leads to its images; one is corrected, and a new network learns from that
+    # a click on a cell of the matrix shows its images; one is relabelled, and a new network is trained
     screen.go("Results")
     run = finished[1]
     screen.select("run", newest_first.index(run))
@@ -129,7 +129,7 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
     expect(screen.tiles()).to_have_count(min(len(paths), 24))
     assert sorted(screen.tiles().evaluate_all("tiles => tiles.map(tile => tile.dataset.id)")) == paths
     screen.tiles().first.click()
-    expect(screen.text("The network says:")).to_be_visible()
+    expect(screen.text("Predicted class:")).to_be_visible()
     chosen = screen.tiles().first.get_attribute("data-id")
     screen.button("Change class").click()
     other = next(name for name in run.classes if name != true)
@@ -140,7 +140,7 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
     screen.button("Train again with these edits").click()
     screen.expect_page("Train")
     expect(stop).to_have_count(1)
-    expect(stop).to_have_count(0, timeout=WORK_MS)
+    expect(stop).to_have_count(0, timeout=LONG_TIMEOUT_MS)
     newest = runs_in(server.home)[-1]
     assert newest.status().state is State.FINISHED
     assert [(edit.kind, dict(edit.changes), edit.why) for edit in newest.edits()] == [
@@ -148,15 +148,13 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
     ]
     screen.go("Results")
     screen.select("run", 0)
-    screen.button("Trained after 1 edit by hand").click()
-    expect(
-        screen.page.get_by_text(f"class {other.replace('_', ' ')}").filter(has_text="seen under the")
-    ).to_be_visible()
+    screen.button("Trained after edits to 1 image").click()
+    expect(screen.page.get_by_text(f"relabelled as {other}").filter(has_text="seen under the")).to_be_visible()
     screen.expect_no_exception()
     screen.select("run", [newest, *newest_first].index(run))
-    expect(screen.text(str(run.folder))).to_be_visible()  # the address has changed by then
+    expect(screen.text(str(run.folder))).to_be_visible()  # the URL has changed by then
 
-    # the address leads back
+    # a reload shows the same run
     chosen = screen.query()
     assert chosen["dataset"] == dataset
     screen.reload()

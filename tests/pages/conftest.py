@@ -1,4 +1,4 @@
-"""Pages without a browser."""
+"""Fixtures for tests of pages without a browser."""
 
 import json
 import shutil
@@ -22,31 +22,31 @@ from cfu_core.dataset.survey.survey import survey
 
 
 @pytest.fixture(scope="session", autouse=True)
-def packages_read_once() -> Iterator[None]:
-    """Each AppTest would look for components in every installed package; they do not change between tests."""
+def component_manifests_cached() -> Iterator[None]:
+    """Scan the installed packages for components once, instead of in each AppTest."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
         yield
 
 
 @pytest.fixture(autouse=True)
-def own_main(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page's script takes the place of ``__main__``; tests that start processes need the real one again."""
+def main_module_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore ``__main__``, which the script of a page replaces, for tests that start processes."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(autouse=True)
 def no_workers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The lanes that were asked for a worker; none is started."""
-    asked: list[str] = []
-    monkeypatch.setattr("pages.components.job_progress.ensure_worker", asked.append)
-    monkeypatch.setattr("cfu_core.jobs.launch.ensure_worker", asked.append)
-    return asked
+    """Return the lanes for which a worker was requested; none is started."""
+    requested: list[str] = []
+    monkeypatch.setattr("pages.components.job_progress.ensure_worker", requested.append)
+    monkeypatch.setattr("cfu_core.jobs.launch.ensure_worker", requested.append)
+    return requested
 
 
 @pytest.fixture
-def visit(cfu_home: Path) -> Callable[..., AppTest]:  # noqa: ARG001 - every page looks there
-    """Opens a page by its address, without an exception: visit("data/explore", dataset="shapes-c9250c7c")."""
+def visit(cfu_home: Path) -> Callable[..., AppTest]:  # noqa: ARG001 - sets CFU_HOME
+    """Return a function that opens a page: visit("data/explore", dataset="shapes-c9250c7c")."""
 
     def open_page(path: str = "start/overview", **query: str | list[str]) -> AppTest:
         app = AppTest.from_file(str(PROJECT / "streamlit_app.py"), default_timeout=30)
@@ -61,7 +61,7 @@ def visit(cfu_home: Path) -> Callable[..., AppTest]:  # noqa: ARG001 - every pag
 
 @pytest.fixture(scope="session")
 def _surveyed_home(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path) -> tuple[Path, str]:
-    """A home folder with `drawn_shapes`, measured once for all tests."""
+    """Return a home folder with `drawn_shapes`, measured once for all tests, and the dataset's identifier."""
     home = tmp_path_factory.mktemp("surveyed") / "home"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CFU_HOME", str(home))
@@ -72,7 +72,7 @@ def _surveyed_home(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path)
 
 @pytest.fixture
 def surveyed_dataset(cfu_home: Path, _surveyed_home: tuple[Path, str]) -> Dataset:
-    """`drawn_shapes`, imported and measured, in this test's own home."""
+    """Return `drawn_shapes`, imported and measured, in the home folder of the test."""
     home, identifier = _surveyed_home
     shutil.copytree(home, cfu_home)
     return load_dataset(identifier)
@@ -80,7 +80,7 @@ def surveyed_dataset(cfu_home: Path, _surveyed_home: tuple[Path, str]) -> Datase
 
 @pytest.fixture
 def flawed_dataset(cfu_home: Path, tmp_path: Path) -> Dataset:  # noqa: ARG001
-    """30 images of 30 x 20 pixels in two classes, two of them identical, and one more that is cut off."""
+    """Return 30 images of 30 x 20 pixels in two classes, two of them identical; one more file is truncated."""
     folder = tmp_path / "flawed"
     rng = np.random.default_rng(5)
     for name in ("large", "small"):
@@ -95,7 +95,7 @@ def flawed_dataset(cfu_home: Path, tmp_path: Path) -> Dataset:  # noqa: ARG001
 
 @pytest.fixture
 def drawn_dataset(cfu_home: Path, drawn_shapes: Path, tmp_path: Path) -> Dataset:  # noqa: ARG001
-    """`drawn_shapes` by a manifest that says that they are drawn."""
+    """Return `drawn_shapes`, imported by a manifest that marks them as drawn."""
     rows = [f"{path},{path.parent.name},drawn" for path in sorted(drawn_shapes.rglob("*.png"))]
     manifest = tmp_path / "drawn.csv"
     manifest.write_text("\n".join(["path,label,origin", *rows]) + "\n", encoding="utf-8")
@@ -104,5 +104,5 @@ def drawn_dataset(cfu_home: Path, drawn_shapes: Path, tmp_path: Path) -> Dataset
 
 @pytest.fixture
 def figures() -> Callable[[AppTest], list[dict[str, Any]]]:
-    """The Plotly figures on a page, as plain JSON."""
+    """Return a function that lists the Plotly figures of a page as JSON."""
     return lambda app: [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]

@@ -103,7 +103,7 @@ def test_the_papers_protocol_takes_the_recipe_of_the_visit_and_says_where_it_dep
 
 def test_the_protocol_of_the_paper_itself_departs_nowhere(visit, small_dataset):
     app = visit("model/train", dataset=small_dataset.id)
-    assert "The paper's protocol: Preprocessed images: crop and CLAHE, as in the paper." in captions(app)
+    assert "The paper's protocol. Preprocessed images: crop and CLAHE, as in the paper." in captions(app)
 
 
 def test_without_any_step_there_is_no_protocol(visit, small_dataset):

@@ -1,4 +1,4 @@
-"""Explore and Preprocess with a small dataset."""
+"""The Explore and Preprocess pages with a small dataset."""
 
 import pytest
 
@@ -22,18 +22,18 @@ def captions(app) -> list[str]:
     return [caption.value for caption in app.main.caption]
 
 
-def asked(app, name: str) -> list[str]:
-    """A parameter of the address."""
+def in_url(app, name: str) -> list[str]:
+    """Return the values of a URL parameter."""
     value = app.query_params[name]
     return value if isinstance(value, list) else [value]
 
 
-def counted(app) -> str:
-    """How many of how many images pass."""
+def count_text(app) -> str:
+    """Return the text with the number of images that pass the filter."""
     return next(element.value for element in app.markdown if " images" in element.value and " of " in element.value)
 
 
-def test_explore_counts_what_the_split_has(visit, small_dataset, figures):
+def test_explore_shows_the_counts_of_the_split(visit, small_dataset, figures):
     app = visit("data/explore", dataset=small_dataset.id)
     split = split_of(small_dataset, seed=0)
     table = app.dataframe[0].value.set_index("Class")
@@ -43,7 +43,7 @@ def test_explore_counts_what_the_split_has(visit, small_dataset, figures):
     assert table.loc["All", "Total"] == 36
     assert split.nearness in captions(app)
     *bars, totals = figures(app)[0]["data"]
-    assert totals["text"] == [f"{count} in all" for count in small_dataset.counts.values()]
+    assert totals["text"] == [f"{count} in total" for count in small_dataset.counts.values()]
     assert [bar["text"] for bar in bars] == [
         [str(split.counts[c][p]) for c in small_dataset.classes] for p in PARTITIONS
     ]
@@ -52,32 +52,32 @@ def test_explore_counts_what_the_split_has(visit, small_dataset, figures):
 def test_explore_filters_by_class_partition_and_name(visit, small_dataset):
     app = visit("data/explore", dataset=small_dataset.id)
     assert [tile["id"] for tile in tiles(app)] == small_dataset.images["path"].tolist()
-    assert counted(app) == "36 of 36 images"
+    assert count_text(app) == "36 of 36 images"
     app.button_group(key="filter_classes_0").set_value(["ring"]).run()
     assert len(tiles(app)) == 13
     app.button_group(key="filter_partitions_0").set_value(["test"]).run()
     held_out = split_of(small_dataset, seed=0).counts["ring"]["test"]
     assert len(tiles(app)) == held_out
     assert all((tile["title"], tile["badge"]) == ("ring", "Test") for tile in tiles(app))
-    assert asked(app, "class") == ["ring"]
+    assert in_url(app, "class") == ["ring"]
     app.text_input(key="filter_name_0").set_value("[no such").run()  # no regular expression
     assert not app.exception
-    assert counted(app) == "0 of 36 images"
+    assert count_text(app) == "0 of 36 images"
     app.button(key="chips_clear").click().run()
-    assert counted(app) == "36 of 36 images"
+    assert count_text(app) == "36 of 36 images"
     assert "class" not in app.query_params
 
 
-def test_a_chip_takes_one_filter_away(visit, small_dataset):
+def test_a_chip_removes_one_filter(visit, small_dataset):
     app = visit("data/explore", dataset=small_dataset.id, **{"class": ["disc", "ring"], "name": "0"})
     next(button for button in app.button if button.label == "ring").click().run()
-    assert asked(app, "class") == ["disc"]
-    assert asked(app, "name") == ["0"]
+    assert in_url(app, "class") == ["disc"]
+    assert in_url(app, "name") == ["0"]
     next(button for button in app.button if button.label == "name: 0").click().run()
-    assert counted(app) == "12 of 36 images"
+    assert count_text(app) == "12 of 36 images"
 
 
-def test_explore_shows_the_filters_of_a_link(visit, small_dataset):
+def test_a_link_sets_the_filters_of_explore(visit, small_dataset):
     app = visit("data/explore", dataset=small_dataset.id, **{"class": "disc", "partition": ["training", "test"]})
     counts = split_of(small_dataset, seed=0).counts["disc"]
     assert len(tiles(app)) == counts["training"] + counts["test"]
@@ -85,19 +85,19 @@ def test_explore_shows_the_filters_of_a_link(visit, small_dataset):
     assert not again.exception
 
 
-def test_a_view_is_kept_under_a_name_and_opened_by_a_link(visit, small_dataset):
+def test_a_view_is_saved_and_opened_by_a_link(visit, small_dataset):
     app = visit("data/explore", dataset=small_dataset.id, **{"class": "ring", "partition": "test"})
     number = len(tiles(app))
     app.text_input(key="view_name").set_value("Rings to test").run()
     app.button(key="view_keep").click().run()
     again = visit("data/explore", dataset=small_dataset.id, view="Rings to test")
     assert len(tiles(again)) == number
-    assert asked(again, "class") == ["ring"]
+    assert in_url(again, "class") == ["ring"]
     again.button(key="view_delete_Rings to test").click().run()
     assert saved_filters(small_dataset.id) == {}
 
 
-def test_explore_splits_by_the_seed_of_a_link(visit, small_dataset):
+def test_a_link_sets_the_split_seed_of_explore(visit, small_dataset):
     app = visit("data/explore", dataset=small_dataset.id, split_seed="7")
     assert app.number_input(key="split_seed").value == 7
     assignment = split_of(small_dataset, seed=7).assignment
@@ -108,7 +108,7 @@ def test_explore_splits_by_the_seed_of_a_link(visit, small_dataset):
         assert app.number_input(key="split_seed").value == 0
 
 
-def test_a_first_visit_asks_for_the_survey(visit, small_dataset, no_workers):
+def test_the_first_visit_submits_one_survey(visit, small_dataset, no_workers):
     app = visit("data/explore", dataset=small_dataset.id)
     assert "background" in no_workers
     jobs = [job for job in all_jobs() if job.kind == "survey"]
@@ -117,14 +117,14 @@ def test_a_first_visit_asks_for_the_survey(visit, small_dataset, no_workers):
     assert len([job for job in all_jobs() if job.kind == "survey"]) == 1
 
 
-def test_sorting_by_a_measure(visit, surveyed_dataset):
+def test_the_grid_is_sorted_by_a_measure(visit, surveyed_dataset):
     app = visit("data/explore", dataset=surveyed_dataset.id, sort="brightness", down="True")
     brightness = load_survey(surveyed_dataset).table["brightness"]
     expected = surveyed_dataset.images["path"].loc[brightness.sort_values(ascending=False, kind="stable").index]
     assert [tile["id"] for tile in tiles(app)] == expected.tolist()
 
 
-def test_a_range_of_a_measure_in_a_link(visit, surveyed_dataset):
+def test_a_link_filters_by_the_range_of_a_measure(visit, surveyed_dataset):
     values = load_survey(surveyed_dataset).table["brightness"]
     middle = float(values.median())
     app = visit("data/explore", dataset=surveyed_dataset.id, **{"in.brightness": f"0~{middle:g}"})
@@ -156,7 +156,7 @@ def test_relabel_undo_redo(visit, surveyed_dataset):
     assert load_dataset(surveyed_dataset.id).counts["ring"] == 14
 
 
-def test_exclude_and_bring_back(visit, surveyed_dataset):
+def test_exclude_and_include_again(visit, surveyed_dataset):
     path = surveyed_dataset.images["path"].iat[0]
     app = visit("data/explore", dataset=surveyed_dataset.id, image=path)
     app.button(key="large_exclude").click().run()
@@ -169,8 +169,8 @@ def test_exclude_and_bring_back(visit, surveyed_dataset):
     assert load_dataset(surveyed_dataset.id).counts == surveyed_dataset.counts
 
 
-def test_a_dataset_imported_anew_shows_its_own_edits(visit, drawn_shapes):
-    for undone in (False, True):  # both ways lead to version 2 with every image as it was
+def test_a_dataset_imported_again_shows_its_own_edits(visit, drawn_shapes):
+    for undone in (False, True):  # both give version 2 with all images unchanged
         data = import_source(drawn_shapes, name="again")
         path = data.images["path"].iat[0]
         edit_dataset(data.id, "exclude", {path: None})
@@ -180,7 +180,7 @@ def test_a_dataset_imported_anew_shows_its_own_edits(visit, drawn_shapes):
         delete_dataset(data.id)
 
 
-def test_groups_from_names_are_tried_live(visit, small_dataset):
+def test_groups_from_file_names_are_previewed(visit, small_dataset):
     app = visit("data/explore", dataset=small_dataset.id)
     app.session_state["explore_panel"] = "History"
     app.run()
@@ -198,7 +198,7 @@ def test_problems_of_the_import_and_identical_files_are_findings(visit, flawed_d
     app.session_state["explore_panel"] = "Audit"
     app.run()
     assert not app.exception
-    problems = next(frame.value for frame in app.dataframe if "What is wrong" in frame.value)
+    problems = next(frame.value for frame in app.dataframe if "Problem" in frame.value)
     assert problems["File"].tolist() == ["large/cut.png"]
     app.button(key="show_byte-duplicate").click().run()
     assert [tile["id"] for tile in tiles(app)] == ["small/00.png", "small/01.png"]
@@ -217,7 +217,7 @@ def test_every_panel_of_preprocess_shows(visit, surveyed_dataset, panel):
     assert not app.error
 
 
-def test_preprocess_says_what_the_settings_do(visit, small_dataset):
+def test_preprocess_describes_its_settings(visit, small_dataset):
     app = visit("data/preprocess", dataset=small_dataset.id, clip="4.0", tiles="4", crop="False")
     assert any("CLAHE (clip 4, 4 × 4 tiles)" in text for text in captions(app))
     # 64 x 48 pixels in 4 x 4 tiles of 16 x 12; 4 times the mean bin of 192 / 256 is 3
@@ -227,15 +227,15 @@ def test_preprocess_says_what_the_settings_do(visit, small_dataset):
     assert any("scikit-image: 0.0156; in MATLAB: 0.0118" in text for text in captions(app))
 
 
-def test_a_preset_is_taken(visit, small_dataset):
+def test_a_preset_sets_the_clip_limit(visit, small_dataset):
     app = visit("data/preprocess", dataset=small_dataset.id)
     app.button(key="preset_MATLAB").click().run()
     assert not app.exception
     assert any("CLAHE (clip 3.55, 8 × 8 tiles)" in text for text in captions(app))
-    assert asked(app, "clip") == ["3.55"]
+    assert in_url(app, "clip") == ["3.55"]
 
 
-def test_a_recipe_is_saved_taken_and_forgotten(visit, small_dataset):
+def test_a_recipe_is_saved_used_and_deleted(visit, small_dataset):
     app = visit("data/preprocess", dataset=small_dataset.id, contrast="gamma", gamma="0.5")
     app.text_input(key="recipe_name").set_value("Dim plates").run()
     app.button(key="recipe_keep").click().run()
@@ -248,7 +248,7 @@ def test_a_recipe_is_saved_taken_and_forgotten(visit, small_dataset):
     assert saved_recipes() == {}
 
 
-def test_a_cell_of_the_what_if_sheet_is_taken(visit, small_dataset):
+def test_a_cell_of_the_what_if_sheet_sets_the_recipe(visit, small_dataset):
     app = visit("data/preprocess", dataset=small_dataset.id)
     app.session_state["preprocess_panel"] = "What if"
     app.run()
@@ -256,7 +256,7 @@ def test_a_cell_of_the_what_if_sheet_is_taken(visit, small_dataset):
     assert any("CLAHE (clip 8, 4 × 4 tiles)" in text for text in captions(app))
 
 
-def test_apply_to_all_queues_the_work_and_says_what_it_cost(visit, small_dataset):
+def test_apply_to_all_queues_a_job_and_shows_its_result(visit, small_dataset):
     app = visit("data/preprocess", dataset=small_dataset.id, tiles="4")
     app.session_state["preprocess_panel"] = "Whole dataset"
     app.run()
@@ -269,7 +269,7 @@ def test_apply_to_all_queues_the_work_and_says_what_it_cost(visit, small_dataset
     assert "36 images" in app.success[0].value
 
 
-def test_training_augments_as_the_preview_says(visit, small_dataset):
+def test_train_shows_the_augmentation_of_the_preview(visit, small_dataset):
     app = visit("data/preprocess", dataset=small_dataset.id)
     app.session_state["preprocess_panel"] = "Augmentation"
     app.run()
@@ -291,7 +291,7 @@ def test_training_augments_as_the_preview_says(visit, small_dataset):
         {"tiles": "100000"},
     ],
 )
-def test_settings_that_make_no_sense_are_left_aside(visit, small_dataset, query):
+def test_invalid_settings_in_a_link_are_ignored(visit, small_dataset, query):
     app = visit("model/train", dataset=small_dataset.id, **query)
     assert any("CLAHE (clip 2, 8 × 8 tiles)" in text for text in captions(app))
     assert not app.error
@@ -303,25 +303,25 @@ def test_settings_that_make_no_sense_are_left_aside(visit, small_dataset, query)
 def test_settings_of_a_link_reach_the_train_page(visit, small_dataset):
     app = visit("model/train", dataset=small_dataset.id, clip="3.5", tiles="5", network="alexnet")
     assert any("CLAHE (clip 3.5, 5 × 5 tiles) → resize to the network’s input" in text for text in captions(app))
-    assert any("It takes images of 224 × 224 pixels." in text for text in captions(app))
+    assert any("Its input is 224 × 224 pixels." in text for text in captions(app))
 
 
 @pytest.mark.parametrize("path", EVERY_PAGE)
-def test_every_page_says_that_a_drawn_dataset_is_drawn(visit, drawn_dataset, path):
+def test_every_page_marks_a_drawn_dataset(visit, drawn_dataset, path):
     app = visit(path, dataset=drawn_dataset.id)
     assert any(DRAWN in element.value for element in app.main.markdown)
     assert any(DRAWN in element.value for element in app.sidebar.markdown)
 
 
 @pytest.mark.parametrize("path", EVERY_PAGE)
-def test_no_page_says_so_of_photographs(visit, small_dataset, path):
+def test_no_page_marks_photographs_as_drawn(visit, small_dataset, path):
     app = visit(path, dataset=small_dataset.id)
     assert not any(DRAWN in element.value for element in app.markdown)
 
 
 @pytest.mark.parametrize("path", EVERY_PAGE)
 @pytest.mark.parametrize("damage", ["dataset.json", "images.parquet"])
-def test_an_unreadable_dataset_is_an_error_in_words(visit, small_dataset, cfu_home, path, damage):
+def test_a_damaged_dataset_gives_an_error_message(visit, small_dataset, cfu_home, path, damage):
     (cfu_home / "datasets" / small_dataset.id / damage).write_bytes(b"{ nonsense")
     app = visit(path, dataset=small_dataset.id)
     if path == "start/overview" and damage == "images.parquet":
@@ -334,7 +334,7 @@ def test_an_unreadable_dataset_is_an_error_in_words(visit, small_dataset, cfu_ho
         assert "damaged" in app.error[0].value
 
 
-def test_a_link_to_an_image_opens_its_class_too(visit, small_dataset):
+def test_a_link_to_an_image_selects_its_class(visit, small_dataset):
     path = small_dataset.images["path"].iat[-1]
     app = visit("data/preprocess", dataset=small_dataset.id, image=path)
     assert app.selectbox(key="image").value == path

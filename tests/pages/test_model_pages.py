@@ -1,4 +1,4 @@
-"""Train and Results, with runs whose numbers are known."""
+"""The Train and Results pages with runs whose results are known."""
 
 import os
 
@@ -26,7 +26,11 @@ from tests.pages.written import EPOCHS, tiles, write_folds, write_run
 ENDS = [
     (State.FAILED, {"message": "Out of memory. Choose a smaller batch or a smaller network."}, "Out of memory"),
     (State.STOPPED, {"message": "Stopped on request."}, "Stopped on request."),
-    (State.RUNNING, {"pid": os.getpid(), "pid_started": 1.0}, "ended unexpectedly"),  # the number of another process
+    (
+        State.RUNNING,
+        {"pid": os.getpid(), "pid_started": 1.0},
+        "ended unexpectedly",
+    ),  # this process has this number, but started at another time
 ]
 
 
@@ -75,7 +79,7 @@ def test_train_queues_what_was_chosen(visit, small_dataset, cfu_home, no_workers
     assert read_json(folder / "status.json")["state"] == "stopped"
 
 
-def test_train_queues_a_probe_without_asking_for_what_it_does_not_need(visit, small_dataset, cfu_home):
+def test_train_queues_a_probe_with_its_own_settings(visit, small_dataset, cfu_home):
     app = visit("model/train", dataset=small_dataset.id, network="squeezenet1_1")
     app.button_group(key="train_mode").set_value("probe")
     app.button_group(key="train_weights").set_value("none")
@@ -89,7 +93,7 @@ def test_train_queues_a_probe_without_asking_for_what_it_does_not_need(visit, sm
     assert (config["architecture"], config["mode"], config["recipe"]["size"]) == ("squeezenet1_1", "probe", 224)
 
 
-def test_train_takes_the_options_that_the_paper_has_not(visit, small_dataset, cfu_home):
+def test_train_queues_options_beyond_the_paper(visit, small_dataset, cfu_home):
     app = visit("model/train", dataset=small_dataset.id)
     app.button_group(key="train_weights").set_value("none")
     app.number_input(key="train_patience").set_value(3)
@@ -129,7 +133,7 @@ def test_results_without_runs_lead_to_training(visit, small_dataset):
     assert not app.dataframe
 
 
-def test_results_are_the_numbers_on_disk(visit, small_dataset, figures):
+def test_results_show_the_numbers_on_disk(visit, small_dataset, figures):
     wrong = write_run(small_dataset, key="googlenet", preprocessed=True, wrong=[0, 1, 4])
     right = write_run(small_dataset)
     app = visit("model/results", dataset=small_dataset.id, run=wrong.id)
@@ -180,31 +184,31 @@ def test_results_compare_original_with_preprocessed_first(visit, small_dataset):
     plain, treated = write_run(small_dataset), write_run(small_dataset, preprocessed=True, wrong=[0, 1])
     write_run(small_dataset, key="googlenet")
     app = visit("model/results", dataset=small_dataset.id)
-    shown = frame(app, "Only one right")
+    shown = frame(app, "Only first right")
     assert shown[["First", "Second"]].to_numpy().tolist() == [["AlexNet, original", "AlexNet, preprocessed"]]
     (verdict,) = compare_verdicts([plain, treated])
     assert any(verdict in text.value for text in app.markdown)
     app.button_group(key="comparing").set_value("All pairs").run()
-    assert len(frame(app, "Only one right")) == 3
+    assert len(frame(app, "Only first right")) == 3
 
 
 def frame(app, column):
-    """The table on the page that has this column."""
+    """Return the table with this column."""
     return next(each.value for each in app.dataframe if column in each.value)
 
 
 def of_type(found, kind):
-    """The charts on the page whose first trace is of this kind."""
+    """Return the charts whose first trace is of this kind."""
     return [figure for figure in found if figure["data"] and figure["data"][0].get("type") == kind]
 
 
 def titled(found, title):
-    """The charts on the page with this title."""
+    """Return the charts with this title."""
     return [figure for figure in found if figure["layout"].get("title", {}).get("text") == title]
 
 
 def in_depth(visit, run, tab):
-    """The Results page of a run with one of the tabs below its confusion matrix open."""
+    """Open the Results page of a run with one of the tabs below the images."""
     app = visit("model/results", dataset=run.plan.dataset.id, run=run.id)
     app.session_state["depth"] = tab
     app.run()
@@ -212,7 +216,7 @@ def in_depth(visit, run, tab):
     return app
 
 
-def test_results_give_every_figure_its_interval_or_say_undefined(visit, small_dataset):
+def test_results_show_every_metric_with_its_interval_or_as_undefined(visit, small_dataset):
     run = write_run(small_dataset, wrong=[0, 1, 4])
     shown = frame(in_depth(visit, run, "All metrics, with intervals"), "Figure").set_index("Figure")
     expected = summary_metrics_table(run.evaluation()).set_index("Figure")
@@ -228,14 +232,14 @@ def test_results_give_every_figure_its_interval_or_say_undefined(visit, small_da
 
 
 def one_class_only(run, dataset) -> None:
-    """Four test images, all of the first class and called so."""
+    """Write the predictions of four test images, all of the first class and predicted as such."""
     truth = [run.classes[0]] * 4
     run.write_predictions("test", dataset.images["path"][:4].tolist(), truth, np.eye(len(run.classes))[[0] * 4])
 
 
-def test_results_draw_each_class_against_the_rest_or_say_undefined(visit, small_dataset, figures):
+def test_results_show_one_vs_rest_curves_or_undefined(visit, small_dataset, figures):
     run = write_run(small_dataset, wrong=[0, 1, 4])
-    app = in_depth(visit, run, "Each class against the rest")
+    app = in_depth(visit, run, "ROC and precision-recall")
     roc, precision_recall = figures(app)[-2:]
     for place, name in enumerate(run.classes):
         found = class_curves(*run.probabilities("test"), place)
@@ -243,12 +247,12 @@ def test_results_draw_each_class_against_the_rest_or_say_undefined(visit, small_
         assert precision_recall["data"][place]["name"].endswith(f", {found.average_precision:.3f}")
 
     one_class_only(run, small_dataset)
-    app = in_depth(visit, run, "Each class against the rest")
+    app = in_depth(visit, run, "ROC and precision-recall")
     missing = ", ".join(run.classes)
     assert any(caption.value.endswith(f"no other: {missing}.") for caption in app.caption)
 
 
-def test_results_say_how_sure_a_run_is_and_cool_it_by_the_validation_images(visit, small_dataset, figures):
+def test_results_show_the_calibration_before_and_after_temperature_scaling(visit, small_dataset, figures):
     run = write_run(small_dataset, wrong=[0, 1, 4])
     true, probabilities = run.probabilities("test")
     app = in_depth(visit, run, "Calibration")
@@ -256,20 +260,20 @@ def test_results_say_how_sure_a_run_is_and_cool_it_by_the_validation_images(visi
     error = reliability(true, probabilities).expected_error
     assert any(c.value.startswith(f"Expected calibration error {error:.3f}.") for c in app.caption)
 
-    # ten validation images of which it is sure by 0.8, and right in five
-    called = np.arange(10) % 2
-    sure = np.full((10, len(run.classes)), 0.2 / (len(run.classes) - 1))
-    sure[np.arange(10), called] = 0.8
-    run.write_predictions("validation", [str(i) for i in range(10)], [run.classes[0]] * 10, sure)
+    # ten validation images with confidence 0.8, five of them correct
+    predicted = np.arange(10) % 2
+    probable = np.full((10, len(run.classes)), 0.2 / (len(run.classes) - 1))
+    probable[np.arange(10), predicted] = 0.8
+    run.write_predictions("validation", [str(i) for i in range(10)], [run.classes[0]] * 10, probable)
     app = in_depth(visit, run, "Calibration")
-    divisor = fit_temperature(*run.probabilities("validation"))
-    assert divisor > 1
-    cooled = reliability(true, apply_temperature(probabilities, divisor)).expected_error
-    said = f"Expected calibration error {error:.3f}; {cooled:.3f} with its logits divided by {divisor:.2f}."
-    assert any(c.value.startswith(said) and "it was over-confident" in c.value for c in app.caption)
+    temperature = fit_temperature(*run.probabilities("validation"))
+    assert temperature > 1
+    scaled = reliability(true, apply_temperature(probabilities, temperature)).expected_error
+    expected = f"Expected calibration error {error:.3f}; {scaled:.3f} with its logits divided by {temperature:.2f}."
+    assert any(c.value.startswith(expected) and "it was over-confident" in c.value for c in app.caption)
 
 
-def test_results_show_per_cent_of_the_true_class(visit, small_dataset, figures):
+def test_the_confusion_matrix_shows_percentages_of_the_true_class(visit, small_dataset, figures):
     run = write_run(small_dataset, wrong=[0])
     app = visit("model/results", dataset=small_dataset.id)
     app.button_group(key="unit").set_value("% of the true class").run()
@@ -284,7 +288,7 @@ def test_results_show_exactly_the_images_of_a_cell(visit, small_dataset, figures
     table = run.predictions()
     inside = table[(table["true"] == true) & (table["predicted"] == predicted)]
     app = visit("model/results", dataset=small_dataset.id, cell=cell)
-    assert [tile["id"] for tile in tiles(app)] == sorted(inside["path"])  # all equally sure
+    assert [tile["id"] for tile in tiles(app)] == sorted(inside["path"])  # all with the same probability
     assert all((tile["title"], tile["badge"]) == (predicted, "0.80") for tile in tiles(app))
     row, column = map(int, cell.split("-"))
     (outline,) = of_type(figures(app), "heatmap")[0]["layout"]["shapes"]
@@ -299,7 +303,7 @@ def test_results_show_exactly_the_images_of_a_cell(visit, small_dataset, figures
 def test_results_show_suspected_label_errors(visit, small_dataset):
     run = write_run(small_dataset, wrong=[0, 1])
     table = run.predictions()
-    suspects = table["path"][table["true"] != table["predicted"]]  # called by another name, as surely as any
+    suspects = table["path"][table["true"] != table["predicted"]]  # misclassified, with the usual confidence
     app = visit("model/results", dataset=small_dataset.id, cell="doubtful")
     assert not app.exception
     assert [tile["id"] for tile in tiles(app)] == sorted(suspects)
@@ -307,7 +311,7 @@ def test_results_show_suspected_label_errors(visit, small_dataset):
     assert any("confident learning" in caption.value for caption in app.caption)
 
 
-def test_an_edit_is_offered_to_a_new_training_which_names_it(visit, small_dataset, no_workers):
+def test_edits_after_a_run_are_offered_to_a_new_run_which_lists_them(visit, small_dataset, no_workers):
     run = write_run(small_dataset, wrong=[0, 1])
     table = run.predictions()
     wrong = table["path"][table["true"] != table["predicted"]].tolist()
@@ -319,9 +323,9 @@ def test_an_edit_is_offered_to_a_new_training_which_names_it(visit, small_datase
     edit_dataset(small_dataset.id, "exclude", {wrong[1]: None})
     app = visit("model/results", dataset=small_dataset.id)
     relabelled, excluded = sorted(tiles(app), key=lambda tile: wrong.index(tile["id"]))
-    assert (relabelled["warning"], relabelled["excluded"]) == ("Its class was changed to ring.", False)
+    assert (relabelled["warning"], relabelled["excluded"]) == ("Its class was changed to ring after this run.", False)
     assert excluded["excluded"]
-    assert any("2 edits that this run has not seen" in info.value for info in app.info)
+    assert any("2 images were edited after this run was planned." in info.value for info in app.info)
     app.button(key="train_edited").click().run()
     assert not app.exception
     assert "device" in no_workers
@@ -335,36 +339,40 @@ def test_an_edit_is_offered_to_a_new_training_which_names_it(visit, small_datase
 
     finished = write_run(load_dataset(small_dataset.id))
     app = visit("model/results", dataset=small_dataset.id, run=finished.id)
-    (told,) = [text.value for text in app.text if "two cells" in text.value]
-    assert told.startswith("1. 1 image relabelled as ring (")
-    assert "Ada" in told
+    (line,) = [text.value for text in app.text if "two cells" in text.value]
+    assert line.startswith("1. 1 image relabelled as ring (")
+    assert "Ada" in line
 
 
 def test_results_without_the_dataset_show_the_table_of_the_images(visit, small_dataset):
     run = write_run(small_dataset, wrong=[0])
     delete_dataset(small_dataset.id)
     app = visit("model/results", run=run.id)
-    assert any("The pictures cannot be shown" in warning.value for warning in app.warning)
+    assert any("Only the table of predictions can be shown" in warning.value for warning in app.warning)
     assert ["ring"] in [f.value["predicted"].tolist() for f in app.dataframe if "predicted" in f.value]
 
 
-def test_matrices_stand_side_by_side_or_are_subtracted(visit, small_dataset, figures):
+def test_matrices_are_shown_side_by_side_or_subtracted(visit, small_dataset, figures):
     one, other = write_run(small_dataset), write_run(small_dataset, preprocessed=True, wrong=[0, 1])
     app = visit("model/results", dataset=small_dataset.id)
     app.session_state["matrices"] = True
     app.session_state["matrices_unit"] = "Counts"
     app.run()
     assert not app.exception
-    shown = [figure["data"][0]["text"] for figure in of_type(figures(app), "heatmap")[1:]]  # after that of one run
+    shown = [
+        figure["data"][0]["text"] for figure in of_type(figures(app), "heatmap")[1:]
+    ]  # after the matrix of the selected run
     assert shown == [[[str(n) for n in row] for row in run.evaluation().confusion] for run in (one, other)]
     app.button_group(key="matrices_what").set_value("Difference of two").run()
     assert not app.exception
     change = np.array(other.evaluation().confusion) - np.array(one.evaluation().confusion)
     assert change.any()
-    assert of_type(figures(app), "heatmap")[1]["data"][0]["text"] == [[f"{n:+d}" for n in row] for row in change.tolist()]
+    assert of_type(figures(app), "heatmap")[1]["data"][0]["text"] == [
+        [f"{n:+d}" for n in row] for row in change.tolist()
+    ]
 
 
-def test_results_show_where_the_time_went_and_the_split(visit, small_dataset):
+def test_results_show_the_tables_of_time_images_and_networks(visit, small_dataset):
     run = write_run(small_dataset)
     app = visit("model/results", dataset=small_dataset.id)
     tabs = {tab.label.partition(":")[0]: tab.label for tab in app.tabs}
@@ -383,7 +391,7 @@ def test_results_show_where_the_time_went_and_the_split(visit, small_dataset):
     assert frame(app, "Multiply-adds per image")["Network"].tolist()[:3] == ["AlexNet", "GoogLeNet", "ResNet-18"]
 
 
-def test_results_say_how_a_run_was_computed_and_what_it_went_on_from(visit, small_dataset):
+def test_results_show_the_computation_of_a_run_and_its_problems(visit, small_dataset):
     run = write_run(small_dataset)
     remark = "The checkpoint 7 is damaged and was skipped."
     timing = {"seconds": {"total": 130.0}, "arithmetic": "CPU, 2 threads, bfloat16", "sittings": 2, "remarks": [remark]}
@@ -397,7 +405,7 @@ def test_results_say_how_a_run_was_computed_and_what_it_went_on_from(visit, smal
 @pytest.mark.parametrize(("state", "status", "reason"), ENDS)
 def test_a_run_without_results_says_why(visit, small_dataset, state, status, reason):
     run = write_run(small_dataset, state, **status)
-    (run.folder / "log.txt").write_text("the last words\n", encoding="utf-8")
+    (run.folder / "log.txt").write_text("the last line\n", encoding="utf-8")
     app = visit("model/results", dataset=small_dataset.id)
     assert reason in reasons(app)
     assert not app.metric
@@ -405,7 +413,7 @@ def test_a_run_without_results_says_why(visit, small_dataset, state, status, rea
     assert reason in reasons(train)
 
 
-def test_runs_of_another_dataset_stay_away_until_asked_for(visit, small_dataset, flawed_dataset):
+def test_runs_on_another_dataset_are_shown_on_request(visit, small_dataset, flawed_dataset):
     write_run(flawed_dataset)
     app = visit("model/results", dataset=small_dataset.id)
     assert not app.dataframe
@@ -415,42 +423,45 @@ def test_runs_of_another_dataset_stay_away_until_asked_for(visit, small_dataset,
 
 
 @pytest.mark.parametrize("run", ["../../etc", "nobody", "<script>"])
-def test_a_hostile_run_in_the_address_is_left_aside(visit, small_dataset, run):
+def test_a_malicious_run_in_the_url_is_ignored(visit, small_dataset, run):
     known = write_run(small_dataset)
     app = visit("model/results", dataset=small_dataset.id, run=run)
     assert app.selectbox(key="run").value == known.id
 
 
-def test_a_run_that_lost_a_validation_loss_is_still_shown(visit, small_dataset):
+def test_a_run_with_an_undefined_validation_loss_is_shown(visit, small_dataset, figures):
     run = write_run(small_dataset)
     epoch = run.history()[-1] | {"epoch": 4, "validation_loss": float("nan"), "best": True}
     run.append_metrics("epoch", epoch)
-    visit("model/results", dataset=small_dataset.id)
-    visit("model/train", dataset=small_dataset.id)
+    for page in ("model/results", "model/train"):
+        (chart,) = titled(figures(visit(page, dataset=small_dataset.id)), "Loss")
+        lines = {line["name"]: line["y"] for line in chart["data"]}
+        assert len(lines["validation"]) == EPOCHS + 1
+        assert lines["validation"][-1] is None
 
 
-def test_results_outlive_their_dataset(visit, small_dataset):
+def test_results_are_shown_after_their_dataset_was_deleted(visit, small_dataset):
     write_run(small_dataset)
     delete_dataset(small_dataset.id)
     app = visit("model/results")
     assert any(metric.label == "Accuracy" for metric in app.metric)
 
 
-def test_a_drawn_run_is_marked_whatever_dataset_is_chosen(visit, small_dataset, drawn_dataset):
+def test_a_run_on_drawn_images_is_marked_with_any_dataset_selected(visit, small_dataset, drawn_dataset):
     write_run(drawn_dataset)
     app = visit("model/results", dataset=small_dataset.id, all_runs="True")
     assert any("drawn, not photographed" in text.value for text in app.markdown)
 
 
-def test_a_drawn_run_in_the_queue_is_marked_whatever_dataset_is_chosen(visit, small_dataset, drawn_dataset):
+def test_a_queued_run_on_drawn_images_is_marked_with_any_dataset_selected(visit, small_dataset, drawn_dataset):
     write_run(drawn_dataset, State.QUEUED)
     app = visit("model/train", dataset=small_dataset.id)
     assert any("drawn, not photographed" in caption.value for caption in app.caption)
 
 
-def test_a_failed_run_is_told_with_its_log_and_can_be_resumed(visit, small_dataset):
+def test_a_failed_run_is_shown_with_its_log_and_can_be_resumed(visit, small_dataset):
     run = write_run(small_dataset, State.FAILED, message="The disk is full.")
-    write_run(small_dataset)  # a newer one that went well
+    write_run(small_dataset)  # a newer, finished run
     (run.folder / "log.txt").write_text("a line of the log\n", encoding="utf-8")
     app = visit("model/train", dataset=small_dataset.id)
     assert "The disk is full." in [caption.value for caption in app.caption]
@@ -458,7 +469,7 @@ def test_a_failed_run_is_told_with_its_log_and_can_be_resumed(visit, small_datas
     assert app.button(key=f"resume-{run.id}").label == "Resume"
 
 
-def test_a_probe_shows_how_its_penalty_was_chosen(visit, small_dataset, figures):
+def test_a_probe_shows_the_choice_of_its_regularisation(visit, small_dataset, figures):
     run = write_run(small_dataset)
     trials = [{"strength": c, "training_accuracy": 0.5 + c / 4, "validation_accuracy": 0.4 + c / 4} for c in (0.1, 1.0)]
     write_json(run.folder / "probe.json", {"strength": 0.1, "trials": trials})
@@ -477,7 +488,7 @@ def test_a_probe_shows_how_its_penalty_was_chosen(visit, small_dataset, figures)
         ({}, "Testing", "testing"),
     ],
 )
-def test_a_run_says_what_it_is_at(visit, small_dataset, details, phase, word):
+def test_a_running_run_shows_its_phase(visit, small_dataset, details, phase, word):
     me = {"pid": os.getpid(), "pid_started": process_started(os.getpid())}
     write_run(small_dataset, State.RUNNING, phase=phase, details=details, **me)
     app = visit("model/train", dataset=small_dataset.id)
@@ -485,7 +496,7 @@ def test_a_run_says_what_it_is_at(visit, small_dataset, details, phase, word):
     assert any(f"{word}]" in text.value for text in app.markdown)
 
 
-def test_a_run_is_repeated_by_one_click_and_the_spread_is_shown(visit, small_dataset, no_workers, figures):
+def test_a_run_is_repeated_over_folds_and_the_variation_is_shown(visit, small_dataset, no_workers, figures):
     run = write_run(small_dataset, wrong=[0])
     app = visit("model/results", dataset=small_dataset.id)
     app.button(key="repeat_folds").click().run()
@@ -500,21 +511,21 @@ def test_a_run_is_repeated_by_one_click_and_the_spread_is_shown(visit, small_dat
     assert spread["Over"].tolist() == ["5 folds"]
     assert spread["Accuracy, mean"].tolist() == pytest.approx([np.mean(accuracies)])
     assert spread["Standard deviation"].tolist() == pytest.approx([np.std(accuracies, ddof=1)])
-    low, high = wilson_interval(26, 36)  # of 36 images ten were called by another name
-    assert spread["All folds together"].tolist() == [f"26 of 36 ({low:.3f} to {high:.3f})"]
+    low, high = wilson_interval(26, 36)  # ten of 36 images were misclassified
+    assert spread["All folds pooled"].tolist() == [f"26 of 36 ({low:.3f} to {high:.3f})"]
     points = next(f["data"][0] for f in figures(app) if len(f["data"][0].get("x", [])) == 5)
     assert sorted(points["x"]) == pytest.approx(sorted(100 * value for value in accuracies))
 
     app.session_state["doubts-0"] = True
     app.run()
     assert not app.exception
-    doubts = next(table.value for table in app.dataframe if "Seems to be" in table.value)
+    suspects = next(table.value for table in app.dataframe if "Suggested class" in table.value)
     wrong = [p for r in folds for p, a, b in r.predictions()[["path", "true", "predicted"]].to_numpy() if a != b]
-    assert sorted(doubts["Image"]) == sorted(wrong)
-    assert doubts["Look"].iloc[0].startswith(f"explore?dataset={small_dataset.id}&image=")
+    assert sorted(suspects["Image"]) == sorted(wrong)
+    assert suspects["Image on Explore"].iloc[0].startswith(f"explore?dataset={small_dataset.id}&image=")
 
 
-def test_settings_stand_side_by_side(visit, small_dataset, figures):
+def test_settings_of_runs_are_compared(visit, small_dataset, figures):
     write_run(small_dataset, wrong=[0])
     write_run(small_dataset, preprocessed=True)
     app = visit("model/results", dataset=small_dataset.id)
@@ -523,12 +534,14 @@ def test_settings_stand_side_by_side(visit, small_dataset, figures):
     assert not app.exception
     table = next(table.value for table in app.dataframe if "Macro F1" in table.value)
     assert table["Images"].tolist() == ["original", "preprocessed"]
-    assert any("They differ in: images, preprocessing, clip limit, tiles." in caption.value for caption in app.caption)
+    assert any(
+        "The runs differ in: images, preprocessing, clip limit, tiles." in caption.value for caption in app.caption
+    )
     axes = [axis["label"] for axis in of_type(figures(app), "parcoords")[0]["data"][0]["dimensions"]]
-    assert axes == ["Images", "Accuracy (%)"]  # of which the clip limit and the tiles tell no more
+    assert axes == ["Images", "Accuracy (%)"]  # they determine the clip limit and the tiles
 
 
-def test_axes_stand_for_what_tells_runs_apart(visit, small_dataset, figures):
+def test_only_settings_that_distinguish_runs_have_an_axis(visit, small_dataset, figures):
     write_run(small_dataset, wrong=[0])
     write_run(small_dataset, preprocessed=True)
     write_run(small_dataset, preprocessed=True, clip_limit=4.0)
@@ -541,7 +554,7 @@ def test_axes_stand_for_what_tells_runs_apart(visit, small_dataset, figures):
     assert axes["Clip limit"]["values"] == [0, 1, 2]
 
 
-def test_where_the_network_looked_is_asked_for_once_and_shown(visit, small_dataset, no_workers):
+def test_class_activation_maps_are_computed_on_request_and_shown(visit, small_dataset, no_workers):
     run = write_run(small_dataset, wrong=[0])
     path = run.predictions()["path"].iat[0]
     app = visit("model/results", dataset=small_dataset.id)
@@ -553,7 +566,7 @@ def test_where_the_network_looked_is_asked_for_once_and_shown(visit, small_datas
     assert (job.spec["run"], "question" in no_workers) == (run.id, True)
 
     maps = np.zeros((1, 3, 4, 4), np.float32)
-    maps[0, 1, 2, 2] = 1.0  # for the predicted class alone
+    maps[0, 1, 2, 2] = 1.0  # for the predicted class only
     write_activation_maps(run, [path], maps, PeakCounts(images=4, trained=3, untrained=1, chance=1.2))
     app = visit("model/results", dataset=small_dataset.id)
     select([path], app, f"behind_{run.id}")
@@ -562,7 +575,11 @@ def test_where_the_network_looked_is_asked_for_once_and_shown(visit, small_datas
         "Evidence for ring, probability 0.80 (Grad-CAM)",
         "No evidence for disc, probability 0.10 (Grad-CAM)",
     ]
-    assert any("In 3 of 4 test images" in caption.value for caption in app.caption)
+    assert any(
+        "In 3 of 4 test images the map" in caption.value
+        and "Same maps for the untrained network, for comparison: 1." in caption.value
+        for caption in app.caption
+    )
 
 
 def test_a_network_is_exported_once_and_offered(visit, small_dataset, no_workers):
@@ -580,7 +597,7 @@ def test_a_network_is_exported_once_and_offered(visit, small_dataset, no_workers
     assert any(button.label.endswith("(2 MB)") for button in app.get("download_button"))
 
 
-def test_why_a_network_was_not_exported_is_said(visit, small_dataset):
+def test_the_reason_of_a_failed_export_is_shown(visit, small_dataset):
     run = write_run(small_dataset)
     job = create_job("export", {"run": run.id})
     job.write_status(Status(state=State.FAILED, message="The disk is full."))
@@ -590,7 +607,7 @@ def test_why_a_network_was_not_exported_is_said(visit, small_dataset):
 
 
 def select(paths, app, key) -> None:
-    """Choose tiles as a click in the browser would."""
+    """Select tiles as a click in the browser does."""
     app.session_state[f"{key}:choice"] = _Choice("v", tuple(paths), tuple(paths))
     app.run()
     assert not app.exception

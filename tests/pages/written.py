@@ -1,4 +1,4 @@
-"""Runs as a worker leaves them behind, written by hand with known numbers; and grids of tiles read back."""
+"""Runs with known results, written as a worker writes them, and the tiles that a page shows."""
 
 import json
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def write_run(
     wrong: Sequence[int] = (),
     **status: Any,
 ) -> Run:
-    """A run of `EPOCHS` epochs; a finished one calls the test images at the places `wrong` by the next class's name."""
+    """Write a run of `EPOCHS` epochs; a finished one predicts the next class for the test images at `wrong`."""
     size = architecture(key).input_size
     recipe = Recipe.preprocessed(size, clip_limit=clip_limit) if preprocessed else Recipe.original(size)
     config = TrainingConfig(dataset=dataset.id, architecture=key, recipe=recipe, weights="none", epochs=EPOCHS)
@@ -50,9 +50,9 @@ def write_run(
             _write_epoch(run, epoch)
         test = dataset.images[dataset.images["path"].map(split.assignment) == "test"]
         true = [dataset.classes.index(label) for label in test["label"]]
-        called = [(c + (i in wrong)) % len(dataset.classes) for i, c in enumerate(true)]
+        predicted = [(c + (i in wrong)) % len(dataset.classes) for i, c in enumerate(true)]
         probabilities = np.full((len(true), len(dataset.classes)), 0.1)
-        probabilities[np.arange(len(true)), called] = 0.8
+        probabilities[np.arange(len(true)), predicted] = 0.8
         run.write_predictions("test", test["path"].tolist(), test["label"].tolist(), probabilities)
         seconds = {"decode": 1.5, "preprocess": 2.5, "train": 30.0, "validate": 4.0, "test": 2.0, "total": 40.5}
         write_json(run.folder / "timing.json", {"seconds": seconds, "cache_reused": False})
@@ -62,14 +62,17 @@ def write_run(
 
 
 def write_folds(folds: Sequence[Run], dataset: Dataset) -> None:
-    """Predictions of a cross-validation: the first fold knows all its test images, each next one errs once more."""
+    """Write the predictions of a cross-validation: no error in the first fold, one more in each further fold."""
     for place, run in enumerate(sorted(folds, key=lambda run: run.fold)):
         test = dataset.images.set_index("path").loc[[p for p, part in run.split().items() if part == "test"]]
-        called = [(run.classes.index(label) + (i < place)) % len(run.classes) for i, label in enumerate(test["label"])]
-        run.write_predictions("test", test.index.tolist(), test["label"].tolist(), np.eye(len(run.classes))[called])
+        predicted = [
+            (run.classes.index(label) + (i < place)) % len(run.classes) for i, label in enumerate(test["label"])
+        ]
+        run.write_predictions("test", test.index.tolist(), test["label"].tolist(), np.eye(len(run.classes))[predicted])
 
 
 def _write_epoch(run: Run, epoch: int) -> None:
+    """Write the metrics of an epoch and its two batches."""
     for batch in (1, 2):
         values = {"epoch": epoch, "batch": batch, "batches": 2, "loss": 1.2 / epoch, "accuracy": 0.4 + 0.1 * epoch}
         run.append_metrics("batch", values)
@@ -91,7 +94,7 @@ def _write_epoch(run: Run, epoch: int) -> None:
 
 
 def tiles(app) -> list[dict]:
-    """What the grid shows, as it was sent to the browser."""
+    """Return the tiles of the grid, as they were sent to the browser."""
     for element in app.get("bidi_component"):
         if element.proto.component_name.endswith("cfu_tiles"):
             sent = element.proto.bytes

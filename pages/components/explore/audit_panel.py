@@ -1,4 +1,4 @@
-"""What the audit found: why it matters, which images, and a button for each remedy."""
+"""Findings of the audit: explanation, images, and a button for each remedy."""
 
 import pandas as pd
 import streamlit as st
@@ -7,29 +7,30 @@ from cfu_core.dataset.audit.filtering import Filter
 from cfu_core.dataset.audit.findings import Finding
 from pages.components.cached import View
 from pages.components.editing import apply_edit
-from pages.components.explore.filters import change
+from pages.components.explore.filters import set_filter
 
 ICONS = {"error": ":material/error:", "warning": ":material/warning:", "info": ":material/info:"}
 
 
 def audit_panel(view: View) -> None:
-    """Every finding, the gravest first."""
+    """Show the findings, the most severe first, and the files that were not imported."""
     if not view.findings:
-        waiting = "" if view.survey.complete else " so far; the images are still being measured"
-        st.success(f"Nothing was found{waiting}.", icon=":material/verified:")
+        pending = "" if view.survey.complete else " so far; the images are still being measured"
+        st.success(f"No problems found{pending}.", icon=":material/verified:")
     for finding in view.findings:
-        _finding(view, finding)
+        _show_finding(view, finding)
     if view.data.import_issues:
-        with st.expander(f"Left out at the import ({len(view.data.import_issues)})", icon=":material/file_open:"):
-            st.caption("Mend these files and import again, or go on without them.")
+        with st.expander(f"Files not imported ({len(view.data.import_issues)})", icon=":material/file_open:"):
+            st.caption("Fix these files and import again, or continue without them.")
             found = view.data.import_issues
-            issues = [{"File": issue.path, "Kind": issue.kind, "What is wrong": issue.detail} for issue in found]
+            issues = [{"File": issue.path, "Kind": issue.kind, "Problem": issue.detail} for issue in found]
             wide = st.column_config.TextColumn(width="large")
-            st.dataframe(pd.DataFrame(issues), hide_index=True, column_config={"What is wrong": wide})
+            st.dataframe(pd.DataFrame(issues), hide_index=True, column_config={"Problem": wide})
 
 
-def _finding(view: View, finding: Finding) -> None:
-    count = sum(len(together) for together in finding.paths)
+def _show_finding(view: View, finding: Finding) -> None:
+    """Show one finding in an expander."""
+    count = sum(len(group) for group in finding.paths)
     title = f"{finding.title} ({count})" if count else finding.title
     with st.expander(title, icon=ICONS[finding.severity], key=f"finding_{finding.kind}"):
         st.write(finding.detail)
@@ -39,7 +40,7 @@ def _finding(view: View, finding: Finding) -> None:
                     "Show the images",
                     icon=":material/grid_view:",
                     key=f"show_{finding.kind}",
-                    on_click=_show,
+                    on_click=_filter_by,
                     args=(finding,),
                 )
             for remedy in finding.remedies:
@@ -48,9 +49,9 @@ def _finding(view: View, finding: Finding) -> None:
                     st.rerun()
 
 
-def _show(finding: Finding) -> None:
-    """Only the images of a finding; copies beside each other."""
-    change(Filter(findings=(finding.kind,)))
-    if any(len(together) > 1 for together in finding.paths):
+def _filter_by(finding: Finding) -> None:
+    """Show only the images of a finding, near duplicates side by side."""
+    set_filter(Filter(findings=(finding.kind,)))
+    if any(len(group) > 1 for group in finding.paths):
         st.session_state["sort"] = "copies"
         st.session_state["down"] = False

@@ -1,4 +1,4 @@
-"""The filter of the Explore page: one object, changed by widgets, charts, findings and links, mirrored in the URL."""
+"""The filter of the Explore page: set by widgets, charts, findings and links, and part of the URL."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,35 +17,36 @@ from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.imaging.measures import MEASURES
 from cfu_core.settings import MAX_NAME_LENGTH
 from pages.components import charts
-from pages.components.address import arrived_on
+from pages.components.address import just_opened
+from pages.components.page_layout import escaped
 from pages.components.saved_items import keep_button, listed
 
 FILTER, OF_DATASET, NONCE = "filter", "filter_dataset", "filter_nonce"
-SAVED = "view"  # a link may name a kept filter
+SAVED = "view"  # URL parameter: name of a saved filter
 SIZES = {"pixels": "Image size", "size_bytes": "File size"}
 
 
 def current(data: Dataset) -> Filter:
-    """The filter that counts now: from the link on arrival, else what was chosen last for this dataset."""
+    """Return the current filter: from the URL when the page is opened, else the last one set for this dataset."""
     if st.session_state.get(OF_DATASET) != data.id:
         st.session_state.update({OF_DATASET: data.id, FILTER: Filter()})
-    if arrived_on("filter_shown_on"):
-        asked = {name: st.query_params.get_all(name) for name in st.query_params if is_filter_parameter(name)}
-        kept = saved_filters(data.id).get(st.query_params.get(SAVED, ""))
-        if asked or kept:
-            change(kept or Filter.from_params(asked))
+    if just_opened("filter_shown_on"):
+        in_link = {name: st.query_params.get_all(name) for name in st.query_params if is_filter_parameter(name)}
+        saved = saved_filters(data.id).get(st.query_params.get(SAVED, ""))
+        if in_link or saved:
+            set_filter(saved or Filter.from_params(in_link))
     return st.session_state[FILTER]
 
 
-def change(to: Filter) -> None:
-    """Set the filter from elsewhere than its own widgets, which are made anew with it."""
-    st.session_state[FILTER] = to
+def set_filter(new: Filter) -> None:
+    """Set the filter from outside its own widgets, which are created anew with its values."""
+    st.session_state[FILTER] = new
     st.session_state[NONCE] = st.session_state.get(NONCE, 0) + 1
     st.session_state["page"] = 1
 
 
-def to_url(chosen: Filter) -> None:
-    """Write the filter into the address."""
+def write_url(chosen: Filter) -> None:
+    """Write the filter to the URL."""
     params = chosen.to_params()
     for name in [n for n in st.query_params if (is_filter_parameter(n) and n not in params) or n == SAVED]:
         del st.query_params[name]
@@ -55,34 +56,42 @@ def to_url(chosen: Filter) -> None:
 
 
 def widget_key(name: str) -> str:
-    """A key that changes whenever the filter was changed from elsewhere."""
+    """Return a widget key that changes whenever `set_filter` sets the filter."""
     return f"{name}_{st.session_state.get(NONCE, 0)}"
 
 
-def _taken(field: str, key: str, wrap: Callable[[Any], Any] = tuple) -> None:
-    st.session_state[FILTER] = st.session_state[FILTER].changed(**{field: wrap(st.session_state[key])})
+def _set_field(field: str, key: str, convert: Callable[[Any], Any] = tuple) -> None:
+    """Set one field of the filter from a widget."""
+    st.session_state[FILTER] = st.session_state[FILTER].changed(**{field: convert(st.session_state[key])})
     st.session_state["page"] = 1
 
 
 def widgets(data: Dataset, chosen: Filter, kinds: dict[str, str]) -> None:
-    """Class, partition, name; the rest under More. `kinds` are the findings of the audit with their titles."""
+    """Show the widgets of the filter. `kinds` holds the titles of the audit's findings by kind."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        _pills("Class", "classes", data.classes, chosen.classes)
-        _pills("Partition", "partitions", list(PARTITIONS), chosen.partitions, lambda p: charts.SHORT[p])
+        _pills("Class", "classes", data.classes, chosen.classes, escaped)
+        _pills("Partition", "partitions", list(PARTITIONS), chosen.partitions, lambda p: charts.PARTITION_NAMES[p])
         key = widget_key("filter_name")
         st.text_input(
-            "Name contains", chosen.name, key=key, on_change=_taken, args=("name", key, str), width=170, max_chars=120
+            "Name contains",
+            chosen.name,
+            key=key,
+            on_change=_set_field,
+            args=("name", key, str),
+            width=170,
+            max_chars=120,
         )
         with st.popover("More filters", icon=":material/tune:"):
             if data.has_groups:
                 _group(data, chosen)
             if kinds:
-                _pills("Finding of the audit", "findings", list(kinds), chosen.findings, lambda k: kinds.get(k, k))
-            st.caption("Ranges of measures, and outlines on the map: draw them in the panels Measures and Map.")
-        _kept(data, chosen)
+                _pills("Audit finding", "findings", list(kinds), chosen.findings, lambda k: kinds.get(k, k))
+            st.caption("To filter by a measure or by an area of the map, draw in the panels Measures and Map.")
+        _saved_views(data, chosen)
 
 
-def _pills(label: str, field: str, options: list[str], now: tuple[str, ...], names: Callable[[str], str] = str) -> None:
+def _pills(label: str, field: str, options: list[str], now: tuple[str, ...], names: Callable[[str], str]) -> None:
+    """Show the options of one field of the filter as buttons, several of which can be selected."""
     key = widget_key(f"filter_{field}")
     chosen = [option for option in options if option in now]
     st.pills(
@@ -92,14 +101,14 @@ def _pills(label: str, field: str, options: list[str], now: tuple[str, ...], nam
         default=chosen,
         key=key,
         format_func=names,
-        on_change=_taken,
+        on_change=_set_field,
         args=(field, key),
         width="content",
     )
 
 
 def _group(data: Dataset, chosen: Filter) -> None:
-    """Add one group after the other; there may be hundreds."""
+    """Show a select box that adds one group at a time, since there may be hundreds."""
     others = sorted(set(data.images["group"]) - set(chosen.groups))
     key = widget_key(f"filter_group_{len(chosen.groups)}")
     st.selectbox(
@@ -107,23 +116,23 @@ def _group(data: Dataset, chosen: Filter) -> None:
         others,
         index=None,
         key=key,
-        format_func=lambda g: g or "without a group",
-        placeholder="choose",
-        on_change=lambda: _taken("groups", key, lambda group: (*chosen.groups, group)),
+        format_func=lambda g: g or "no group",
+        placeholder="Select",
+        on_change=lambda: _set_field("groups", key, lambda group: (*chosen.groups, group)),
     )
 
 
-def _kept(data: Dataset, chosen: Filter) -> None:
-    """Named filters: apply, keep, forget."""
+def _saved_views(data: Dataset, chosen: Filter) -> None:
+    """Show the saved filters, and save the current one under a name."""
     found = saved_filters(data.id)
-    with st.popover("Views", icon=":material/bookmark:", help="Filters kept under a name, with this dataset."):
+    with st.popover("Views", icon=":material/bookmark:", help="Filters of this dataset that were saved under a name."):
         if not found and not chosen:
-            st.caption("Filter first; then give the filter a name here, to come back to it.")
-        listed(found, noun="view", take=change, forget=lambda name: delete_filter(data.id, name))
+            st.caption("Filter the images first; then save the filter here under a name.")
+        listed(found, noun="view", take=set_filter, forget=lambda name: delete_filter(data.id, name))
         if chosen:
             name = st.text_input("Name of this view", key="view_name", max_chars=MAX_NAME_LENGTH)
             keep_button(
-                "Keep this view",
+                "Save this view",
                 name,
                 noun="view",
                 icon=":material/bookmark_add:",
@@ -132,30 +141,30 @@ def _kept(data: Dataset, chosen: Filter) -> None:
 
 
 def chips(chosen: Filter, kinds: dict[str, str]) -> None:
-    """What is filtered, a button each to take it away."""
+    """Show each part of the filter as a button that removes it."""
     if not chosen:
         return
     parts: list[tuple[str, Filter]] = []
     for field in ("classes", "partitions", "groups", "findings"):
         for value in getattr(chosen, field):
             rest = tuple(v for v in getattr(chosen, field) if v != value)
-            shown = kinds.get(value, charts.SHORT.get(value, value)) or "without a group"
+            shown = kinds.get(value) or charts.PARTITION_NAMES.get(value) or escaped(value) or "no group"
             parts.append((shown, chosen.changed(**{field: rest})))
     if chosen.name:
-        parts.append((f"name: {chosen.name}", chosen.changed(name="")))
+        parts.append((f"name: {escaped(chosen.name)}", chosen.changed(name="")))
     for measure, (low, high) in chosen.ranges.items():
         label = SIZES.get(measure) or (MEASURES[measure].label if measure in MEASURES else measure)
         parts.append((f"{label} {low:.3g} to {high:.3g}", chosen.with_range(measure, None)))
     if chosen.lasso:
-        parts.append(("outline on the map", chosen.changed(lasso=())))
+        parts.append(("area of the map", chosen.changed(lasso=())))
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-        for number, (text, without) in enumerate(parts):
+        for number, (text, remaining) in enumerate(parts):
             st.button(
                 text,
                 key=f"chip_{number}_{text}",
                 icon=":material/close:",
-                on_click=change,
-                args=(without,),
-                help="Take this filter away",
+                on_click=set_filter,
+                args=(remaining,),
+                help="Remove this filter",
             )
-        st.button("Clear all", key="chips_clear", on_click=change, args=(Filter(),), type="tertiary")
+        st.button("Clear all", key="chips_clear", on_click=set_filter, args=(Filter(),), type="tertiary")

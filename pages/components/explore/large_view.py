@@ -1,4 +1,4 @@
-"""One image large: zoom, measure, compare with its neighbours, correct it, and go to the next."""
+"""The large view of one image: zoom, measures, similar images, edits, and the next and previous image."""
 
 import numpy as np
 import pandas as pd
@@ -8,29 +8,31 @@ from cfu_core.dataset.audit.image_table import neighbours, percentile
 from cfu_core.errors import CfuError
 from cfu_core.imaging.measures import MEASURES
 from pages.components import charts, editing
-from pages.components.address import keep
+from pages.components.address import set_value
 from pages.components.browser.tiles import tiles
 from pages.components.browser.viewer import viewer
 from pages.components.cached import View
 from pages.components.explore.grid import OPEN, open_large, tile_of
 from pages.components.image_choice import displayable
+from pages.components.page_layout import escaped
 from pages.components.preprocess.crop import boxes_of
 
 NEIGHBOURS = 7
 
 
-def opened(view: View) -> int | None:
-    """Return the row of the image to be shown large, if any."""
+def opened_row(view: View) -> int | None:
+    """Return the row of the image in the large view, or None."""
     rows = np.flatnonzero(view.table["path"] == st.query_params.get(OPEN, ""))
     return int(rows[0]) if len(rows) else None
 
 
 def _close() -> None:
+    """Close the large view."""
     st.query_params.pop(OPEN, None)
 
 
-def large(view: View, row: int, order: np.ndarray) -> None:
-    """Show the image of a row; `order` holds the rows of the grid, to go to the next one."""
+def large_view(view: View, row: int, order: np.ndarray) -> None:
+    """Show the image of a row; `order` holds the rows of the grid, for the buttons to the next and previous image."""
     data, table = view.data, view.table
     path = table["path"].iat[row]
     found = np.flatnonzero(order == row)
@@ -45,8 +47,8 @@ def large(view: View, row: int, order: np.ndarray) -> None:
         st.button("Back to all images", icon=":material/arrow_back:", on_click=_close, key="large_close")
         editing.actions(data, [path], key="large")
         editing.undo_buttons(data)
-        if st.button("Open in Preprocess", icon=":material/tune:", key="large_preprocess"):
-            keep("image", path, "")
+        if st.button("Open on Preprocess", icon=":material/tune:", key="large_preprocess"):
+            set_value("image", path, "")
             st.switch_page("pages/data/preprocess.py")
     with st.grid(3, min_column_width=280, gap="medium") as parts:
         with parts.cell(column_span=2):
@@ -73,23 +75,24 @@ def large(view: View, row: int, order: np.ndarray) -> None:
             _facts(view, row)
     near = neighbours(table, row, count=NEIGHBOURS)
     if near:
-        st.markdown("**Similar images: its neighbours on the map**", help=f"{view.survey.map_source}.")
+        st.markdown("**Similar images: nearest on the map**", help=f"{view.survey.map_source}.")
         tiles(
             [tile_of(view, other) for other in near],
             key=f"neighbours_{data.id}",
             size=120,
-            label="Neighbours",
+            label="Similar images",
             on_open=open_large,
         )
 
 
 def _facts(view: View, row: int) -> None:
+    """Show the class, path, partition, findings and measures of an image."""
     record = view.table.iloc[row]
-    st.markdown(f"**{record['label']}**")
-    st.caption(record["path"])
-    group = f" · group {record['group']}" if record["group"] else ""
-    st.write(
-        f"{charts.SHORT.get(record['partition'], 'no partition')}{group}  \n"
+    st.markdown(f"**{escaped(record['label'])}**")
+    st.caption(escaped(record["path"]))
+    group = f" · group {escaped(record['group'])}" if record["group"] else ""
+    st.markdown(
+        f"{charts.PARTITION_NAMES.get(record['partition'], 'no partition')}{group}  \n"
         f"{record['width']} × {record['height']} pixels · {record['size_bytes'] / 1000:,.0f} kB"
     )
     for kind in dict.fromkeys(record["findings"].split()):
@@ -109,7 +112,7 @@ def _facts(view: View, row: int) -> None:
                 min_value=0,
                 max_value=100,
                 width=100,
-                help="The share of this dataset's images with a lower value.",
+                help="Percentage of this dataset's images with a lower value.",
             ),
         }
         st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=columns)

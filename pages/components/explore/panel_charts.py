@@ -1,4 +1,4 @@
-"""Charts beside the grid: classes by partition, a measure, the map of similar images."""
+"""Charts of the Explore page: images per class and partition, histogram of a measure, map of similar images."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,16 +6,16 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cfu_core.dataset.splitting import PARTITIONS
-from pages.components.charts import SHORT, theme
+from pages.components.charts import PARTITION_NAMES, theme
 
 
 def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
-    """Draw the images per class, stacked by partition, with the total above each bar."""
+    """Draw the number of images per class, stacked by partition, with the total above each bar."""
     figure = go.Figure()
     for partition in PARTITIONS:
         numbers = [parts[partition] for parts in counts.values()]
         figure.add_bar(
-            name=SHORT[partition],
+            name=PARTITION_NAMES[partition],
             x=list(counts),
             y=numbers,
             text=numbers,
@@ -27,7 +27,7 @@ def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
     figure.add_scatter(
         x=list(counts),
         y=totals,
-        text=[f"{total:,} in all" for total in totals],
+        text=[f"{total:,} in total" for total in totals],
         mode="text",
         textposition="top center",
         showlegend=False,
@@ -43,10 +43,10 @@ def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
 def measure_histogram(
     values: Mapping[str, np.ndarray], *, name: str, unit: str, limits: tuple[float, float] | None
 ) -> go.Figure:
-    """Draw the images by a measure, stacked by class; the chosen range is shaded."""
+    """Draw the histogram of a measure, stacked by class; the selected range is shaded."""
     finite = {label: v[np.isfinite(v)] for label, v in values.items()}
-    together = np.concatenate(list(finite.values())) if finite else np.empty(0)
-    edges = np.histogram_bin_edges(together, 40) if len(together) else np.array([0.0, 1.0])
+    pooled = np.concatenate(list(finite.values())) if finite else np.empty(0)
+    edges = np.histogram_bin_edges(pooled, 40) if len(pooled) else np.array([0.0, 1.0])
     figure = go.Figure()
     for label, v in finite.items():
         figure.add_bar(
@@ -54,12 +54,12 @@ def measure_histogram(
             x=(edges[:-1] + edges[1:]) / 2,
             y=np.histogram(v, edges)[0],
             width=np.diff(edges),
-            hovertemplate=f"%{{x:.3g}} {unit}<br>%{{y}} images<extra>{label}</extra>",
+            hovertemplate=f"%{{x:.3g}} {unit}<br>images: %{{y}}<extra>{label}</extra>",
         )
     if limits:
         figure.add_vrect(*limits, fillcolor=theme().accent, opacity=0.18, line_width=0)
     figure.update_layout(
-        barmode="stack", bargap=0.02, dragmode="select", selectdirection="h", title="Drag across to filter"
+        barmode="stack", bargap=0.02, dragmode="select", selectdirection="h", title="Drag over a range to filter"
     )
     figure.update_xaxes(title=f"{name.lower()} ({unit})")
     figure.update_yaxes(title="images")
@@ -69,9 +69,20 @@ def measure_histogram(
 def image_map(
     points: np.ndarray, groups: Mapping[str, np.ndarray], texts: np.ndarray, shown: np.ndarray, lasso: Sequence
 ) -> go.Figure:
-    """Draw images as dots, similar ones near each other; those that the filter leaves out are faint.
+    """Draw the map of similar images; images that do not pass the filter are faint.
 
-    `points` (N, 2), `groups` the rows of each class, `texts` (N,) the paths, `shown` (N,) bool.
+    Parameters
+    ----------
+    points : ndarray of float, shape (N, 2)
+        Position of each image.
+    groups : mapping of str to ndarray of int
+        Rows of the images of each colour, by label.
+    texts : ndarray of str, shape (N,)
+        Path of each image.
+    shown : ndarray of bool, shape (N,)
+        Whether an image passes the filter.
+    lasso : sequence of (float, float)
+        Vertices of the outline that filters the images; empty if there is none.
     """
     figure = go.Figure()
     for label, rows in groups.items():
@@ -82,14 +93,14 @@ def image_map(
             y=points[rows, 1].astype(np.float32),
             text=texts[rows],
             marker={"size": 6, "opacity": np.where(shown[rows], 0.85, 0.12)},
-            hoverinfo="none",  # the picture at the pointer names the image
+            hoverinfo="none",  # the thumbnail at the pointer shows the name
             unselected={"marker": {"opacity": 0.12}},
         )
     if lasso:
         path = "M" + "L".join(f"{x},{y}" for x, y in lasso) + "Z"
         figure.add_shape(type="path", path=path, line={"color": theme().accent, "width": 2})
-    figure.update_layout(dragmode="lasso", title="Draw around dots to filter")
-    # one scale for both axes: distances mean the same in each direction
+    figure.update_layout(dragmode="lasso", title="Draw around points to filter")
+    # both axes have the same scale
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
     return figure

@@ -1,4 +1,4 @@
-"""The panels beside the grid: charts that count the images, and filter the grid by a selection."""
+"""The panels beside the grid: charts of the dataset, in which a selection filters the grid."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,24 +21,25 @@ from pages.components.browser.hover import hover_picture, hovered_point
 from pages.components.cached import View
 from pages.components.dataset_choice import split_seed_input
 from pages.components.explore import panel_charts
-from pages.components.explore.filters import FILTER, SIZES, change, widget_key
+from pages.components.explore.filters import FILTER, SIZES, set_filter, widget_key
+from pages.components.page_layout import escaped
 
-DOTS = 20_000  # on the map; more are slow to draw, and cannot be told apart
+MAX_DOTS = 20_000  # on the map; more are slow to draw and cannot be distinguished
 
 
 def _on_selection(key: str, read: Callable[[Any], Filter | None]) -> None:
-    """Turn a selection in a chart into the filter; a click outside of everything changes nothing."""
+    """Set the filter from a selection in a chart; an empty selection changes nothing."""
     found = read(st.session_state[key].selection)
     if found is not None:
-        change(found)
+        set_filter(found)
 
 
 def split_panel(data: Dataset, split: Split) -> None:
-    """Show the classes and partitions as a chart and a table, and the split seed."""
+    """Show the images per class and partition as a chart and a table, and the split seed."""
     key = widget_key("class_counts")
 
-    def of_bars(selection: Any) -> Filter | None:
-        # the totals above the bars are one more curve
+    def filter_from_bars(selection: Any) -> Filter | None:
+        # the totals above the bars are a curve of their own
         points = [p for p in selection.points if p["curve_number"] < len(PARTITIONS)]
         bars = [(p["x"], PARTITIONS[p["curve_number"]]) for p in points]
         if not bars:
@@ -52,7 +53,7 @@ def split_panel(data: Dataset, split: Split) -> None:
         panel_charts.class_counts(split.counts),
         key=key,
         alt="Images per class and partition",
-        on_select=lambda: _on_selection(key, of_bars),
+        on_select=lambda: _on_selection(key, filter_from_bars),
         selection_mode="points",
     )
     counts = table_2(split.counts)
@@ -64,19 +65,21 @@ def split_panel(data: Dataset, split: Split) -> None:
     st.dataframe(counts, hide_index=True, column_config=widths, column_order=shown)
     if "Published" in nonempty_columns(counts):
         rows = counts[counts["Published"].astype(str) != ""]
-        told = "; ".join(f"{name} {printed}" for name, printed in zip(rows["Class"], rows["Published"], strict=True))
-        st.caption(f"Published, training / validation / test: {told}.")
+        published = "; ".join(
+            f"{escaped(name)} {printed}" for name, printed in zip(rows["Class"], rows["Published"], strict=True)
+        )
+        st.caption(f"Published, training / validation / test: {published}.")
     split_seed_input()
     st.caption(split.nearness)
     try:
         check_trainable(data.counts)
         check_split(split)
     except CfuError as error:
-        st.warning(f"This dataset can be explored, but not trained on. {error}", icon=":material/warning:")
+        st.warning(f"No network can be trained on this dataset. {error}", icon=":material/warning:")
 
 
 def measures_panel(table: pd.DataFrame, chosen: Filter) -> None:
-    """Show one measure as a histogram, and choose a range of it."""
+    """Show the histogram of a measure, and a slider that filters by a range of it."""
     names = {name: facts.label for name, facts in MEASURES.items()} | SIZES
     measure = url_choice("Measure", list(names), key="measure", names=lambda n: names[n], default="sharpness")
     values = table[measure].to_numpy(float) if measure in table else np.empty(0)
@@ -90,7 +93,7 @@ def measures_panel(table: pd.DataFrame, chosen: Filter) -> None:
         st.caption(facts.help)
     key = widget_key(f"histogram_{measure}")
 
-    def of_box(selection: Any) -> Filter | None:
+    def filter_from_range(selection: Any) -> Filter | None:
         if not selection.box:
             return None
         low, high = sorted(selection.box[0]["x"])
@@ -102,54 +105,56 @@ def measures_panel(table: pd.DataFrame, chosen: Filter) -> None:
         panel_charts.measure_histogram(by_class, name=names[measure], unit=unit, limits=limits),
         key=key,
         alt=f"Histogram of {names[measure].lower()} by class",
-        on_select=lambda: _on_selection(key, of_box),
+        on_select=lambda: _on_selection(key, filter_from_range),
         selection_mode="box",
     )
     _range_slider(measure, names[measure], (float(finite.min()), float(finite.max())), limits)
 
 
 def _range_slider(measure: str, label: str, whole: tuple[float, float], limits: tuple[float, float] | None) -> None:
-    """Choose the same range with the keyboard."""
+    """Show a slider for the range, which can be used from the keyboard."""
     if whole[0] == whole[1]:
         st.caption(f"Every image has the same value, {whole[0]:.4g}.")
         return
     key = widget_key(f"range_{measure}")
     low, high = limits or whole
-    held = (min(max(low, whole[0]), whole[1]), max(min(high, whole[1]), whole[0]))
+    shown = (min(max(low, whole[0]), whole[1]), max(min(high, whole[1]), whole[0]))
 
-    def taken() -> None:
+    def set_range() -> None:
         new = st.session_state[key]
         now = None if new == whole else new
         st.session_state[FILTER] = st.session_state[FILTER].with_range(measure, now)
 
     step = (whole[1] - whole[0]) / 200
-    st.slider(f"{label}: from, to", *whole, held, step=step, format="%.4g", key=key, on_change=taken)
+    st.slider(f"{label}: from, to", *whole, shown, step=step, format="%.4g", key=key, on_change=set_range)
 
 
 def map_panel(view: View, chosen: Filter, passes: np.ndarray) -> None:
-    """Show the map, on which similar images are near each other."""
+    """Show the map of similar images."""
     table, survey = view.table, view.survey
     points = table[["map_x", "map_y"]].to_numpy(float)
     placed = np.flatnonzero(np.isfinite(points).all(axis=1))
     if len(placed) < 3:
         st.info("The map is drawn after the images have been measured.", icon=":material/hourglass:")
         return
-    if len(placed) > DOTS:
-        placed = np.sort(np.random.default_rng(0).choice(placed, DOTS, replace=False))
+    if len(placed) > MAX_DOTS:
+        placed = np.sort(np.random.default_rng(0).choice(placed, MAX_DOTS, replace=False))
     with in_url("map_color", "label", lambda value: value in ("label", "partition")):
         by = st.segmented_control(
-            "Colour of the dots",
+            "Colour by",
             ["label", "partition"],
             key="map_color",
             required=True,
             format_func=lambda c: {"label": "Class", "partition": "Partition"}[c],
         )
-    of = table[by].to_numpy(str)[placed]
-    order = list(PARTITIONS) if by == "partition" else sorted(set(of))
-    groups = {charts.SHORT.get(name, name): placed[of == name] for name in order if (of == name).any()}
+    values = table[by].to_numpy(str)[placed]
+    order = list(PARTITIONS) if by == "partition" else sorted(set(values))
+    groups = {
+        charts.PARTITION_NAMES.get(name, name): placed[values == name] for name in order if (values == name).any()
+    }
     key = widget_key("map")
 
-    def of_lasso(selection: Any) -> Filter | None:
+    def filter_from_outline(selection: Any) -> Filter | None:
         if selection.lasso:
             drawn = selection.lasso[0]
             return st.session_state[FILTER].changed(lasso=lasso_from_outline(drawn["x"], drawn["y"]))
@@ -162,26 +167,31 @@ def map_panel(view: View, chosen: Filter, passes: np.ndarray) -> None:
     charts.show(
         panel_charts.image_map(points, groups, texts, passes, chosen.lasso),
         key=key,
-        alt="Map of the images; similar ones are near each other",
+        alt="Map of the images; similar images are close to each other",
         height=460,
-        on_select=lambda: _on_selection(key, of_lasso),
+        on_select=lambda: _on_selection(key, filter_from_outline),
         selection_mode=("lasso", "box"),
     )
-    _picture_at_pointer(view, key)
-    more = f" {DOTS:,} of the images are drawn; an outline selects all images within it." if len(placed) == DOTS else ""
+    _thumbnail_at_pointer(view, key)
+    more = (
+        f" {MAX_DOTS:,} of the images are drawn; an outline selects all images inside it."
+        if len(placed) == MAX_DOTS
+        else ""
+    )
     st.caption(
-        f"{survey.map_source}.{more} Images near each other are similar; directions and long distances mean nothing."
+        f"{survey.map_source}.{more} Images close to each other are similar; directions and long distances have no "
+        "meaning."
     )
 
 
 @st.fragment
-def _picture_at_pointer(view: View, chart: str) -> None:
-    """Show the thumbnail of the image whose point on the map is under the pointer."""
+def _thumbnail_at_pointer(view: View, chart: str) -> None:
+    """Show the thumbnail of the image at the pointer on the map."""
     key = f"hover_{chart}"
     point, picture, caption = hovered_point(key), b"", ""
     rows = np.flatnonzero(view.table["path"] == point)
     if len(rows):
         caption = f"{view.table['label'].iat[rows[0]]} · {PurePosixPath(point).name}"
-        with suppress(CfuError):  # an image that cannot be read has no picture; the audit lists it
+        with suppress(CfuError):  # an image that cannot be read has no thumbnail; the audit lists it
             picture = cached.thumbnail(view.data, int(rows[0]))
     hover_picture(chart=chart, key=key, point=point, picture=picture, caption=caption)

@@ -12,7 +12,7 @@ from cfu_core.imaging.augmentation import Augmentation, sample_matrices, warp
 from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.imaging.recipe import Recipe, resize
 from pages.components import cached
-from pages.components.address import in_url, keep, linked
+from pages.components.address import in_url, linked_value, set_value
 
 COUNT = 12
 PAPER = Augmentation()
@@ -39,7 +39,7 @@ _ALLOWED: dict[str, Callable[[Any], bool]] = {
 def restored_augmentation() -> Augmentation:
     """Return the augmentation on a page without its widgets; the settings are in that page's URL too."""
     for key, default in _KEYS.values():
-        linked(key, default, _ALLOWED[key])
+        linked_value(key, default, _ALLOWED[key])
     return chosen_augmentation()
 
 
@@ -85,4 +85,4 @@ def augmentation_sheet(data: Dataset, row: int, recipe: Recipe) -> None:
 
 def _reset() -> None:
     for key, default in _KEYS.values():
-        keep(key, default, default)
+        set_value(key, default, default)

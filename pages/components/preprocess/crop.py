@@ -11,7 +11,7 @@ from cfu_core.imaging.cropping import Box, square_around
 from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.imaging.reading import decode
 from pages.components import cached, editing
-from pages.components.address import in_url, keep
+from pages.components.address import in_url, set_value
 from pages.components.browser.boxes import BY_HAND, BY_HAND_COLOR, FOUND, FOUND_COLOR, MarkedBox, sure
 from pages.components.browser.tiles import Tile, tiles
 from pages.components.browser.viewer import viewer
@@ -98,7 +98,7 @@ def contact_sheet(view: View, label: str, margin: float) -> None:
                 key=f"crops_{view.data.id}",
                 size=120,
                 label="Colony boxes",
-                on_open=lambda path: keep("image", path, ""),
+                on_open=lambda path: set_value("image", path, ""),
             )
         st.pagination(pages, key="sheet")
 

@@ -17,7 +17,7 @@ from cfu_core.imaging.contrast_effect import above_clip, effect, histogram, tile
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.settings import setting
 from pages.components import cached, charts
-from pages.components.address import in_url, link
+from pages.components.address import in_url, store_value
 from pages.components.browser.live import Control, dragging, live, live_jpeg, live_values
 from pages.components.current_recipe import KEYS, START
 from pages.components.preprocess import lightness_chart
@@ -59,7 +59,7 @@ def live_view(data: Dataset, row: int, recipe: Recipe) -> None:
     )
     if not dragging(LIVE):
         for name in names:
-            link(KEYS[name], values[KEYS[name]], getattr(START, name))
+            store_value(KEYS[name], values[KEYS[name]], getattr(START, name))
         if current != recipe:
             st.rerun()
 

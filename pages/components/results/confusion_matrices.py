@@ -13,9 +13,10 @@ from cfu_core.runs.short_names import names_among, shared_training
 from cfu_core.wording import plural
 from pages.components import charts
 from pages.components.charts import theme
+from pages.components.page_layout import escaped
 
-CROWDED = 40  # characters of the class names that fit side by side above a matrix
-MANY = 6  # largest number of matrices side by side
+MAX_CHARACTERS = 40  # of the class names that fit side by side above a matrix
+MAX_MATRICES = 6  # side by side
 
 #: Units of a cell, and the class whose images are 100 % for its colour.
 UNITS: dict[str, Reference] = {
@@ -101,13 +102,13 @@ def difference_figure(
 def confusion_matrix(
     evaluation: Evaluation, *, chosen: tuple[int, int] | None, on_choose: Callable[[str], None]
 ) -> None:
-    """Show a matrix in counts or percentages; a click on a cell calls `on_choose` with row and column, as in "0-2"."""
+    """Show a matrix in counts or percentages; a click on a cell calls `on_choose` with its row and column, "0-2"."""
     unit = st.segmented_control("Confusion matrix", list(UNITS), default="Counts", required=True, key="unit")
     figure = confusion(evaluation.confusion, evaluation.classes, unit=unit or "Counts", chosen=chosen)
     charts.show(
         figure,
         key="confusion",
-        alt="Confusion matrix, rows true, columns predicted",
+        alt="Confusion matrix; rows: true class, columns: predicted class",
         height=160 + 110 * len(evaluation.classes),
         on_select=lambda: _clicked(on_choose),
         selection_mode="points",
@@ -124,50 +125,59 @@ def _clicked(on_choose: Callable[[str], None]) -> None:
 
 
 def side_by_side(runs: Sequence[Run]) -> None:
-    """Show the matrices of several runs, or the difference of two, in an expander that is drawn when it is opened."""
+    """Show the matrices of several runs, or the difference of two, in an expander; computed when it is opened."""
     if len(runs) < 2:
         return
     names = names_among(runs, leave_out_shared=True)
     opened = st.expander(
-        "Confusion matrices, side by side", icon=":material/grid_on:", key="matrices", on_change="rerun"
+        "Confusion matrices side by side", icon=":material/grid_on:", key="matrices", on_change="rerun"
     )
     if not opened.open:
         return
     found = {run.id: evaluation for run in runs if (evaluation := run.evaluation())}
     with opened:
         if shared := shared_training(runs):
-            st.caption(f"All runs: {shared}.")
+            st.caption(f"All runs: {escaped(shared)}.")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             unit = st.segmented_control(
                 "Unit of a cell", list(UNITS), default="% of the true class", required=True, key="matrices_unit"
             )
             what = st.segmented_control(
-                "Show", ("Each", "Difference of two"), default="Each", required=True, key="matrices_what"
+                "Show", ("All", "Difference of two"), default="All", required=True, key="matrices_what"
             )
         unit = unit or "Counts"
-        if what == "Each":
-            _each(list(found), found, names, unit)
+        if what == "All":
+            _show_all(list(found), found, names, unit)
         else:
-            _two(list(found), found, names, unit)
+            _show_difference(list(found), found, names, unit)
 
 
-def _each(ids: Sequence[str], found: dict[str, Evaluation], names: dict[str, str], unit: str) -> None:
+def _show_all(ids: Sequence[str], found: dict[str, Evaluation], names: dict[str, str], unit: str) -> None:
+    """Show the matrices side by side."""
     place = st.grid(3, min_column_width=300)
-    for identifier in ids[:MANY]:
+    for identifier in ids[:MAX_MATRICES]:
         with place.cell():
             one = found[identifier]
-            st.markdown(f"**{names[identifier]}**  \n{one.correct} of {one.n_images} right")
+            st.markdown(f"**{escaped(names[identifier])}**  \n{one.correct} of {plural(one.n_images, 'image')} correct")
             figure = confusion(one.confusion, one.classes, unit=unit, compact=True)
             alt = f"Confusion matrix of {names[identifier]}"
             charts.show(figure, key=f"matrix-{identifier}", alt=alt, height=_height(one))
-    left = f" The first {MANY} of {len(ids)} runs are shown; choose others above." if len(ids) > MANY else ""
-    st.caption(f"Rows true, columns predicted. All matrices have one colour scale: % of the {UNITS[unit]} class.{left}")
+    note = (
+        f" The first {MAX_MATRICES} of {len(ids)} runs are shown; select others above."
+        if len(ids) > MAX_MATRICES
+        else ""
+    )
+    st.caption(
+        "Rows: true class; columns: predicted class. All matrices have the same colour scale, % of the "
+        f"{UNITS[unit]} class.{note}"
+    )
 
 
-def _two(ids: Sequence[str], found: dict[str, Evaluation], names: dict[str, str], unit: str) -> None:
+def _show_difference(ids: Sequence[str], found: dict[str, Evaluation], names: dict[str, str], unit: str) -> None:
+    """Show the second of two matrices minus the first."""
     with st.container(horizontal=True):
-        first = st.selectbox("From", ids, key="matrices_from", format_func=names.__getitem__)
-        second = st.selectbox("To", ids, index=1, key="matrices_to", format_func=names.__getitem__)
+        first = st.selectbox("First run", ids, key="matrices_from", format_func=names.__getitem__)
+        second = st.selectbox("Second run", ids, index=1, key="matrices_to", format_func=names.__getitem__)
     one, other = found[first], found[second]
     if one.classes != other.classes:
         st.info("These two runs have different classes, so their matrices cannot be subtracted.")
@@ -177,8 +187,8 @@ def _two(ids: Sequence[str], found: dict[str, Evaluation], names: dict[str, str]
     charts.show(figure, key="matrix-difference", alt=alt, height=_height(other))
     what = "images" if unit == "Counts" else "percentage points"
     st.caption(
-        f"{what.capitalize()} of “{names[second]}” minus those of “{names[first]}” in each cell. On the diagonal + is "
-        "better, elsewhere −."
+        f"Each cell: {what} of “{escaped(names[second])}” minus {what} of “{escaped(names[first])}”. On the diagonal "
+        "an increase is better, elsewhere a decrease."
     )
 
 
@@ -203,7 +213,9 @@ def _matrix(values: np.ndarray, texts: Sequence[Sequence[str]], classes: Sequenc
             ygap=2,
         )
     )
-    crowded = sum(max(map(len, name.split("<br>"))) for name in names) > (CROWDED // 2 if compact else CROWDED)
+    crowded = sum(max(map(len, name.split("<br>"))) for name in names) > (
+        MAX_CHARACTERS // 2 if compact else MAX_CHARACTERS
+    )
     ticks, titles = (12, 13) if compact else (15, 16)
     figure.update_xaxes(title="predicted class", side="top", tickangle=-45 if crowded else 0, fixedrange=True)
     figure.update_xaxes(tickfont_size=ticks, title_font_size=titles)

@@ -1,4 +1,4 @@
-"""Where a network looked in one image, to say what it said."""
+"""Class activation maps (Grad-CAM) of one image: the evidence for each class."""
 
 from collections.abc import Sequence
 
@@ -10,72 +10,80 @@ from cfu_core.evaluation.activation_regions import region_of_interest, resize_ma
 from cfu_core.imaging.cropping import Box
 from cfu_core.runs.class_activation_store import read_maps, read_peak_counts
 from cfu_core.runs.run import Run
+from cfu_core.wording import plural
 from pages.components.job_requests import ask_for
+from pages.components.page_layout import escaped
 
-SIDE = 480  # pixels of a picture
-STRENGTH = 0.55  # of the map's colours where it is highest
+SIDE = 480  # pixels; side of an image on the page
+OPACITY = 0.55  # of the map at its maximum
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 
-def show_attention(run: Run, path: str, seen: np.ndarray, called: Sequence[tuple[str, float]]) -> None:
-    """What the network saw, and the maps of some classes over it; before they are there, the way to them.
+def show_class_activation(
+    run: Run, path: str, input_image: np.ndarray, probabilities: Sequence[tuple[str, float]]
+) -> None:
+    """Show the input of the network and the maps of some classes, or the button that computes the maps.
 
     Parameters
     ----------
     run : Run
     path : str
-        Of a test image.
-    seen : ndarray of uint8, shape (H, W, 3)
-        What the network saw, at any size.
-    called : sequence of (str, float)
-        Classes whose maps are wanted, with the probabilities that the network gave them.
+        Path of a test image.
+    input_image : ndarray of uint8, shape (H, W, 3)
+        The image after the recipe, at any size; RGB.
+    probabilities : sequence of (str, float)
+        Classes whose maps are shown, with their predicted probabilities.
     """
     maps = read_maps(run, path)
-    picture = cv2.resize(seen, (SIDE, SIDE), interpolation=cv2.INTER_AREA if min(seen.shape[:2]) > SIDE else 1)
+    picture = cv2.resize(
+        input_image,
+        (SIDE, SIDE),
+        interpolation=cv2.INTER_AREA if min(input_image.shape[:2]) > SIDE else cv2.INTER_LINEAR,
+    )
     place = st.grid(3, min_column_width=200)
     with place.cell():
-        st.image(picture, caption=f"As the network saw it: {run.recipe.summary}", width="stretch")
+        st.image(picture, caption=f"Input of the network: {run.recipe.summary}", width="stretch")
     if maps is None:
         ask_for(
             "explain",
             run.id,
-            label="Show where the network looked",
+            label="Show the evidence (Grad-CAM)",
             icon=":material/center_focus_strong:",
-            doing="Where the network looks, in every test image",
-            help="Grad-CAM for every test image of this run; it takes some seconds, once.",
+            doing="Computing Grad-CAM maps of every test image",
+            help="Computes Grad-CAM maps of every test image of this run. It takes some seconds, once.",
         )
         return
-    for label, probability in called:
+    for label, probability in probabilities:
         heat = maps[run.classes.index(label)]
         with place.cell():
             evidence = "Evidence" if heat.max() > 0 else "No evidence"
-            words = f"{evidence} for {label}, probability {probability:.2f} (Grad-CAM)"
-            st.image(_overlaid(picture, heat), caption=words, width="stretch")
+            caption = f"{evidence} for {escaped(label)}, probability {probability:.2f} (Grad-CAM)"
+            st.image(_overlaid(picture, heat), caption=caption, width="stretch")
     st.caption(
-        "Grad-CAM: the brighter, the more the last convolutional layer counted there for the class; the box holds the "
-        "largest part above 15 % of the highest value. It shows where the network looked, not why, and is as coarse "
-        f"as that layer: {maps.shape[1]} × {maps.shape[2]} places."
+        "Grad-CAM: the brighter an area, the more the last convolutional layer contributes there to the class. The box "
+        "encloses the largest region above 15 % of the maximum. The map shows where the evidence is, not why, at the "
+        f"resolution of that layer: {maps.shape[1]} × {maps.shape[2]} cells."
     )
 
 
-def show_pointing(run: Run) -> None:
-    """How often the maps point at the colony, where that is known."""
+def show_peak_counts(run: Run) -> None:
+    """Show in how many test images the map is highest inside the colony box."""
     found = read_peak_counts(run)
     if found is None or not found.images:
         return
     st.caption(
-        f":material/center_focus_strong: In {found.trained} of {found.images} test images the map of the predicted "
-        f"class is highest inside the colony's box; before the network learned, in {found.untrained}; a point at "
-        f"random would be in {found.chance:.0f}."
+        f":material/center_focus_strong: In {found.trained} of {plural(found.images, 'test image')} the map of the "
+        f"predicted class has its maximum inside the colony box. Same maps for the untrained network, for comparison: "
+        f"{found.untrained}. Expected for a random position: {found.chance:.0f}."
     )
 
 
 def _overlaid(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A map in colours over a square picture, with the region of interest."""
+    """Return a square image with a map in colours over it and a frame around the region of interest."""
     side = picture.shape[0]
     large = resize_map(heat, side)
     colours = cv2.applyColorMap((255 * large).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]  # OpenCV gives BGR
-    weight = (STRENGTH * large)[..., None]
+    weight = (OPACITY * large)[..., None]
     mixed = np.round((1 - weight) * picture + weight * colours).astype(np.uint8)
     region = region_of_interest(heat, side)
     if region:
@@ -84,7 +92,7 @@ def _overlaid(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 
 def _frame(picture: np.ndarray, box: Box) -> None:
-    """A white line with a dark rim, seen on any ground."""
+    """Draw a frame in white with a black edge, which is visible on any background."""
     corners = (box.left, box.top), (box.right - 1, box.bottom - 1)
     for colour, width in ((_BLACK, 4), (_WHITE, 2)):
         cv2.rectangle(picture, *corners, colour, width)

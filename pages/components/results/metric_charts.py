@@ -52,7 +52,7 @@ def coverage(share: np.ndarray, accuracy: np.ndarray) -> go.Figure:
 
 
 def ranking(found: Mapping[str, ClassCurves], kind: str) -> go.Figure:
-    """Draw the curves of each class against the rest, `kind` ``roc`` or ``precision-recall``, with their areas."""
+    """Draw the one-vs-rest curves of each class, `kind` ``roc`` or ``precision-recall``, with their areas."""
     figure = go.Figure()
     for name, curves in found.items():
         if kind == "roc":
@@ -71,8 +71,8 @@ def ranking(found: Mapping[str, ClassCurves], kind: str) -> go.Figure:
         line = {"color": theme().ink, "dash": "dot", "width": 1}
         figure.add_scatter(name="random, 0.5", x=[0, 100], y=[0, 100], mode="lines", line=line, hoverinfo="skip")
     titles = {
-        "roc": ("ROC curve, with its area", "false positive rate (%)", "true positive rate (%)"),
-        "precision-recall": ("Precision and recall, with average precision", "recall (%)", "precision (%)"),
+        "roc": ("ROC curve, with area under the curve", "false positive rate (%)", "true positive rate (%)"),
+        "precision-recall": ("Precision-recall curve, with average precision", "recall (%)", "precision (%)"),
     }
     title, x_title, y_title = titles[kind]
     figure.update_layout(title=title)

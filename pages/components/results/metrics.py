@@ -13,25 +13,28 @@ from cfu_core.runs.run import Run
 from cfu_core.wording import plural
 from pages.components import charts
 from pages.components.downloads import with_download
+from pages.components.page_layout import escaped
 from pages.components.results import metric_charts
 
 SHARES = ("Precision", "Recall", "Specificity", "F1")
 
 
-def class_figures(evaluation: Evaluation) -> None:
+def class_metrics(evaluation: Evaluation) -> None:
     """Show accuracy, macro and micro precision, and the metrics of each class."""
     left, middle, right = st.columns(3)
-    of = f"{evaluation.correct} of {evaluation.n_images} test images"
     low, high = wilson_interval(evaluation.correct, evaluation.n_images)
     left.metric("Accuracy", f"{evaluation.accuracy:.1%}")
     middle.metric("Precision, macro", f"{evaluation.precision_macro:.1%}")
     right.metric("Precision, micro", f"{evaluation.precision_micro:.1%}")
-    st.caption(f"{of}; the 95 % interval of the accuracy is {low:.1%} to {high:.1%} (Wilson)")
+    st.caption(
+        f"{evaluation.correct} of {plural(evaluation.n_images, 'test image')} correct; 95 % interval of the accuracy: "
+        f"{low:.1%} to {high:.1%} (Wilson)."
+    )
     table = per_class_table(evaluation)
     text = _as_text(table, SHARES)
     intervals = zip(text["Recall"], table["Recall, low"], table["Recall, high"], strict=True)
     text["Recall (95 %)"] = [
-        said if pd.isna(low) else f"{said} ({low:.2f}–{high:.2f})" for said, low, high in intervals
+        recall if pd.isna(low) else f"{recall} ({low:.2f}–{high:.2f})" for recall, low, high in intervals
     ]
     columns = ["Class", "Images", "Precision", "Recall (95 %)", "Specificity", "F1"]
     with_download(text[columns], "per_class", file=table)
@@ -43,24 +46,24 @@ def class_figures(evaluation: Evaluation) -> None:
     )
 
 
-def all_figures(run: Run) -> None:
+def summary_metrics(run: Run) -> None:
     """Show the summary metrics of all classes with their intervals."""
     evaluation = run.evaluation()
     if evaluation is None:
         return
-    table = _figures_table(str(evaluation.to_dict()), evaluation)
+    table = _summary_table(str(evaluation.to_dict()), evaluation)
     text = _as_text(table[["Figure", "Value"]], ["Value"])
     text["95 % interval"] = _intervals(table, "Low", "High")
     with_download(text, "figures", file=table)
     st.caption(
-        f"95 % intervals for {evaluation.n_images} test images: Wilson's for the accuracy, a percentile bootstrap over "
-        "the images for the others. Macro: each class has the same weight. Weighted: each class is weighted by its "
-        "number of images. Kappa and Matthews: 1 for always right, 0 for no better than chance."
+        f"95 % intervals for {plural(evaluation.n_images, 'test image')}: Wilson's for the accuracy, a percentile "
+        "bootstrap over the images for the others. Macro: each class has the same weight. Weighted: each class is "
+        "weighted by its number of images. Kappa and Matthews: 1 for always right, 0 for no better than chance."
     )
 
 
-def against_the_rest(run: Run) -> None:
-    """Show the ROC and precision-recall curves of each class against the rest."""
+def one_vs_rest_curves(run: Run) -> None:
+    """Show the one-vs-rest ROC and precision-recall curves of each class."""
     tested = run.probabilities("test")
     if tested is None:
         return
@@ -69,19 +72,19 @@ def against_the_rest(run: Run) -> None:
     place = st.grid(2, min_column_width=380)
     for kind in ("roc", "precision-recall"):
         with place.cell():
-            alt = f"{kind} curves of each class against the rest"
+            alt = f"{kind} curve of each class against all other classes"
             charts.show(metric_charts.ranking(drawn, kind), key=kind, alt=alt, height=460)
-    shares = ", ".join(f"{name} {each.share:.3f}" for name, each in drawn.items())
-    missing = ", ".join(name for name in found if name not in drawn)
+    shares = ", ".join(f"{escaped(name)} {each.share:.3f}" for name, each in drawn.items())
+    missing = ", ".join(escaped(name) for name in found if name not in drawn)
     st.caption(
-        "The images are ranked by the predicted probability of the class. Area under the ROC curve: the probability "
-        "that an image of the class is ranked above an image of another class. The average precision of a random "
-        f"classifier is the class's fraction of the images: {shares}."
+        "Each class against all others: the images are ranked by the predicted probability of the class. Area under "
+        "the ROC curve: the probability that an image of the class is ranked above an image of another class. The "
+        f"average precision of a random classifier is the class's fraction of the images: {shares}."
         + (f" Undefined, because there is no test image of the class or no other: {missing}." if missing else "")
     )
 
 
-def confidence(run: Run) -> None:
+def calibration(run: Run) -> None:
     """Show the calibration, and the accuracy if a person checks the least certain images."""
     tested = run.probabilities("test")
     if tested is None:
@@ -112,7 +115,7 @@ def confidence(run: Run) -> None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _figures_table(key: str, _evaluation: Evaluation) -> pd.DataFrame:  # noqa: ARG001 - the key is its content
+def _summary_table(key: str, _evaluation: Evaluation) -> pd.DataFrame:  # noqa: ARG001 - the key is its content
     return summary_metrics_table(_evaluation)
 
 
@@ -122,5 +125,6 @@ def _as_text(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _intervals(table: pd.DataFrame, low: str, high: str) -> list[str]:
+    """Return intervals as text, empty where undefined."""
     pairs = zip(table[low], table[high], strict=True)
     return ["" if pd.isna(a) else f"{a:.3f} to {b:.3f}" for a, b in pairs]

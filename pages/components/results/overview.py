@@ -1,4 +1,4 @@
-"""All compared runs at a glance: which they are, the best accuracy, and every accuracy with its interval."""
+"""Overview of the compared runs: their choice, the best accuracy, and all accuracies with intervals."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,25 +11,27 @@ from cfu_core.runs.run import Run
 from cfu_core.runs.short_names import names_among, shared_training
 from cfu_core.wording import plural
 from pages.components import charts
+from pages.components.page_layout import escaped
 
-AT_FIRST = 12  # runs, the newest, until others are chosen
+MAX_INITIAL = 12  # runs compared before the user selects others: the newest
 
 
-def at_a_glance(compared: Sequence[Run]) -> None:
+def accuracy_overview(compared: Sequence[Run]) -> None:
     """Show the best accuracy in a sentence, and the accuracy of each run with its interval."""
     evaluations = {run.id: evaluation for run in compared if (evaluation := run.evaluation())}
     names, shared = names_among(compared, leave_out_shared=True), shared_training(compared)
-    st.markdown(f"**{best_accuracy(compared, evaluations, names)}**")
+    escaped_names = {identifier: escaped(name) for identifier, name in names.items()}
+    st.markdown(f"**{best_accuracy(compared, evaluations, escaped_names)}**")
     if shared:
-        st.caption(f"All runs: {shared}." if len(compared) > 1 else f"The run: {shared}.")
+        st.caption(f"{'All runs' if len(compared) > 1 else 'The run'}: {escaped(shared)}.")
     bounds = [wilson_interval(found.correct, found.n_images) for found in evaluations.values()]
-    printed = [published_result(run) for run in compared]
+    published = [published_result(run) for run in compared]
     figure = charts.intervals(
         [names[identifier] for identifier in evaluations],
         [found.accuracy for found in evaluations.values()],
         [low for low, _ in bounds],
         [high for _, high in bounds],
-        [result.accuracy if result else None for result in printed],
+        [result.accuracy if result else None for result in published],
     )
     charts.show(
         figure,
@@ -40,16 +42,16 @@ def at_a_glance(compared: Sequence[Run]) -> None:
 
 
 def choose_compared(evaluated: Mapping[str, Run]) -> list[Run]:
-    """Choose the runs that stand side by side; the newest ones at first."""
+    """Show the choice of the runs to compare, initially the newest ones, and return them."""
     if not evaluated:
         return []
     key = "table_runs"
-    picked = [i for i in st.session_state.get(key, list(evaluated)[:AT_FIRST]) if i in evaluated]
+    picked = [i for i in st.session_state.get(key, list(evaluated)[:MAX_INITIAL]) if i in evaluated]
     with st.popover(f"{len(picked)} of {plural(len(evaluated), 'run')} compared", icon=":material/checklist:"):
         picked = st.multiselect(
             "Runs to compare",
             list(evaluated),
-            default=list(evaluated)[:AT_FIRST],
+            default=list(evaluated)[:MAX_INITIAL],
             format_func=names_among(list(evaluated.values())).__getitem__,
             key=key,
             placeholder="Choose runs",

@@ -1,4 +1,4 @@
-"""One run in depth: metrics, images, learning curves and calibration."""
+"""Details of one run: metrics, images, learning curves and calibration."""
 
 import streamlit as st
 
@@ -7,50 +7,50 @@ from cfu_core.wording import plural
 from pages.components import job_progress, learning_curves, runs
 from pages.components.dataset_choice import DRAWN
 from pages.components.downloads import with_download
-from pages.components.page_layout import in_tabs
+from pages.components.page_layout import escaped, in_tabs
 from pages.components.results.bundles import show_bundle
-from pages.components.results.images_of_a_cell import edits_of, show_images
-from pages.components.results.metrics import against_the_rest, all_figures, class_figures, confidence
-from pages.components.results.reports import figure_downloads
+from pages.components.results.images_of_a_cell import show_edits, show_images
+from pages.components.results.metrics import calibration, class_metrics, one_vs_rest_curves, summary_metrics
+from pages.components.results.reports import plots_download
 
 
-def learning(run: Run) -> None:
-    """Show the learning curves, or how a probe was regularised."""
+def show_learning(run: Run) -> None:
+    """Show the learning curves, or the choice of a probe's regularisation strength."""
     learning_curves.curves_of(run, key="curves")
     learning_curves.probe_figure(run)
 
 
 def show_run(run: Run) -> None:
-    """Show one run in depth."""
+    """Show the details of one run."""
     evaluation = run.evaluation()
     with st.container(horizontal=True, vertical_alignment="center"):
         job_progress.state_badge(run.status())
-        st.badge(f"began with {run.plan.weights_label}", icon=":material/flag:", color="blue")
-        st.badge(run.plan.dataset.name, icon=":material/database:", color="gray")
+        st.badge(f"initial weights: {escaped(run.plan.weights_label)}", icon=":material/flag:", color="blue")
+        st.badge(escaped(run.plan.dataset.name), icon=":material/database:", color="gray")
         if run.plan.dataset.drawn:
             st.badge(DRAWN, icon=":material/draw:", color="orange")
         length = "only the last layer" if run.mode == "probe" else plural(run.config.epochs, "epoch")
-        edits_of(run)
+        show_edits(run)
         st.caption(f"{run.recipe.summary} · seed {run.config.seed} · {length}", width="stretch")
     if evaluation:
         place = st.grid(5, min_column_width=150)
         with place.cell(column_span=3):
-            class_figures(evaluation)
+            class_metrics(evaluation)
         with place.cell(column_span=2):
-            figure_downloads(run)
+            plots_download(run)
             with_download(
-                run.predictions(), f"{run.id}-predictions", label="Predictions of every test image", show=False
+                run.predictions(), f"{run.id}-predictions", label="Predictions of all test images", show=False
             )
             show_bundle(run)
         show_images(run)
         views = {
-            "Learning": learning,
-            "All metrics, with intervals": all_figures,
-            "Each class against the rest": against_the_rest,
-            "Calibration": confidence,
+            "Learning curves": show_learning,
+            "All metrics, with intervals": summary_metrics,
+            "ROC and precision-recall": one_vs_rest_curves,
+            "Calibration": calibration,
         }
         in_tabs(views, run, key="depth")
     else:
-        learning(run)
-    runs.how_it_was_computed(run)
+        show_learning(run)
+    runs.computation_details(run)
     st.caption(f":material/folder_open: `{run.folder}`")

@@ -1,4 +1,4 @@
-"""Any runs in one table: what they were asked for, what came out, and what tells them apart."""
+"""Settings and results of the compared runs in one table, and a chart of the settings that differ."""
 
 from collections.abc import Sequence
 from textwrap import shorten
@@ -15,13 +15,14 @@ from cfu_core.runs.settings_table import RESULTS, differing_settings, settings_t
 from pages.components import charts
 from pages.components.address import in_url
 from pages.components.downloads import with_download
+from pages.components.page_layout import escaped
 
 OF_RECIPE = ("Clip limit", "Tiles", "Preprocessing")
-LONGEST = 22  # characters beside an axis
+MAX_LABEL = 22  # characters of a label at an axis
 
 
 def settings_and_results(runs: Sequence[Run]) -> None:
-    """Opened on demand: a table with the columns a person chooses, and settings drawn against the accuracy."""
+    """Show settings and results as a table and a chart, in an expander; computed when it is opened."""
     if len(runs) < 2:
         return
     opened = st.expander("Settings side by side", icon=":material/tune:", key="specs", on_change="rerun")
@@ -29,33 +30,35 @@ def settings_and_results(runs: Sequence[Run]) -> None:
         return
     with opened:
         table = settings_table(runs)
-        told = differing_settings(table)
+        differing = differing_settings(table)
         choices = [name for name in table if name != "Name"]
-        usual = [*RESULTS, *told]
+        usual = [*RESULTS, *differing]
         with in_url("columns", usual, lambda values: set(values) <= set(choices)):
             shown = st.multiselect("Columns", choices, key="columns")
-        marked = [name for name in shown if name in told]
+        marked = [name for name in shown if name in differing]
         first = table.iloc[0]
-        with_download(_marked(table[["Name", *shown]], marked, first), "settings", file=table)
-        said = f"They differ in: {', '.join(told).lower()}." if told else "Nothing but chance tells them apart."
-        st.caption(
-            f"{said} Marked: what is not as in “{first['Name']}”. Click a column's head to sort; the glass above the "
-            "table searches it."
+        with_download(_highlight(table[["Name", *shown]], marked, first), "settings", file=table)
+        summary = (
+            f"The runs differ in: {', '.join(differing).lower()}." if differing else "The runs have the same settings."
         )
-        if told:
-            _in_ink()
+        st.caption(
+            f"{summary} Marked: settings that differ from those of “{escaped(first['Name'])}”. Click the head of a "
+            "column to sort by it."
+        )
+        if differing:
+            _style_axes()
             charts.show(
-                _parallel(table, told),
+                _parallel_coordinates(table, differing),
                 key="parallel",
-                alt="Settings of every run against its accuracy",
+                alt="Settings and accuracy of each run",
                 height=380,
-                margin={"l": 110, "r": 60, "t": 56, "b": 24},  # for what is written over and beside the axes
+                margin={"l": 110, "r": 60, "t": 56, "b": 24},  # room for the labels above and beside the axes
             )
-            st.caption("Each line is a run. Drag along an axis to keep only the runs that pass through there.")
+            st.caption("Each line is a run. Drag along an axis to highlight the runs within that range.")
 
 
-def _marked(table: pd.DataFrame, marked: Sequence[str], first: pd.Series) -> Styler:
-    """Cells of the settings that differ from the first run's in colour."""
+def _highlight(table: pd.DataFrame, marked: Sequence[str], first: pd.Series) -> Styler:
+    """Return the table with the settings that differ from those of the first run in colour."""
     colour = f"background-color: {charts.theme().accent}33"
 
     def of_column(column: pd.Series) -> list[str]:
@@ -68,16 +71,16 @@ def _marked(table: pd.DataFrame, marked: Sequence[str], first: pd.Series) -> Sty
     return table.style.apply(of_column).format(digits, na_rep="")
 
 
-def _parallel(table: pd.DataFrame, columns: Sequence[str]) -> go.Figure:
-    """Every run as a line over its settings, ending at its accuracy.
+def _parallel_coordinates(table: pd.DataFrame, columns: Sequence[str]) -> go.Figure:
+    """Draw each run as a line across its settings and its accuracy.
 
-    The recipe has an axis only where the network and the images do not tell it already.
+    A setting of the recipe has an axis only if the axes before it do not determine its value.
     """
-    told = ["Network", "Images"]
+    shown = ["Network", "Images"]
     for name in OF_RECIPE:
-        if distinguishes(table, name, told):
-            told.append(name)
-    axes = [name for name in columns if name in told or name not in OF_RECIPE]
+        if distinguishes(table, name, shown):
+            shown.append(name)
+    axes = [name for name in columns if name in shown or name not in OF_RECIPE]
     dimensions = [_axis(table[name], name) for name in axes]
     theme = charts.theme()
     accuracy = 100 * table["Accuracy"]
@@ -88,13 +91,13 @@ def _parallel(table: pd.DataFrame, columns: Sequence[str]) -> go.Figure:
             line={"color": accuracy, "colorscale": [[0, theme.categories[1]], [1, theme.accent]]},
             labelfont={"color": theme.ink, "size": 14},
             tickfont={"color": theme.ink, "size": 13},
-            rangefont={"color": "rgba(0, 0, 0, 0)"},  # the ticks say it already
+            rangefont={"color": "rgba(0, 0, 0, 0)"},  # the ticks show the range already
         )
     )
 
 
-def _in_ink() -> None:
-    """Plotly draws the axes black, and an edge around letters, whatever the theme."""
+def _style_axes() -> None:
+    """Draw the axes in the colour of the theme's text; Plotly draws them black, with outlined letters."""
     ink = charts.theme().ink
     st.html(
         f"<style>.parcoords .axis :is(.domain, line) {{stroke: {ink}}}"
@@ -103,11 +106,11 @@ def _in_ink() -> None:
 
 
 def _axis(values: pd.Series, name: str) -> dict[str, Any]:
-    """Where the runs lie on a setting's axis: each value a step, in the order of numbers or of letters."""
+    """Return the axis of a setting: its distinct values, sorted and evenly spaced."""
     numbers = pd.to_numeric(values, errors="coerce")
     ranked = numbers if numbers.isna().equals(values.isna()) else values.astype("string")
     order = sorted(ranked.dropna().unique())
-    steps = {value: step for step, value in enumerate(order, int(ranked.isna().any()))}  # without a value: lowest
+    steps = {value: step for step, value in enumerate(order, int(ranked.isna().any()))}  # runs without a value are at 0
     texts = [*(["none"] if ranked.isna().any() else []), *(_short(value) for value in order)]
     return {
         "label": name,
@@ -118,4 +121,4 @@ def _axis(values: pd.Series, name: str) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    return shorten(value, LONGEST, placeholder="…") if isinstance(value, str) else f"{value:g}"
+    return shorten(value, MAX_LABEL, placeholder="…") if isinstance(value, str) else f"{value:g}"

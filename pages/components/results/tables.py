@@ -1,4 +1,4 @@
-"""Tables 1 to 4 of the paper on the page: measured here, beside what was published."""
+"""Tables 1 to 4 of the paper: measured values with the published ones."""
 
 from collections.abc import Sequence
 
@@ -22,10 +22,10 @@ from cfu_core.runs.run_result import result_of
 from cfu_core.runs.short_names import names_among
 from pages.components import cached, charts
 from pages.components.downloads import with_download
-from pages.components.page_layout import in_tabs
+from pages.components.page_layout import escaped, in_tabs
 from pages.components.results import metric_charts
 
-# headings that leave room for each other; a file has the whole names
+# short headings, so that all columns are visible; a download has the full names
 TABLE_4 = {
     "Network": st.column_config.TextColumn(width=106),
     "Images": st.column_config.TextColumn(width=98),
@@ -53,7 +53,7 @@ TABLE_3 = {"Total (s)": "Total", "Published total (s)": "Published", "Difference
 
 
 def show_tables(shown: Sequence[Run]) -> None:
-    """Tables 1 to 4 of the paper: measured here, and as published."""
+    """Show Tables 1 to 4 of the paper with measured and published values."""
     views = {
         "Table 1: networks": _networks,
         "Table 2: images": _images,
@@ -64,19 +64,21 @@ def show_tables(shown: Sequence[Run]) -> None:
 
 
 def _precision_and_accuracy(shown: Sequence[Run]) -> None:
+    """Show Table 4."""
     table = table_4([result_of(run) for run in shown])
-    told = [name for name in display_columns(table) if name not in ("Correct", "Test images")]
-    with_download(table, "table_4", column_config=TABLE_4, column_order=told)
+    columns = [name for name in display_columns(table) if name not in ("Correct", "Test images")]
+    with_download(table, "table_4", column_config=TABLE_4, column_order=columns)
     images = " to ".join(str(number) for number in sorted({table["Test images"].min(), table["Test images"].max()}))
-    datasets = ", ".join(table["Dataset"].unique())
+    datasets = ", ".join(escaped(name) for name in table["Dataset"].unique())
     st.caption(
         f"{_shared(table)}Published: on the paper's own photographs. Measured: on {images} test images of {datasets}. "
-        "Δ: measured minus published. Precision, macro: the mean of the classes' precision, each class counting the "
-        "same. Micro: all correct over all predictions, which equals the accuracy. " + REMARKS[0]
+        "Δ: measured minus published. Macro precision: the mean precision of the classes. Micro precision: correct "
+        "predictions over all predictions, which equals the accuracy. " + REMARKS[0]
     )
 
 
 def _time(shown: Sequence[Run]) -> None:
+    """Show Table 3 and a chart of it."""
     results = in_paper_order([result_of(run) for run in shown])
     table = table_3(results)
     seconds = {name: TABLE_3.get(name, name.removesuffix(" (s)")) for name in table if name.endswith("(s)")}
@@ -89,19 +91,22 @@ def _time(shown: Sequence[Run]) -> None:
     timed = [result for result in results if result.seconds]
     if timed:
         spent = {result.run: seconds_by_phase(result.seconds) for result in timed}
-        figure = metric_charts.time_spent(spent, names_among(shown, leave_out_shared=True))  # the caption has them
+        figure = metric_charts.time_spent(
+            spent, names_among(shown, leave_out_shared=True)
+        )  # the caption names the shared settings
         charts.show(figure, key="time", alt="Seconds of each run by phase", height=120 + 34 * len(timed))
-    if said := preprocessing_cost(results):
-        st.markdown(said)
+    if cost := preprocessing_cost(results):
+        st.markdown(cost)
     st.caption(
         f"{_shared(table)}Seconds on this computer. Δ: measured minus published. “Prepared before”: an earlier run had "
-        "decoded and preprocessed the images already, so this run spent no time on it. " + REMARKS[2]
+        "already decoded and preprocessed the images. " + REMARKS[2]
     )
 
 
 def _images(shown: Sequence[Run]) -> None:
+    """Show Table 2 of each dataset and split."""
     for run in {(r.plan.dataset.digest, r.plan.split.seed): r for r in shown}.values():
-        st.caption(f"{run.plan.dataset.name}, split seed {run.plan.split.seed}")
+        st.caption(f"{escaped(run.plan.dataset.name)}, split seed {run.plan.split.seed}")
         table = table_2(run.plan.split.counts)
         filled = nonempty_columns(table)
         with_download(table, f"table_2-{run.id}", column_order=filled)
@@ -110,6 +115,7 @@ def _images(shown: Sequence[Run]) -> None:
 
 
 def _networks(shown: Sequence[Run]) -> None:
+    """Show Table 1."""
     try:
         table = cached.networks(len(shown[0].classes))
     except CfuError as error:
@@ -117,14 +123,14 @@ def _networks(shown: Sequence[Run]) -> None:
     else:
         with_download(table, "table_1", column_config=TABLE_1)
     st.caption(
-        "Counted in the real modules. The paper's parameters are those of the original 1000-class networks, in whole "
-        "millions; Δ: counted minus published. " + REMARKS[1]
+        "Counted in the networks used here. The paper gives the parameters of the original 1000-class networks, in "
+        "whole millions. Δ: counted minus published. " + REMARKS[1]
     )
 
 
 def _shared(table: pd.DataFrame) -> str:
-    """A sentence on what no column tells, as it is the same for every run."""
-    said = describe_shared_settings(table)
-    if not said:
+    """Return a sentence on the settings that are the same for all runs, which have no column."""
+    shared = describe_shared_settings(table)
+    if not shared:
         return ""
-    return f"Every run: {said}. " if len(table) > 1 else f"{said[0].upper()}{said[1:]}. "
+    return f"All runs: {escaped(shared)}. " if len(table) > 1 else f"{escaped(shared[0].upper() + shared[1:])}. "

@@ -1,4 +1,4 @@
-"""Draw the demo dataset or import images, and show the progress."""
+"""The demo dataset and the import of images, with their progress."""
 
 from pathlib import Path
 
@@ -10,18 +10,19 @@ from cfu_core.imaging.reading import EXTENSIONS
 from cfu_core.job import Job, State
 from cfu_core.jobs.launch import submit
 from pages.components import job_progress
+from pages.components.page_layout import escaped
 
-WATCHED = "data_job"  # the job whose result this session opens
-FORM = "import_form_number"  # a new number gives the form new, empty widgets
+WATCHED = "data_job"  # session-state key: folder of the job whose dataset this session opens
+FORM = "import_form_number"  # session-state key: a new number creates new, empty widgets
 
 
 def watch(job: Job) -> None:
-    """Show a job until it ends, then open the dataset that it made."""
+    """Show the progress of a job, and open its dataset when it has finished."""
     st.session_state[WATCHED] = str(job.folder)
 
 
 def demo_button(*, label: str = "Draw the demo dataset", primary: bool = True) -> None:
-    """Show a button that draws the demo dataset; it is disabled while that is under way."""
+    """Show a button that draws the demo dataset; it is disabled while a job draws it."""
     drawing = any(job.kind == "demo" for job in job_progress.active("data"))
     if st.button(
         label,
@@ -35,12 +36,12 @@ def demo_button(*, label: str = "Draw the demo dataset", primary: bool = True) -
 
 
 def import_form() -> None:
-    """Choose a zip, a folder or a path, name the dataset, and import it; the form is empty again afterwards."""
+    """Show the form that imports a zip, a folder or a path; the form is emptied afterwards."""
     way = st.segmented_control(
         "Where are your images?", ["Zip", "Folder", "Path"], default="Zip", required=True, key="import_way"
     )
     form = st.session_state.setdefault(FORM, 0)
-    name = st.text_input("Name of the dataset", key=f"import_name_{form}", placeholder="taken from the file or folder")
+    name = st.text_input("Name of the dataset", key=f"import_name_{form}", placeholder="Name of the file or folder")
     if way == "Path":
         path = st.text_input(
             "Folder, zip or CSV on the computer that runs the dashboard",
@@ -70,6 +71,7 @@ def import_form() -> None:
 
 
 def _submit_upload(files: list, name: str) -> None:
+    """Store uploaded files and submit their import."""
     title = name or Path(files[0].name.replace("\\", "/")).parts[0].removesuffix(".zip")
     try:
         staged = stage_upload([(file.name, file) for file in files], name=title)
@@ -81,12 +83,13 @@ def _submit_upload(files: list, name: str) -> None:
 
 
 def _clear_form() -> None:
+    """Empty the form and rerun the page."""
     st.session_state[FORM] += 1
     st.rerun()
 
 
 def data_progress() -> None:
-    """Show the imports under way, of this session and of others; nothing polls when nothing runs."""
+    """Show the progress of the imports of all sessions; poll only while there are any."""
     watched = st.session_state.get(WATCHED)
     if job_progress.active("data") or watched:
         _poll()
@@ -94,28 +97,31 @@ def data_progress() -> None:
     if notice:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.success(notice, icon=":material/check_circle:")
-            st.page_link("pages/data/explore.py", label="Open it on Explore", icon=":material/grid_view:")
+            st.page_link("pages/data/explore.py", label="Open on Explore", icon=":material/grid_view:")
 
 
 @st.fragment(run_every=0.5)
 def _poll() -> None:
+    """Show the progress of the jobs, and buttons that cancel them."""
     for job in job_progress.active("data"):
         with st.container(border=True):
             st.write(
-                "**Demo dataset**" if job.kind == "demo" else f"**Import of {job.spec['name'] or job.spec['source']}**"
+                "**Demo dataset**"
+                if job.kind == "demo"
+                else f"**Import of {escaped(job.spec['name'] or job.spec['source'])}**"
             )
             job_progress.progress(job.status())
             if st.button("Cancel", key=f"cancel-{job.id}", icon=":material/close:"):
                 job.request_stop()
     watched = st.session_state.get(WATCHED)
     if watched:
-        _settle(Job(Path(watched)))
+        _finish(Job(Path(watched)))
     elif not job_progress.active("data"):
         st.rerun()
 
 
-def _settle(job: Job) -> None:
-    """Open the dataset of the watched job when it has ended, or show why there is none."""
+def _finish(job: Job) -> None:
+    """Open the dataset of the watched job when it has finished, or show why it failed."""
     status = job.status()
     if status.state is State.FINISHED:
         del st.session_state[WATCHED]

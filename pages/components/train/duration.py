@@ -1,4 +1,4 @@
-"""About how long runs will take, for the buttons that start them."""
+"""Number and estimated duration of runs, for the labels of the buttons that start them."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from cfu_core.wording import plural
 from pages.components.job_progress import rough_duration
 
 
-def about(configs: Sequence[TrainingConfig], split: Split) -> str:
-    """Return number and time of runs for a button's label.
+def count_and_duration(configs: Sequence[TrainingConfig], split: Split) -> str:
+    """Return the number of runs, if there are several, and their estimated duration in parentheses.
 
-    The time is unknown, and left out, until each network was trained here once in the same mode.
+    The duration is omitted unless each network was trained on this computer before in the same mode.
     """
     images = sum(parts["training"] for parts in split.counts.values())
     known = list_runs()

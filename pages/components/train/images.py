@@ -1,4 +1,4 @@
-"""Which images a network is trained on: the original ones, the recipe of this visit, or a saved recipe."""
+"""Choice of the images to train on: original, or preprocessed by the current or a saved recipe."""
 
 import streamlit as st
 
@@ -7,21 +7,22 @@ from cfu_core.imaging.recipe import Recipe
 from cfu_core.saved_recipes import saved_recipes
 from pages.components.address import in_url
 from pages.components.current_recipe import CHOICE, CURRENT, restore, sentence
+from pages.components.page_layout import escaped
 
 ORIGINAL = "original"
-SAVED = "saved: "  # begins the choices of saved recipes, so that no name is taken for another choice
+SAVED = "saved: "  # prefix of the options for saved recipes, so that no name equals another option
 
 
 def choose_images() -> tuple[Recipe, Recipe]:
-    """Choose the images, and show the recipe that they are made by.
+    """Show the choice of the images, with a description of the recipe.
 
     Returns
     -------
     chosen : Recipe
-        At no network's size yet.
+        Without the input size of a network.
     preprocessed : Recipe
-        What the paper's protocol takes as its preprocessed images: the chosen recipe, or the one of this visit where
-        the original images are chosen.
+        Recipe of the preprocessed images in the paper's protocol: the chosen one, or the current recipe if the
+        original images are chosen.
     """
     current = restore()
     options = {ORIGINAL: Recipe.original(), CURRENT: current} | {
@@ -33,9 +34,11 @@ def choose_images() -> tuple[Recipe, Recipe]:
             list(options),
             required=True,
             key=CHOICE,
-            format_func=lambda option: {CURRENT: "as on Preprocess now"}.get(option, option.removeprefix(SAVED)),
+            format_func=lambda option: (
+                {CURRENT: "as on Preprocess now"}.get(option) or escaped(option.removeprefix(SAVED))
+            ),
             help="Original: resized only. As on Preprocess now: the recipe that the Preprocess page shows. Recipes "
-            "that you save there are listed as well.",
+            "saved there are listed as well.",
         )
     chosen = options[choice or CURRENT]
     st.caption(f"Recipe: {sentence(chosen)}.")
@@ -43,7 +46,7 @@ def choose_images() -> tuple[Recipe, Recipe]:
 
 
 def protocol_note(preprocessed: Recipe) -> str:
-    """Return what the paper's protocol would train on, and where that departs from the paper."""
+    """Return a description of the preprocessed images of the paper's protocol, and how they differ from the paper."""
     if preprocessed.kind == ORIGINAL:
         return (
             "The paper compares original with preprocessed images, but no step is on. Switch on the crop or the "
@@ -53,6 +56,6 @@ def protocol_note(preprocessed: Recipe) -> str:
     if not departures:
         return "Preprocessed images: crop and CLAHE, as in the paper."
     return (
-        f"Preprocessed images: {sentence(preprocessed)}. This departs from the paper (crop with a thin margin, then "
+        f"Preprocessed images: {sentence(preprocessed)}. This differs from the paper (crop with a thin margin, then "
         f"CLAHE): {'; '.join(departures)}."
     )

@@ -1,4 +1,4 @@
-"""The run that trains with its curves, the runs that wait, and the runs that can be resumed."""
+"""The queue of runs: the current run with its curves, the waiting runs, and the runs that can be resumed."""
 
 from collections.abc import Sequence
 
@@ -12,32 +12,32 @@ from cfu_core.runs.run_store import list_runs
 from cfu_core.wording import plural
 from pages.components import job_progress, learning_curves, runs
 from pages.components.dataset_choice import DRAWN
-from pages.components.page_layout import icon_button
+from pages.components.page_layout import escaped, icon_button
 
 
 def current_run(queue: Sequence[Run]) -> None:
-    """Show the run that trains in a few lines at the top of the page, with the buttons that pause and stop it."""
+    """Show the progress of the current run, with the buttons that pause and stop it."""
     training, waiting = _by_state(queue)
     for run, status in training:
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"**{run.name}**", width="stretch")
+                st.markdown(f"**{escaped(run.name)}**", width="stretch")
                 job_progress.state_badge(status)
-                _requests(run)
+                _pause_and_stop_buttons(run)
             job_progress.progress(status)
             if waiting:
-                st.caption(_of_all(run, status, waiting))
+                st.caption(_total_progress(run, status, waiting))
 
 
 def _by_state(queue: Sequence[Run]) -> tuple[list[tuple[Run, Status]], list[Run]]:
-    """Return the runs that train with their status, and those that wait."""
+    """Return the current runs with their status, and the waiting runs."""
     states = {run.id: run.status() for run in queue}
     waiting = [run for run in queue if states[run.id].state is State.QUEUED]
     return [(run, states[run.id]) for run in queue if run not in waiting], waiting
 
 
 def live_queue(queue: Sequence[Run]) -> None:
-    """Show the curves of the run that trains, then a line for each run that waits. All tabs read the same files."""
+    """Show the curves of the current run, and one line for each waiting run. All browser tabs read the same files."""
     training, waiting = _by_state(queue)
     for run, _ in training:
         with st.container(border=True):
@@ -51,11 +51,12 @@ def live_queue(queue: Sequence[Run]) -> None:
 
 
 def _dataset(run: Run) -> str:
-    return run.plan.dataset.name + (f" ({DRAWN})" if run.plan.dataset.drawn else "")
+    """Return the name of a run's dataset, for Markdown."""
+    return escaped(run.plan.dataset.name) + (f" ({DRAWN})" if run.plan.dataset.drawn else "")
 
 
-def _requests(run: Run) -> None:
-    """Show the buttons that pause and stop the run that trains."""
+def _pause_and_stop_buttons(run: Run) -> None:
+    """Show the buttons that pause and stop the current run."""
     pausing, stopping = run.pause_requested(), run.stop_requested()
     st.button(
         "Pausing…" if pausing else "Pause",
@@ -63,7 +64,7 @@ def _requests(run: Run) -> None:
         key=f"pause-{run.id}",
         disabled=pausing or stopping,
         on_click=run.request_pause,
-        help="Frees the device. The run can be resumed where it was.",
+        help="Frees the device. The run can be resumed from this point.",
     )
     st.button(
         "Stopping…" if stopping else "Stop",
@@ -71,63 +72,63 @@ def _requests(run: Run) -> None:
         key=f"stop-{run.id}",
         disabled=stopping,
         on_click=run.request_stop,
-        help="Ends the run. The test images stay unseen.",
+        help="Ends the run. It is not evaluated on the test images.",
     )
 
 
-def _of_all(run: Run, status: Status, waiting: Sequence[Run]) -> str:
-    """Return which run of how many this is, and how long all of them take from here."""
+def _total_progress(run: Run, status: Status, waiting: Sequence[Run]) -> str:
+    """Return the number of this run among those queued together, and the estimated time left for all."""
     known = list_runs()
-    together = [other for other in known if other.plan.batch and other.plan.batch == run.plan.batch]
-    done = sum(other.status().state.ended for other in together)
-    place, total = (done + 1, len(together)) if together else (1, 1 + len(waiting))
+    batch = [other for other in known if other.plan.batch and other.plan.batch == run.plan.batch]
+    done = sum(other.status().state.ended for other in batch)
+    place, total = (done + 1, len(batch)) if batch else (1, 1 + len(waiting))
     left = [status.details.get("seconds_left")]
     left += [expected_seconds(other.config, training_images_of(other), known) for other in waiting]
-    numbers = [seconds for seconds in left if seconds is not None]
-    if not numbers:
+    estimates = [seconds for seconds in left if seconds is not None]
+    if not estimates:
         return f"Run {place} of {total}"
-    least = "at least " if len(numbers) < len(left) else "about "
-    return f"Run {place} of {total}, {least}{job_progress.rough_duration(sum(numbers))} left for all"
+    bound = "at least " if len(estimates) < len(left) else "about "
+    return f"Run {place} of {total}, {bound}{job_progress.rough_duration(sum(estimates))} left for all"
 
 
 def _waiting(run: Run, place: int, total: int) -> None:
-    """Show a waiting run in one line, with the ways to move, pause and remove it."""
+    """Show a waiting run in one line, with the buttons that move, pause and remove it."""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.caption(f"{place + 1}. {run.name} · {_dataset(run)}", width="stretch")
+        st.caption(f"{place + 1}. {escaped(run.name)} · {_dataset(run)}", width="stretch")
         if total > 1:
             for direction, step, possible in (("up", -1, place > 0), ("down", 1, place < total - 1)):
                 icon_button(
-                    f"Move {run.name} {direction}",
+                    f"Move {escaped(run.name)} {direction}",
                     icon=f":material/arrow_{direction}ward:",
-                    # with the place: a click that is handled twice still says the same
+                    # includes the place, so that a click that is handled twice has the same effect
                     key=f"{direction}-{run.id}-{place + 1}",
                     disabled=not possible,
                     on_click=move,
                     args=(run, place + step),
                 )
         icon_button(
-            f"Pause {run.name} before it begins",
+            f"Pause {escaped(run.name)} before it starts",
             icon=":material/pause:",
             key=f"pause-{run.id}",
             on_click=run.request_pause,
         )
         icon_button(
-            f"Remove {run.name} from the queue",
+            f"Remove {escaped(run.name)} from the queue",
             icon=":material/close:",
             key=f"stop-{run.id}",
             on_click=run.request_stop,
         )
 
 
-def resumable(ended: Sequence[Run]) -> None:
-    """Show the runs that were paused, interrupted or failed: why, and a button that resumes each."""
+def resumable_runs(ended: Sequence[Run]) -> None:
+    """Show the runs that were paused, interrupted or failed, with the reason and a button that resumes each."""
     for run in ended:
         status = run.status()
         if status.state not in (State.PAUSED, State.INTERRUPTED, State.FAILED):
             continue
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"**{run.name}**", width="stretch")
+                st.markdown(f"**{escaped(run.name)}**", width="stretch")
                 job_progress.state_badge(status)
                 runs.resume_button(run)
             st.caption(status.message)

@@ -1,4 +1,4 @@
-"""Widgets for the settings of a run, made from the settings' own declarations; all stand in the address."""
+"""Widgets for the settings of a run, created from their declarations; all values are part of the URL."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ MODES = {"fine-tune": "All layers (fine-tune)", "probe": "The last layer (probe)
 
 
 def choose_weights() -> str:
-    """Choose the weights that the network begins with."""
+    """Show the choice of the initial weights, and return it."""
     with in_url("train_weights", IMAGENET, WEIGHTS.__contains__):
         kind = st.segmented_control(
             "Begin with the weights",
@@ -25,9 +25,9 @@ def choose_weights() -> str:
             format_func=lambda k: WEIGHTS[k],
             key="train_weights",
             help="Weights trained on ImageNet's photographs let a network learn from few images (transfer learning), "
-            "as in the paper. They are downloaded once from PyTorch's server and checked.",
+            "as in the paper. They are downloaded once from PyTorch's server and verified.",
         )
-    more = st.container()  # always there, so that what follows keeps its place and stays unfolded
+    more = st.container()  # always present, so that the expander below stays open
     if kind == "file":
         with more, in_url("train_weights_file", "", lambda value: True):
             path = st.text_input(
@@ -37,15 +37,15 @@ def choose_weights() -> str:
         return str(Path(path).expanduser().absolute())
     kind = kind or IMAGENET
     more.caption(
-        f"Without internet: put torchvision's file into {weights_folder()}."
+        f"Without internet access, copy torchvision's file to `{weights_folder()}`."
         if kind == IMAGENET
-        else "Begins at random, and learns much less from a few hundred images."
+        else "Random initial weights; the network learns much less from a few hundred images."
     )
     return kind
 
 
 def choose_mode() -> str:
-    """Choose whether all layers are trained, or the last one."""
+    """Show the choice between training all layers and the last layer, and return it."""
     declared = setting(TrainingConfig, "mode")
     with in_url("train_mode", declared.choices[0], declared.choices.__contains__):
         mode = st.segmented_control(
@@ -59,8 +59,8 @@ def choose_mode() -> str:
     return mode or declared.choices[0]
 
 
-def advanced(mode: str) -> dict[str, Any]:
-    """Show epochs, batch, rate, optimizer and seeds, folded away at first; a probe has seeds only."""
+def advanced_settings(mode: str) -> dict[str, Any]:
+    """Show the advanced settings in an expander, and return them by name; a probe has seeds only."""
     with st.expander("Advanced", icon=":material/settings:"):
         left, right = st.columns(2)
         if mode == "probe":
@@ -82,6 +82,7 @@ def advanced(mode: str) -> dict[str, Any]:
 
 
 def _number(name: str, **kwargs: Any) -> Any:
+    """Show the input of a numeric setting."""
     declared, default, key = setting(TrainingConfig, name), _default(name), f"train_{name}"
     kind: Any = type(default)
     low, high = kind(declared.minimum), kind(declared.maximum)
@@ -90,6 +91,7 @@ def _number(name: str, **kwargs: Any) -> Any:
 
 
 def _choice(name: str) -> str:
+    """Show the choice of a setting with a list of options."""
     declared, key = setting(TrainingConfig, name), f"train_{name}"
     with in_url(key, _default(name), declared.choices.__contains__):
         return st.selectbox(declared.label, declared.choices, help=declared.help, key=key)
