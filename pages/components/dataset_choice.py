@@ -89,4 +89,5 @@ def split_seed_input() -> int:
 
 
 def _seed_allowed(value: int) -> bool:
+    """Return whether a split seed is valid."""
     return 0 <= value < 2**31

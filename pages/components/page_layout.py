@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from cfu_core.errors import CfuError
 from pages.components.address import in_url
 
 #: Hides the label of an icon button, which screen readers read; it is also shown as a tooltip.
@@ -25,6 +26,16 @@ def icon_popover(label: str, *, icon: str, key: str) -> Any:
     """Return a popover whose button has an icon only; the label is its accessible name and its tooltip."""
     with st.container(key=f"icon-only-{key}", width="content"):
         return st.popover(label, icon=icon, help=label)
+
+
+def succeeded(action: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
+    """Call a function and return whether it succeeded; if it raised a CfuError, show the message."""
+    try:
+        action(*args, **kwargs)
+    except CfuError as error:
+        st.error(str(error), icon=":material/error:")
+        return False
+    return True
 
 
 def escaped(text: str) -> str:

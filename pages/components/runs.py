@@ -6,14 +6,13 @@ from statistics import median
 
 import streamlit as st
 
-from cfu_core.errors import CfuError
 from cfu_core.job import State
 from cfu_core.jobs.launch import resume, run_again
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_store import delete_run, list_runs
 from cfu_core.wording import plural
 from pages.components import job_progress, learning_curves
-from pages.components.page_layout import escaped
+from pages.components.page_layout import escaped, succeeded
 
 
 def runs_on_dataset(dataset_id: str) -> list[Run]:
@@ -43,13 +42,11 @@ def show_log(run: Run) -> None:
 
 def resume_button(run: Run) -> None:
     """Show a button that continues a run from its last checkpoint."""
-    if st.button("Resume", icon=":material/play_arrow:", key=f"resume-{run.id}", help="Continues where it stopped."):
-        try:
-            resume(run)
-        except CfuError as error:
-            st.error(str(error), icon=":material/error:")
-        else:
-            st.rerun()
+    pressed = st.button(
+        "Resume", icon=":material/play_arrow:", key=f"resume-{run.id}", help="Continues from the last checkpoint."
+    )
+    if pressed and succeeded(resume, run):
+        st.rerun()
 
 
 def computation_details(run: Run) -> None:
@@ -94,35 +91,19 @@ def ended_notice(run: Run) -> None:
 def confirm_delete(run: Run) -> None:
     """Ask whether to delete a run."""
     st.write(f"**{escaped(run.name)}**, its weights and its results will be deleted. This cannot be undone.")
-    if st.button("Delete", type="primary", icon=":material/delete:"):
-        try:
-            delete_run(run)
-        except CfuError as error:
-            st.error(str(error))
-            return
+    if st.button("Delete", type="primary", icon=":material/delete:") and succeeded(delete_run, run):
         st.rerun()
 
 
 def run_actions(run: Run) -> None:
     """Show the buttons that repeat, rename and delete a run."""
-    if st.button(
-        "Run again", icon=":material/replay:", help="Starts a new run with the same settings, seed and images."
-    ):
-        try:
-            run_again(run)
-        except CfuError as error:
-            st.error(str(error), icon=":material/error:")
-        else:
-            st.switch_page("pages/model/train.py")
+    again = st.button("Run again", icon=":material/replay:", help="Starts a new run with the same settings and images.")
+    if again and succeeded(run_again, run):
+        st.switch_page("pages/model/train.py")
     with st.popover("Rename", icon=":material/edit:"):
         name = st.text_input("Name", run.name, key=f"name-{run.id}")
-        if st.button("Save", key="save_name"):
-            try:
-                run.rename(name)
-            except CfuError as error:
-                st.error(str(error), icon=":material/error:")
-            else:
-                st.rerun()
+        if st.button("Save", key="save_name") and succeeded(run.rename, name):
+            st.rerun()
     active = not run.status().state.ended
     if st.button("Delete", icon=":material/delete:", disabled=active, help="Stop the run first." if active else None):
         confirm_delete(run)

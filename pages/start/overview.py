@@ -12,7 +12,7 @@ from cfu_core.storage import home
 from cfu_core.wording import plural
 from pages.components import cached, charts, job_progress
 from pages.components.dataset_choice import DRAWN
-from pages.components.page_layout import escaped, header, icon_button, icon_popover
+from pages.components.page_layout import escaped, header, icon_button, icon_popover, succeeded
 from pages.components.start.importer import data_progress, demo_button, import_form
 from pages.components.start.workflow import workflow
 
@@ -21,12 +21,7 @@ from pages.components.start.workflow import workflow
 def confirm_delete(identifier: str, name: str) -> None:
     """Ask whether to delete a dataset."""
     st.write(f"**{escaped(name)}** and its copies of the images will be deleted. Your original files are not changed.")
-    if st.button("Delete", type="primary", icon=":material/delete:"):
-        try:
-            remove_dataset(identifier)
-        except CfuError as error:
-            st.error(str(error))
-            return
+    if st.button("Delete", type="primary", icon=":material/delete:") and succeeded(remove_dataset, identifier):
         st.rerun()
 
 
@@ -65,8 +60,8 @@ with left:
                 )
                 with icon_popover(f"Rename {escaped(summary.name)}", icon=":material/edit:", key=f"edit-{summary.id}"):
                     name = st.text_input("Name", summary.name, key=f"rename-{summary.id}")
-                    if st.button("Save", key=f"save-{summary.id}", disabled=not name.strip()):
-                        rename_dataset(summary.id, name.strip())
+                    save = st.button("Save", key=f"save-{summary.id}", disabled=not name.strip())
+                    if save and succeeded(rename_dataset, summary.id, name.strip()):
                         st.rerun()
                 if icon_button(f"Delete {escaped(summary.name)}", icon=":material/delete:", key=f"delete-{summary.id}"):
                     confirm_delete(summary.id, summary.name)

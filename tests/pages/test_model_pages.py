@@ -218,7 +218,7 @@ def in_depth(visit, run, tab):
 
 def test_results_show_every_metric_with_its_interval_or_as_undefined(visit, small_dataset):
     run = write_run(small_dataset, wrong=[0, 1, 4])
-    shown = frame(in_depth(visit, run, "All metrics, with intervals"), "Figure").set_index("Figure")
+    shown = frame(in_depth(visit, run, "All metrics, with intervals"), "Metric").set_index("Metric")
     expected = summary_metrics_table(run.evaluation()).set_index("Figure")
     assert shown.index.tolist() == expected.index.tolist()
     for name, row in expected.iterrows():
@@ -226,7 +226,7 @@ def test_results_show_every_metric_with_its_interval_or_as_undefined(visit, smal
         assert shown.loc[name, "95 % interval"] == f"{row['Low']:.3f} to {row['High']:.3f}"
 
     one_class_only(run, small_dataset)
-    shown = frame(in_depth(visit, run, "All metrics, with intervals"), "Figure").set_index("Figure")
+    shown = frame(in_depth(visit, run, "All metrics, with intervals"), "Metric").set_index("Metric")
     assert shown.loc["Cohen's kappa", "Value"] == "undefined"
     assert shown.loc["Matthews correlation", "95 % interval"] == ""
 

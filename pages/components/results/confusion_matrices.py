@@ -193,6 +193,7 @@ def _show_difference(ids: Sequence[str], found: dict[str, Evaluation], names: di
 
 
 def _height(evaluation: Evaluation) -> int:
+    """Return the height of a small matrix in pixels."""
     return 150 + 55 * len(evaluation.classes)
 
 

@@ -20,7 +20,7 @@ from pages.components import cached, editing
 from pages.components.address import in_url, set_value
 from pages.components.browser.tiles import Tile, select, selection, tiles
 from pages.components.downloads import with_download
-from pages.components.page_layout import escaped
+from pages.components.page_layout import escaped, succeeded
 from pages.components.results.grad_cam import show_class_activation, show_peak_counts
 
 CELL = "cell"  # URL parameter: which images are shown, a cell such as "0-2" or one of the next three
@@ -98,6 +98,7 @@ def _cells(run: Run) -> set[str]:
 
 
 def _row_and_column(cell: str) -> tuple[int, int]:
+    """Return row and column of a cell such as ``"0-2"``."""
     row, column = cell.split("-")
     return int(row), int(column)
 
@@ -197,13 +198,9 @@ def _train_again(run: Run, data: Dataset, now: Dataset) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         edited = plural(n_images, "image was", "images were")
         st.info(f"{edited} edited after this run was planned.", icon=":material/edit_note:", width="stretch")
-        if st.button("Train again with these edits", key="train_edited", type="primary", icon=":material/replay:"):
-            try:
-                run_again(run, edited=True)
-            except CfuError as error:
-                st.error(str(error), icon=":material/error:")
-            else:
-                st.switch_page("pages/model/train.py")
+        again = st.button("Train again with these edits", key="train_edited", type="primary", icon=":material/replay:")
+        if again and succeeded(run_again, run, edited=True):
+            st.switch_page("pages/model/train.py")
 
 
 def count_edited_images(edits: Iterable[Edit]) -> int:

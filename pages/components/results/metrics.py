@@ -51,8 +51,8 @@ def summary_metrics(run: Run) -> None:
     evaluation = run.evaluation()
     if evaluation is None:
         return
-    table = _summary_table(str(evaluation.to_dict()), evaluation)
-    text = _as_text(table[["Figure", "Value"]], ["Value"])
+    table = _summary_table(str(evaluation.to_dict()), evaluation).rename(columns={"Figure": "Metric"})
+    text = _as_text(table[["Metric", "Value"]], ["Value"])
     text["95 % interval"] = _intervals(table, "Low", "High")
     with_download(text, "figures", file=table)
     st.caption(
@@ -116,6 +116,7 @@ def calibration(run: Run) -> None:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _summary_table(key: str, _evaluation: Evaluation) -> pd.DataFrame:  # noqa: ARG001 - the key is its content
+    """Return the summary metrics with their bootstrap intervals."""
     return summary_metrics_table(_evaluation)
 
 

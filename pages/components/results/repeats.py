@@ -7,7 +7,6 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from cfu_core.errors import CfuError
 from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.jobs.launch import repeat
 from cfu_core.runs.label_errors_over_folds import suspected_label_errors
@@ -16,7 +15,7 @@ from cfu_core.runs.run import Run
 from cfu_core.wording import plural
 from pages.components import charts
 from pages.components.downloads import with_download
-from pages.components.page_layout import escaped
+from pages.components.page_layout import escaped, succeeded
 
 
 def repeat_button(run: Run) -> None:
@@ -36,13 +35,8 @@ def repeat_button(run: Run) -> None:
             folds, key="repeat_folds", help="Every image is tested once; the images of a group stay in the same fold."
         ):
             configs = in_folds(run)
-        if configs:
-            try:
-                repeat(run, configs)
-            except CfuError as error:
-                st.error(str(error), icon=":material/error:")
-            else:
-                st.switch_page("pages/model/train.py")
+        if configs and succeeded(repeat, run, configs):
+            st.switch_page("pages/model/train.py")
 
 
 def show_variation(runs: Sequence[Run]) -> None:

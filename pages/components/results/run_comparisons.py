@@ -42,9 +42,8 @@ def show_verdicts(shown: Sequence[Run]) -> None:
     few = len(table) <= MAX_SENTENCES
     if few:
         lines = zip(table["First"], table["Second"], table["Verdict on the second"], strict=True)
-        st.markdown(
-            "\n".join(f"- {escaped(second)}, against {escaped(first)}: {verdict}" for first, second, verdict in lines)
-        )
+        for first, second, verdict in lines:
+            st.markdown(f"- “{escaped(second)}” compared with “{escaped(first)}”: {verdict}")
     shown_table = pd.DataFrame(
         {
             "First": table["First"],
@@ -83,4 +82,5 @@ def _verdicts(
     _runs: Sequence[Run],
     _pairs: Sequence[tuple[Run, Run]],
 ) -> pd.DataFrame:
+    """Return the table of the comparisons."""
     return comparison_table(compare_runs(_runs, _pairs), dict(names))

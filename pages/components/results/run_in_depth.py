@@ -25,7 +25,7 @@ def show_run(run: Run) -> None:
     evaluation = run.evaluation()
     with st.container(horizontal=True, vertical_alignment="center"):
         job_progress.state_badge(run.status())
-        st.badge(f"initial weights: {escaped(run.plan.weights_label)}", icon=":material/flag:", color="blue")
+        st.badge(f"started from {escaped(run.plan.weights_label)}", icon=":material/flag:", color="blue")
         st.badge(escaped(run.plan.dataset.name), icon=":material/database:", color="gray")
         if run.plan.dataset.drawn:
             st.badge(DRAWN, icon=":material/draw:", color="orange")

@@ -121,4 +121,5 @@ def _axis(values: pd.Series, name: str) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
+    """Return a value as a short text."""
     return shorten(value, MAX_LABEL, placeholder="…") if isinstance(value, str) else f"{value:g}"

@@ -98,4 +98,5 @@ def _choice(name: str) -> str:
 
 
 def _default(name: str) -> Any:
+    """Return the default of a setting."""
     return TrainingConfig.__dataclass_fields__[name].default
