@@ -1,5 +1,7 @@
 """The Explore and Preprocess pages with a small dataset."""
 
+import cv2
+import numpy as np
 import pytest
 
 from cfu_core.dataset.audit.filtering import saved_filters
@@ -206,6 +208,26 @@ def test_problems_of_the_import_and_identical_files_are_findings(visit, flawed_d
     app.run()
     next(b for b in app.button if b.key and b.key.startswith("remedy_byte-duplicate_Keep one")).click().run()
     assert len(load_dataset(flawed_dataset.id).images) == 29
+
+
+def test_the_overview_links_to_the_files_that_were_not_imported(visit, flawed_dataset):
+    app = visit("start/overview", dataset=flawed_dataset.id)
+    (link,) = [link.proto for link in app.main.get("page_link") if "not imported" in link.proto.label]
+    assert link.label == "1 file was not imported: see the reasons on Explore"
+    assert "explore_panel=Audit" in link.query_string
+
+
+def test_names_with_markdown_are_shown_as_they_are_spelt(visit, tmp_path):
+    for name in ("CFU_GM*2", "B_*_pre"):
+        (tmp_path / "marked" / name).mkdir(parents=True)
+        for number in range(8):
+            image = np.full((20, 30, 3), 20 * number, dtype=np.uint8)
+            cv2.imwrite(str(tmp_path / "marked" / name / f"{number}.png"), image)
+    data = import_source(tmp_path / "marked", name="*a* _b_")
+    app = visit("data/explore", dataset=data.id, **{"class": "CFU_GM*2"})
+    assert r"**\*a\* \_b\_**" in [element.value for element in app.main.markdown]
+    assert r"CFU\_GM\*2" in [button.label for button in app.button]
+    assert app.button_group(key="filter_classes_1").options == [r"B\_\*\_pre", r"CFU\_GM\*2"]
 
 
 @pytest.mark.parametrize("panel", ["Numbers", "What if", "Other methods", "The crop", "Augmentation", "Whole dataset"])

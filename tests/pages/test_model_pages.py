@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cfu_core.dataset.catalog import delete_dataset, load_dataset
-from cfu_core.dataset.edits import edit_dataset
+from cfu_core.dataset.edits import edit_dataset, undo_edit
 from cfu_core.evaluation.calibration import apply_temperature, fit_temperature, reliability
 from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.evaluation.paper_tables import summary_metrics_table
@@ -342,6 +342,20 @@ def test_edits_after_a_run_are_offered_to_a_new_run_which_lists_them(visit, smal
     (line,) = [text.value for text in app.text if "two cells" in text.value]
     assert line.startswith("1. 1 image relabelled as ring (")
     assert "Ada" in line
+
+
+def test_an_undone_edit_is_not_offered_to_a_new_run(visit, small_dataset):
+    run = write_run(small_dataset, wrong=[0])
+    path = run.predictions()["path"].iat[0]
+    edit_dataset(small_dataset.id, "relabel", {path: "ring"})
+    edit_dataset(small_dataset.id, "relabel", {path: "square"})
+    app = visit("model/results", dataset=small_dataset.id)
+    assert any("1 image was edited after this run was planned." in info.value for info in app.info)
+    undo_edit(small_dataset.id)
+    undo_edit(small_dataset.id)
+    app = visit("model/results", dataset=small_dataset.id)
+    assert not app.exception
+    assert "Train again with these edits" not in [button.label for button in app.button]
 
 
 def test_results_without_the_dataset_show_the_table_of_the_images(visit, small_dataset):
