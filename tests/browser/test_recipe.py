@@ -79,7 +79,7 @@ def test_the_recipe_of_preprocess_is_in_the_run_its_text_and_its_images(preproce
 
 def test_the_papers_protocol_trains_the_recipe_of_preprocess(preprocessed, server):
     screen = preprocessed
-    expect(screen.text("This departs from the paper")).to_be_visible()
+    expect(screen.text("This differs from the paper")).to_be_visible()
     screen.button("Run the paper's protocol").click()
     runs = finished_runs(screen, server, 6)
     assert [(run.config.architecture, run.recipe.at(224)) for run in runs] == [
