@@ -5,7 +5,7 @@ import numpy as np
 
 from cfu_core.imaging.cropping import Box
 
-#: Share of the map's maximum above which a pixel belongs to the region (Selvaraju et al. 2017, for localisation).
+#: Fraction of the map's maximum above which a pixel belongs to the region (Selvaraju et al. 2017, for localisation).
 THRESHOLD = 0.15
 
 
@@ -22,7 +22,7 @@ def resize_map(heat: np.ndarray, size: int) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (size, size)
-        Map from 0 to 1, interpolated bilinearly; all 0 if `heat` is.
+        Map from 0 to 1, interpolated bilinearly; 0 everywhere if `heat` is 0 everywhere.
     """
     large = cv2.resize(np.asarray(heat, np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
     highest = float(large.max())
@@ -40,8 +40,9 @@ def peak_position(heat: np.ndarray) -> tuple[float, float] | None:
     Returns
     -------
     tuple of (float, float) or None
-        Column and row of the centre of the cell, as fractions (0 to 1) of the width and height. If several cells have
-        the maximum, the mean of their centres. None if the map is 0 everywhere.
+        Column and row of the centre of the cell with the maximum, as fractions (0 to 1) of the width and height. If
+        several cells have the maximum, the mean of their centres, which may be in a cell without the maximum. None if
+        the map is 0 everywhere.
     """
     if heat.max() <= 0:
         return None
@@ -52,7 +53,8 @@ def peak_position(heat: np.ndarray) -> tuple[float, float] | None:
 def region_of_interest(heat: np.ndarray, size: int) -> Box | None:
     """Return the bounding box of the largest connected region of a class activation map above `THRESHOLD`.
 
-    Zamani et al. (2022) show such a box to point out what a network looked at, but do not state their threshold.
+    The map is first resized by `resize_map`. Pixels that touch at a side or a corner are connected. Zamani et al.
+    (2022) mark the region that a network used by such a box, but do not state their threshold.
 
     Parameters
     ----------
@@ -64,7 +66,8 @@ def region_of_interest(heat: np.ndarray, size: int) -> Box | None:
     Returns
     -------
     Box or None
-        Box in pixels of the network's input; None if the map is 0 everywhere.
+        Box in pixels of the network's input; `Box.right` and `Box.bottom` are exclusive. None if the map is 0
+        everywhere.
 
     References
     ----------
@@ -87,7 +90,7 @@ def to_image_pixels(point: tuple[float, float], frame: Box) -> tuple[float, floa
     point : tuple of (float, float)
         Column and row as fractions (0 to 1) of the input's width and height.
     frame : Box
-        Part of the image that the input was cropped from, in pixels of the image.
+        Part of the image that the network's input shows, in pixels of the image.
 
     Returns
     -------
@@ -101,12 +104,19 @@ def to_image_pixels(point: tuple[float, float], frame: Box) -> tuple[float, floa
 
 
 def is_inside(point: tuple[float, float], box: Box) -> bool:
-    """Return whether a point (column, row) is inside a box, both in pixels of the same image."""
+    """Return whether a point (column, row) is inside a box, both in pixels of the same image.
+
+    A point on the left or top edge is inside; a point on the right or bottom edge is outside.
+    """
     return box.left <= point[0] < box.right and box.top <= point[1] < box.bottom
 
 
 def share_of_frame(box: Box, frame: Box) -> float:
-    """Return the fraction of a frame that a box covers, which is the chance that a random point is in the box."""
+    """Return the fraction of a frame's area that a box covers, from 0 to 1.
+
+    The fraction equals the probability that a random point of the frame is in the box. Parts of the box outside the
+    frame are ignored. Both boxes are in pixels of the same image.
+    """
     width = max(0, min(box.right, frame.right) - max(box.left, frame.left))
     height = max(0, min(box.bottom, frame.bottom) - max(box.top, frame.top))
     return width * height / ((frame.right - frame.left) * (frame.bottom - frame.top))

@@ -19,11 +19,12 @@ class Reliability:
     Attributes
     ----------
     n_images : ndarray of int, shape (BINS,)
-        Number of images in each bin.
+        Number of images in each bin. A bin includes its upper limit, not its lower one; the first bin includes 0.
     confidence, accuracy : ndarray of float64, shape (BINS,)
-        Means over the images of a bin; NaN for an empty bin.
+        Mean confidence, and fraction of correct predictions, of the images of each bin; NaN for an empty bin.
     expected_error : float
-        Expected calibration error: the mean absolute difference of the two, weighted by the number of images.
+        Expected calibration error: the mean absolute difference of confidence and accuracy over the bins, weighted by
+        the number of images. NaN if there is no image.
     """
 
     n_images: np.ndarray
@@ -40,11 +41,7 @@ def reliability(true: np.ndarray, probabilities: np.ndarray) -> Reliability:
     true : ndarray of int, shape (N,)
         Indices of the true classes.
     probabilities : ndarray of float64, shape (N, C)
-        Predicted probabilities.
-
-    Returns
-    -------
-    Reliability
+        Predicted probabilities. Of several classes with the highest probability, the first is the predicted one.
 
     References
     ----------
@@ -65,7 +62,9 @@ def reliability(true: np.ndarray, probabilities: np.ndarray) -> Reliability:
 
 
 def accuracy_by_coverage(true: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the accuracy on the images of highest confidence, if a person classifies the others.
+    """Compute the accuracy on the images of highest confidence, for each number of such images.
+
+    It is the accuracy of a network that leaves the images of lower confidence to a person (selective classification).
 
     Parameters
     ----------
@@ -77,9 +76,15 @@ def accuracy_by_coverage(true: np.ndarray, probabilities: np.ndarray) -> tuple[n
     Returns
     -------
     coverage : ndarray of float64, shape (N,)
-        Fraction of images that the network classifies, ascending to 1.
+        Fraction of images that the network classifies: 1 / N, 2 / N, ..., 1.
     accuracy : ndarray of float64, shape (N,)
-        Accuracy on these images. Images of equal confidence are either all included or all excluded.
+        Accuracy on that fraction of images. Images of equal confidence are counted together: each of their entries has
+        the accuracy with all of them included.
+
+    References
+    ----------
+    Y. Geifman and R. El-Yaniv, "Selective Classification for Deep Neural Networks", Advances in Neural Information
+    Processing Systems 30, 2017.
     """
     confidence, correct = _confidence_and_correctness(true, probabilities)
     order = np.argsort(-confidence, kind="stable")
@@ -92,8 +97,8 @@ def accuracy_by_coverage(true: np.ndarray, probabilities: np.ndarray) -> tuple[n
 def fit_temperature(true: np.ndarray, probabilities: np.ndarray) -> float:
     """Fit the temperature of temperature scaling by maximum likelihood.
 
-    Dividing the logits by the temperature changes the confidence of a network, but no predicted class. Fit it on
-    validation images, not on the test images.
+    Dividing the logits by the temperature changes the confidence of a network, but no predicted class. Fit the
+    temperature to validation images, not to the test images.
 
     Parameters
     ----------
@@ -105,7 +110,9 @@ def fit_temperature(true: np.ndarray, probabilities: np.ndarray) -> float:
     Returns
     -------
     float
-        Temperature within `TEMPERATURES`; above 1 if the network is over-confident.
+        Temperature with the lowest mean negative log-likelihood, within `TEMPERATURES`: above 1 for an over-confident
+        network, below 1 for an under-confident one. Close to a limit of `TEMPERATURES` if no optimum is inside; for
+        example close to the lower limit if all images are classified correctly.
 
     References
     ----------
@@ -128,13 +135,19 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     Parameters
     ----------
     probabilities : ndarray of float64, shape (N, C)
-        Predicted probabilities.
+        Predicted probabilities; those below `MINIMUM_PROBABILITY` are raised to it, because 0 has no logarithm.
     temperature : float
         Positive temperature, for example from `fit_temperature`.
 
     Returns
     -------
     ndarray of float64, shape (N, C)
+        Probabilities; rows sum to 1. A temperature above 1 makes them more equal, a temperature below 1 less equal.
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On Calibration of Modern Neural Networks", Proc. ICML,
+    PMLR 70, pp. 1321-1330, 2017.
     """
     logits = np.log(np.maximum(probabilities, MINIMUM_PROBABILITY)) / temperature
     exponentials = np.exp(logits - logits.max(1, keepdims=True))

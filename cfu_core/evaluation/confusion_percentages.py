@@ -22,7 +22,7 @@ def confusion_percentages(confusion: Sequence[Sequence[int]], of: Reference = "t
     Returns
     -------
     ndarray of float64, shape (C, C)
-        From 0 to 100; NaN for a class without images.
+        From 0 to 100; NaN in the row of a class without images, or in the column of a class that was never predicted.
     """
     counts = np.array(confusion)
     totals = counts.sum(axis=1 if of == "true" else 0, keepdims=True)
@@ -39,12 +39,14 @@ def confusion_difference(
     first, second : sequence of sequence of int, shape (C, C)
         Number of images: rows true, columns predicted, for the same classes.
     of : {"true", "predicted"}, optional
-        Subtract percentages of the true or of the predicted class instead of numbers of images.
+        Subtract percentages of the true or of the predicted class, as of `confusion_percentages`; by default numbers
+        of images.
 
     Returns
     -------
     ndarray of float64, shape (C, C)
-        Difference in images or in percentage points. A class without images counts as 0 %.
+        Second minus first, in images or in percentage points. Undefined percentages (`confusion_percentages`) count
+        as 0.
     """
     if of is None:
         return np.array(second, float) - np.array(first)

@@ -16,18 +16,18 @@ UNDEFINED = 2.0  # replaces NaN, of which SciPy would warn; no metric exceeds 1
 
 @dataclass(frozen=True, kw_only=True)
 class PairedComparison:
-    """Comparison of a second with a first set of predictions for the same images.
+    """Comparison of two sets of predictions for the same images.
 
     Attributes
     ----------
     difference : float
-        Difference of the accuracies, second minus first.
+        Difference of the accuracies, second minus first, from -1 to 1.
     low, high : float
-        95 % interval of the difference, by a percentile bootstrap over images.
+        95 % interval of the difference, by a percentile bootstrap over images (9999 resamples, fixed seed).
     only_first, only_second : int
-        Number of images that are correct only in the first, or only in the second set.
+        Number of images that are classified correctly only in the first set, and only in the second set.
     p : float
-        p-value of the two-sided exact McNemar test.
+        p-value of the two-sided exact McNemar test; 1 if both sets are correct on the same images.
     """
 
     difference: float
@@ -44,19 +44,19 @@ def wilson_interval(correct: int, n_images: int) -> tuple[float, float]:
     Parameters
     ----------
     correct : int
-        Number of successes.
+        Number of successes, for example of correctly classified images.
     n_images : int
         Number of trials.
 
     Returns
     -------
     tuple of (float, float)
-        Lower and upper bound.
+        Lower and upper bound, from 0 to 1.
 
     Raises
     ------
     ValueError
-        If there is no image.
+        `n_images` is 0, or `correct` is greater than `n_images`.
 
     References
     ----------
@@ -77,16 +77,22 @@ def bootstrap_intervals(
     Parameters
     ----------
     confusion : array_like of int, shape (C, C)
-        Confusion matrix.
+        Confusion matrix of at least two images: rows true, columns predicted.
     names : sequence of str
         Names of the metrics: fields of `cfu_core.evaluation.summary_metrics.SummaryMetrics`.
     resamples : int
-        Number of resamples. Resamples in which a metric is undefined are ignored for this metric.
+        Number of resamples, drawn with a fixed seed. Resamples in which a metric is undefined are ignored for this
+        metric.
 
     Returns
     -------
     dict of str to (float, float)
-        Lower and upper bound of each metric; NaN if it is undefined in every resample.
+        Lower and upper bound by name of the metric; NaN if the metric is undefined in every resample.
+
+    Raises
+    ------
+    ValueError
+        The matrix has fewer than two images.
 
     References
     ----------
@@ -123,21 +129,24 @@ def bootstrap_intervals(
 
 
 def compare_paired(first: np.ndarray, second: np.ndarray) -> PairedComparison:
-    """Compare two sets of predictions for the same images.
+    """Compare two sets of predictions for the same images: difference of accuracies, its interval, and McNemar test.
 
     Parameters
     ----------
     first, second : ndarray of bool, shape (N,)
-        Whether each image is correct in the first and in the second set, in the same order.
+        Whether each image is classified correctly in the first and in the second set; the same images in the same
+        order, at least two.
 
-    Returns
-    -------
-    PairedComparison
+    Raises
+    ------
+    ValueError
+        There are fewer than two images.
 
     References
     ----------
-    Q. McNemar, "Note on the Sampling Error of the Difference between Correlated Proportions or Percentages",
-    Psychometrika 12, pp. 153-157, 1947; here with the exact binomial distribution.
+    .. [1] Q. McNemar, "Note on the Sampling Error of the Difference between Correlated Proportions or Percentages",
+       Psychometrika 12, pp. 153-157, 1947; here with the exact binomial distribution.
+    .. [2] B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall, 1993.
     """
     return _compare_differences((second.astype(np.int8) - first.astype(np.int8)).tobytes())
 

@@ -1,6 +1,7 @@
-"""Label errors, suspected from out-of-sample predictions by confident learning.
+"""Suspected label errors, found in out-of-sample predictions by confident learning.
 
-The library of the method's authors has a licence that is not compatible with this project.
+The method is implemented here because the library of its authors has a licence that is not compatible with this
+project.
 """
 
 import numpy as np
@@ -9,21 +10,22 @@ import numpy as np
 def find_label_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Find images whose label is probably wrong.
 
-    A class is credible for an image if its probability reaches the mean probability of the class among the images
-    labelled as this class. The label of an image is suspected if the most probable of its credible classes is
-    another class.
+    Each class has a threshold: its mean probability over the images that are labelled as this class. A class is
+    credible for an image if its probability reaches the threshold. The label of an image is suspected if the most
+    probable credible class differs from the label.
 
     Parameters
     ----------
     labels : ndarray of int, shape (N,)
         Class indices of the labels.
     probabilities : ndarray of float64, shape (N, C)
-        Probabilities predicted by networks that were not trained on the image in question.
+        Predicted probabilities; those of an image must come from a network that was not trained on this image.
 
     Returns
     -------
     ndarray of int, shape (N,)
-        Index of the suggested class; -1 where the label is not suspected. A class without images is never suggested.
+        Index of the suggested class; -1 where the label is not suspected, also if no class is credible. A class that
+        is no image's label is never suggested.
 
     References
     ----------

@@ -1,6 +1,6 @@
 """Metrics of predictions: confusion matrix, accuracy, macro and micro precision, and metrics of each class.
 
-Definitions are those of scikit-learn. Rows of a confusion matrix are true classes, columns are predicted classes.
+Definitions are those of scikit-learn. In a confusion matrix, rows are true classes and columns are predicted classes.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ class ClassResult:
     correct : int
         Number of images of this class predicted as this class.
     precision : float or None
-        Undefined for a class that was never predicted.
+        ``correct / predicted``; undefined for a class that was never predicted.
     recall : float or None
-        Undefined for a class without images.
+        ``correct / support``; undefined for a class without images.
     f1 : float or None
-        Undefined if precision or recall is.
+        Harmonic mean of precision and recall; undefined if one of the two is undefined.
     """
 
     name: str
@@ -79,12 +79,12 @@ class Evaluation:
         return sum(c.support for c in self.per_class)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values."""
+        """Return the fields as plain JSON values; ``per_class`` is a list of dicts with the fields of `ClassResult`."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "Evaluation":
-        """Return the evaluation that `to_dict` has converted to JSON values."""
+        """Rebuild an evaluation from the output of `to_dict`."""
         return cls(**{**value, "per_class": [ClassResult(**c) for c in value["per_class"]]})
 
 
@@ -96,16 +96,13 @@ def evaluate(true: Sequence[str], predicted: Sequence[str], classes: Sequence[st
     true, predicted : sequence of str
         True and predicted class of each image.
     classes : sequence of str
-        All classes, including those that do not occur.
-
-    Returns
-    -------
-    Evaluation
+        Names of all classes that occur in `true` or `predicted`, and of classes that do not occur. They determine the
+        order of `Evaluation.confusion` and `Evaluation.per_class`.
 
     Raises
     ------
     ValueError
-        If the sequences are empty or differ in length.
+        `true` and `predicted` are empty or differ in length.
     """
     # imported here because it takes a second, and pages only read saved evaluations
     from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support

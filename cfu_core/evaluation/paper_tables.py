@@ -1,4 +1,4 @@
-"""Tables 1 to 4 of Zamani et al. (2023), with measured beside published values, and tables of metrics."""
+"""Tables 1 to 4 of Zamani et al. (2023) with measured and published values, and tables of metrics."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,36 +45,37 @@ DISPLAYED_PHASES = ("decode", "preprocess", "transfer", "train", "validate", "te
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """Settings and results of a run, as the tables need them.
+    """Settings and results of a run, as `table_3` and `table_4` need them.
 
     Attributes
     ----------
     run, name : str
         Identifier and name of the run.
     architecture, label : str
-        Key of the network, and its name for display.
+        Key of the network in `cfu_core.models.registry.ARCHITECTURES`, and its name for display.
     recipe_kind : str
         ``original``, ``preprocessed`` or ``custom``.
     weights : str
-        Description of the initial weights.
+        Description of the initial weights, for example ``ImageNet weights``.
     dataset : str
         Name of the dataset.
     epochs : int or None
         Number of epochs; None for a probe.
     seed : int
-        Seed of the run.
+        Seed of the training.
     mode : str
         ``fine-tune`` or ``probe``.
     seconds : mapping of str to float
-        Seconds by phase and their ``total``; empty if unknown.
+        Seconds by phase (`cfu_core.runs.phase_timer.PHASES`) and their ``total``; empty if unknown.
     cache_reused : bool
         Whether an earlier run had decoded and preprocessed the images.
     drawn : bool
         Whether the images are synthetic drawings.
     recipe : str
         Description of the preprocessing.
-    settings : mapping
-        Other settings, such as split seed, batch size, learning rate and optimizer.
+    settings : mapping of str to object
+        Other settings by the name of the field, such as ``split_seed``, ``batch_size`` or ``optimizer``. In a table,
+        the column ``Batch size`` holds ``batch_size``.
     evaluation : Evaluation or None
         Metrics on the test images; None until the run is tested.
     """
@@ -106,14 +107,15 @@ def table_1(sizes: Mapping[str, Any], labels: Mapping[str, str]) -> pd.DataFrame
     Parameters
     ----------
     sizes : mapping of str to Complexity
-        Sizes by network from `cfu_core.models.complexity.complexity`.
+        Size by key of the network, from `cfu_core.models.complexity.complexity`.
     labels : mapping of str to str
-        Names of the networks for display.
+        Name for display by key of the network.
 
     Returns
     -------
     pandas.DataFrame
-        One row per network.
+        One row per network, in the order of `sizes`. Differences are measured minus published. Published values and
+        differences are missing for networks that are not in the paper.
     """
     rows = []
     for key, size in sizes.items():
@@ -141,14 +143,15 @@ def table_2(counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
     Parameters
     ----------
     counts : mapping of str to mapping of str to int
-        Number of images by class and partition.
+        Number of images by class and partition (``training``, ``validation``, ``test``); at least one class.
 
     Returns
     -------
     pandas.DataFrame
-        One row per class and one for all. For classes named as in the paper ``Published`` and ``Difference``
-        (measured minus published) hold texts in the order training / validation / test; the totals have them if the
-        classes are those of the paper. Otherwise they are empty.
+        One row per class, in the order of `counts`, and a last row ``All``. Columns ``Class``, one per partition,
+        ``Total``, ``Published`` and ``Difference`` (measured minus published). The last two are texts such as
+        ``146 / 31 / 31``, in the order training / validation / test. They are empty for a class whose name is not in
+        the paper, and in the row ``All`` unless the classes are exactly those of the paper.
     """
     printed: dict[str, Mapping[str, int]] = {
         name: zamani_2023.TABLE_2[name] for name in counts if name in zamani_2023.TABLE_2
@@ -172,7 +175,7 @@ def table_2(counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
 
 
 def nonempty_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns that are not empty; `table_2` has published counts only for the classes of the paper."""
+    """Return the names of the columns of `table_2` that have a value other than an empty text in at least one row."""
     return [name for name in table if (table[name] != "").any()]
 
 
@@ -188,12 +191,15 @@ def table_3(results: Sequence[RunResult]) -> pd.DataFrame:
     Parameters
     ----------
     results : sequence of RunResult
-        Runs.
+        Runs in any order.
 
     Returns
     -------
     pandas.DataFrame
-        One row per run, in the order of `in_paper_order`.
+        One row per run, in the order of `in_paper_order`: the settings (`SETTING_COLUMNS`, as far as a run has them),
+        ``Run``, ``Total (s)``, the published total and the difference (measured minus published), one column per phase,
+        ``Other (s)`` (see `other_seconds`), and ``Prepared before`` (whether an earlier run had preprocessed the
+        images). Unknown times, and published values of networks that are not in the paper, are missing.
     """
     rows = []
     for result in in_paper_order(results):
@@ -218,12 +224,16 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
     Parameters
     ----------
     results : sequence of RunResult
-        Runs.
+        Runs in any order.
 
     Returns
     -------
     pandas.DataFrame
-        One row per run, in the order of `in_paper_order`.
+        One row per run, in the order of `in_paper_order`: the settings (`SETTING_COLUMNS`, as far as a run has them),
+        ``Run``, the metrics as fractions (0 to 1) with the published values and the differences (measured minus
+        published), and the number of correct and of all test images. Both macro and micro precision are compared with
+        the one published precision. Metrics of a run without an evaluation, and published values of networks that are
+        not in the paper, are missing.
     """
     rows = []
     for result in in_paper_order(results):
@@ -252,12 +262,12 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
 
 
 def display_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns of `table_3` or `table_4` to display; a downloaded file has all columns.
+    """Return the names of the columns of `table_3` or `table_4` to display, in order.
 
-    These are the network and its images, mode and first weights where rows differ in them, the measured values, and
-    then the other settings in which rows differ, so that no setting pushes a measured value out of sight. The
-    preprocessing is a long text and comes last, unless network and images determine it. `describe_shared_settings`
-    describes settings that all rows share.
+    The order is: network and images; mode and initial weights, each if rows differ in it; measured and published
+    values; the other settings in which rows differ; the preprocessing, if rows with equal network and images differ in
+    it. Values come before most settings so that a narrow screen shows them. A downloaded file has all columns. The
+    table must have at least one row. `describe_shared_settings` describes settings that all rows share.
     """
     first, last = list(SETTING_COLUMNS[:2]), "Preprocessing"
     differing = [
@@ -266,16 +276,34 @@ def display_columns(table: pd.DataFrame) -> list[str]:
     leading = [name for name in differing if name in ("Mode", "Began with")]
     values = [name for name in table if name not in (*SETTING_COLUMNS, "Run")]
     others = [name for name in differing if name not in leading]
-    return [*first, *leading, *values, *others, *([last] if distinguishes(table, last, first) else [])]
+    return [*first, *leading, *values, *others, *([last] if varies_within(table, last, first) else [])]
 
 
-def distinguishes(table: pd.DataFrame, name: str, known: Sequence[str]) -> bool:
-    """Return whether a column differs between rows that are equal in `known`; missing values are equal."""
-    return bool((table.groupby(list(known), dropna=False)[name].nunique(dropna=False) > 1).any())
+def varies_within(table: pd.DataFrame, name: str, groups: Sequence[str]) -> bool:
+    """Return whether a column has different values in rows that are equal in other columns.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    name : str
+        Column whose values are compared.
+    groups : sequence of str
+        Columns that define groups of rows. Missing values are equal to each other, in `name` and in `groups`.
+
+    Returns
+    -------
+    bool
+        True if at least one group has two different values in column `name`.
+    """
+    return bool((table.groupby(list(groups), dropna=False)[name].nunique(dropna=False) > 1).any())
 
 
 def describe_shared_settings(table: pd.DataFrame) -> str:
-    """Describe the training settings that all rows of `table_3` or `table_4` share, as in ``probe, began with ...``."""
+    """Describe mode, initial weights and epochs, as far as all rows of `table_3` or `table_4` share them.
+
+    The result is, for example, ``fine-tune, began with ImageNet weights, 10 epochs``; empty if the rows share none. The
+    table must have at least one row.
+    """
     shared = {name: table[name].iloc[0] for name in SHARED_SETTINGS if table[name].nunique(dropna=False) == 1}
     return ", ".join(SHARED_SETTINGS[name](value) for name, value in shared.items() if not pd.isna(value))
 
@@ -283,14 +311,12 @@ def describe_shared_settings(table: pd.DataFrame) -> str:
 def per_class_table(evaluation: Evaluation) -> pd.DataFrame:
     """Make a table of the metrics of each class, with the 95 % Wilson interval of the recall.
 
-    Parameters
-    ----------
-    evaluation : Evaluation
-
     Returns
     -------
     pandas.DataFrame
-        One row per class; undefined metrics are missing values.
+        One row per class, in the order of `Evaluation.classes`. Columns ``Class``, ``Images``, ``Predicted``,
+        ``Correct`` (numbers of images), ``Precision``, ``Recall``, ``Recall, low``, ``Recall, high``, ``Specificity``
+        and ``F1`` (0 to 1). Undefined metrics are missing values.
     """
     specificities = specificity(np.asarray(evaluation.confusion))
     rows = []
@@ -316,15 +342,17 @@ def per_class_table(evaluation: Evaluation) -> pd.DataFrame:
 def summary_metrics_table(evaluation: Evaluation) -> pd.DataFrame:
     """Make a table of the summary metrics with 95 % intervals.
 
-    Parameters
-    ----------
-    evaluation : Evaluation
-
     Returns
     -------
     pandas.DataFrame
-        One row per metric; undefined metrics are missing values. The interval of the accuracy is the Wilson interval,
-        the others are percentile bootstrap intervals over the test images.
+        One row per metric, in the order of `SUMMARY_METRICS`. Columns ``Figure`` (name of the metric), ``Value``,
+        ``Low`` and ``High``. Undefined metrics are missing values. The interval of the accuracy is the Wilson interval;
+        the other intervals are percentile bootstrap intervals over the test images.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than two test images, which the bootstrap needs.
     """
     found = summarize(evaluation.confusion).to_dict()
     intervals = bootstrap_intervals(evaluation.confusion, [name for name in found if name != "accuracy"])
@@ -342,14 +370,16 @@ def comparison_table(comparisons: Sequence[Comparison], names: Mapping[str, str]
     Parameters
     ----------
     comparisons : sequence of Comparison
-        Comparisons that were made together.
+        Comparisons that were corrected together, all from one call of `compare_pairwise`.
     names : mapping of str to str
         Names of the runs for display, by identifier.
 
     Returns
     -------
     pandas.DataFrame
-        The last column, named by `p_column`, is the p-value that the verdict quotes.
+        In the order of `comparisons`: the names of the runs, the verdict, the difference of the accuracies (second
+        minus first) with its 95 % interval, the numbers of images that only the first and only the second run
+        classifies correctly, and the p-value that the verdict quotes (column `p_column`).
     """
     return pd.DataFrame(
         [
@@ -370,14 +400,15 @@ def comparison_table(comparisons: Sequence[Comparison], names: Mapping[str, str]
 
 
 def p_column(comparisons: Sequence[Comparison]) -> str:
-    """Return the name of the p-values of comparisons: adjusted by Holm's method if there are several."""
+    """Return the column name of the p-values: ``p, adjusted (Holm)`` for several comparisons, else that of one test."""
     return "p, adjusted (Holm)" if len(comparisons) > 1 else "p, exact McNemar"
 
 
 def in_paper_order(results: Sequence[RunResult]) -> list[RunResult]:
-    """Sort runs as the tables of the paper do; other runs follow in the given order.
+    """Sort runs as the tables of the paper do: AlexNet, GoogLeNet, ResNet-18, each with original images first.
 
-    The order is AlexNet, GoogLeNet, ResNet-18, each with original before preprocessed images.
+    Runs with equal network and kind of images stay in the given order. Runs with other networks or recipes follow at
+    the end, in the given order.
     """
     order = list(zamani_2023.RESULTS)
     position = {key: number for number, key in enumerate(order)}
@@ -395,9 +426,19 @@ def _difference(measured: float | None, published: float | None) -> float | None
 
 
 def other_seconds(seconds: Mapping[str, float]) -> float | None:
-    """Return the seconds of a run outside `DISPLAYED_PHASES`; None if the total is not known yet.
+    """Return the seconds of a run outside `DISPLAYED_PHASES`.
 
     They are the time to load the images, to measure the fastest way to compute, and to write weights and checkpoints.
+
+    Parameters
+    ----------
+    seconds : mapping of str to float
+        Seconds by phase and their ``total``.
+
+    Returns
+    -------
+    float or None
+        None if there is no ``total``, because the run has not measured its time yet.
     """
     if "total" not in seconds:
         return None

@@ -1,4 +1,4 @@
-"""Predictions of single images as a table, and orders in which to show them."""
+"""Table of the predictions for each image, and the orders in which its rows can be sorted."""
 
 from collections.abc import Sequence
 
@@ -21,20 +21,21 @@ def prediction_table(
     Parameters
     ----------
     paths : sequence of str
-        Paths of the images.
+        Paths of the N images, in the order of the rows of the arrays.
     true : ndarray of int, shape (N,)
         Indices of the true classes.
     probabilities : ndarray of float, shape (N, C)
         Predicted probabilities.
     classes : sequence of str
-        Names of the classes.
+        Names of the classes, in the order of the columns of `probabilities`.
 
     Returns
     -------
     pandas.DataFrame
-        ``path``, ``true``, ``predicted`` (the most probable class; of equally probable ones the first),
-        ``probability`` of the predicted class, ``probability_true`` of the true class, ``margin`` (difference of the
-        two highest probabilities; 1 if there is one class) and ``right``.
+        Rows in the order of `paths`. Columns ``path``, ``true``, ``predicted`` (the most probable class; of several
+        equally probable classes the first), ``probability`` of the predicted class, ``probability_true`` of the true
+        class, ``margin`` (difference of the two highest probabilities; 1 if there is one class) and ``right`` (whether
+        the prediction is correct).
     """
     names = np.array(classes, dtype=object)
     predicted = probabilities.argmax(axis=1)
@@ -54,6 +55,10 @@ def prediction_table(
 
 
 def sort_predictions(table: pd.DataFrame, order: str) -> pd.DataFrame:
-    """Sort the rows of a `prediction_table` by one of `ORDERS`; rows of equal value are sorted by path."""
+    """Return a `prediction_table` sorted by one of `ORDERS`; rows of equal value are sorted by path, ascending.
+
+    "Most sure first" sorts by the probability of the predicted class, descending; "Least sure first" by the margin,
+    ascending; "By name" by path.
+    """
     column, descending = ORDERS[order]
     return table.sort_values(["path"]).sort_values(column, ascending=not descending, kind="stable")

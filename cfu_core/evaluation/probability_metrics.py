@@ -1,4 +1,4 @@
-"""Metrics of predicted probabilities that figures show: calibration before and after scaling, curves of each class."""
+"""Metrics of predicted probabilities: calibration before and after temperature scaling, and curves of each class."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ class Calibration:
     Attributes
     ----------
     unscaled : Reliability
-        Reliability of the probabilities of the network.
+        Reliability of the probabilities as predicted.
     temperature : float or None
         Temperature that was fitted to the validation images; None without validation images.
     scaled : Reliability or None
-        Reliability after temperature scaling.
+        Reliability of the test images after temperature scaling; None without validation images.
     coverage, accuracy : ndarray of float64, shape (N,)
-        Accuracy on the images of highest confidence, by the fraction of images, from
+        Fraction of images of highest confidence, and the accuracy on them, from
         `cfu_core.evaluation.calibration.accuracy_by_coverage`.
     """
 
@@ -40,7 +40,7 @@ class Calibration:
 
     @property
     def diagrams(self) -> dict[str, Reliability]:
-        """Reliability diagrams by their label in a figure."""
+        """Reliability diagrams by their label in a figure: ``this network``, and ``temperature scaled`` if computed."""
         found = {"this network": self.unscaled}
         return found if self.scaled is None else found | {"temperature scaled": self.scaled}
 
@@ -53,13 +53,11 @@ def assess_calibration(
     Parameters
     ----------
     test : tuple of ndarray
-        Indices of the true classes, shape (N,), and predicted probabilities, shape (N, C), of the test images.
+        Indices of the true classes, shape (N,), and predicted probabilities, shape (N, C), of the test images, as from
+        `cfu_core.runs.run.Run.probabilities`.
     validation : tuple of ndarray, optional
-        The same for the validation images, to which the temperature is fitted.
-
-    Returns
-    -------
-    Calibration
+        Indices and probabilities of the validation images, to which the temperature is fitted. Without them there is
+        no temperature scaling.
     """
     true, probabilities = test
     temperature = None if validation is None else fit_temperature(*validation)
@@ -86,11 +84,11 @@ def curves_by_class(
     probabilities : ndarray of float64, shape (N, C)
         Predicted probabilities.
     classes : sequence of str
-        Names of the classes.
+        Names of the classes, in the order of the columns of `probabilities`.
 
     Returns
     -------
     dict of str to (ClassCurves or None)
-        By class, in the order of `classes`; None for a class of which there is no image, or no other image.
+        By class, in the order of `classes`; None for a class to which no image, or every image, belongs.
     """
     return {name: class_curves(true, probabilities, index) for index, name in enumerate(classes)}

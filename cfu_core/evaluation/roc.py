@@ -11,16 +11,16 @@ class ClassCurves:
 
     Attributes
     ----------
-    false_positive_rate, true_positive_rate : ndarray of float64
-        ROC curve, from (0, 0) to (1, 1).
-    recall, precision : ndarray of float64
-        Precision-recall curve, by descending recall.
+    false_positive_rate, true_positive_rate : ndarray of float64, shape (K,)
+        Points of the ROC curve, from (0, 0) to (1, 1). Points on a straight line between two others are omitted.
+    recall, precision : ndarray of float64, shape (L,)
+        Points of the precision-recall curve, by descending recall; the last point is recall 0 with precision 1.
     roc_area : float
         Area under the ROC curve.
     average_precision : float
         Area under the precision-recall curve as a step function; linear interpolation would be too optimistic.
     share : float
-        Fraction of the images that are of this class, which is the precision of a random classifier.
+        Fraction of the images that belong to this class, which is the precision of a random classifier.
     """
 
     false_positive_rate: np.ndarray
@@ -33,7 +33,7 @@ class ClassCurves:
 
 
 def class_curves(true: np.ndarray, probabilities: np.ndarray, class_index: int) -> ClassCurves | None:
-    """Compute the curves of one class against the rest.
+    """Compute the ROC and precision-recall curves of one class against the rest, with scikit-learn.
 
     Parameters
     ----------
@@ -42,12 +42,18 @@ def class_curves(true: np.ndarray, probabilities: np.ndarray, class_index: int) 
     probabilities : ndarray of float64, shape (N, C)
         Predicted probabilities.
     class_index : int
-        Index of the class.
+        Index of the class. Its probability is the score whose threshold is varied.
 
     Returns
     -------
     ClassCurves or None
-        None if no image, or every image, is of this class.
+        None if no image, or every image, belongs to this class.
+
+    References
+    ----------
+    .. [1] T. Fawcett, "An Introduction to ROC Analysis", Pattern Recognition Letters 27, pp. 861-874, 2006.
+    .. [2] J. Davis and M. Goadrich, "The Relationship Between Precision-Recall and ROC Curves", Proc. ICML,
+       pp. 233-240, 2006.
     """
     from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 

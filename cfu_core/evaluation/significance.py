@@ -1,4 +1,4 @@
-"""Pairwise comparisons of runs on the same test images, corrected for their number."""
+"""Pairwise comparisons of runs on the same test images, corrected for the number of comparisons."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,13 +19,13 @@ class Comparison:
     first, second : str
         Identifiers of the runs.
     n_images : int
-        Number of images on which both were tested.
+        Number of images on which both runs were tested.
     paired : PairedComparison
         Difference of the accuracies with its interval, and the exact McNemar test.
     n_comparisons : int
-        Number of comparisons that are made together.
+        Number of comparisons for which the p-value is adjusted.
     p_adjusted : float
-        p-value of the test, adjusted by Holm's method for `n_comparisons`.
+        p-value of the McNemar test, adjusted by Holm's method; equal to ``paired.p`` for a single comparison.
     """
 
     first: str
@@ -37,7 +37,10 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """A sentence that says which run is better, and whether chance can explain the difference."""
+        """A sentence that says which run is better, and whether chance can explain the difference.
+
+        "Unlikely to be chance" stands for an adjusted p-value below 0.05.
+        """
         net = self.paired.only_second - self.paired.only_first
         if not self.paired.only_first and not self.paired.only_second:
             return f"No difference: both are right on the same images (of {self.n_images:,})."
@@ -50,7 +53,14 @@ class Comparison:
         return f"{abs(net):,} of {self.n_images:,} {more} right than the first: {judgement} ({adjusted}{p})."
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison as plain JSON values."""
+        """Return the comparison as plain JSON values.
+
+        Returns
+        -------
+        dict
+            Keys ``first``, ``second``, ``images`` (`n_images`), ``paired`` (a dict with the fields of
+            `PairedComparison`), ``p_holm`` (`p_adjusted`) and ``verdict``. `n_comparisons` is omitted.
+        """
         return {
             "first": self.first,
             "second": self.second,
@@ -68,18 +78,20 @@ def _rounded(p: float) -> str:
 def compare_pairwise(
     correct: Mapping[str, np.ndarray], pairs: Sequence[tuple[str, str]] | None = None
 ) -> list[Comparison]:
-    """Compare runs pairwise, and adjust the p-values for the number of comparisons.
+    """Compare runs pairwise, and adjust the p-values for the number of comparisons by Holm's method.
 
     Parameters
     ----------
     correct : mapping of str to ndarray of bool, shape (N,)
-        Whether each image was classified correctly, by run; the same images in the same order.
+        Whether each image was classified correctly, by identifier of the run. Both runs of a pair need the same images
+        in the same order, at least two.
     pairs : sequence of (str, str), optional
-        Pairs of runs to compare; all pairs by default.
+        Identifiers of the runs to compare, first and second; by default all pairs, in the order of `correct`.
 
     Returns
     -------
     list of Comparison
+        In the order of `pairs`; empty if there is no pair.
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""Summary metrics of one or many confusion matrices: one number for all classes.
+"""Summary metrics of one or many confusion matrices: metrics with one value for all classes.
 
-Definitions are those of scikit-learn, except that a division by zero is undefined here (NaN or None) instead of 0. Only
-the means over classes count an undefined precision, recall or F1 of a class as 0, as in scikit-learn.
+Definitions are those of scikit-learn, except for a division by zero: the result is undefined (NaN or None) instead
+of 0. In the macro and weighted means, an undefined precision, recall or F1 of a class counts as 0, as in scikit-learn.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,15 @@ class SummaryMetrics:
     balanced_accuracy : float
         Mean recall of the classes that have images.
     precision_macro, recall_macro, f1_macro : float
-        Unweighted means over the classes.
+        Unweighted means over all classes; an undefined value of a class counts as 0.
     precision_weighted, recall_weighted, f1_weighted : float
-        Means over the classes, weighted by their number of images.
+        Means over the classes, weighted by their number of images; an undefined value of a class counts as 0.
     kappa : float or None
-        Cohen's kappa: agreement beyond that expected by chance from the class frequencies [1]_.
+        Cohen's kappa: agreement beyond that expected by chance from the class frequencies, at most 1 [1]_. None if
+        all images belong to, and were predicted as, one class.
     matthews : float or None
-        Matthews correlation coefficient for several classes [2]_.
+        Matthews correlation coefficient for several classes, -1 to 1 [2]_. None if all images belong to one class, or
+        were predicted as one class.
 
     References
     ----------
@@ -61,10 +63,6 @@ def summarize(confusion: Sequence[Sequence[int]] | np.ndarray) -> SummaryMetrics
     ----------
     confusion : array_like of int, shape (C, C)
         Confusion matrix of at least one image: rows true, columns predicted.
-
-    Returns
-    -------
-    SummaryMetrics
     """
     values = summarize_many(np.asarray(confusion))
     return SummaryMetrics(**{name: None if np.isnan(value) else float(value) for name, value in values.items()})  # type: ignore[arg-type]
@@ -81,7 +79,8 @@ def summarize_many(confusions: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray of float64, shape (...)
-        Values by field of `SummaryMetrics`; NaN where a metric is undefined.
+        Values by field of `SummaryMetrics`; NaN where a metric is undefined. A matrix without images has NaN in all
+        metrics except the macro means, which are 0.
     """
     counts = confusions.astype(np.float64)
     images = counts.sum((-2, -1))
@@ -106,14 +105,14 @@ def confusion_matrices(true: np.ndarray, predicted: np.ndarray, classes: int) ->
     Parameters
     ----------
     true, predicted : ndarray of int, shape (..., N)
-        Class indices.
+        Class indices of N images in each set, from 0 to `classes` - 1.
     classes : int
         Number of classes.
 
     Returns
     -------
     ndarray of int64, shape (..., classes, classes)
-        Rows true, columns predicted.
+        Numbers of images: rows true, columns predicted.
     """
     shape = true.shape[:-1]
     sets = int(np.prod(shape))
@@ -122,7 +121,9 @@ def confusion_matrices(true: np.ndarray, predicted: np.ndarray, classes: int) ->
 
 
 def specificity(confusion: np.ndarray) -> np.ndarray:
-    """Compute the specificity of each class: the fraction of the other classes' images not predicted as this class.
+    """Compute the specificity of each class: its true negative rate.
+
+    Of the images that do not belong to the class, it is the fraction that was not predicted as the class.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Time of runs by phase, and the time that preprocessing costs."""
+"""Time of runs by phase, and the additional time due to preprocessing."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,12 +12,13 @@ def seconds_by_phase(seconds: Mapping[str, float]) -> dict[str, float]:
     Parameters
     ----------
     seconds : mapping of str to float
-        Seconds of a run by phase, and their ``total``.
+        Seconds of a run by phase, and their ``total``, as in ``timing.json``.
 
     Returns
     -------
     dict of str to float
-        Seconds of each of `DISPLAYED_PHASES`, and ``other`` for the rest of the total.
+        Seconds of each of `DISPLAYED_PHASES` (0 for a phase that is not in `seconds`), and ``other``: the rest of the
+        total; 0 without a total.
     """
     spent = {name: seconds.get(name, 0.0) for name in DISPLAYED_PHASES}
     return spent | {"other": max(0.0, other_seconds(seconds) or 0.0)}
@@ -26,16 +27,21 @@ def seconds_by_phase(seconds: Mapping[str, float]) -> dict[str, float]:
 def preprocessing_cost(results: Sequence[RunResult]) -> str:
     """Compare the time of runs with and without preprocessing in a few sentences.
 
+    Each run on original images is paired with each run on preprocessed images (`RunResult.recipe_kind`
+    ``preprocessed``) that has the same network, dataset, mode, initial weights, seed, epochs and other settings. The
+    times of all pairs are added up; pairs without times are ignored.
+
     Parameters
     ----------
     results : sequence of RunResult
-        Runs. Each run on original images is paired with the runs on preprocessed images that have the same network,
-        dataset, mode, initial weights, seed, epochs and other settings.
+        Runs in any order.
 
     Returns
     -------
     str
-        Empty if there is no such pair.
+        Total seconds with and without preprocessing, their ratio, and the part of the difference that is due to
+        decoding and preprocessing; also the number of runs whose images an earlier run had prepared. Empty if there is
+        no pair.
     """
     pairs = [
         (plain, treated)

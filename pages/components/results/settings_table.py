@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from pandas.io.formats.style import Styler
 
-from cfu_core.evaluation.paper_tables import distinguishes
+from cfu_core.evaluation.paper_tables import varies_within
 from cfu_core.runs.run import Run
 from cfu_core.runs.settings_table import RESULTS, differing_settings, settings_table
 from pages.components import charts
@@ -78,7 +78,7 @@ def _parallel_coordinates(table: pd.DataFrame, columns: Sequence[str]) -> go.Fig
     """
     shown = ["Network", "Images"]
     for name in OF_RECIPE:
-        if distinguishes(table, name, shown):
+        if varies_within(table, name, shown):
             shown.append(name)
     axes = [name for name in columns if name in shown or name not in OF_RECIPE]
     dimensions = [_axis(table[name], name) for name in axes]
