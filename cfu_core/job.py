@@ -1,7 +1,9 @@
 """A job: a folder with the request, the status and the output of a piece of work.
 
 ``spec.json`` holds the request and is written once. ``status.json`` is replaced as the work proceeds. ``log.txt`` is
-the output of the process. A training run is also a job (`cfu_core.runs.run`). Pages and the shell read the same files.
+the output of the process. Empty files ``stop`` and ``pause`` are requests to the process; ``rank.json`` holds the place
+in the queue of a job that was moved. A training run is also a job (`cfu_core.runs.run`). The dashboard and the command
+line read the same files.
 
 A job whose status is "running" counts as running only while the process that wrote the status is alive.
 """
@@ -28,7 +30,11 @@ LOCK = "lock"  # file in the job's folder, locked by the process that works on t
 
 
 class State(StrEnum):
-    """State of a job. A queued or running job may change to any other state."""
+    """State of a job.
+
+    A queued or running job may change to any other state. A paused job may be stopped; `Job.requeue` queues a resumable
+    job again. A finished job does not change any more.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -40,12 +46,12 @@ class State(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether the job is neither queued nor running."""
+        """Whether the job is neither queued nor running; a paused job has ended in this sense."""
         return self not in (State.QUEUED, State.RUNNING)
 
     @property
     def resumable(self) -> bool:
-        """Whether the job can be resumed."""
+        """Whether the job can be resumed: it is paused, stopped, interrupted or failed."""
         return self in (State.PAUSED, State.STOPPED, State.INTERRUPTED, State.FAILED)
 
 
@@ -57,15 +63,17 @@ class Status:
     ----------
     state : State
     phase : str
-        The current step, for people.
+        The current step, as a text for users.
     message : str
-        Why the job failed, was interrupted, paused or stopped.
+        Why the job failed, was interrupted, paused or stopped; empty in other states.
     details : dict
-        Progress: ``done`` and ``total``, or ``epoch``, ``batch``, ``images_per_second``, ``seconds_left``, ...
+        Progress: ``done`` and ``total``, or ``epoch``, ``epochs``, ``batch``, ``batches``, ``images_per_second``,
+        ``seconds_left``, ``learning_rate`` and ``memory_bytes``. Of a finished job, its result, for example
+        ``dataset`` (the identifier of an imported dataset).
     pid : int
-        Number of the process that works on the job.
+        Number of the process that works on the job; 0 if none does.
     pid_started : float
-        When that process started (from `cfu_core.processes.process_started`).
+        Start time of the process, from `cfu_core.processes.process_started`.
     """
 
     state: State
@@ -77,7 +85,10 @@ class Status:
 
     @property
     def fraction(self) -> float:
-        """Finished fraction of the work, from 0 to 1."""
+        """Finished fraction of the work, from 0 to 1: of items, or of the batches of all epochs; 0 if unknown.
+
+        The fraction of a job with several phases begins again at 0 in each phase.
+        """
         d = self.details
         if self.state is State.FINISHED:
             return 1.0
@@ -107,11 +118,22 @@ class Job:
 
     @cached_property
     def spec(self) -> dict[str, Any]:
-        """Request as plain JSON values, from ``spec.json``; read once."""
+        """Request as plain JSON values, from ``spec.json``; read once.
+
+        Raises
+        ------
+        FileNotFoundError
+            The job has been deleted.
+        StorageError
+            The file is damaged, or the user may not read it.
+        """
         return read_json(self.folder / "spec.json")
 
     def readable(self) -> bool:
-        """Return whether ``spec.json`` is complete; it is missing if the job has just been deleted."""
+        """Return whether ``spec.json`` has the entries of every job: ``kind`` and ``created``.
+
+        False if the file is damaged, or missing because the job has just been deleted.
+        """
         try:
             return {"kind", "created"} <= set(self.spec)
         except (FileNotFoundError, StorageError):
@@ -138,7 +160,14 @@ class Job:
         return self.folder / "status.json"
 
     def status(self) -> Status:
-        """Return the current status; a running job whose process has ended is interrupted."""
+        """Read the current status.
+
+        Returns
+        -------
+        Status
+            Queued if there is no status file yet; failed if the file is damaged; interrupted if the file says "running"
+            but its process has ended.
+        """
         try:
             saved = read_json(self.status_file)
         except FileNotFoundError:
@@ -161,7 +190,15 @@ class Job:
         return status
 
     def write_status(self, status: Status) -> None:
-        """Replace the status file; do nothing if the job has been deleted."""
+        """Replace the status file; do nothing if the job has been deleted.
+
+        On a full disk, an existing status file of up to 4096 bytes is overwritten in place.
+
+        Raises
+        ------
+        StorageError
+            The disk is full and the file cannot be overwritten in place, or the folder is not writable.
+        """
         if not self.folder.is_dir():
             return
         value = asdict(status)
@@ -172,7 +209,16 @@ class Job:
                 raise
 
     def request_stop(self) -> None:
-        """Request a stop. A queued or paused job is stopped at once."""
+        """Request a stop; return at once.
+
+        A running job stops at its next check and can be resumed. A queued or paused job is marked as stopped
+        immediately.
+
+        Raises
+        ------
+        StorageError
+            The folder is not writable, or the disk is full.
+        """
         self._request("stop")
         # a process that works on the job holds its lock and checks for the request itself
         with suppress(Timeout), FileLock(self.folder / LOCK, timeout=0):
@@ -182,11 +228,20 @@ class Job:
                 self.write_status(Status(state=State.STOPPED, message=message, details=status.details))
 
     def stop_requested(self) -> bool:
-        """Return whether a stop was requested."""
+        """Return whether a stop was requested since the job was last queued."""
         return (self.folder / "stop").exists()
 
     def request_pause(self) -> None:
-        """Request a pause: the process saves its state, frees the device and ends. A queued job is paused at once."""
+        """Request a pause; return at once.
+
+        The process of a running job pauses at its next check: it saves its state and ends, so that the device is free.
+        A queued job is marked as paused immediately.
+
+        Raises
+        ------
+        StorageError
+            The folder is not writable, or the disk is full.
+        """
         self._request("pause")
         with suppress(Timeout), FileLock(self.folder / LOCK, timeout=0):
             if (status := self.status()).state is State.QUEUED:
@@ -194,7 +249,7 @@ class Job:
                 self.write_status(Status(state=State.PAUSED, message=message, details=status.details))
 
     def pause_requested(self) -> bool:
-        """Return whether a pause was requested."""
+        """Return whether a pause was requested since the job was last queued."""
         return (self.folder / "pause").exists()
 
     def _request(self, request: str) -> None:
@@ -203,23 +258,37 @@ class Job:
 
     @property
     def rank(self) -> float:
-        """Rank in the queue; the job with the lowest rank is next. Time of the request, unless the job was moved."""
+        """Rank in the queue: the job with the lowest rank is next.
+
+        The time of the request in seconds since 1970, unless `set_rank` has set another number.
+        """
         try:
             return float(read_json(self.folder / "rank.json")["rank"])
         except (FileNotFoundError, StorageError, KeyError, TypeError, ValueError):
             return self.created.timestamp()
 
     def set_rank(self, rank: float) -> None:
-        """Set the rank in the queue."""
+        """Set the rank in the queue, in ``rank.json``.
+
+        Raises
+        ------
+        StorageError
+            The folder is not writable, or the disk is full.
+        """
         write_json(self.folder / "rank.json", {"rank": rank})
 
     def requeue(self) -> None:
-        """Queue an unfinished job again; a training run continues from its last checkpoint.
+        """Queue an unfinished job again.
+
+        Earlier requests to stop or pause are removed. A fine-tuning run continues from its last checkpoint. A job
+        of another kind starts again, but uses what it has stored (measurements of a survey, prepared images). No worker is started (`cfu_core.jobs.launch.resume` starts one).
 
         Raises
         ------
         RunError
-            The job is queued, running or finished.
+            The job is queued, running or finished, or a process still works on it.
+        StorageError
+            The folder is not writable, or the disk is full.
         """
         expected = "Only a job that was paused, stopped, interrupted or failed can be resumed."
         try:
@@ -249,19 +318,29 @@ def _overwrite(path: Path, content: bytes) -> bool:
 
 
 def jobs_folder() -> Path:
-    """Return the folder of all jobs except training runs."""
+    """Return the folder of all jobs except training runs: ``<home>/jobs``. It may not exist yet."""
     return home() / "jobs"
 
 
 def create_job(kind: str, spec: Mapping[str, Any]) -> Job:
-    """Create a job that is not a training run.
+    """Create a job that is not a training run, without starting it.
 
     Parameters
     ----------
     kind : str
-        See `Job.kind`.
-    spec : Mapping
-        Request: further entries of ``spec.json``, plain JSON values.
+        One of `Job.kind` except ``train``.
+    spec : mapping of str to object
+        Request: further entries of ``spec.json``, plain JSON values. See `cfu_core.jobs.launch.submit`.
+
+    Returns
+    -------
+    Job
+        Queued, in a new folder.
+
+    Raises
+    ------
+    StorageError
+        The home folder is not writable, or the disk is full.
     """
     now = datetime.now(UTC)
     folder = jobs_folder() / f"{now:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}"

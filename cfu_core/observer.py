@@ -7,7 +7,10 @@ from cfu_core.errors import StopRequested
 
 
 class Observer:
-    """Receives progress and decides when to stop. Abstract base class."""
+    """Receives progress and decides when to stop.
+
+    Abstract base class: a subclass implements `report` and `stop_requested`.
+    """
 
     def report(self, phase: str, **details: Any) -> None:
         """Receive a progress report.
@@ -15,9 +18,9 @@ class Observer:
         Parameters
         ----------
         phase : str
-            The current step, for people.
+            The current step, as a text for users: ``Testing``.
         **details
-            Progress within the step, for example ``done`` and ``total``.
+            Progress within the step, as JSON values, for example ``done`` and ``total`` (numbers of items).
         """
         raise NotImplementedError
 
@@ -31,6 +34,7 @@ class Observer:
         Raises
         ------
         StopRequested
+            `stop_requested` returns True.
         """
         if self.stop_requested():
             raise StopRequested
@@ -41,12 +45,13 @@ class Observer:
         Parameters
         ----------
         phase : str
-            The step that the callback reports on.
+            The step that the callback reports on, as a text for users.
 
         Returns
         -------
         callable
-            Takes the number of finished items and the total number; raises `StopRequested` if a stop was requested.
+            Callback ``(done, total)``: the number of finished items and the number of all items. It raises
+            `StopRequested` if a stop was requested.
         """
 
         def count(done: int, total: int) -> None:

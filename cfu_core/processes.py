@@ -1,4 +1,4 @@
-"""Find out whether a process is still alive, by its number and its start time."""
+"""Check whether a process is still alive, by its number and its start time."""
 
 import os
 from pathlib import Path
@@ -12,12 +12,13 @@ def process_started(pid: int) -> float:
     Parameters
     ----------
     pid : int
+        Number of the process.
 
     Returns
     -------
     float
-        In seconds since the computer started, which does not depend on the wall clock; in seconds since 1970 on
-        systems without ``/proc``.
+        Start time in seconds since the computer started, which does not depend on the wall clock. On systems without
+        ``/proc``, in seconds since 1970. Only for comparison with a later value on the same computer.
 
     Raises
     ------
@@ -37,8 +38,10 @@ def process_alive(pid: int, started: float) -> bool:
     Parameters
     ----------
     pid : int
+        Number of the process.
     started : float
-        From `process_started`. It distinguishes the process from a later one with the same number.
+        Start time of the process, from `process_started`. A process with the same number whose start time differs by a
+        second or more is a later one, so that the process in question has ended.
     """
     try:
         same = abs(process_started(pid) - started) < 1

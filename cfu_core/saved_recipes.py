@@ -1,4 +1,4 @@
-"""Named recipes, saved as one JSON file each in ``<home>/recipes``, and their exchange as JSON."""
+"""Named recipes: saved as one JSON file each in ``<home>/recipes``, downloaded and read again as JSON."""
 
 import json
 import re
@@ -18,13 +18,13 @@ def save_recipe(name: str, recipe: Recipe) -> None:
     Parameters
     ----------
     name : str
-        1 to `cfu_core.settings.MAX_NAME_LENGTH` characters; spaces around it are removed.
+        1 to `cfu_core.settings.MAX_NAME_LENGTH` characters; white space around it is removed.
     recipe : Recipe
 
     Raises
     ------
     RecipeError
-        The name is empty or too long.
+        The name is empty or longer than `cfu_core.settings.MAX_NAME_LENGTH`.
     StorageError
         The disk is full, or the home folder is not writable.
     """
@@ -37,12 +37,12 @@ def saved_recipes() -> dict[str, Recipe]:
     Returns
     -------
     dict of str to Recipe
-        By name, sorted. Damaged files are skipped.
+        Recipe by name, sorted by name. Files that cannot be read or do not contain a valid recipe are skipped.
 
     Raises
     ------
     StorageError
-        The home folder is not readable.
+        The user may not list the folder.
     """
     folder = _folder()
     with storage_errors(folder):
@@ -58,12 +58,20 @@ def saved_recipes() -> dict[str, Recipe]:
 
 
 def find_recipe(reference: str) -> Recipe:
-    """Return the recipe of a JSON file, or a saved recipe by its name.
+    """Return a saved recipe by its name, or the recipe in a JSON file.
+
+    Parameters
+    ----------
+    reference : str
+        Name of a saved recipe, or path of a file that `recipe_json` has produced. If both exist, the saved recipe is
+        used.
 
     Raises
     ------
     RecipeError
-        There is no such file or name, or the file holds no recipe.
+        There is no saved recipe and no file `reference`, or the file does not contain a valid recipe.
+    StorageError
+        The user may not read the file, or list the folder of saved recipes.
     """
     found = saved_recipes()
     if reference in found:
@@ -81,33 +89,50 @@ def find_recipe(reference: str) -> Recipe:
 
 
 def delete_recipe(name: str) -> None:
-    """Delete a saved recipe; runs that used it have their own copy."""
+    """Delete a saved recipe; do nothing if there is none of this name.
+
+    Runs that used the recipe are not affected, because they have their own copy.
+
+    Raises
+    ------
+    StorageError
+        The user may not delete the file.
+    """
     file = _file(name)
     with storage_errors(file):
         file.unlink(missing_ok=True)
 
 
 def recipe_json(name: str, recipe: Recipe) -> str:
-    """Return a recipe with its name as JSON text, for a download."""
-    return json.dumps({"name": _checked_name(name), "recipe": recipe.to_dict()}, indent=2, ensure_ascii=False)
-
-
-def recipe_from_json(text: str | bytes) -> tuple[str, Recipe]:
-    """Read a name and a recipe from JSON, as `recipe_json` writes it.
-
-    Parameters
-    ----------
-    text : str or bytes
-
-    Returns
-    -------
-    name : str
-    recipe : Recipe
+    """Return a recipe with its name as JSON text: an object with ``name`` and ``recipe``, for a download.
 
     Raises
     ------
     RecipeError
-        The text is not JSON or not a recipe.
+        The name is empty or longer than `cfu_core.settings.MAX_NAME_LENGTH`.
+    """
+    return json.dumps({"name": _checked_name(name), "recipe": recipe.to_dict()}, indent=2, ensure_ascii=False)
+
+
+def recipe_from_json(text: str | bytes) -> tuple[str, Recipe]:
+    """Read a name and a recipe from the JSON text that `recipe_json` returns.
+
+    Parameters
+    ----------
+    text : str or bytes
+        JSON; bytes in UTF-8.
+
+    Returns
+    -------
+    name : str
+        Name without white space around it.
+    recipe : Recipe
+        The recipe, also if an earlier version of this program wrote it.
+
+    Raises
+    ------
+    RecipeError
+        The text is not JSON, has no name or recipe, or the name or a setting of the recipe is not valid.
     """
     try:
         value = json.loads(text)

@@ -1,4 +1,4 @@
-"""Declarations of settings, from which their widgets, validation, JSON and documentation are derived."""
+"""Declarations of settings: each defines the widget, the validation, the command line option and the help text."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -11,18 +11,18 @@ MAX_NAME_LENGTH = 60  # characters of the name of something that a user saves
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """The declaration of a setting.
+    """The declaration of a setting: its label, its explanation and the allowed values.
 
     Attributes
     ----------
     label : str
-        Name.
+        Name for users, in labels of widgets and in error messages.
     help : str
-        Explanation.
+        Explanation for users.
     minimum, maximum : float or None
         Allowed range, both limits included; None if the setting is not a number.
     step : float or None
-        Of the widget.
+        Difference between two values that follow each other in the widget; None for the widget's default.
     choices : tuple of str
         Allowed values; empty if the setting is not a choice.
     """
@@ -41,38 +41,48 @@ def declare(default: Any, label: str, explanation: str, **limits: Any) -> Any:
     Parameters
     ----------
     default : object
-        Its type also determines whether a number must be whole.
+        Default of the field. If it is an int, `validate` accepts only whole numbers.
     label, explanation : str
         `Setting.label` and `Setting.help`.
     **limits
-        Other fields of `Setting`.
+        Other fields of `Setting`: ``minimum``, ``maximum``, ``step``, ``choices``.
 
     Returns
     -------
     dataclasses.Field
+        To be assigned to a field in the body of a dataclass.
     """
     return field(default=default, metadata={"setting": Setting(label=label, help=explanation, **limits)})
 
 
 def setting(owner: type, name: str) -> Setting:
-    """Return the declaration of the field `name` of the dataclass `owner`."""
+    """Return the declaration of a field of a dataclass.
+
+    Parameters
+    ----------
+    owner : type
+        Dataclass.
+    name : str
+        Name of a field that was made with `declare`.
+    """
     return next(f.metadata["setting"] for f in fields(owner) if f.name == name)
 
 
 def validate(instance: Any, error: type[CfuError]) -> None:
-    """Check the declared fields of a dataclass instance.
+    """Check the declared fields of a dataclass instance with `check_value`.
 
     Parameters
     ----------
     instance : object
-        An instance of a dataclass with fields from `declare`.
+        An instance of a dataclass. Its fields without a declaration are not checked.
     error : type
         The subclass of `CfuError` to raise.
 
     Raises
     ------
     CfuError
-        A value is not allowed. The error has the type `error`.
+        A value is not one of the choices, not in the allowed range, or not a number where one is needed. The error has
+        the type `error`.
     """
     for f in fields(instance):
         declared: Setting | None = f.metadata.get("setting")
@@ -86,20 +96,21 @@ def validate_name(name: str, *, of: str, error: type[CfuError]) -> str:
     Parameters
     ----------
     name : str
+        Name as the user entered it.
     of : str
-        What is saved, for the message: ``recipe``.
+        Noun for what is saved, for the message: ``recipe``.
     error : type
         The subclass of `CfuError` to raise.
 
     Returns
     -------
     str
-        The name without spaces around it.
+        The name without white space around it.
 
     Raises
     ------
     CfuError
-        The name is empty or longer than `MAX_NAME_LENGTH`. The error has the type `error`.
+        The name is empty or longer than `MAX_NAME_LENGTH`, without the white space. The error has the type `error`.
     """
     name = name.strip()
     if not 0 < len(name) <= MAX_NAME_LENGTH:
@@ -117,16 +128,19 @@ def check_value(value: Any, declared: Setting, kind: type, error: type[CfuError]
     Parameters
     ----------
     value : object
+        Value to check.
     declared : Setting
+        Declaration with the choices or the limits.
     kind : type
-        int if a number must be whole.
+        int if a number must be whole; any other type allows fractions.
     error : type
         The subclass of `CfuError` to raise.
 
     Raises
     ------
     CfuError
-        The value is not allowed. The error has the type `error`.
+        The value is not one of the choices, not in the allowed range, or not a number where one is needed (a bool is
+        not a number). The error has the type `error`.
     """
     if declared.choices and value not in declared.choices:
         raise error(f"{declared.label} is {value!r}.", f"It must be one of: {', '.join(declared.choices)}.")

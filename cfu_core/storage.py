@@ -25,8 +25,8 @@ def home() -> Path:
     Returns
     -------
     Path
-        ``$CFU_HOME`` if it is set, else the platform's folder for user data
-        (on Linux ``~/.local/share/cfu-workbench``). It is created when a file is first written to it.
+        Absolute path: ``$CFU_HOME`` if it is set and not blank, else the platform's folder for user data
+        (on Linux ``~/.local/share/cfu-workbench``). The folder is created when a file is first written to it.
     """
     named = os.environ.get("CFU_HOME", "").strip()
     return Path(named).expanduser().absolute() if named else Path(platformdirs.user_data_dir("cfu-workbench", False))
@@ -34,7 +34,9 @@ def home() -> Path:
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Convert an OSError for a full disk or missing permissions to a `StorageError` that says what to do.
+    """Within a ``with`` block, convert an OSError for a full disk or missing permissions to a `StorageError`.
+
+    Other errors are not converted, for example FileNotFoundError.
 
     Parameters
     ----------
@@ -44,7 +46,8 @@ def storage_errors(path: Path) -> Iterator[None]:
     Raises
     ------
     StorageError
-        The disk is full, or `path` may not be read or written.
+        The disk or the user's quota is full, the file system is read-only, or the user may not read or write a file
+        that the block uses.
     """
     try:
         yield
@@ -77,7 +80,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        The temporary file. On any error it is removed, and the previous file at `path` is unchanged.
+        The temporary file, in the folder of `path`; the block must create it. On any error it is removed, and the
+        previous file at `path` is unchanged.
 
     Raises
     ------
@@ -132,23 +136,56 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path` atomically."""
+    """Write `content` to `path` atomically, replacing an existing file; create its folder if missing.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the folder is not writable.
+    """
     with replacing(path) as draft:
         draft.write_bytes(content)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented UTF-8 JSON atomically; NaN and infinity become null."""
+    """Write a value as indented UTF-8 JSON atomically, replacing an existing file; create its folder if missing.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    value : object
+        Converted by `json_value`: NaN and infinity become null.
+
+    Raises
+    ------
+    TypeError
+        `value` contains something else than JSON values and tuples, for example an array.
+    StorageError
+        The disk is full, or the folder is not writable.
+    """
     write_bytes(path, json_text(value).encode())
 
 
 def json_text(value: Any) -> str:
-    """Return `value` as the JSON text that `write_json` writes."""
+    """Return `value` as the JSON text that `write_json` writes, with a newline at the end.
+
+    Raises
+    ------
+    TypeError
+        `value` contains something else than JSON values and tuples, for example an array.
+    """
     return json.dumps(json_value(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_csv(path: Path, table: "pd.DataFrame") -> None:
-    """Write a table as CSV without its index, atomically."""
+    """Write a table as UTF-8 CSV without its index, atomically, replacing an existing file.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the folder is not writable.
+    """
     with replacing(path) as draft:
         table.to_csv(draft, index=False)
 
@@ -159,14 +196,14 @@ def read_json(path: Path) -> Any:
     Returns
     -------
     object
-        The value in the file.
+        Dict, list, str, int, float, bool or None.
 
     Raises
     ------
     FileNotFoundError
         The file does not exist.
     StorageError
-        The file does not contain JSON, or may not be read.
+        The file does not contain JSON in UTF-8, or the user may not read it.
     """
     with storage_errors(path):
         content = path.read_bytes()
@@ -184,12 +221,13 @@ def json_value(value: Any) -> Any:
     Parameters
     ----------
     value : object
-        JSON values, with NaN and infinity allowed, and tuples. Keys of dictionaries may have any type.
+        JSON value that may also contain NaN, infinity, tuples, and dictionaries with keys of any type.
 
     Returns
     -------
     object
-        With None for NaN and infinity, lists for tuples, and text for keys.
+        A copy in which NaN and infinity are None, tuples are lists, and keys are text. Objects of other types, for
+        example arrays, are returned unchanged.
     """
     if isinstance(value, float):
         return value if math.isfinite(value) else None

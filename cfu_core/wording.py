@@ -7,13 +7,10 @@ def plural(count: int, singular: str, several: str | None = None) -> str:
     Parameters
     ----------
     count : int
+        Number to write, with commas between groups of three digits.
     singular : str
         Text after the number 1: ``image``, ``class``, ``image is``.
     several : str, optional
-        Text after any other number; by default `singular` with an s.
-
-    Returns
-    -------
-    str
+        Text after any other number, 0 included: ``classes``, ``images are``; by default `singular` with an s.
     """
     return f"{count:,} {singular if count == 1 else several or singular + 's'}"

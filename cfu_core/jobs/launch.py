@@ -27,18 +27,36 @@ from cfu_core.storage import home, read_json, storage_errors, write_json
 from cfu_core.training.config import TrainingConfig
 from cfu_core.wording import plural
 
-START_SECONDS = 10.0  # in which a worker acquires the lock of its lane, even on a busy computer
+START_SECONDS = 10.0  # time in which a worker acquires the lock of its lane, even on a busy computer
 
 
 def submit(kind: str, spec: Mapping[str, Any]) -> Job:
-    """Queue a job that is not a training run.
+    """Queue a job that is not a training run, and start a worker for its lane if none is running.
 
     Parameters
     ----------
     kind : str
-        See `Job.kind`.
-    spec : Mapping
-        Request: further entries of ``spec.json``, plain JSON values.
+        One of `Job.kind` except ``train``.
+    spec : mapping of str to object
+        Request, plain JSON values, by kind:
+
+        - ``import``: ``source`` (absolute path), ``name``, ``uploaded`` (whether to delete the source afterwards);
+        - ``demo``: ``seed``;
+        - ``survey``: ``dataset`` (identifier);
+        - ``prepare``: ``dataset``, ``recipe`` (from `Recipe.to_dict`);
+        - ``estimate``: ``dataset``, ``recipes`` (dict of recipes), ``architecture``, ``weights``, ``split_seed``;
+        - ``explain``: ``run`` (identifier), and optionally ``boxes`` (edges of the colony by path of the image);
+        - ``export``: ``run``.
+
+    Returns
+    -------
+    Job
+        Queued.
+
+    Raises
+    ------
+    StorageError
+        The home folder is not writable, or the disk is full.
     """
     job = create_job(kind, spec)
     ensure_worker(LANES[kind])
@@ -46,13 +64,13 @@ def submit(kind: str, spec: Mapping[str, Any]) -> Job:
 
 
 def submit_runs(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[Run]:
-    """Check and queue training runs, all or none.
+    """Check and queue training runs, and start a worker if none is running.
 
     Parameters
     ----------
     configs : sequence of TrainingConfig
+        Configurations that all refer to `dataset`.
     dataset : Dataset
-        Dataset of all these configurations.
 
     Returns
     -------
@@ -62,7 +80,8 @@ def submit_runs(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[Run
     Raises
     ------
     CfuError
-        As `cfu_core.runs.planning.plan_runs`; nothing is queued.
+        A configuration cannot be trained, for the reasons listed in `cfu_core.runs.planning.plan_runs`; no run is
+        queued.
     """
     runs = plan_runs(configs, dataset)
     ensure_worker(LANES["train"])
@@ -70,27 +89,75 @@ def submit_runs(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[Run
 
 
 def run_again(run: Run, *, edited: bool = False) -> Run:
-    """Queue a repetition of a run; parameters and errors as of `cfu_core.runs.planning.plan_again`."""
+    """Queue a repetition of a run with the same settings and compute options.
+
+    Parameters
+    ----------
+    run : Run
+        Run to repeat.
+    edited : bool
+        Use the dataset with all its present edits; by default, with the edits at the time the run was planned.
+
+    Returns
+    -------
+    Run
+        The new run, queued.
+
+    Raises
+    ------
+    CfuError
+        The dataset has been deleted, differs from that of the run, or can no longer be used for training; or the disk
+        is full.
+    """
     again = plan_again(run, edited=edited)
     ensure_worker(LANES["train"])
     return again
 
 
 def repeat(run: Run, configs: Sequence[TrainingConfig]) -> list[Run]:
-    """Queue the variants of a run that do not exist yet; errors as of `cfu_core.runs.repeats.plan_repeats`."""
+    """Queue variants of a run, for example with other seeds, that do not exist yet.
+
+    Parameters
+    ----------
+    run : Run
+        Run whose dataset and compute options the variants use.
+    configs : sequence of TrainingConfig
+        From `cfu_core.runs.repeats.with_seeds` or `cfu_core.runs.repeats.in_folds`.
+
+    Returns
+    -------
+    list of Run
+        The new runs, queued; without those that `cfu_core.runs.repeats.plan_repeats` counts as existing.
+
+    Raises
+    ------
+    CfuError
+        The dataset has been deleted or differs from that of the run, or a configuration cannot be trained (see
+        `cfu_core.runs.planning.plan_runs`); no run is queued.
+    """
     new = plan_repeats(run, configs).new
     ensure_worker(LANES["train"])
     return new
 
 
 def resume(job: Job) -> None:
-    """Queue a paused, stopped, interrupted or failed job again; errors as of `Job.requeue`."""
+    """Queue a paused, stopped, interrupted or failed job again, and start a worker if none is running.
+
+    Raises
+    ------
+    RunError
+        The job is queued, running or finished, or a process still works on it.
+    StorageError
+        The folder is not writable, or the disk is full.
+    """
     job.requeue()
     ensure_worker(LANES[job.kind])
 
 
 def remove_dataset(identifier: str) -> None:
-    """Delete a dataset that no active run uses, and stop its other jobs.
+    """Delete a dataset that no queued or running run uses, and stop its surveys and preparations of images.
+
+    Paused and ended runs do not prevent the deletion: they keep their results, but cannot be resumed or repeated.
 
     Parameters
     ----------
@@ -101,6 +168,8 @@ def remove_dataset(identifier: str) -> None:
     ------
     DatasetError
         The dataset does not exist, or a queued or running run uses it.
+    StorageError
+        The home folder is not writable.
     """
     users = [
         job.id
@@ -120,14 +189,20 @@ def remove_dataset(identifier: str) -> None:
 
 
 def ensure_worker(lane: str) -> None:
-    """Start a worker for a lane with queued jobs, unless one is running.
+    """Start a worker process for a lane, unless no job is queued or a worker is running.
 
-    The worker continues when this process and its terminal end.
+    Return without waiting for the worker. The worker continues when this process and its terminal end; its output is
+    appended to ``<home>/jobs/<lane>-worker.log``.
 
     Parameters
     ----------
     lane : str
-        One of the lanes in `cfu_core.jobs.queue.LANES`.
+        One of the values of `cfu_core.jobs.queue.LANES`.
+
+    Raises
+    ------
+    StorageError
+        The home folder is not writable, or the disk is full.
     """
     if not waiting(lane):
         return

@@ -1,4 +1,4 @@
-"""The queue: all jobs on disk, in order, with one lane for each resource that they need."""
+"""The queue: all jobs on disk, in order, with one lane for each resource such as the device."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,32 +25,49 @@ LANES = {
 
 
 def open_job(folder: Path) -> Job:
-    """Return the job of a folder, as a `Run` if it is a training run.
+    """Return the job in a folder.
 
     Parameters
     ----------
     folder : Path
         Folder of the job.
 
+    Returns
+    -------
+    Job
+        A `Run` if the job is a training run.
+
     Raises
     ------
     FileNotFoundError
-        There is no ``spec.json``.
+        There is no ``spec.json`` in the folder.
     StorageError
-        ``spec.json`` is damaged.
+        ``spec.json`` is damaged, or the user may not read it.
     """
     return Run(folder) if read_json(folder / "spec.json").get("kind") == "train" else Job(folder)
 
 
 def all_jobs() -> Iterator[Job]:
-    """Yield every readable job, training runs included, oldest first."""
+    """Yield all jobs, training runs included, oldest first; skip jobs whose ``spec.json`` cannot be read.
+
+    Yields
+    ------
+    Job
+        A `Run` if the job is a training run.
+    """
     found: list[Job] = [Job(path.parent) for path in jobs_folder().glob("*/spec.json")]
     found += [Run(path.parent) for path in runs_folder().glob("[!.]*/spec.json")]
     yield from sorted((job for job in found if job.readable()), key=lambda job: job.spec["created"])
 
 
 def lane_lock(lane: str) -> FileLock:
-    """Return the lock that the worker of a lane holds while it runs."""
+    """Return the lock that the worker of a lane holds while it runs: on ``<home>/<lane>.lock``, not yet acquired.
+
+    Raises
+    ------
+    StorageError
+        The home folder cannot be created.
+    """
     path = home() / f"{lane}.lock"
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,12 +80,15 @@ def waiting(lane: str) -> list[Job]:
 
 
 def running(lane: str) -> list[Job]:
-    """Return the running jobs of a lane."""
+    """Return the running jobs of a lane; more than one only if a worker was killed while its job went on."""
     return _in_state(_jobs_of(lane), State.RUNNING)
 
 
 def active(lane: str) -> list[Job]:
-    """Return the running jobs of a lane, then the queued ones; each status file is read once."""
+    """Return the running jobs of a lane, then the queued ones in the order of the queue.
+
+    Each status file is read once, so that no job is missing or listed twice if its state changes meanwhile.
+    """
     jobs = _jobs_of(lane)
     return [*_in_state(jobs, State.RUNNING), *_in_state(jobs, State.QUEUED)]
 
@@ -79,9 +99,15 @@ def move(job: Job, place: int) -> None:
     Parameters
     ----------
     job : Job
-        Nothing happens if it is no longer queued.
+        If it is no longer queued, nothing happens.
     place : int
-        New position among the queued jobs of the lane, from 0; clipped to the valid range.
+        New position among the queued jobs of the lane: 0 is the next job. A position out of range means the first or
+        the last one.
+
+    Raises
+    ------
+    StorageError
+        The folder of the job is not writable, or the disk is full.
     """
     queue = waiting(LANES[job.kind])
     if job not in queue:

@@ -1,4 +1,4 @@
-"""The work of each kind of job, and its final status."""
+"""Execution of jobs: the work of each kind of job, and its final status."""
 
 import os
 import shutil
@@ -41,7 +41,14 @@ class JobObserver(Observer):
     ----------
     job : Job
     on_status : callable
-        Called with every status that is written.
+        Callback ``(status)``, called with every `Status` that is written.
+
+    Attributes
+    ----------
+    signal : int
+        Number of the signal (SIGINT or SIGTERM) that requested a stop; 0 if none did.
+    details : dict
+        Details of the last report that was written.
     """
 
     def __init__(self, job: Job, on_status: Callable[[Status], None] = lambda status: None) -> None:
@@ -54,7 +61,20 @@ class JobObserver(Observer):
         self.details: dict[str, Any] = {}
 
     def report(self, phase: str, **details: Any) -> None:
-        """Write the progress if the phase has changed or `REPORT_SECONDS` have passed."""
+        """Write the progress into ``status.json`` if the phase has changed or `REPORT_SECONDS` have passed.
+
+        Parameters
+        ----------
+        phase : str
+            `Status.phase`.
+        **details
+            `Status.details`.
+
+        Raises
+        ------
+        StorageError
+            The disk is full, or the folder of the job is not writable.
+        """
         now = time.monotonic()
         if phase == self._phase and now - self._written < REPORT_SECONDS:
             return
@@ -65,26 +85,34 @@ class JobObserver(Observer):
         self._on_status(status)
 
     def stop_requested(self) -> bool:
-        """Return whether a page, a shell or a signal requested a stop or a pause."""
+        """Return whether a stop or a pause was requested, by the dashboard, a subcommand or a signal."""
         return bool(self.signal) or self.job.stop_requested() or self.job.pause_requested()
 
 
 def execute(job: Job, *, on_status: Callable[[Status], None] = lambda status: None) -> Status:
     """Run a queued job in this process and write its final status.
 
-    SIGINT (Ctrl-C) and SIGTERM stop the job after its current step, with a valid final status. A job that another
-    process has started is not run again.
+    SIGINT (Ctrl-C) and SIGTERM stop the job after its current step, with a valid final status; therefore call this
+    function in the main thread. If another process works on the job, wait until it has ended. Errors of the work do not
+    propagate: they are in the status, and unexpected ones are also printed to stderr with their traceback.
 
     Parameters
     ----------
     job : Job
+        Job to run. If it is not queued any more, nothing is done.
     on_status : callable
-        Called with every status that is written while the job runs.
+        Callback ``(status)``, called with every `Status` that is written while the job runs, except the final one.
 
     Returns
     -------
     Status
-        Final status, or the current status of a job that is not queued.
+        Final status: finished, failed, stopped, paused, or interrupted (by SIGTERM). Of a job that was not queued, its
+        current status.
+
+    Raises
+    ------
+    StorageError
+        The final status cannot be written.
     """
     with FileLock(job.folder / LOCK):
         status = job.status()

@@ -21,7 +21,16 @@ from cfu_core.storage import modification_time
 
 
 def work(lane: str) -> None:
-    """Run the jobs of a lane until none is queued; return at once if another worker is running."""
+    """Run the jobs of a lane one after the other, until none is queued.
+
+    Each job runs in a process of its own, whose output is appended to its ``log.txt``. If that process cannot start,
+    the job is marked as failed. Return at once if another worker is running.
+
+    Parameters
+    ----------
+    lane : str
+        One of the values of `cfu_core.jobs.queue.LANES`.
+    """
     while waiting(lane):
         try:
             held = lane_lock(lane).acquire(timeout=0)
@@ -34,18 +43,22 @@ def work(lane: str) -> None:
 
 
 def run_in_foreground(job: Job, *, on_status: Callable[[Status], None] = lambda status: None) -> Status:
-    """Run a job in this process when its lane is free, or follow it if a worker runs it first.
+    """Run a job in this process when its lane is free, or wait for its end if a worker runs it first.
+
+    Ctrl-C stops the job, also while it is waiting.
 
     Parameters
     ----------
     job : Job
+        Queued or running job.
     on_status : callable
-        Called with the status of the job, repeatedly while it is queued or running.
+        Callback ``(status)``, called with the `Status` of the job about every half second while it waits for the lane,
+        and with every status that is written while it runs.
 
     Returns
     -------
     Status
-        Final status.
+        Final status: finished, failed, stopped, paused or interrupted.
     """
     lock = lane_lock(LANES[job.kind])
     try:
