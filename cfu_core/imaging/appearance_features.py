@@ -2,15 +2,6 @@
 
 No network is needed. Features that depend on direction are averaged over directions, so that a rotated image has
 nearly the same features.
-
-References
-----------
-T. Ojala, M. Pietikäinen, T. Mäenpää, "Multiresolution gray-scale and rotation invariant texture classification with
-local binary patterns", IEEE Transactions on Pattern Analysis and Machine Intelligence 24 (2002), 971-987,
-doi:10.1109/TPAMI.2002.1017623.
-
-R. M. Haralick, K. Shanmugam, I. Dinstein, "Textural features for image classification", IEEE Transactions on Systems,
-Man, and Cybernetics SMC-3 (1973), 610-621, doi:10.1109/TSMC.1973.4309314.
 """
 
 import cv2
@@ -51,19 +42,29 @@ def features(image: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
-        RGB. The longer side is first shrunk to `FEATURE_SIDE` pixels if it is larger.
+        RGB. If the longer side has more than `FEATURE_SIDE` pixels, the image is first shrunk to that size.
 
     Returns
     -------
     ndarray of float32, shape (len(NAMES),)
-        Finite, in the order of `NAMES`; not standardised.
+        Finite, in the order of `NAMES`, and not standardised. The features of the colony are 0 if no region differs
+        from the border of the frame.
 
     Notes
     -----
     Colour: moments and histograms of CIE LAB. Texture: uniform local binary patterns (Ojala et al. 2002), properties
     of the grey-level co-occurrence matrix averaged over four directions (Haralick et al. 1973), and a histogram of the
     gradient magnitude. Shape: region properties of the largest region that differs from the border of the frame.
-    Histograms are given as square roots of the shares, which gives rare values more weight.
+    Histograms are given as square roots of the relative frequencies, which gives rare values more weight.
+
+    References
+    ----------
+    T. Ojala, M. Pietikäinen, T. Mäenpää, "Multiresolution gray-scale and rotation invariant texture classification
+    with local binary patterns", IEEE Transactions on Pattern Analysis and Machine Intelligence 24 (2002), 971-987,
+    doi:10.1109/TPAMI.2002.1017623.
+
+    R. M. Haralick, K. Shanmugam, I. Dinstein, "Textural features for image classification", IEEE Transactions on
+    Systems, Man, and Cybernetics SMC-3 (1973), 610-621, doi:10.1109/TSMC.1973.4309314.
     """
     small = shrink(image, FEATURE_SIDE)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)

@@ -28,7 +28,12 @@ class Augmentation:
     rotation : float
         Largest angle in either direction, in degrees, 0 to 180.
     translation : float
-        Largest shift along each axis, as a fraction of the side, 0 to 0.5.
+        Largest shift along each axis in either direction, as a fraction of the side, 0 to 0.5.
+
+    Raises
+    ------
+    TrainingError
+        The rotation or the translation is outside its range.
     """
 
     reflect: bool = True
@@ -42,7 +47,7 @@ class Augmentation:
             raise TrainingError(f"The translation is {self.translation}.", "It must be between 0 and 0.5.")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
+        """Return the fields by name, as JSON values."""
         return asdict(self)
 
 
@@ -52,16 +57,17 @@ def sample_matrices(settings: Augmentation, count: int, rng: np.random.Generator
     Parameters
     ----------
     settings : Augmentation
+        Ranges of the transformations. The values are distributed uniformly within them.
     count : int
         Number of matrices.
     rng : numpy.random.Generator
-        Source of randomness. It advances by the same amount whatever the settings are.
+        Source of randomness. It advances by the same amount for all settings.
 
     Returns
     -------
     ndarray of float32, shape (count, 2, 3)
-        The two rows give the column and the row in the input. Coordinates are -1 at the centre of the first pixel and
-        1 at the centre of the last one.
+        Multiplied by (x, y, 1) of a pixel of the output image, a matrix gives (x, y) in the input image. Coordinates
+        are -1 at the centre of the first pixel and 1 at the centre of the last one.
     """
     angle = np.deg2rad(rng.uniform(-1, 1, count) * settings.rotation)
     shift = rng.uniform(-2, 2, (count, 2)) * settings.translation  # the side is 2 long
@@ -76,18 +82,21 @@ def sample_matrices(settings: Augmentation, count: int, rng: np.random.Generator
 
 
 def warp(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Apply one affine map to an image, which is reflected at its borders.
+    """Apply one affine map to an image.
+
+    Interpolation is bilinear. Beyond its borders the image is reflected.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (S, S, 3)
-        A square image.
+        A square image of any three channels, with a side of at least 2 pixels.
     matrix : ndarray, shape (2, 3)
-        From `sample_matrices`.
+        One of the matrices from `sample_matrices`.
 
     Returns
     -------
     ndarray of uint8, shape (S, S, 3)
+        A new image with the same order of channels.
 
     Raises
     ------

@@ -1,10 +1,4 @@
-"""Estimation of the smooth background of a picture.
-
-References
-----------
-P. W. Holland, R. E. Welsch, "Robust regression using iteratively reweighted least-squares", Communications in
-Statistics - Theory and Methods 6 (1977), 813-827.
-"""
+"""Estimation of the smooth background of a picture."""
 
 import cv2
 import numpy as np
@@ -39,7 +33,13 @@ def background_surface(image: np.ndarray) -> np.ndarray:
     The fit starts at the most frequent colour of smooth pixels. From there a polynomial of increasing degree is fitted
     by iteratively reweighted least squares, with small weights for pixels that differ from the surface. If the surface
     explains too few smooth pixels, other colours are tried, and the surface that explains most is kept. Neither a
-    large colony nor many red blood cells bias the surface, as long as more of the background is visible.
+    large colony nor many red blood cells bias the surface, as long as more of the background is visible. The fit uses a
+    copy of `SIDE` x `SIDE` pixels, so its time does not depend on the size of the picture.
+
+    References
+    ----------
+    P. W. Holland, R. E. Welsch, "Robust regression using iteratively reweighted least-squares", Communications in
+    Statistics - Theory and Methods 6 (1977), 813-827.
     """
     height, width = image.shape[:2]
     coefficients = _fit(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA))

@@ -21,9 +21,9 @@ class ColonyExtent(NamedTuple):
     Attributes
     ----------
     mask : ndarray of bool, shape (h, w)
-        Its cells; may be empty.
+        True for the pixels of its cells. All False if no cell passes the thresholds of this module.
     contrast : float
-        Difference between the core and the rest of the frame, in grey levels.
+        Mean saliency of the core minus the level elsewhere in the frame, in grey levels; at least 0.
     """
 
     mask: np.ndarray
@@ -36,13 +36,14 @@ def colony_extent(core: np.ndarray, fine: np.ndarray) -> ColonyExtent:
     Parameters
     ----------
     core : ndarray of uint8, shape (h, w)
-        1 in the core, else 0.
+        1 in the core, 0 elsewhere. Both values must occur.
     fine : ndarray of float32, shape (h, w)
-        How unusual each pixel is, from `saliency`.
+        The map ``fine`` from `cfu_core.imaging.saliency.saliency`.
 
     Returns
     -------
     ColonyExtent
+        With the mask in the size of `core`.
 
     Notes
     -----

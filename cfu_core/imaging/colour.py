@@ -1,13 +1,4 @@
-"""Correction of illumination and colour, so that pictures from different days are comparable.
-
-References
-----------
-A. C. Ruifrok, D. A. Johnston, "Quantification of histochemical staining by color deconvolution", Analytical and
-Quantitative Cytology and Histology 23 (2001), 291-299.
-
-A. Acevedo, A. Merino, S. Alférez, Á. Molina, L. Boldú, J. Rodellar, "A dataset of microscopic peripheral blood cell
-images for development of automatic recognition systems", Data in Brief 30 (2020), 105474.
-"""
+"""Correction of illumination and colour, so that pictures from different days are comparable."""
 
 import numpy as np
 
@@ -30,6 +21,11 @@ def flatten_background(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape (H, W, 3)
+        RGB. Values above 255 are clipped to 255.
+
+    See Also
+    --------
+    cfu_core.imaging.background.background_surface : How the background is estimated.
     """
     surface = np.maximum(background_surface(image.astype(np.float32)), 1.0)
     return _as_bytes(image * (surface.mean(axis=(0, 1)) / surface))
@@ -37,6 +33,8 @@ def flatten_background(image: np.ndarray) -> np.ndarray:
 
 def neutralise_background(image: np.ndarray) -> np.ndarray:
     """White-balance on the empty background: its mean colour becomes grey of the same brightness.
+
+    Each channel is multiplied by one factor, the same for all pixels.
 
     Parameters
     ----------
@@ -46,6 +44,11 @@ def neutralise_background(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape (H, W, 3)
+        RGB. Values above 255 are clipped to 255.
+
+    See Also
+    --------
+    cfu_core.imaging.background.background_surface : How the background is estimated.
     """
     background = np.maximum(background_surface(image.astype(np.float32)).mean(axis=(0, 1)), 1.0)
     return _as_bytes(image * (background.mean() / background))
@@ -62,11 +65,22 @@ def normalise_stain(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape (H, W, 3)
+        RGB.
 
     Notes
     -----
-    The stains are separated by `skimage.color.rgb2hed`. The method is meant for stained cells; it does not improve
-    images of unstained or benzidine-stained colonies.
+    The stains are separated by `skimage.color.rgb2hed`. The strength of a stain is the 99th percentile of its amount in
+    the image. It is scaled to `STAIN_STRENGTH`, by a factor of at least 1/3 and at most 3 (`STAIN_GAIN`). The method is
+    meant for stained cells; it does not improve images of unstained or benzidine-stained colonies.
+
+    References
+    ----------
+    A. C. Ruifrok, D. A. Johnston, "Quantification of histochemical staining by color deconvolution", Analytical and
+    Quantitative Cytology and Histology 23 (2001), 291-299.
+
+    A. Acevedo, A. Merino, S. Alférez, Á. Molina, L. Boldú, J. Rodellar, "A dataset of microscopic peripheral blood cell
+    images for development of automatic recognition systems", Data in Brief 30 (2020), 105474. The source of
+    `STAIN_STRENGTH`.
     """
     from skimage.color import hed2rgb, rgb2hed  # late: slow to import
 

@@ -1,13 +1,6 @@
 """Contrast enhancement: CLAHE and three other methods, and conversions of the clip limit between libraries.
 
 All methods change only L* of CIE LAB, so that hues are preserved.
-
-References
-----------
-K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV (1994), 474-485.
-
-S. M. Pizer et al., "Adaptive histogram equalization and its variations", Computer Vision, Graphics, and Image
-Processing 39 (1987), 355-368.
 """
 
 from collections.abc import Callable
@@ -28,10 +21,11 @@ class Preset(NamedTuple):
     Attributes
     ----------
     name : str
+        For users: the paper, or the library whose defaults these are.
     clip_limit : float
-        As OpenCV defines it.
+        As OpenCV defines it: the highest bin of a tile's histogram, as a multiple of the mean bin.
     tiles : int
-        Along each side.
+        Number of tiles along each side of the image.
     note : str
         Source of the numbers.
     """
@@ -75,7 +69,7 @@ def clahe(image: np.ndarray, *, clip_limit: float, tiles: int) -> np.ndarray:
     image : ndarray of uint8, shape (H, W, 3)
         RGB.
     clip_limit : float
-        As OpenCV defines it: the highest bin of a tile's histogram, as a multiple of the mean bin. Above 0.
+        As OpenCV defines it: the highest bin of a tile's histogram, as a multiple of the mean bin. Greater than 0.
     tiles : int
         The image is divided into ``tiles`` x ``tiles`` tiles.
 
@@ -88,6 +82,13 @@ def clahe(image: np.ndarray, *, clip_limit: float, tiles: int) -> np.ndarray:
     ------
     RecipeError
         There are more tiles than pixels along a side.
+
+    References
+    ----------
+    S. M. Pizer et al., "Adaptive histogram equalization and its variations", Computer Vision, Graphics, and Image
+    Processing 39 (1987), 355-368.
+
+    K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV (1994), 474-485.
     """
     height, width = image.shape[:2]
     if tiles > min(height, width):
@@ -101,7 +102,7 @@ def clahe(image: np.ndarray, *, clip_limit: float, tiles: int) -> np.ndarray:
 
 
 def equalise(image: np.ndarray) -> np.ndarray:
-    """Equalise the histogram of the whole image, by `skimage.exposure.equalize_hist`.
+    """Equalise the histogram of the lightness of the whole image, by `skimage.exposure.equalize_hist`.
 
     Parameters
     ----------
@@ -111,6 +112,7 @@ def equalise(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape (H, W, 3)
+        RGB. The lightness of an image of constant lightness does not change.
     """
     from skimage import exposure  # late, here and below: half a second that most pages save
 
@@ -119,7 +121,9 @@ def equalise(image: np.ndarray) -> np.ndarray:
 
 
 def stretch(image: np.ndarray) -> np.ndarray:
-    """Stretch the contrast between the 1st and 99th percentiles, by `skimage.exposure.rescale_intensity`.
+    """Stretch the lightness between its 1st and 99th percentiles to the full range.
+
+    `skimage.exposure.rescale_intensity` is used.
 
     Parameters
     ----------
@@ -129,6 +133,8 @@ def stretch(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape (H, W, 3)
+        RGB. Pixels below the 1st percentile become black, pixels above the 99th become white. If both percentiles are
+        equal, the lightness does not change.
     """
     from skimage import exposure
 
@@ -140,18 +146,20 @@ def stretch(image: np.ndarray) -> np.ndarray:
 
 
 def adjust_gamma(image: np.ndarray, *, gamma: float) -> np.ndarray:
-    """Apply gamma correction, by `skimage.exposure.adjust_gamma`.
+    """Apply gamma correction to the lightness, by `skimage.exposure.adjust_gamma`.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
         RGB.
     gamma : float
-        Exponent of the lightness, above 0. Values below 1 brighten the dark parts; values above 1 darken them.
+        Exponent of the lightness on a scale from 0 to 1; greater than 0. Values below 1 brighten the dark parts; values
+        above 1 darken them.
 
     Returns
     -------
     ndarray of uint8, shape (H, W, 3)
+        RGB.
     """
     from skimage import exposure
 
@@ -172,14 +180,14 @@ def clip_limit_in_pixels(clip_limit: float, tile_area: int) -> int:
     Parameters
     ----------
     clip_limit : float
-        As OpenCV defines it.
+        As OpenCV defines it: a multiple of the mean bin.
     tile_area : int
-        Pixels of one tile.
+        Number of pixels of one tile.
 
     Returns
     -------
     int
-        At least 1.
+        ``clip_limit * tile_area / 256``, rounded down; at least 1.
     """
     return max(1, int(clip_limit * tile_area / BINS))
 
@@ -195,7 +203,7 @@ def scikit_image_clip_limit(clip_limit: float) -> float:
     Returns
     -------
     float
-        The limit that clips at the same height.
+        ``clip_limit / 256``, the limit that clips the histogram at the same height.
 
     Notes
     -----
@@ -216,7 +224,7 @@ def matlab_clip_limit(clip_limit: float) -> float:
     Returns
     -------
     float
-        The limit that clips at about the same height, 0 to 1.
+        ``(clip_limit - 1) / 255``, restricted to 0 to 1: the limit that clips the histogram at about the same height.
 
     Notes
     -----

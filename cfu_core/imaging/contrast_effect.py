@@ -16,14 +16,14 @@ class Effect(NamedTuple):
 
     Attributes
     ----------
-    rms_contrast : float
-        Standard deviation of L*.
-    local_contrast : float
-        Mean standard deviation of L* in small windows.
-    entropy : float
-        Of the histogram of lightness, in bits.
+    rms_contrast : float (0 to 50)
+        Standard deviation of L* over the whole picture.
+    local_contrast : float (0 to 50)
+        Mean standard deviation of L* in small windows, from `local_contrast`.
+    entropy : float (0 to 8)
+        Entropy of the histogram of lightness in 256 bins, in bits.
     clipped : float (0 to 1)
-        Share of pixels that are black, white or almost so.
+        Fraction of pixels with L* of at most 2 (almost black) or at least 98 (almost white).
     """
 
     rms_contrast: float
@@ -33,16 +33,18 @@ class Effect(NamedTuple):
 
 
 def effect(image: np.ndarray) -> Effect:
-    """Measure one picture.
+    """Compute contrast, entropy and clipping of one picture.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
-        RGB.
+        RGB. Call the function before and after contrast enhancement to see the effect.
 
     Returns
     -------
     Effect
+        The local contrast is measured at the picture's own size, the other values at a longer side of at most
+        `cfu_core.imaging.measures.MEASURING_SIDE` pixels.
     """
     measures = measure(image)
     return Effect(
@@ -61,7 +63,8 @@ def local_contrast(image: np.ndarray) -> float:
     Returns
     -------
     float
-        In units of L*, 0 or more. The side of the window is a sixteenth of the longer side.
+        In units of L* (0 to 100); 0 for a constant image. The side of the window is a sixteenth of the longer side of
+        the image, at least 3 pixels.
     """
     light = lightness(image).astype(np.float32) * (100 / 255)
     side = max(3, max(light.shape) // WINDOWS)
@@ -71,32 +74,54 @@ def local_contrast(image: np.ndarray) -> float:
 
 
 def lightness(image: np.ndarray) -> np.ndarray:
-    """Convert an RGB image of uint8, (H, W, 3), to the lightness of CIE LAB as uint8, (H, W), 0 to 255."""
+    """Convert an image to the lightness of CIE LAB.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W)
+        L* scaled to 0 (black) to 255 (white).
+    """
     return cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[..., 0]
 
 
 def histogram(image: np.ndarray) -> np.ndarray:
-    """Compute the share of pixels at each lightness of an RGB image: 256 floats that sum to 1."""
+    """Compute the histogram of the lightness of an image.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB.
+
+    Returns
+    -------
+    ndarray of float64, shape (256,)
+        Relative frequency of each lightness from 0 (black) to 255 (white), as from `lightness`; the sum is 1.
+    """
     light = lightness(image)
     return np.bincount(light.ravel(), minlength=BINS) / light.size
 
 
 def above_clip(image: np.ndarray, *, clip_limit: float, tiles: int) -> float:
-    """Compute the share of pixels that CLAHE clips and redistributes over all bins.
+    """Compute the fraction of pixels that CLAHE clips from the histograms of tiles and redistributes over all bins.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
         RGB, before CLAHE.
     clip_limit : float
-        As OpenCV defines it.
+        As OpenCV defines it: the highest bin of a tile's histogram, as a multiple of the mean bin.
     tiles : int
-        Along each side; at most the shorter side in pixels.
+        Number of tiles along each side; at most the shorter side of the image in pixels.
 
     Returns
     -------
     float
-        0 to 1.
+        0 (no bin of any tile exceeds the limit) to 1. Pixels with which OpenCV pads the image are counted too.
     """
     light = lightness(image)
     height, width = tile_size(light.shape, tiles)
@@ -115,7 +140,7 @@ def tile_size(shape: tuple[int, ...], tiles: int) -> tuple[int, int]:
     shape : tuple
         Starts with the height and width of the picture.
     tiles : int
-        Along each side.
+        Number of tiles along each side.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Detection of copies: whether one picture is another one, possibly rotated, mirrored, scaled or cropped.
+"""Detection of copies: whether two pictures have the same content, possibly rotated, mirrored, scaled or cropped.
 
 The two pictures are registered. Then their colours must agree, and their details must correlate patch by patch.
 """
@@ -36,15 +36,22 @@ _SAME_GRAIN = 0.15  # correlation; grain of two exposures: 0, of copies: mostly 
 
 
 class CopyMatch(NamedTuple):
-    """How one picture is a copy of another.
+    """Kind of a copy, and how well the two pictures agree.
 
     Attributes
     ----------
     kind : str
-        ``identical``, ``re-encoded``, ``resized``, ``turned``, ``mirrored`` or ``cropped``: the last of these that
-        applies. A cropped copy may be mirrored and resized too.
+        The last of these that applies:
+
+        - ``identical``: same size and same pixels.
+        - ``re-encoded``: same size and frame, slightly different pixels.
+        - ``resized``: same frame, different size.
+        - ``turned``: rotated by a multiple of 90 degrees.
+        - ``mirrored``: mirrored, possibly also rotated.
+        - ``cropped``: more than 2 % of a side is missing from one of the frames. The copy may also be mirrored, rotated
+          and resized.
     score : float
-        Correlation of the details, at most 1.
+        Correlation of the details, 0.8 to 1; 1 for identical pictures.
     """
 
     kind: str
@@ -63,18 +70,21 @@ def detect_copy(one: CopyFeatures, other: CopyFeatures) -> CopyMatch | None:
     Parameters
     ----------
     one, other : CopyFeatures
-        From `cfu_core.imaging.copy_features.copy_features`.
+        From `cfu_core.imaging.copy_features.copy_features`. Either picture may be the crop of the other.
 
     Returns
     -------
     CopyMatch or None
-        None if they are not copies.
+        None if the pictures are not copies. Of several orientations that match, the one with the highest score is
+        returned.
 
     Notes
     -----
     Pictures without details, such as blank ones, are copies only if they are identical, because nothing else
-    distinguishes them. Two photographs of one scene are copies if they show most of the same frame and are rich in
-    details.
+    distinguishes them. Two photographs of one scene count as copies if they show most of the same frame and are rich in
+    details. Three limits can make a copy undetected: a crop that keeps less than three quarters of a side or four
+    fifths of the area of the smaller frame; a rotation by an angle that is not a multiple of 90 degrees; a large change
+    of colour.
     """
     if one.content == other.content:
         return CopyMatch("identical", 1.0)

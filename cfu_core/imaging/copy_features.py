@@ -21,15 +21,18 @@ class CopyFeatures:
     Attributes
     ----------
     content : bytes
-        Digest of size and pixels.
+        Digest (BLAKE2b, 16 bytes) of the size and the pixels; equal only for identical pictures.
     shape : tuple of int
         Height and width of the picture in pixels.
     colours : ndarray of float32, shape (h, w, 3)
-        Coarse lightness and opponent colours, in grey levels.
+        Coarse lightness and opponent colours, from `cfu_core.imaging.signature.opponent`, in grey levels. The area is
+        that of a square of `COARSE_SIDE` pixels.
     scaled : tuple of ndarray of float32, shape (h, w)
-        Coarse lightness without uneven illumination, at each of `cfu_core.imaging.registration.SCALES`.
+        Coarse lightness without uneven illumination, in grey levels around 0, at each of
+        `cfu_core.imaging.registration.SCALES`.
     fine : ndarray of float32, shape (h, w)
-        Fine lightness without uneven illumination.
+        Fine lightness without uneven illumination, in grey levels around 0. The area is at most that of a square of
+        `FINE_SIDE` pixels.
     """
 
     content: bytes
@@ -45,11 +48,13 @@ def copy_features(image: np.ndarray) -> CopyFeatures:
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
-        RGB; about 256 pixels a side are enough.
+        RGB. A reduced version of about 256 pixels a side is enough, if all pictures are reduced in the same way: the
+        digest and the kinds ``identical``, ``re-encoded`` and ``resized`` depend on the size that is given here.
 
     Returns
     -------
     CopyFeatures
+        At most about 140 kB of arrays, for pictures of any size.
     """
     height, width = image.shape[:2]
     colours = cv2.GaussianBlur(opponent(image, COARSE_SIDE), (0, 0), 1.0)

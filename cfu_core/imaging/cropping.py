@@ -22,7 +22,15 @@ HALF_CONTRAST = 20.0  # grey levels: contrast at which the factor of the confide
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels; `right` and `bottom` are exclusive."""
+    """A rectangle in pixels of an image.
+
+    Attributes
+    ----------
+    left, top : int
+        First column and first row.
+    right, bottom : int
+        Column and row after the last ones, so that the width is ``right - left``.
+    """
 
     left: int
     top: int
@@ -31,12 +39,12 @@ class Box(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Number of columns."""
+        """Number of columns, ``right - left``."""
         return self.right - self.left
 
     @property
     def height(self) -> int:
-        """Number of rows."""
+        """Number of rows, ``bottom - top``."""
         return self.bottom - self.top
 
 
@@ -46,9 +54,10 @@ class Colony(NamedTuple):
     Attributes
     ----------
     box : Box
-        Bounding box of the cells, within the image.
+        Bounding box of the cells in pixels of the image, within its borders.
     confidence : float (0 to 1)
-        High if the colony has a strong contrast and no other structure competes with it. Not a probability.
+        Rank for review, not a probability: high if the colony has a strong contrast and no other structure has a
+        similar one. `locate_colony` explains it.
     """
 
     box: Box
@@ -66,7 +75,8 @@ def locate_colony(image: np.ndarray) -> Colony | None:
     Returns
     -------
     Colony or None
-        None if nothing differs clearly from the background.
+        None if nothing differs clearly from the background, if every structure is too small or covers almost the whole
+        frame, or if the shorter side has less than 8 pixels after the longer side is reduced to `WORKING_SIDE`.
 
     Notes
     -----
@@ -105,13 +115,15 @@ def square_around(box: Box, margin: float) -> Box:
     Parameters
     ----------
     box : Box
+        In pixels.
     margin : float
         Added on each side, as a fraction of the longer side of `box`.
 
     Returns
     -------
     Box
-        May extend beyond the image; `crop_to` pads it.
+        A square with sides of at least 1 pixel. It may extend beyond the image, even to negative coordinates; `crop_to`
+        fills that part.
     """
     side = max(1, round(max(box.width, box.height) * (1 + 2 * margin)))
     left = round((box.left + box.right - side) / 2)
@@ -124,13 +136,15 @@ def crop_to(image: np.ndarray, box: Box) -> np.ndarray:
 
     Parameters
     ----------
-    image : ndarray, shape (H, W, C)
+    image : ndarray of uint8, shape (H, W, C)
+        Any number of channels.
     box : Box
-        Must overlap the image.
+        In pixels of `image`. It may extend beyond the borders, but must overlap the image.
 
     Returns
     -------
-    ndarray, shape (box.height, box.width, C)
+    ndarray of uint8, shape (box.height, box.width, C)
+        C-contiguous.
 
     Raises
     ------

@@ -14,11 +14,12 @@ def encode_jpeg(image: np.ndarray, quality: int = QUALITY) -> bytes:
     image : ndarray of uint8, shape (H, W, 3)
         RGB.
     quality : int
-        libjpeg's quality, 0 to 100.
+        libjpeg's quality, 0 to 100. Higher values give larger files with fewer artefacts.
 
     Returns
     -------
     bytes
+        Content of a JPEG file, without EXIF data.
     """
     # a copy in OpenCV's channel order: encoding a view with reversed channels takes twice as long
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)

@@ -1,9 +1,6 @@
 """Layout of JPEG, PNG, BMP and TIFF files: size, orientation, completeness and transparency, without decoding pixels.
 
-All functions take the content of a whole file. Each ``read_*`` returns (width, height, EXIF orientation, usual) as the
-file states them; `usual` is explained in `cfu_core.imaging.headers.ImageHeader`. They raise IndexError, EOFError or
-struct.error if the file ends too early, and ValueError if it is invalid. Each ``*_ends`` returns whether the file is as
-long as its header says, and may raise the same errors.
+The functions do not check the format of a file; `cfu_core.imaging.headers.image_format` recognises it.
 """
 
 import io
@@ -15,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
+#: Width and height as stored, EXIF orientation, and whether the image can certainly be decoded (`ImageHeader.usual`).
 Found = tuple[int, int, int, bool]
 
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -38,7 +36,30 @@ _TIFF_NUMBERS = (
 
 
 def read_jpeg(data: bytes) -> Found:
-    """Read size, orientation and kind of a JPEG from the segments before its first scan."""
+    """Read size, orientation and kind of a JPEG from the segments before its first scan.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a JPEG does.
+
+    Returns
+    -------
+    width, height : int
+        In pixels as stored, before the EXIF orientation is applied.
+    orientation : int
+        EXIF orientation as the file states it, also if it is not in 1 to 8; 1 if the file states none.
+    usual : bool
+        Whether it is a baseline, extended or progressive JPEG in Huffman coding, with 8 bits, 1, 3 or 4 channels, and
+        the tables that decoding needs.
+
+    Raises
+    ------
+    EOFError or struct.error
+        The file ends inside its header.
+    ValueError
+        A segment is damaged, or no segment states a size.
+    """
     orientation, frame, depth, channels = 1, 0, 0, 0
     width = height = 0
     markers = set()
@@ -72,7 +93,25 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def jpeg_ends(data: bytes) -> bool:
-    """Check whether a JPEG that `read_jpeg` has read contains the end of its image."""
+    """Check whether a JPEG contains the end of its image.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a JPEG does.
+
+    Returns
+    -------
+    bool
+        Whether the end marker follows the first scan. Bytes after the marker are allowed.
+
+    Raises
+    ------
+    EOFError or struct.error
+        The file ends inside its header.
+    ValueError
+        The header is damaged.
+    """
     if data.endswith(_JPEG_END):
         return True
     # Cameras pad files and append data. The end marker of an embedded thumbnail is before the scan.
@@ -81,7 +120,29 @@ def jpeg_ends(data: bytes) -> bool:
 
 
 def read_png(data: bytes) -> Found:
-    """Read size, orientation and kind of a PNG."""
+    """Read size, orientation and kind of a PNG.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a PNG does.
+
+    Returns
+    -------
+    width, height : int
+        In pixels as stored, before the EXIF orientation is applied.
+    orientation : int
+        EXIF orientation as the file states it, also if it is not in 1 to 8; 1 if the file states none.
+    usual : bool
+        Whether the bit depth, the colour type and the methods of compression and filtering are valid.
+
+    Raises
+    ------
+    EOFError or struct.error
+        The file ends inside its header.
+    ValueError
+        The first chunk is no header, or states a size of 0.
+    """
     width, height = struct.unpack_from(">II", data, 16)
     if data[12:16] != b"IHDR" or not width or not height:
         raise ValueError("its PNG header states no size")
@@ -109,12 +170,37 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def png_ends(data: bytes) -> bool:
-    """Check whether a PNG contains its last chunk."""
+    """Check whether a PNG contains its last chunk, IEND.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a PNG does.
+
+    Returns
+    -------
+    bool
+        False if the file ends earlier.
+    """
     return any(chunk == b"IEND" for chunk, _, _ in _png_chunks(data))
 
 
 def png_intact(data: bytes) -> bool:
-    """Check the checksums of all critical chunks of a complete PNG; decoders refuse a file with a wrong one."""
+    """Check the checksums of all critical chunks of a complete PNG.
+
+    Decoders refuse a file with a wrong checksum in a critical chunk. Other chunks, such as a date or a comment, are not
+    checked.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a PNG does.
+
+    Returns
+    -------
+    bool
+        False if a checksum is wrong, or if there is no chunk with pixels (IDAT).
+    """
     names = set()
     for chunk, start, end in _png_chunks(data):
         names.add(chunk)
@@ -126,12 +212,45 @@ def png_intact(data: bytes) -> bool:
 
 
 def png_has_alpha(data: bytes) -> bool:
-    """Check whether a PNG has an alpha channel or a transparent colour."""
+    """Check whether a PNG has an alpha channel or a transparent colour.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a PNG does.
+
+    Returns
+    -------
+    bool
+        True also if all pixels are opaque.
+
+    Raises
+    ------
+    IndexError
+        The file ends inside its header.
+    """
     return data[25] in (4, 6) or any(chunk == b"tRNS" for chunk, _, _ in _png_chunks(data))
 
 
 def png_transparent_grey(data: bytes) -> int | None:
-    """Return the transparent grey value of a grey PNG, on the scale of its decoded samples, or None."""
+    """Return the transparent grey value of a PNG.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a PNG does.
+
+    Returns
+    -------
+    int or None
+        On the scale of the decoded samples: 0 to 255, or 0 to 65535 for 16 bits. None if the PNG is not grey or has no
+        transparent value.
+
+    Raises
+    ------
+    IndexError
+        The file ends inside its header.
+    """
     keys = [start for chunk, start, end in _png_chunks(data) if chunk == b"tRNS" and end - start == 2]
     if data[25] != 0 or not keys:
         return None
@@ -140,12 +259,50 @@ def png_transparent_grey(data: bytes) -> int | None:
 
 
 def png_depth(data: bytes) -> int:
-    """Return the number of bits of a sample of a PNG."""
+    """Return the number of bits of a sample of a PNG.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a PNG does.
+
+    Returns
+    -------
+    int
+        As the header states it: 1, 2, 4, 8 or 16 in a valid file.
+
+    Raises
+    ------
+    IndexError
+        The file ends inside its header.
+    """
     return data[24]
 
 
 def read_bmp(data: bytes) -> Found:
-    """Read the size of a BMP, which has no orientation."""
+    """Read the size of a BMP.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a BMP does.
+
+    Returns
+    -------
+    width, height : int
+        In pixels as stored, before the EXIF orientation is applied.
+    orientation : int
+        Always 1, because a BMP states no orientation.
+    usual : bool
+        Always False: a BMP must be decoded to find out whether it can be.
+
+    Raises
+    ------
+    IndexError or struct.error
+        The file ends inside its header.
+    ValueError
+        The width is not positive, or the height is 0.
+    """
     layout = "<HH" if data[14] == 12 else "<ii"
     width, height = struct.unpack_from(layout, data, 18)
     if width <= 0 or height == 0:
@@ -154,7 +311,25 @@ def read_bmp(data: bytes) -> Found:
 
 
 def bmp_ends(data: bytes) -> bool:
-    """Check whether a BMP contains all its rows."""
+    """Check whether a BMP contains all its rows.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a BMP does.
+
+    Returns
+    -------
+    bool
+        Whether the file is as long as its header says.
+
+    Raises
+    ------
+    IndexError or struct.error
+        The file ends inside its header.
+    ValueError
+        The header states no size.
+    """
     width, height, *_ = read_bmp(data)
     (start,) = struct.unpack_from("<I", data, 10)
     (bits,) = struct.unpack_from("<H", data, 24 if data[14] == 12 else 28)
@@ -164,12 +339,50 @@ def bmp_ends(data: bytes) -> bool:
 
 
 def bmp_has_alpha(data: bytes) -> bool:
-    """Check whether a BMP has an alpha channel; the fourth byte of an ordinary 32-bit BMP is padding."""
+    """Check whether a BMP has an alpha channel.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a BMP does.
+
+    Returns
+    -------
+    bool
+        Whether the header has a mask for alpha. The fourth byte of an ordinary 32-bit BMP is padding.
+
+    Raises
+    ------
+    IndexError
+        The file ends inside its header.
+    """
     return int.from_bytes(data[14:18], "little") >= 56 and data[30] in (3, 6) and any(data[66:70])
 
 
 def read_tiff(data: bytes) -> Found:
-    """Read size and orientation of the first page of a TIFF."""
+    """Read size and orientation of the first page of a TIFF.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a TIFF does.
+
+    Returns
+    -------
+    width, height : int
+        In pixels as stored, before the EXIF orientation is applied.
+    orientation : int
+        EXIF orientation as the file states it, also if it is not in 1 to 8; 1 if the file states none.
+    usual : bool
+        Always False: a TIFF must be decoded to find out whether it can be.
+
+    Raises
+    ------
+    EOFError or struct.error
+        The file ends inside its header.
+    ValueError
+        The tags are invalid, or state no size.
+    """
     page = tiff_page(data)
     if page.imagewidth <= 0 or page.imagelength <= 0:
         raise ValueError("its TIFF tags state no size")
@@ -189,7 +402,25 @@ def _tiff_tags_end(data: bytes) -> int:
 
 
 def tiff_ends(data: bytes) -> bool:
-    """Check whether a TIFF contains all strips or tiles of its first page."""
+    """Check whether a TIFF contains all strips or tiles of its first page.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a TIFF does.
+
+    Returns
+    -------
+    bool
+        Whether the file is as long as its tags say.
+
+    Raises
+    ------
+    EOFError or struct.error
+        The file ends before its table of tags does.
+    ValueError
+        The tags are invalid.
+    """
     page = tiff_page(data)
     ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=False))
     return max(ends, default=0) <= len(data)
@@ -198,9 +429,19 @@ def tiff_ends(data: bytes) -> bool:
 def tiff_page(data: bytes) -> "TiffPage":
     """Read the tags of the first page of a TIFF.
 
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a TIFF or BigTIFF does.
+
+    Returns
+    -------
+    tifffile.TiffPage
+        Its pixels are decoded only by its method ``asarray``.
+
     Raises
     ------
-    EOFError
+    EOFError or struct.error
         The file ends before its table of tags does.
     ValueError
         The tags are invalid.

@@ -33,12 +33,12 @@ class ImageHeader(NamedTuple):
     format : str
         ``JPEG``, ``PNG``, ``BMP`` or ``TIFF``.
     width, height : int
-        In pixels, as displayed: after the rotation that EXIF specifies.
+        In pixels, with the EXIF orientation applied.
     orientation : int
-        EXIF orientation, 1 to 8; 1 if the file has none.
+        EXIF orientation, 1 to 8; 1 if the file states none or an invalid one.
     usual : bool
         Whether the header alone shows that the image can be decoded. False for every BMP and TIFF, and for rare kinds
-        of JPEG and PNG: these must be decoded to find out.
+        of JPEG and PNG: only decoding shows whether these can be read.
     """
 
     format: str
@@ -54,18 +54,20 @@ def read_header(data: bytes, *, name: str) -> ImageHeader:
     Parameters
     ----------
     data : bytes
-        The whole file. Its name and extension are ignored.
+        The whole file. The format is recognised by the first bytes.
     name : str
-        Name of the file in error messages.
+        Name of the file in error messages. Its extension is ignored.
 
     Returns
     -------
     ImageHeader
+        As stated in the file. The file may still be incomplete; `check_structure` checks that.
 
     Raises
     ------
     ImageError
-        Kind ``empty``, ``not-an-image``, ``truncated`` (inside the header) or ``unreadable``.
+        Kind ``empty``: the file has no bytes. ``not-an-image``: it is not a JPEG, PNG, BMP or TIFF. ``truncated``: it
+        ends inside the header. ``unreadable``: the header is damaged or states no size.
     """
     kind = image_format(data)
     if not data:
@@ -85,7 +87,18 @@ def read_header(data: bytes, *, name: str) -> ImageHeader:
 
 
 def image_format(data: bytes) -> str | None:
-    """Recognise the format by the first bytes: ``JPEG``, ``PNG``, ``BMP``, ``TIFF``, or None."""
+    """Recognise the format of an image file by its first bytes.
+
+    Parameters
+    ----------
+    data : bytes
+        The file, or at least its first 18 bytes.
+
+    Returns
+    -------
+    str or None
+        ``JPEG``, ``PNG``, ``BMP`` or ``TIFF`` (also for BigTIFF); None for all other content.
+    """
     for magic, kind in _MAGIC.items():
         if data.startswith(magic):
             return kind
@@ -111,11 +124,13 @@ def check_structure(data: bytes, *, name: str) -> ImageHeader:
     Returns
     -------
     ImageHeader
+        As from `read_header`.
 
     Raises
     ------
     ImageError
-        As from `read_header`; kind ``too-large`` (more than `MAX_PIXELS`), or ``truncated`` anywhere.
+        As from `read_header`. Also kind ``too-large``: the image has more than `MAX_PIXELS` pixels; and
+        ``truncated``: the file ends before its pixels do.
     """
     header = read_header(data, name=name)
     pixels = header.width * header.height

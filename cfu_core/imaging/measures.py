@@ -2,15 +2,6 @@
 
 All are measured on CIE LAB in 8 bits, at a longer side of at most `MEASURING_SIDE` pixels, so that a photograph of 12
 megapixels and its small copy have similar values. Smaller images are not enlarged.
-
-References
-----------
-E. Peli, "Contrast in complex images", Journal of the Optical Society of America A 7 (1990), 2032-2040,
-doi:10.1364/JOSAA.7.002032.
-
-J. L. Pech-Pacheco, G. Cristóbal, J. Chamorro-Martínez, J. Fernández-Valdivia, "Diatom autofocusing in brightfield
-microscopy: a comparative study", Proceedings of the 15th International Conference on Pattern Recognition (2000),
-doi:10.1109/ICPR.2000.903548.
 """
 
 from collections.abc import Mapping
@@ -45,7 +36,16 @@ class Measures:
     saturation : float (0 or more)
         Mean chroma, the distance from grey in the plane of a* and b*.
     underexposed, overexposed : float (0 to 1)
-        Share of pixels with L* of at most `DARK_END`, and of at least `BRIGHT_END`.
+        Fraction of pixels with L* of at most `DARK_END`, and of at least `BRIGHT_END`.
+
+    References
+    ----------
+    E. Peli, "Contrast in complex images", Journal of the Optical Society of America A 7 (1990), 2032-2040,
+    doi:10.1364/JOSAA.7.002032.
+
+    J. L. Pech-Pacheco, G. Cristóbal, J. Chamorro-Martínez, J. Fernández-Valdivia, "Diatom autofocusing in brightfield
+    microscopy: a comparative study", Proceedings of the 15th International Conference on Pattern Recognition (2000),
+    doi:10.1109/ICPR.2000.903548.
     """
 
     brightness: float
@@ -57,20 +57,21 @@ class Measures:
     overexposed: float
 
     def to_dict(self) -> dict[str, float]:
-        """Return the values by name, in the order of `MEASURES`."""
+        """Return the values by the names of the fields, in the order of `MEASURES`."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class MeasureFacts:
-    """How a measure is displayed.
+    """Name, explanation and unit with which a measure is displayed.
 
     Attributes
     ----------
     label, help : str
-        Name and explanation.
+        Name, and explanation in one or two sentences.
     unit : str
-        Of the values. ``share`` is 0 to 1 and should be displayed as a percentage.
+        ``L*``, ``bits``, ``C*`` (chroma) or ``share``. Values of the unit ``share`` are fractions from 0 to 1, which
+        should be displayed as percentages.
     """
 
     label: str
@@ -105,14 +106,16 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
 
     Parameters
     ----------
-    image : ndarray, shape (H, W) or (H, W, C)
+    image : ndarray of uint8 or float32, shape (H, W) or (H, W, C)
+        Any number of channels.
     side : int
-        In pixels.
+        Largest number of pixels of the longer side.
 
     Returns
     -------
-    ndarray
-        Of the same type; `image` itself if it is small enough.
+    ndarray, shape (h, w) or (h, w, C)
+        With the dtype and the aspect ratio of `image`; each side has at least 1 pixel. `image` itself, not a copy, if
+        it is small enough.
     """
     height, width = image.shape[:2]
     scale = side / max(height, width)
@@ -123,7 +126,9 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def measure(image: np.ndarray) -> Measures:
-    """Measure an image, at a longer side of at most `MEASURING_SIDE` pixels.
+    """Measure brightness, contrast, sharpness, entropy, saturation and exposure of an image.
+
+    An image whose longer side has more than `MEASURING_SIDE` pixels is first shrunk to that size.
 
     Parameters
     ----------
@@ -133,7 +138,7 @@ def measure(image: np.ndarray) -> Measures:
     Returns
     -------
     Measures
-        From L* in steps of 0.4, and a* and b* in steps of 1.
+        Computed from L* in steps of 0.4, and from a* and b* in steps of 1.
     """
     lab = cv2.cvtColor(shrink(image, MEASURING_SIDE), cv2.COLOR_RGB2LAB)
     pixels = lab.shape[0] * lab.shape[1]

@@ -1,4 +1,4 @@
-"""How a recipe differs from the preprocessing that the paper describes."""
+"""Differences between a recipe and the preprocessing that the paper describes."""
 
 from cfu_core.imaging.recipe import Recipe
 
@@ -6,14 +6,21 @@ THIN_MARGIN = 0.1  # the paper says "a thin margin" and gives no number; a tenth
 
 
 def recipe_departures(recipe: Recipe) -> list[str]:
-    """Return in words how a recipe departs from Zamani et al. (2023): crop with a thin margin, then CLAHE.
+    """List the differences between a recipe and the preprocessing of Zamani et al. (2023).
 
-    The paper states neither clip limit nor tiles, so no value of these is a departure.
+    The paper crops the images with a thin margin and then applies CLAHE. It states neither clip limit nor tiles, so
+    all values of these are accepted. Margins of more than `THIN_MARGIN` count as a difference.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its size is not compared.
 
     Returns
     -------
     list of str
-        Empty where there is no departure.
+        One clause for each difference, without capital letter and full stop, such as "the images are not cropped".
+        Empty if there is no difference.
     """
     found = []
     if recipe.background != "none":

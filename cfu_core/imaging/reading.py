@@ -60,11 +60,12 @@ def check(data: bytes, *, name: str = "image") -> ImageHeader:
     Returns
     -------
     ImageHeader
+        Format, size and orientation.
 
     Raises
     ------
     ImageError
-        As from `decode`.
+        The file cannot be decoded; with the same kinds as from `decode`.
 
     Notes
     -----
@@ -93,16 +94,17 @@ def decode(data: bytes, *, name: str = "image") -> np.ndarray:
     Returns
     -------
     ndarray, uint8, shape (H, W, 3), C-contiguous
-        RGB, rotated as EXIF specifies. Grey is repeated in the three channels, transparency is blended with white, and
-        CMYK is converted without a colour profile. 16-bit samples are divided by the range of the smallest of 8, 10,
-        12, 14 and 16 bits that contains the image's maximum, because cameras store 12 bits in 16. Floating-point
-        samples must be between 0 and 1.
+        RGB, with the EXIF orientation applied. Grey is repeated in the three channels, transparency is blended with
+        white, and CMYK is converted without a colour profile. 16-bit samples are divided by the range of the smallest
+        of 8, 10, 12, 14 and 16 bits that contains the image's maximum, because cameras store 12 bits in 16.
+        Floating-point samples must be between 0 and 1.
 
     Raises
     ------
     ImageError
-        Kind ``empty``, ``not-an-image``, ``truncated``, ``too-large`` (more than `MAX_PIXELS`; checked in the header
-        before decoding) or ``unreadable``.
+        Kind ``empty``: the file has no bytes. ``not-an-image``: it is not a JPEG, PNG, BMP or TIFF. ``truncated``: its
+        end is missing. ``too-large``: it has more than `MAX_PIXELS` pixels, according to its header. ``unreadable``: it
+        is damaged, or stores its pixels in an unsupported way.
     """
     header = check_structure(data, name=name)
     try:
@@ -119,27 +121,29 @@ def decode(data: bytes, *, name: str = "image") -> np.ndarray:
 def decode_small(data: bytes, *, side: int, name: str = "image") -> np.ndarray:
     """Decode an image at a reduced size, such as for a thumbnail.
 
-    A JPEG that is much larger is shrunk while it is decoded, which takes a fraction of the time.
+    A JPEG that is at least twice as large as needed is shrunk while it is decoded, which takes a fraction of the time.
 
     Parameters
     ----------
     data : bytes
         The whole file.
     side : int
-        Pixels that the longer side has at least, unless the image is smaller. A JPEG is shrunk by the largest of the
-        factors 2, 4 and 8 that leaves so many; images of other formats keep their size.
+        Smallest number of pixels of the longer side of the result, unless the image itself is smaller. A JPEG is shrunk
+        by the largest of the factors 2, 4 and 8 that leaves this number of pixels. PNG, BMP and TIFF images are not
+        shrunk.
     name : str
         Name of the file in error messages.
 
     Returns
     -------
     ndarray, uint8, shape (H, W, 3), C-contiguous
-        As from `decode`. H and W of a JPEG are those of the image divided by 1, 2, 4 or 8 and rounded up.
+        RGB, with the EXIF orientation applied. H and W of a JPEG are those of the image divided by 1, 2, 4 or 8 and
+        rounded up.
 
     Raises
     ------
     ImageError
-        As from `decode`.
+        The file cannot be decoded; with the same kinds as from `decode`.
     """
     header = check_structure(data, name=name)
     factor = next((factor for factor in _REDUCED if max(header.width, header.height) >= factor * side), 1)
@@ -155,21 +159,23 @@ def decode_small(data: bytes, *, side: int, name: str = "image") -> np.ndarray:
 
 
 def read(path: Path) -> np.ndarray:
-    """Read an image file.
+    """Read and decode an image file.
 
     Parameters
     ----------
     path : Path
+        A JPEG, PNG, BMP or TIFF file, which is recognised by its content.
 
     Returns
     -------
-    ndarray, uint8, shape (H, W, 3)
-        As from `decode`.
+    ndarray, uint8, shape (H, W, 3), C-contiguous
+        RGB, with the EXIF orientation applied; see `decode` for grey, transparent, CMYK and 16-bit images.
 
     Raises
     ------
     ImageError
-        As from `decode`; kind ``missing`` if the file does not exist, ``no-permission`` if it may not be read.
+        Kind ``missing``: the file does not exist. ``no-permission``: this user may not read it. ``unreadable``: reading
+        fails for another reason. The kinds of `decode`: the content cannot be decoded.
     """
     try:
         data = path.read_bytes()

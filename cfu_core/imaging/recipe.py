@@ -35,24 +35,32 @@ class Recipe:
     Attributes
     ----------
     background : {"none", "flatten"}
-        ``flatten`` corrects uneven illumination of the whole frame.
+        ``flatten`` corrects uneven illumination of the whole frame, by `flatten_background`.
     colour : {"none", "neutral", "stain"}
-        ``neutral`` makes the background grey, ``stain`` scales each stain to a fixed strength.
+        ``neutral`` makes the background grey, by `neutralise_background`; ``stain`` scales each stain to a fixed
+        strength, by `normalise_stain`.
     crop : bool
         Crop to a square around the colony. An image in which no colony is found is not cropped.
     margin : float (0 to 1)
-        Added around the colony on each side, as a fraction of its longer side.
+        Added around the colony on each side, as a fraction of its longer side. Without effect if `crop` is False.
     contrast : {"none", "clahe", "equalise", "stretch", "gamma"}
-        How the lightness is changed. ``clahe`` is contrast-limited adaptive histogram equalisation.
-    clip_limit : float
-        Of CLAHE, as OpenCV defines it.
-    tiles : int
-        Of CLAHE, along each side.
-    gamma : float
-        Exponent of gamma correction.
-    size : int
+        How the lightness is changed: ``clahe`` by contrast-limited adaptive histogram equalisation, ``equalise`` by
+        equalisation of the whole image's histogram, ``stretch`` by scaling its 1st to 99th percentiles to the full
+        range, ``gamma`` by gamma correction.
+    clip_limit : float (0.1 to 40)
+        Clip limit of CLAHE, as OpenCV defines it. Without effect for other methods.
+    tiles : int (1 to 64)
+        Number of tiles of CLAHE along each side. Without effect for other methods.
+    gamma : float (0.2 to 5)
+        Exponent of gamma correction. Without effect for other methods.
+    size : int (16 to 2048)
         Side of the square input of the network, in pixels. An image that is not square is resized without preserving
         its aspect ratio, as is usual for image classification.
+
+    Raises
+    ------
+    RecipeError
+        A value is not one of the choices, or is outside its range.
 
     Notes
     -----
@@ -122,17 +130,40 @@ class Recipe:
 
     @classmethod
     def original(cls, size: int = 224) -> "Recipe":
-        """Return the recipe of the paper's original images: resize only."""
+        """Return the recipe of the paper's original images: only a resize, to `size` pixels a side."""
         return cls(size=size)
 
     @classmethod
     def preprocessed(cls, size: int = 224, *, clip_limit: float = 2.0, tiles: int = 8) -> "Recipe":
-        """Return the recipe of the paper's preprocessed images: crop to the colony with a thin margin, then CLAHE."""
+        """Return the recipe of the paper's preprocessed images: crop to the colony with a thin margin, then CLAHE.
+
+        Parameters
+        ----------
+        size : int
+            Side of the network's input in pixels.
+        clip_limit : float
+            Clip limit of CLAHE, as OpenCV defines it. The paper does not state it.
+        tiles : int
+            Number of tiles of CLAHE along each side. The paper does not state it.
+
+        Returns
+        -------
+        Recipe
+            With a margin of 0.05.
+
+        Raises
+        ------
+        RecipeError
+            A value is outside its range.
+        """
         return cls(crop=True, contrast="clahe", clip_limit=clip_limit, tiles=tiles, size=size)
 
     @property
     def kind(self) -> str:
-        """The paper's name for such images, ``original`` or ``preprocessed``; ``custom`` for any other steps."""
+        """The paper's name for images of these steps, ``original`` or ``preprocessed``; ``custom`` for other steps.
+
+        Only the steps are compared: margin, clip limit and tiles may have any value.
+        """
         if self.background == self.colour == "none":
             if not self.crop and self.contrast == "none":
                 return "original"
@@ -142,7 +173,7 @@ class Recipe:
 
     @property
     def steps(self) -> list[str]:
-        """Text that describes each step, in order."""
+        """One phrase for each step that has an effect, in order, such as "crop (margin 5%)"; the resize is last."""
         words = {
             ("background", "flatten"): "even out the light",
             ("colour", "neutral"): "neutral background",
@@ -158,7 +189,7 @@ class Recipe:
 
     @property
     def summary(self) -> str:
-        """One line of text that describes all steps."""
+        """The phrases of `steps` in one line, separated by arrows."""
         return " → ".join(self.steps)
 
     def at(self, size: int) -> "Recipe":
@@ -167,7 +198,10 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """Key of the caches: twelve hexadecimal digits, from the version and all settings that have an effect."""
+        """Key of the caches: twelve hexadecimal digits, from `VERSION` and all settings that have an effect.
+
+        Recipes that differ only in settings without effect, such as the margin without a crop, have the same digest.
+        """
         effective = asdict(self)
         for name, (step, needed) in _EFFECTIVE_WITH.items():
             if effective[step] != needed:
@@ -176,26 +210,28 @@ class Recipe:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
+        """Return all fields by name, as JSON values; `from_dict` reads them."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "Recipe":
-        """Create a recipe from the result of `to_dict`.
+        """Rebuild a recipe from the output of `to_dict`.
 
         Parameters
         ----------
         value : dict
-            Also in the form of earlier versions, with the field ``clahe``.
+            Settings by name; missing ones have their defaults. The key ``clahe`` (a bool) of earlier versions is read
+            as ``contrast``.
 
         Returns
         -------
         Recipe
+            Equal to the one from which `to_dict` was called.
 
         Raises
         ------
         RecipeError
-            A field is unknown, or its value is not allowed.
+            A key is unknown, or a value is not allowed.
         """
         if "clahe" in value:  # written before CLAHE was one of several methods
             value = {**value, "contrast": "clahe" if value["clahe"] else "none"}
@@ -217,9 +253,10 @@ class Enhanced(NamedTuple):
     image : ndarray of uint8, shape (h, w, 3)
         RGB.
     colony : Box or None
-        The box that was given or detected. None without a crop, or if no colony was detected.
+        The box that was given or detected, in pixels of the input. None without a crop, or if no colony was detected.
     frame : Box
-        The part of the input to which the image was cropped.
+        The square of the input to which the image was cropped; it may extend beyond the input. The whole input if the
+        image was not cropped.
     """
 
     image: np.ndarray
@@ -236,11 +273,13 @@ def enhance(image: np.ndarray, recipe: Recipe, box: Box | None = None) -> Enhanc
         RGB.
     recipe : Recipe
     box : Box, optional
-        The colony, if a user or a manifest has marked it. Otherwise it is detected.
+        The colony in pixels of `image`, if a user or a manifest has marked it. Otherwise it is detected, if the recipe
+        crops.
 
     Returns
     -------
     Enhanced
+        Its image has the size of the crop, or of `image` without a crop.
 
     Raises
     ------
@@ -269,10 +308,12 @@ def adjust_contrast(image: np.ndarray, recipe: Recipe) -> np.ndarray:
     image : ndarray of uint8, shape (H, W, 3)
         RGB, after the other steps.
     recipe : Recipe
+        Only `contrast` and its settings are used.
 
     Returns
     -------
     ndarray of uint8, shape (H, W, 3)
+        RGB; `image` itself, not a copy, if `contrast` is ``none``.
 
     Raises
     ------
@@ -299,32 +340,34 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
+        Any three channels. The aspect ratio is not preserved.
     size : int
-        In pixels.
+        Side of the result in pixels.
 
     Returns
     -------
     ndarray of uint8, shape (size, size, 3)
+        With the same order of channels. Areas are averaged if `size` is smaller than the shorter side of `image`.
     """
     shrinks = size < min(image.shape[:2])
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def apply(recipe: Recipe, image: np.ndarray, box: Box | None = None) -> np.ndarray:
-    """Preprocess an image for a network.
+    """Preprocess an image for a network: apply all steps of a recipe.
 
     Parameters
     ----------
     recipe : Recipe
     image : ndarray of uint8, shape (H, W, 3)
-        RGB, as `cfu_core.imaging.reading` decodes it.
+        RGB, as `cfu_core.imaging.reading.decode` returns it.
     box : Box, optional
-        The colony, if it has been marked. Otherwise it is detected.
+        The colony in pixels of `image`, if it has been marked. Otherwise it is detected, if the recipe crops.
 
     Returns
     -------
     ndarray of uint8, shape (recipe.size, recipe.size, 3)
-        RGB.
+        RGB, 0 to 255; not yet normalised for the network.
 
     Raises
     ------

@@ -21,9 +21,9 @@ class Region(NamedTuple):
         Contrast to the rest of the frame, times a power of the area, times compactness; lower if the border of the
         frame cuts the region.
     labels : ndarray of int32, shape (h, w)
-        `number` inside the region.
+        Label of each pixel: 0 below the threshold, `number` inside this region, other numbers inside other regions.
     number : int
-        Label of the region.
+        Label of this region.
     cut : float
         Length of the border of the frame inside the region, divided by the square root of the region's area.
     competition : float (0 to 1)
@@ -37,7 +37,7 @@ class Region(NamedTuple):
     competition: float
 
     def mask(self) -> np.ndarray:
-        """Return the pixels of the region, (h, w) bool."""
+        """Return an array of bool, shape (h, w), that is True inside the region."""
         return self.labels == self.number
 
 
@@ -52,7 +52,12 @@ def best_region(levels: np.ndarray) -> Region | None:
     Returns
     -------
     Region or None
-        None if every region is too small, covers almost the whole frame, or has no contrast to the rest.
+        None if every region covers less than `MIN_AREA` or more than `MAX_AREA` of the frame, or has no contrast to the
+        rest. Of equal scores, the region of the lowest threshold is returned.
+
+    Notes
+    -----
+    At each threshold only the `CANDIDATES` regions of the largest mass (sum of levels) are examined.
     """
     histogram = np.bincount(levels.ravel(), minlength=256)
     best = None

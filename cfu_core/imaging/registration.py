@@ -3,11 +3,6 @@
 The method goes from coarse to fine. Template matching finds the middle of one picture in the other; the best fits are
 then refined to a fraction of a pixel. A fit is a warp between the two frames in coordinates from 0 to 1, so that it
 is valid at any resolution.
-
-References
-----------
-G. Evangelidis, E. Psarakis, "Parametric image alignment using enhanced correlation coefficient maximization",
-IEEE Transactions on Pattern Analysis and Machine Intelligence 30 (2008), 1858-1865.
 """
 
 from collections.abc import Sequence
@@ -30,7 +25,8 @@ class Fit(NamedTuple):
     Attributes
     ----------
     correlation : float
-        Of the middle of the picture with the scene, at most 1.
+        Correlation coefficient of the middle of the picture with the scene, -1 to 1; 0 if the middle is larger than the
+        scene or almost constant.
     orientation : int
         0 to 7; the argument of `orient` that brings the picture into the orientation of the scene.
     warp : ndarray of float, shape (3, 3)
@@ -55,7 +51,8 @@ def coarse_fits(scenes: Sequence[np.ndarray], picture: np.ndarray) -> list[Fit]:
     Returns
     -------
     list of Fit
-        One for each orientation that was searched at all scales, in descending order of correlation.
+        Three fits, in descending order of correlation: one for each of the orientations with the highest correlation at
+        the first scale. Only these are searched at all scales.
     """
     middles = []
     for orientation in range(8):
@@ -71,21 +68,26 @@ def coarse_fits(scenes: Sequence[np.ndarray], picture: np.ndarray) -> list[Fit]:
 
 
 def refine(warp: np.ndarray, scene: np.ndarray, picture: np.ndarray) -> tuple[float, np.ndarray]:
-    """Refine a warp so that the correlation of two pictures is a maximum (Evangelidis and Psarakis, 2008).
+    """Refine a warp to a maximum of the correlation of two pictures (Evangelidis and Psarakis, 2008).
 
     Parameters
     ----------
     warp : ndarray of float, shape (3, 3)
-        As in `Fit`.
+        From the frame of `picture` to that of `scene`, as in `Fit`.
     scene, picture : ndarray of float32, shape (h, w)
         Lightness, at about the same resolution; the picture in the orientation of the scene.
 
     Returns
     -------
     correlation : float
-        0 if the refinement does not converge.
+        Correlation coefficient with the refined warp, at most 1; 0 if the refinement does not converge.
     warp : ndarray of float, shape (3, 3)
-        The refined warp; `warp` itself if the refinement does not converge.
+        The refined warp, an affine map; `warp` itself if the refinement does not converge.
+
+    References
+    ----------
+    G. Evangelidis, E. Psarakis, "Parametric image alignment using enhanced correlation coefficient maximization",
+    IEEE Transactions on Pattern Analysis and Machine Intelligence 30 (2008), 1858-1865.
     """
     to_scene, to_picture = _unit(scene), _unit(picture)
     start = (np.linalg.inv(to_scene) @ warp @ to_picture)[:2].astype(np.float32)
@@ -104,15 +106,16 @@ def warp_scene(scene: np.ndarray, picture: np.ndarray, warp: np.ndarray) -> tupl
     Parameters
     ----------
     scene, picture : ndarray of float32, shape (h, w) or (h, w, 3)
+        The two may differ in size. Only the size of `picture` is used.
     warp : ndarray of float, shape (3, 3)
-        As in `Fit`.
+        From the frame of `picture` to that of `scene`, as in `Fit`.
 
     Returns
     -------
     seen : ndarray of float32, shape of `picture`
         The scene in the frame of `picture`; beyond its border the outermost pixels are repeated.
     visible : ndarray of uint8, shape (h, w)
-        1 for pixels inside the scene, else 0.
+        1 for pixels inside the scene, 0 for pixels outside.
     """
     height, width = picture.shape[:2]
     pixels = (np.linalg.inv(_unit(scene)) @ warp @ _unit(picture))[:2]
@@ -130,12 +133,13 @@ def frame_corners(warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     warp : ndarray of float, shape (3, 3)
-        As in `Fit`.
+        From the frame of the picture to that of the scene, as in `Fit`.
 
     Returns
     -------
     tuple of ndarray of float, shape (2,)
-        First and last corner as (x, y), in coordinates from 0 to 1 within the scene.
+        Top left and bottom right corner as (x, y). Coordinates from 0 to 1 are inside the scene; values below 0 or
+        above 1 are outside.
     """
     middle = (warp @ [0.5, 0.5, 1])[:2]
     half = np.diag(warp)[:2] / 2
@@ -148,13 +152,14 @@ def orient(picture: np.ndarray, orientation: int) -> np.ndarray:
     Parameters
     ----------
     picture : ndarray, shape (h, w) or (h, w, C)
+        Any dtype.
     orientation : int
-        0 to 3 give the number of quarter turns anticlockwise; 4 to 7 are the same, mirrored left to right afterwards.
+        0 to 3: number of quarter turns anticlockwise. 4 to 7: 0 to 3 quarter turns, then a mirroring left to right.
 
     Returns
     -------
     ndarray, shape (h, w, ...) or (w, h, ...)
-        C-contiguous, of the type of `picture`.
+        C-contiguous, with the dtype of `picture`; h and w are exchanged after an odd number of quarter turns.
     """
     turned = np.rot90(picture, orientation % 4)
     return np.ascontiguousarray(turned[:, ::-1] if orientation >= 4 else turned)
@@ -166,13 +171,14 @@ def shrink_to_area(picture: np.ndarray, area: float) -> np.ndarray:
     Parameters
     ----------
     picture : ndarray of float32, shape (h, w)
+        One channel.
     area : float
-        Height times width, in pixels.
+        Height times width of the result, in pixels.
 
     Returns
     -------
-    ndarray of float32, shape (h, w)
-        `picture` itself if its sides would shrink by less than 5 %.
+    ndarray of float32, two-dimensional
+        With the aspect ratio of `picture`. `picture` itself, not a copy, if its sides would shrink by less than 5 %.
     """
     scale = float(np.sqrt(area / picture.size))
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 0.95 else picture

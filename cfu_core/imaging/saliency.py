@@ -1,10 +1,4 @@
-"""Saliency maps: difference of each pixel from the smooth background in colour, and texture.
-
-References
-----------
-I. S. Reed, X. Yu, "Adaptive multiple-band CFAR detection of an optical pattern with unknown spectral distribution",
-IEEE Transactions on Acoustics, Speech and Signal Processing 38 (1990), 1760-1770.
-"""
+"""Saliency maps: difference of each pixel from the smooth background in colour, and texture."""
 
 from typing import NamedTuple
 
@@ -45,6 +39,18 @@ def saliency(image: np.ndarray) -> Saliency:
     Returns
     -------
     Saliency
+        The coarse map at half the size of the image, and the fine map at its size.
+
+    Notes
+    -----
+    Both maps are the sum of the difference from `background_surface` in CIE LAB and of the local standard deviation of
+    the lightness. The fine map uses the Mahalanobis distance (Reed and Yu, 1990), so that the frequent colour of red
+    blood cells has a low saliency; the coarse map uses the Euclidean distance.
+
+    References
+    ----------
+    I. S. Reed, X. Yu, "Adaptive multiple-band CFAR detection of an optical pattern with unknown spectral distribution",
+    IEEE Transactions on Acoustics, Speech and Signal Processing 38 (1990), 1760-1770.
     """
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
     difference = lab - background_surface(lab)

@@ -4,11 +4,6 @@ The strongest blobs of an image (a cell, a colony, a speck) keep their position 
 Each blob is described by the colours on rings around it. Each ring is described by its mean and by the magnitudes of
 the first Fourier components along it, which are invariant to rotation and mirroring. A further description, of rings
 around the centre of the frame, serves images without blobs.
-
-References
-----------
-T. Lindeberg, "Feature detection with automatic scale selection", International Journal of Computer Vision 30 (1998),
-79-116.
 """
 
 import cv2
@@ -46,8 +41,18 @@ def signature(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (SIGNATURE_LENGTH,)
-        In grey levels. The signatures of copies have an almost equal part of `DESCRIPTION_LENGTH` values, not always at
-        the same position.
+        In grey levels: the description of the frame, then those of up to `BLOBS` blobs in order of strength, each of
+        `DESCRIPTION_LENGTH` values. Descriptions of missing blobs are 0.
+
+    Notes
+    -----
+    Compare each description of one image with each description of another image: the signatures of copies have at least
+    one description in common, up to small differences, but not always at the same position.
+
+    References
+    ----------
+    T. Lindeberg, "Feature detection with automatic scale selection", International Journal of Computer Vision 30
+    (1998), 79-116. The blobs are extrema of differences of Gaussians over position and scale.
     """
     small = opponent(image, _SIDE)
     blobs = _blobs(np.ascontiguousarray(small[..., 0]))
@@ -66,13 +71,13 @@ def opponent(image: np.ndarray, side: float) -> np.ndarray:
     image : ndarray of uint8, shape (H, W, 3)
         RGB.
     side : float
-        In pixels.
+        Side in pixels of a square of the area that the result has.
 
     Returns
     -------
     ndarray of float32, shape (h, w, 3)
-        (R + G + B) / 3, (R - B) / 2 and (2 G - R - B) / 4, in grey levels. The aspect ratio is kept, except that of
-        very long images.
+        (R + G + B) / 3, 0 to 255; (R - B) / 2 and (2 G - R - B) / 4, -127.5 to 127.5. The aspect ratio is preserved,
+        except that each side has 8 to 256 pixels.
     """
     height, width = image.shape[:2]
     scale = side / np.sqrt(height * width)
