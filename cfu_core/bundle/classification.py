@@ -25,11 +25,11 @@ class SelfTest(NamedTuple):
     Attributes
     ----------
     images : int
-        Number of images.
+        Number of test images.
     largest : float
-        Largest absolute difference of a probability.
+        Largest absolute difference of a probability, over all test images and classes.
     allowed : float
-        Largest difference with which the test is passed.
+        Largest difference with which the test is passed, as the bundle states it.
     """
 
     images: int
@@ -48,10 +48,23 @@ class SelfTest(NamedTuple):
 def onnx_network(bundle: Bundle) -> Network:
     """Load the network of a bundle into ONNX Runtime, on the CPU.
 
+    The file is not compared with its checksum; `check_files` does that.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        From `cfu_core.bundle.contents.open_bundle`.
+
+    Returns
+    -------
+    Network
+        Function from preprocessed images, RGB uint8 of shape (N, S, S, 3), to probabilities, float32 of shape (N, C)
+        with columns in the order of ``bundle.classes``. It normalises the images itself.
+
     Raises
     ------
     BundleError
-        ONNX Runtime cannot load the network.
+        ``model.onnx`` is missing, or ONNX Runtime cannot load it.
     """
     import onnxruntime  # late: not needed to open a bundle
 
@@ -72,21 +85,24 @@ def classify(
     ----------
     bundle : Bundle
     images : sequence of ndarray of uint8, shape (H, W, 3)
-        RGB, as `cfu_core.imaging.reading.read` decodes them. The recipe of the bundle is applied to them.
+        At least one image, RGB as `cfu_core.imaging.reading.read` decodes it. The images may differ in size. The recipe
+        of the bundle is applied to them.
     network : Network
         From `onnx_network`, or an equivalent function.
     boxes : sequence of Box or None, optional
-        The colony in each image, if known. Otherwise a recipe that crops detects it.
+        The colony in each image, in its pixels; None where it is not known. Then it is detected, if the recipe crops.
 
     Returns
     -------
     ndarray of float64, shape (N, C)
-        Columns in the order of ``bundle.classes``.
+        Probabilities, 0 to 1. Rows in the order of `images`, columns in the order of ``bundle.classes``.
 
     Raises
     ------
     RecipeError
-        The recipe cannot be applied to an image.
+        An image has fewer pixels along a side than CLAHE has tiles.
+    ValueError
+        `images` is empty, or `boxes` and `images` differ in length.
     """
     known = boxes or [None] * len(images)
     prepared = [recipes.apply(bundle.recipe, image, box) for image, box in zip(images, known, strict=True)]
@@ -106,11 +122,14 @@ def self_test(bundle: Bundle, network: Network) -> SelfTest:
     Returns
     -------
     SelfTest
+        The result of a passed test.
 
     Raises
     ------
     BundleError
-        A probability differs by more than is allowed.
+        A probability is NaN, or differs by more than is allowed.
+    ImageError
+        A test image is missing or damaged. After `check_files` this cannot happen.
     """
     expected = json.loads((bundle.folder / SELFTEST).read_bytes())
     images = [read(member_path(bundle.folder, each["file"])) for each in expected["images"]]
@@ -135,17 +154,20 @@ def verify(folder: Path) -> tuple[Bundle, SelfTest]:
     Parameters
     ----------
     folder : Path
-        Of the bundle.
+        Folder of the bundle.
 
     Returns
     -------
     bundle : Bundle
+        The bundle, whose files and entries match their checksums.
     result : SelfTest
+        Number of test images and largest difference of a probability.
 
     Raises
     ------
     BundleError
-        The folder is not a bundle, a file or an entry has been changed, or the self-test fails.
+        The folder is not a bundle, it was exported for another version of this program, a file or an entry of its
+        manifest is missing or has been changed, or the self-test fails.
     """
     bundle = open_bundle(folder)
     check_files(bundle)

@@ -15,19 +15,28 @@ OK, FAILED = 0, 2  # exit status
 
 
 def main(folder: Path, argv: Sequence[str]) -> int:
-    """Run one command on a bundle.
+    """Run a subcommand of ``use.py`` on a bundle.
+
+    ``verify`` checks all files and runs the self-test. ``predict IMAGE ...`` classifies images and prints a line of
+    JSON for each, with the keys ``path``, ``predicted`` (the most probable class) and ``probabilities`` (by class).
 
     Parameters
     ----------
     folder : Path
-        Of the bundle.
+        Folder of the bundle.
     argv : sequence of str
-        Command and its arguments.
+        Subcommand and its arguments, without the name of the program.
 
     Returns
     -------
     int
-        Exit status: 0, or 2 after a `CfuError`, whose message is written to stderr in one line.
+        Exit status: 0 after success; 2 after a `CfuError`, such as a damaged bundle or an unreadable image. Its message
+        is written to stderr in one line. ``predict`` then stops, and the lines of earlier images have been printed.
+
+    Raises
+    ------
+    SystemExit
+        The arguments are invalid (status 2), or ``--help`` was given (status 0).
     """
     parser = argparse.ArgumentParser(
         prog="python use.py", description="Classify images with this network, or check this folder."

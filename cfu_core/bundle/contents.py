@@ -37,8 +37,10 @@ class Bundle:
     Attributes
     ----------
     folder : Path
+        Folder that contains ``bundle.json``.
     manifest : mapping
-        Content of ``bundle.json`` without the checksums of its entries.
+        Content of ``bundle.json`` without the checksums of its entries. The entry ``files`` contains the SHA-256 of
+        each file by its relative path.
     """
 
     folder: Path
@@ -51,7 +53,7 @@ class Bundle:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The preprocessing of the images."""
+        """The preprocessing that the network expects; `classify` applies it."""
         return Recipe.from_dict(self.manifest["recipe"])
 
 
@@ -61,9 +63,18 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
     Parameters
     ----------
     folder : Path
-        Contains all other files of the bundle. It should not be public yet, since the file is not written atomically.
+        Contains all other files of the bundle, but no ``bundle.json``. It should be a temporary folder, because the
+        file is not written atomically.
     facts : mapping
-        Entries of the manifest, as JSON values.
+        Entries of the manifest, as JSON values. ``classes`` and ``recipe`` are required to use the bundle. The entries
+        ``format``, ``recipe_version``, ``files`` and ``seals`` (the checksums) are added.
+
+    Raises
+    ------
+    OSError
+        The disk is full, or the folder is not writable.
+    ValueError
+        A value is NaN or infinite, which JSON does not allow.
     """
     files = {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     whole = {"format": FORMAT, **facts, "recipe_version": RECIPE_VERSION, "files": files}
@@ -73,21 +84,25 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """Open a bundle, and check the entries of its manifest. `check_files` checks its files.
+    """Open a bundle, and check the entries of its manifest.
+
+    Its files are neither read nor checked; `check_files` does that.
 
     Parameters
     ----------
     folder : Path
+        Folder that contains ``bundle.json``.
 
     Returns
     -------
     Bundle
+        With the manifest in memory.
 
     Raises
     ------
     BundleError
-        The folder is not a bundle, an entry of its manifest has been changed, or it was exported for another version
-        of this program.
+        ``bundle.json`` is missing or is not the manifest of a bundle; one of its entries does not match its checksum;
+        or its format or the version of its recipe differs from that of this program.
     """
     path = folder / MANIFEST
     try:
@@ -122,16 +137,17 @@ def check_files(bundle: Bundle) -> int:
     Parameters
     ----------
     bundle : Bundle
+        From `open_bundle`, which has checked the list of checksums itself.
 
     Returns
     -------
     int
-        Number of files.
+        Number of files in the manifest. Files that it does not list are ignored.
 
     Raises
     ------
     BundleError
-        A file is missing or has been changed.
+        A file of the manifest is missing, has been changed, or would be outside of the folder.
     """
     for name, expected in bundle.manifest["files"].items():
         path = member_path(bundle.folder, name)
@@ -148,23 +164,24 @@ def check_files(bundle: Bundle) -> int:
 
 
 def member_path(folder: Path, name: str) -> Path:
-    """Return the path of a file of a bundle.
+    """Return the path of a file of a bundle, if it is inside the bundle's folder.
 
     Parameters
     ----------
     folder : Path
-        Of the bundle.
+        Folder of the bundle.
     name : str
-        Relative to `folder`, with forward slashes.
+        Path relative to `folder`, with forward slashes.
 
     Returns
     -------
     Path
+        `folder` joined with `name`. The file need not exist.
 
     Raises
     ------
     BundleError
-        The file would be outside of the bundle.
+        `name` is empty or absolute, or contains ``..``, a backslash or a colon.
     """
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name:

@@ -19,11 +19,12 @@ class Complexity:
     layers : int
         Convolutional and fully connected layers on the longest path from input to output.
     parameters_imagenet : int
-        Parameters with the original head of 1000 classes.
+        Number of parameters with the original head of 1000 classes.
     parameters : int
-        Parameters with the head for the classes of the dataset.
+        Number of parameters with the new head.
     multiply_adds : int
-        Multiply-add operations of one forward pass of one image, with the head for the classes of the dataset.
+        Multiply-add operations of one forward pass of one image, with the new head: half of what torch's
+        `FlopCounterMode` counts, which includes only convolutions and matrix products.
     """
 
     layers: int
@@ -35,6 +36,8 @@ class Complexity:
 def complexity(key: str, classes: int) -> Complexity:
     """Measure the complexity of a registered architecture.
 
+    The network is built on torch's device ``meta``, without memory for its weights.
+
     Parameters
     ----------
     key : str
@@ -45,6 +48,7 @@ def complexity(key: str, classes: int) -> Complexity:
     Returns
     -------
     Complexity
+        For one image of the architecture's input size.
 
     Raises
     ------

@@ -3,10 +3,6 @@
 The network has nineteen convolutions and five max-pooling layers. Batch normalisation and a leaky ReLU (slope 0.1)
 follow every convolution but the last. The last convolution gives one map per class, and its mean over the image is the
 logit.
-
-References
-----------
-J. Redmon and A. Farhadi (2017). YOLO9000: Better, Faster, Stronger. CVPR. Table 6.
 """
 
 import torch
@@ -27,10 +23,21 @@ class DarkNet19(nn.Module):
     num_classes : int
         Number of outputs.
 
+    Attributes
+    ----------
+    features : Sequential
+        The first eighteen convolutions, and the max-pooling layers.
+    classifier : Conv2d
+        The last convolution, with a kernel of 1 x 1.
+
     Raises
     ------
     ValueError
-        If `weights` is not None.
+        `weights` is not None.
+
+    References
+    ----------
+    J. Redmon and A. Farhadi (2017). YOLO9000: Better, Faster, Stronger. CVPR. Table 6.
     """
 
     def __init__(self, *, weights: None = None, num_classes: int = 1000) -> None:
@@ -55,11 +62,12 @@ class DarkNet19(nn.Module):
         Parameters
         ----------
         x : Tensor of float32, shape (B, 3, S, S)
-            Normalised images.
+            Normalised images with a side of at least 32 pixels, because the pooling layers divide the side by 32.
 
         Returns
         -------
         Tensor of float32, shape (B, num_classes)
+            Means of the maps of the last convolution.
         """
         return torch.flatten(self.pool(self.classifier(self.features(x))), 1)
 

@@ -14,16 +14,22 @@ def grad_cam(network: nn.Module, layer: str, images: torch.Tensor) -> np.ndarray
     Parameters
     ----------
     network : Module
-        In evaluation mode; returns logits.
+        In evaluation mode. It returns logits, shape (N, C).
     layer : str
-        Dotted name of the module whose output is mapped, such as `Architecture.cam_layer`.
+        Dotted name of the module whose output is mapped, such as `Architecture.cam_layer`. Its output has the shape
+        (N, K, h, w).
     images : Tensor of float32, shape (N, 3, S, S)
         Normalised, on the network's device.
 
     Returns
     -------
     ndarray of float32, shape (N, C, h, w)
-        Values of 0 or more, at the resolution of the layer.
+        Values of 0 or more, at the resolution of the layer; C in the order of the network's outputs. The maps are not
+        scaled to a common maximum. A map is 0 everywhere if no position supports its class.
+
+    Notes
+    -----
+    One backward pass is computed for each class. The gradients of the network's weights do not change.
 
     References
     ----------

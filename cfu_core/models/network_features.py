@@ -26,7 +26,7 @@ class NetworkFeatures:
     file : Path
         Weights, as a state dict of torchvision's network. They are read and verified when the first image is given.
     device : callable
-        Returns the device to compute on. It is called when the first image is given.
+        Takes no arguments and returns the device to compute on. It is called when the first image is given.
     label : str
         Name of the network and of its weights, for users.
     side : int
@@ -54,12 +54,14 @@ class NetworkFeatures:
         Returns
         -------
         ndarray of float32, shape (B, 512)
-            Outputs of the last ReLU, averaged over the image: 0 or more.
+            Outputs of the last ReLU, averaged over the image: 0 or more. Rows in the order of `pixels`.
 
         Raises
         ------
         WeightsError
-            The weights file is damaged or belongs to another network.
+            The weights file is missing, is damaged or belongs to another network.
+        StorageError
+            This user may not read the weights file.
         """
         import torch
 

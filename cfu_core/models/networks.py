@@ -27,6 +27,8 @@ def build_network(key: str, *, seed: int) -> nn.Module:
     Returns
     -------
     Module
+        On torch's default device, normally the CPU, in training mode. It takes normalised images, shape (B, 3, S, S),
+        and returns logits, shape (B, 1000).
 
     Raises
     ------
@@ -43,15 +45,23 @@ def build_network(key: str, *, seed: int) -> nn.Module:
 def replace_head(network: nn.Module, key: str, classes: int, *, seed: int) -> None:
     """Replace the classification layer by a new one with random weights, in place.
 
+    A ReLU after the classification layer (SqueezeNet 1.1) is removed.
+
     Parameters
     ----------
     network : Module
+        From `build_network`. It is changed.
     key : str
-        Name of the architecture.
+        Name of its architecture.
     classes : int
-        Number of outputs.
+        Number of outputs of the new layer.
     seed : int
         Seed of the weights. torch's global random state is left unchanged.
+
+    Raises
+    ------
+    TrainingError
+        No architecture has this name.
     """
     entry = architecture(key)
     old = network.get_submodule(entry.head)
@@ -68,21 +78,28 @@ def replace_head(network: nn.Module, key: str, classes: int, *, seed: int) -> No
 
 @contextmanager
 def penultimate_features(network: nn.Module, key: str) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
-    """Give a function that computes the input of the classification layer, within a ``with`` block.
+    """Provide a function that computes the input of the classification layer, within a ``with`` block.
 
-    Where the classification layer is a convolution, its input is averaged over the image. A linear layer of these
-    features gives the logits of the whole network.
+    If the classification layer is a convolution, its input is averaged over the image. Applied to these features, the
+    classification layer gives the logits of the whole network.
 
     Parameters
     ----------
     network : Module
+        Should be in evaluation mode; otherwise dropout is applied. A hook is registered in it until the block ends.
     key : str
-        Name of the architecture.
+        Name of its architecture.
 
     Yields
     ------
     callable
-        Takes a batch of normalised images, shape (B, 3, S, S), and returns features, shape (B, F).
+        Takes a batch of normalised images, shape (B, 3, S, S), on the network's device, and returns features, shape
+        (B, F), on the same device.
+
+    Raises
+    ------
+    TrainingError
+        No architecture has this name.
     """
     inputs_of_head: list[torch.Tensor] = []
     head = network.get_submodule(architecture(key).head)
@@ -106,10 +123,20 @@ def set_head(network: nn.Module, key: str, weight: torch.Tensor, bias: torch.Ten
     Parameters
     ----------
     network : Module
+        With a classification layer of C outputs, from `replace_head`.
     key : str
-        Name of the architecture.
+        Name of its architecture.
     weight : Tensor, shape (C, F)
+        Row c gives the logit of class c from the features of `penultimate_features`.
     bias : Tensor, shape (C,)
+        Minus infinity is allowed, for a class that is never predicted.
+
+    Raises
+    ------
+    TrainingError
+        No architecture has this name.
+    RuntimeError
+        The shapes do not match those of the classification layer.
     """
     head = network.get_submodule(architecture(key).head)
     with torch.no_grad():

@@ -6,7 +6,7 @@ from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
 
 
 def to_floats(images: torch.Tensor) -> torch.Tensor:
-    """Convert images to floats from 0 to 255, channels first.
+    """Convert images from uint8 to floats, and put the channels first.
 
     Parameters
     ----------
@@ -16,23 +16,23 @@ def to_floats(images: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     Tensor of float32, shape (B, 3, S, S)
-        On the same device.
+        RGB, 0 to 255, on the same device. `normalise` scales it.
     """
     return images.permute(0, 3, 1, 2).float()
 
 
 def normalise(batch: torch.Tensor) -> torch.Tensor:
-    """Subtract ImageNet's mean from each channel and divide by its standard deviation.
+    """Scale a batch to 0 to 1, then subtract ImageNet's mean of each channel and divide by its standard deviation.
 
     Parameters
     ----------
     batch : Tensor of float32, shape (B, 3, S, S)
-        RGB, 0 to 255.
+        RGB, 0 to 255, as from `to_floats`.
 
     Returns
     -------
     Tensor of float32, shape (B, 3, S, S)
-        On the same device.
+        About -2.1 to 2.6, on the same device. `batch` does not change.
     """
     mean, std = (torch.tensor(v, device=batch.device).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     return torch.addcmul(-mean / std, batch, 1 / (255 * std))

@@ -169,15 +169,17 @@ def architecture(key: str) -> Architecture:
     Parameters
     ----------
     key : str
+        One of the keys of `ARCHITECTURES`, such as ``resnet18``.
 
     Returns
     -------
     Architecture
+        Its input size, classification layer and layer for Grad-CAM.
 
     Raises
     ------
     TrainingError
-        No architecture has this name; the message lists those that exist.
+        No architecture has this name; the message lists the known names.
     """
     try:
         return ARCHITECTURES[key]

@@ -30,11 +30,11 @@ class WeightsRecord:
     Attributes
     ----------
     kind : {"imagenet", "none", "file"}
-        ``none`` means random weights.
+        ``imagenet``: torchvision's weights. ``file``: a file of the user. ``none``: random weights.
     name : str
-        Name of the file; empty for random weights.
+        Name of the file without its folder; empty for random weights.
     sha256 : str
-        SHA-256 of the file; empty for random weights.
+        SHA-256 of the file, 64 hexadecimal digits; empty for random weights.
     """
 
     kind: str
@@ -43,18 +43,24 @@ class WeightsRecord:
 
     @property
     def label(self) -> str:
-        """Description for users."""
+        """Description for users: "random weights", "ImageNet weights", or "weights from" and the name of the file."""
         if self.kind == NONE:
             return "random weights"
         return "ImageNet weights" if self.kind == IMAGENET else f"weights from {self.name}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values."""
+        """Return the fields by name, as JSON values."""
         return asdict(self)
 
 
 def weights_folder() -> Path:
-    """Return the folder of downloaded weights; files that a user copies there under torchvision's name are used too."""
+    """Return the folder of downloaded weights.
+
+    Returns
+    -------
+    Path
+        ``<home>/weights``. It may not exist. Files that a user copies there under torchvision's name are used too.
+    """
     return home() / "weights"
 
 
@@ -64,12 +70,12 @@ def local_weights(names: Sequence[str]) -> Path | None:
     Parameters
     ----------
     names : sequence of str
-        Names of files, the preferred one first.
+        Names of files without folder, the preferred one first.
 
     Returns
     -------
     Path or None
-        The first of these files that exists; None if there is none.
+        The first of these files that exists in `weights_folder`; None if there is none. Its content is not checked.
     """
     return next((path for name in names if (path := weights_folder() / name).is_file()), None)
 
@@ -85,7 +91,9 @@ def check_imagenet_weights(key: str) -> None:
     Raises
     ------
     WeightsError
-        torchvision provides none.
+        torchvision provides no ImageNet weights for this network.
+    TrainingError
+        No architecture has this name.
     """
     if not architecture(key).has_imagenet_weights:
         raise WeightsError(
@@ -101,16 +109,20 @@ def verify_weights(path: Path) -> str:
     Parameters
     ----------
     path : Path
+        The SHA-256 is compared with the beginning that the name of the file contains, such as ``f37072fd`` in
+        ``resnet18-f37072fd.pth``. A name without it is accepted.
 
     Returns
     -------
     str
-        Hexadecimal, 64 characters.
+        SHA-256, 64 hexadecimal digits.
 
     Raises
     ------
     WeightsError
         The file is missing, is a Git LFS pointer, or its SHA-256 does not begin as its name says.
+    StorageError
+        This user may not read the file.
     """
     if not path.is_file():
         raise WeightsError(

@@ -31,6 +31,7 @@ from cfu_core.models.weight_files import (
 from cfu_core.storage import storage_errors
 
 STALLED_S = 60  # seconds without a byte after which a download is aborted
+#: Called with the number of megabytes that have been downloaded, and the number of all megabytes.
 Progress = Callable[[int, int], None]
 
 
@@ -49,21 +50,25 @@ def initial_network(
         Number of outputs of the new head.
     seed : int
         Seed of the head, and of all weights if `weights` is ``none``.
-    progress : callable
-        Called with the megabytes downloaded and their total while ImageNet weights are downloaded. It may raise
+    progress : callback ``(done, total)``
+        Called with megabytes, about four times a second while ImageNet weights are downloaded. It may raise
         `StopRequested`, which aborts the download.
 
     Returns
     -------
     network : Module
-        On the CPU.
+        On the CPU, in training mode. All layers but the head have the weights of the file.
     record : WeightsRecord
-        The weights that were loaded.
+        The weights that were loaded: kind, name and SHA-256 of the file.
 
     Raises
     ------
     WeightsError
-        The download failed, or the file is missing, damaged, or of another network.
+        The download failed; torchvision provides no ImageNet weights for this network; or the file is missing, is
+        damaged, or belongs to another network.
+    StorageError
+        The file cannot be read, or the downloaded file cannot be written: the disk is full, or the folder is not
+        writable.
     TrainingError
         No architecture has this name.
     """
@@ -82,24 +87,31 @@ def initial_network(
 def imagenet_file(key: str, *, progress: Progress = lambda done, total: None) -> Path:
     """Return torchvision's file of ImageNet weights; download it if it is not in the folder of weights.
 
-    torch.hub downloads the file and shows its own progress bar in a terminal.
+    torch.hub downloads the file, verifies its hash and shows its own progress bar in a terminal. A file that already is
+    in the folder is not verified here; `verify_weights` does that. Nothing is kept of an aborted download.
 
     Parameters
     ----------
     key : str
         Name of the architecture.
-    progress : callable
-        Called with the megabytes downloaded and their total. It may raise `StopRequested`, which aborts the download.
+    progress : callback ``(done, total)``
+        Called with megabytes, about four times a second during the download. It may raise `StopRequested`, which aborts
+        the download.
 
     Returns
     -------
     Path
+        In `weights_folder`, under torchvision's name.
 
     Raises
     ------
     WeightsError
-        The server cannot be reached, the downloaded file has another hash than its name says, or torchvision provides
-        no ImageNet weights for this network.
+        The server cannot be reached, or sends nothing for `STALLED_S` seconds; the hash of the downloaded file differs
+        from the one in its name; or torchvision provides no ImageNet weights for this network.
+    StorageError
+        The disk is full, or the folder of weights is not writable.
+    TrainingError
+        No architecture has this name.
     """
     check_imagenet_weights(key)
     weights = get_model_weights(key).IMAGENET1K_V1
@@ -175,7 +187,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     Raises
     ------
     WeightsError
-        The file is damaged or does not contain a state dict.
+        The file is missing or damaged, or does not contain a state dict.
     """
     try:
         state = (

@@ -28,12 +28,14 @@ LEARNING_RATE = 1e-4
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedArchitecture:
-    """One row of Table 1.
+    """One row of Table 1: size of a network.
 
     Attributes
     ----------
     layers : int
+        Depth of the network, as printed.
     parameters_millions : float
+        Number of parameters in millions, as printed.
     input_size : int
         Side of the square input in pixels.
     """
@@ -50,8 +52,9 @@ class PublishedResult:
     Attributes
     ----------
     seconds : int
-        Training time.
+        Training time, which Table 3 gives in minutes and seconds.
     precision, accuracy : float (0 to 1)
+        As printed in Table 4. The paper does not state how the precision is averaged over the classes.
     """
 
     seconds: int
