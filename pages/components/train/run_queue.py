@@ -94,7 +94,7 @@ def _total_progress(run: Run, status: Status, waiting: Sequence[Run]) -> str:
 def _waiting(run: Run, place: int, total: int) -> None:
     """Show a waiting run in one line, with the buttons that move, pause and remove it."""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.caption(f"{place + 1}. {escaped(run.name)} · {_dataset(run)}", width="stretch")
+        st.caption(f"{place + 1}\\. {escaped(run.name)} · {_dataset(run)}", width="stretch")
         if total > 1:
             for direction, step, possible in (("up", -1, place > 0), ("down", 1, place < total - 1)):
                 icon_button(
