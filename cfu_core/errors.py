@@ -29,7 +29,10 @@ class CfuError(Exception):
 
 
 class StorageError(CfuError):
-    """The disk is full, or a folder cannot be written or read."""
+    """A file in the home folder or at another given path cannot be written, read or understood.
+
+    The disk is full, a permission is missing, a file is damaged, or another process keeps a lock for too long.
+    """
 
 
 class ImageError(CfuError):
@@ -40,8 +43,10 @@ class ImageError(CfuError):
     found, expected, remedy : str
         As for `CfuError`.
     kind : str
-        Category for lists of errors: ``empty``, ``not-an-image``, ``truncated``, ``unreadable``, ``too-large``,
-        ``missing`` or ``no-permission``.
+        Category for lists of errors. ``empty``: the file has 0 bytes. ``not-an-image``: it is not a JPEG, PNG, BMP or
+        TIFF, or not a regular file. ``truncated``: its end is missing. ``too-large``: it has too many pixels or bytes.
+        ``missing``: it does not exist. ``no-permission``: it may not be read. ``link``: it is a link that leads out of
+        the imported folder or to a missing file. ``unreadable``: it cannot be read or decoded for another reason.
     """
 
     def __init__(self, found: str, expected: str = "", remedy: str = "", *, kind: str = "unreadable") -> None:
@@ -61,7 +66,7 @@ class DatasetError(CfuError):
 
 
 class ArchiveError(DatasetError):
-    """An archive is damaged or dangerous to unpack; none of its files were kept."""
+    """An archive or an upload is empty, damaged, too large or dangerous to unpack; none of its files were kept."""
 
 
 class RecipeError(CfuError):
@@ -89,4 +94,4 @@ class BundleError(CfuError):
 
 
 class StopRequested(Exception):
-    """The user stopped the work. This is not an error; finished work is kept."""
+    """The user stopped a computation. This is not an error; results that were already stored are kept."""

@@ -8,7 +8,9 @@ from cfu_core.worker_process import WorkerProcess, worker_count
 
 
 class WorkerPool:
-    """As many worker processes as `worker_count` gives. Use as a context manager.
+    """Pool of `worker_count` worker processes. Use as a context manager.
+
+    The processes start when the context is entered, and end when it is left.
 
     Parameters
     ----------
@@ -40,10 +42,15 @@ class WorkerPool:
 
         Several threads may call it at once. A thread waits while no process is idle.
 
+        Parameters
+        ----------
+        question : object
+            Any object that can be pickled.
+
         Raises
         ------
         DatasetError
-            The process was ended from outside.
+            The process ended before it answered, for example because the system ran out of memory.
         Exception
             The exception that the worker process raised for this question.
         """
@@ -54,14 +61,19 @@ class WorkerPool:
             self._idle.put(worker)
 
     def ask_each(self, question: object) -> list[Any]:
-        """Send the same question to every worker process and return the answers.
+        """Send the same question to every worker process, one after the other, and return the answers.
 
         Waits until all processes are idle. Only one thread may call it at a time.
+
+        Returns
+        -------
+        list
+            One answer per process, in no particular order.
 
         Raises
         ------
         DatasetError, Exception
-            As from `ask`.
+            As from `ask`. The remaining processes do not receive the question.
         """
         workers = [self._idle.get() for _ in range(self._size)]
         try:

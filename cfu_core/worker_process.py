@@ -20,18 +20,21 @@ _MAX_WORKERS = 8  # more would wait for the disk and for the asking process
 
 
 def worker_count() -> int:
-    """Return the number of worker processes or threads that work at the same time: one for each core, up to 8."""
+    """Return the number of worker processes or threads to run in parallel: one per processor core, at most 8."""
     return min(os.cpu_count() or 1, _MAX_WORKERS)
 
 
 def serve(initialise: Callable[[Any], Callable[[Any], Any]]) -> None:
-    """Answer questions until there are no more; the main function of a worker process.
+    """Answer questions until the asking process closes the pipe or ends; the main function of a worker process.
+
+    Messages are read from the standard input and answers are written to the standard output, both pickled, so that
+    nothing else may be printed. The interrupt signal (Ctrl-C) is ignored.
 
     Parameters
     ----------
     initialise : callable
         Receives the first message and returns the function that answers the questions. An exception that this
-        function raises is sent back and raised in the asking process.
+        second function raises is sent back and raised in the asking process; the next question is then answered.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the asking process decides when to stop
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
@@ -48,7 +51,7 @@ def serve(initialise: Callable[[Any], Callable[[Any], Any]]) -> None:
 
 
 class WorkerProcess:
-    """A process that runs `serve` and answers one question at a time.
+    """A process that runs `serve` and answers one question at a time. For one thread; must be closed.
 
     Parameters
     ----------
@@ -80,12 +83,17 @@ class WorkerProcess:
         return self._process.pid
 
     def ask(self, question: object) -> Any:
-        """Send a question and return its answer.
+        """Send a question, wait, and return the answer.
+
+        Parameters
+        ----------
+        question : object
+            Any object that can be pickled.
 
         Raises
         ------
         DatasetError
-            The process was ended from outside.
+            The process ended before it answered, for example because the system ran out of memory.
         Exception
             The exception that the worker process raised for this question.
         """
@@ -103,7 +111,7 @@ class WorkerProcess:
         return answer
 
     def close(self) -> None:
-        """Let the process end and wait until it has ended."""
+        """Close the pipes and wait until the process has ended. It finishes the current question first."""
         with suppress(BrokenPipeError):
             self._questions.close()
         self._answers.close()

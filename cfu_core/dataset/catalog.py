@@ -24,16 +24,18 @@ from cfu_core.wording import plural
 
 
 def save_dataset(dataset: Dataset) -> None:
-    """Write a dataset atomically. Its images must already be in the image store.
+    """Write a dataset to ``<home>/datasets/<id>/``. Its images must already be in the image store.
 
-    If a dataset with this id exists, its log of edits is kept and still applies.
+    If a dataset with this id exists, it is replaced, but its log of edits is kept and still applies. The edits of
+    `dataset` itself are not written.
 
     Raises
     ------
     StorageError
-        If the disk is full or the home folder is not writable; no partial dataset remains.
+        If the disk is full, the home folder is not writable, or another process has locked the image store for ten
+        minutes. No file of a new dataset remains then.
     DatasetError
-        If the existing log of edits is damaged.
+        If the log of edits of the existing dataset is damaged.
     """
     folder = dataset_folder(dataset.id)
     with store_lock():
@@ -55,12 +57,17 @@ def save_dataset(dataset: Dataset) -> None:
 def save_edit(dataset: Dataset, edit: Edit) -> Dataset:
     """Append an edit to the log of a saved dataset, and return the edited dataset.
 
-    The caller must hold `store_lock` and pass the dataset as it is on disk.
+    The log and the summary are updated. The caller must hold `store_lock` and pass the dataset as it is on disk.
 
     Raises
     ------
+    ValueError
+        If the edit names an image that is not in the dataset, or undoes or redoes an edit that cannot be undone or
+        redone. Nothing has changed then.
+    DatasetError
+        If the summary of the dataset is missing or damaged. Nothing has changed then.
     StorageError
-        If the disk is full or the home folder is not writable; nothing has changed then.
+        If the disk is full or the home folder is not writable. Nothing has changed then.
     """
     folder = dataset_folder(dataset.id)
     edited = replace(dataset, edits=(*dataset.edits, edit))
@@ -84,11 +91,14 @@ def load_dataset(reference: str, *, version: int | None = None) -> Dataset:
     Returns
     -------
     Dataset
+        With the edits up to `version` applied. The image files are not opened.
 
     Raises
     ------
     DatasetError
-        If there is no such dataset or version, or it is damaged.
+        If there is no such dataset or version, or its table, summary or log of edits is damaged.
+    StorageError
+        If the log of edits or the home folder is not readable.
     """
     identity = _resolve(reference)
     folder = dataset_folder(identity)
@@ -116,12 +126,14 @@ def load_dataset(reference: str, *, version: int | None = None) -> Dataset:
 
 
 def list_datasets() -> list[DatasetSummary]:
-    """Return the summaries of all saved datasets, newest first; damaged datasets come last.
+    """Return the summaries of all saved datasets, newest import first; damaged datasets come last.
+
+    The list is empty if there are no datasets.
 
     Raises
     ------
     StorageError
-        If the home folder is not readable.
+        If the home folder or a log of edits is not readable.
     """
     folder = home() / "datasets"
     with storage_errors(folder):
@@ -132,16 +144,18 @@ def list_datasets() -> list[DatasetSummary]:
 
 
 def delete_dataset(id: str) -> None:
-    """Delete a dataset, and those of its images that no other dataset uses.
+    """Delete the folder of a dataset, and those of its images that no other dataset uses.
 
-    If the table of any dataset cannot be read, the images that it uses are unknown, and no image is deleted.
+    The folder also contains its splits, its survey and its saved filters. Runs that used the dataset are kept. If the
+    table of any dataset cannot be read, the images that it uses are unknown, and no image is deleted. A pack of small
+    images is deleted when no dataset uses any image in it.
 
     Raises
     ------
     DatasetError
         If there is no dataset with this id.
     StorageError
-        If the home folder is not writable.
+        If the home folder is not writable, or another process has locked the image store for ten minutes.
     """
     with store_lock():
         folder = _existing(id)
@@ -164,10 +178,15 @@ def delete_dataset(id: str) -> None:
 def rename_dataset(id: str, name: str) -> None:
     """Change the name of a dataset. Its id does not change, so that links and runs still refer to it.
 
+    Several datasets may have the same name.
+
     Raises
     ------
     DatasetError
-        If there is no dataset with this id, or the name is blank.
+        If there is no dataset with this id, its summary is damaged, or the name is blank.
+    StorageError
+        If the disk is full, the home folder is not writable, or another process has locked the image store for ten
+        minutes.
     """
     name = checked_name(name)
     with store_lock():
@@ -176,7 +195,7 @@ def rename_dataset(id: str, name: str) -> None:
 
 
 def dataset_folder(id: str) -> Path:
-    """Return the folder of the dataset with this id; it need not exist.
+    """Return the folder of the dataset with this id, ``<home>/datasets/<id>``; it need not exist.
 
     Raises
     ------

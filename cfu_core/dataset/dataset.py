@@ -35,7 +35,8 @@ class ImportIssue:
     path : str
         Path of the file or folder, relative to the source (POSIX).
     kind : str
-        Keyword for lists, for example ``truncated``, ``no-class``, ``empty-class``.
+        Keyword for lists: a kind of `ImageError`, ``no-class``, ``empty-class``, ``not-listed``, ``listed-twice``,
+        ``no-path``, ``no-label``, ``box`` or ``name``.
     detail : str
         One or two sentences that explain the issue to the user.
     """
@@ -56,11 +57,12 @@ class Dataset:
     name : str
         Name for display; any text.
     imported : pandas.DataFrame
-        The table as imported: `COLUMNS`, one row per image, sorted by path, with a RangeIndex. `path` is POSIX and
-        relative to the source, `group` is ``""`` where unknown, `width` and `height` are in pixels as displayed,
-        `box_*` are in pixels of the displayed image (right and bottom exclusive) and ``<NA>`` where there is no box.
+        The table as imported: `COLUMNS`, one row per image, sorted by path, with a RangeIndex. ``path`` is POSIX and
+        relative to the source, ``group`` is ``""`` where unknown, ``digest`` is the SHA-256 (hex) of the file, and
+        ``extension`` includes the dot. ``width``, ``height`` and ``box_*`` are in pixels of the image with its EXIF
+        orientation applied. The right and bottom of a box are exclusive; all four are ``<NA>`` where there is no box.
     import_issues : tuple of ImportIssue
-        Files that were left out, and other remarks of the import.
+        Files that the import left out, and other issues that it found.
     drawn : bool
         Whether all images are synthetic drawings instead of photographs.
     source : str
@@ -73,7 +75,8 @@ class Dataset:
     Raises
     ------
     ValueError
-        If the columns differ from `COLUMNS`, the id is not safe, or the edits do not fit the table.
+        If the columns differ from `COLUMNS`, the id is not safe, or an edit names an image that is not in the table
+        or undoes or redoes an edit that cannot be undone or redone.
     """
 
     id: str
@@ -139,7 +142,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of the current state: `content_digest` of `images`, and the manually assigned partitions."""
+        """SHA-256 (hex) of the current state: paths, labels, groups, image files, boxes and `partitions`."""
         digest = content_digest(self.images) if self.edits else self.imported_digest
         if self.partitions:
             lines = "".join(f"{path}\0{partition}\n" for path, partition in sorted(self.partitions.items()))
@@ -148,32 +151,35 @@ class Dataset:
 
     @property
     def classes(self) -> list[str]:
-        """Class names, sorted."""
+        """Class names of `images`, sorted; a class whose images are all excluded is absent."""
         return sorted(self.images["label"].unique())
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of images of each class, in the order of `classes`."""
+        """Number of images of each class, without excluded ones, in the order of `classes`."""
         found = self.images["label"].value_counts()
         return {label: int(found[label]) for label in self.classes}
 
     @property
     def has_groups(self) -> bool:
-        """Whether the group (a dish, a donor) of at least one image is known."""
+        """Whether the group (a dish, a donor) of at least one image of `images` is known."""
         return bool((self.images["group"] != "").any())
 
     def box(self, index: int) -> Box | None:
-        """Return the colony's bounding box in image `index` of `images`, or None where no box was given."""
+        """Return the bounding box of the colony in image `index` of `images`, in pixels; None if no box was given."""
         edges = [self.images[column].iat[index] for column in BOX_COLUMNS]
         return None if pd.isna(edges[0]) else Box(*map(int, edges))
 
     def duplicates(self) -> list[list[str]]:
-        """Return the paths of byte-identical images, one list per set of copies; all lists are sorted."""
+        """Return the paths of byte-identical images of `images`, one sorted list per set; empty if there are none."""
         twice = self.images[self.images["digest"].duplicated(keep=False)]
         return sorted(sorted(paths) for _, paths in twice.groupby("digest")["path"])
 
     def image_file(self, index: int) -> Path:
-        """Return the path that image `index` of `images` has in the image store if it is stored as its own file."""
+        """Return the path of image `index` of `images` in the image store.
+
+        The file may be missing: a small image of a large dataset is in a pack instead, so use `read_bytes` to read it.
+        """
         row = self.images.iloc[index]
         return image_file(row["digest"], row["extension"])
 
@@ -183,12 +189,14 @@ class Dataset:
         Returns
         -------
         ndarray of uint8, shape (H, W, 3)
-            RGB, rotated as displayed.
+            RGB, with the EXIF orientation applied.
 
         Raises
         ------
         ImageError
-            If the stored file is missing or damaged.
+            If the stored file is missing or cannot be decoded.
+        StorageError
+            If the image store is not readable.
         """
         return reading.decode(self.read_bytes(index), name=self.images["path"].iloc[index])
 
@@ -198,7 +206,9 @@ class Dataset:
         Raises
         ------
         ImageError
-            If it is missing from the image store (kind ``missing``).
+            If the file is missing from the image store (kind ``missing``).
+        StorageError
+            If the image store is not readable.
         """
         row = self.images.iloc[index]
         try:
@@ -213,12 +223,15 @@ class Dataset:
 
 
 def slug(name: str) -> str:
-    """Return `name` as at most 40 ASCII letters, digits, ``-`` and ``_``; ``dataset`` if nothing remains."""
+    """Return a name as at most 40 ASCII letters, digits, ``-`` and ``_``; ``dataset`` if nothing remains.
+
+    Each run of other characters becomes one ``-``.
+    """
     return re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")[:40].strip("-") or "dataset"
 
 
 def checked_name(name: str) -> str:
-    """Return the name of a dataset without surrounding white space and as valid Unicode.
+    """Return the name of a dataset without surrounding white space; invalid Unicode characters become ``?``.
 
     Raises
     ------
@@ -239,18 +252,20 @@ def new_dataset(
     drawn: bool = False,
     source: str = "",
 ) -> Dataset:
-    """Create a dataset with its id and the current time; it is not saved.
+    """Create a dataset from a table, with an id and the current time. Nothing is written to disk.
 
     Parameters
     ----------
     images : pandas.DataFrame
         Table from `cfu_core.dataset.table.images_table`.
     name, import_issues, drawn, source
-        As in `Dataset`. The id is made of the name and the content of the table.
+        As in `Dataset`.
 
     Returns
     -------
     Dataset
+        Without edits. Its id is the `slug` of the name, ``-``, and the first 8 digits of the `content_digest` of the
+        table, so that the same content under the same name has the same id.
 
     Raises
     ------

@@ -6,7 +6,14 @@ SHOWN = 3  # values and paths that are listed; the others are counted
 
 
 def describe_edit(edit: Edit) -> str:
-    """Describe an edit, as in ``relabel to CFU-GM: A/01.jpg, A/02.jpg`` or ``undo of edit 2``."""
+    """Describe an edit in one line of text.
+
+    Returns
+    -------
+    str
+        For example ``relabel to CFU-GM: A/01.jpg, A/02.jpg`` or ``undo of edit 2``. The first `SHOWN` different values
+        and the first `SHOWN` paths are listed; further paths are counted, further values are omitted.
+    """
     if edit.kind in ("undo", "redo"):
         return f"{edit.kind} of edit {edit.changes['edit']}"
     paths = list(edit.changes)

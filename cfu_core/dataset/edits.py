@@ -25,16 +25,21 @@ LONGEST_TEXT = 500  # characters of the editor's name and of the reason
 
 
 def edit_dataset(dataset_id: str, kind: str, changes: Mapping[str, Any], *, who: str = "", why: str = "") -> Dataset:
-    """Edit images of a dataset, and log the editor and the reason.
+    """Edit images of a dataset, and append the edit with its editor and reason to the log of the dataset.
+
+    Edits that were undone can no longer be redone afterwards.
 
     Parameters
     ----------
     dataset_id : str
+        Id or name, as for `cfu_core.dataset.catalog.load_dataset`.
     kind : str
-        One of `cfu_core.dataset.history.KINDS`.
+        One of `cfu_core.dataset.history.KINDS`: ``relabel``, ``exclude``, ``include``, ``group``, ``box`` or
+        ``partition``.
     changes : Mapping
         New value by path of an image, as in `cfu_core.dataset.history.Edit`. Values equal to the current ones are
-        dropped; if none remains, nothing is written.
+        dropped; if none remains, nothing is written. White space around labels and groups is removed, and a name that
+        the dataset has already in another Unicode normalization form is written in the existing form.
     who, why : str
         Name of the editor and reason, free text of at most `LONGEST_TEXT` characters.
 
@@ -46,9 +51,12 @@ def edit_dataset(dataset_id: str, kind: str, changes: Mapping[str, Any], *, who:
     Raises
     ------
     DatasetError
-        If there is no such dataset or image, a value is not valid, or no image would remain. Nothing has changed.
+        If there is no such dataset or image; no image would remain; a label is empty; a label or group has more than
+        `LONGEST_NAME` characters or a control character; a box is not inside its image; there is no such partition;
+        or `who` or `why` is too long. Nothing has changed then.
     StorageError
-        If the disk is full or the home folder is not writable. Nothing has changed.
+        If the disk is full, the home folder is not writable, or another process has locked the image store for ten
+        minutes. Nothing has changed then.
     ValueError
         If there is no such kind of edit.
     """
@@ -61,23 +69,29 @@ def edit_dataset(dataset_id: str, kind: str, changes: Mapping[str, Any], *, who:
 
 
 def undo_edit(dataset_id: str, *, who: str = "") -> Dataset:
-    """Undo the latest edit in effect, including one by another person; the log keeps both.
+    """Undo the latest edit in effect, whoever made it.
+
+    The edit stays in the log, and a line of the kind ``undo`` is appended.
 
     Parameters
     ----------
     dataset_id : str
+        Id or name of the dataset.
     who : str
-        Name of the editor.
+        Name of the person who undoes the edit, at most `LONGEST_TEXT` characters.
 
     Returns
     -------
     Dataset
-        The dataset without the edit.
+        The dataset without the edit. Its version is one higher, because the undo counts as an edit.
 
     Raises
     ------
     DatasetError
-        If there is no such dataset, or no edit is in effect.
+        If there is no such dataset, no edit is in effect, or `who` is too long.
+    StorageError
+        If the disk is full, the home folder is not writable, or another process has locked the image store for ten
+        minutes. Nothing has changed then.
     """
     with store_lock():
         dataset = load_dataset(dataset_id)
@@ -93,18 +107,22 @@ def redo_edit(dataset_id: str, *, who: str = "") -> Dataset:
     Parameters
     ----------
     dataset_id : str
+        Id or name of the dataset.
     who : str
-        Name of the editor.
+        Name of the person who redoes the edit, at most `LONGEST_TEXT` characters.
 
     Returns
     -------
     Dataset
-        The dataset with the edit.
+        The dataset with the edit. Its version is one higher, because the redo counts as an edit.
 
     Raises
     ------
     DatasetError
-        If there is no such dataset, or nothing was undone since the last edit.
+        If there is no such dataset, nothing was undone since the last edit, or `who` is too long.
+    StorageError
+        If the disk is full, the home folder is not writable, or another process has locked the image store for ten
+        minutes. Nothing has changed then.
     """
     with store_lock():
         dataset = load_dataset(dataset_id)
@@ -119,24 +137,28 @@ def redo_edit(dataset_id: str, *, who: str = "") -> Dataset:
 
 
 def edit_log(dataset_id: str) -> list[Edit]:
-    """Return all edits of a dataset, oldest first, including those that were undone.
+    """Return all lines of the log of a dataset, oldest first, including undone edits, undos and redos.
+
+    The list is empty if the dataset was never edited.
 
     Raises
     ------
     DatasetError
         If there is no such dataset, or it is damaged.
+    StorageError
+        If the log is not readable.
     """
     return list(load_dataset(dataset_id).edits)
 
 
 def next_undo(log: Sequence[Edit]) -> Edit | None:
-    """Return the edit that `undo_edit` would undo, or None."""
+    """Return the edit that `undo_edit` would undo, given the log of a dataset; None if no edit is in effect."""
     applied, _ = applied_and_undone(log)
     return applied[-1] if applied else None
 
 
 def next_redo(log: Sequence[Edit]) -> Edit | None:
-    """Return the edit that `redo_edit` would redo, or None."""
+    """Return the edit that `redo_edit` would redo, given the log of a dataset; None if no edit can be redone."""
     _, undone = applied_and_undone(log)
     return undone[-1] if undone else None
 

@@ -15,7 +15,7 @@ _MISSING = 20.0  # cost of a class absent from a partition: that of ten misplace
 
 
 def split_units(images: pd.DataFrame) -> np.ndarray:
-    """Return the unit of each image: images that share a group or a digest, directly or transitively.
+    """Return the unit of each image. Images that share a group or a digest, directly or transitively, are one unit.
 
     Parameters
     ----------
@@ -25,7 +25,8 @@ def split_units(images: pd.DataFrame) -> np.ndarray:
     Returns
     -------
     ndarray of int64, shape (N,)
-        Index of the unit, from 0, in the order of first appearance.
+        Index of the unit of each row, from 0, in the order of first appearance. An image without a group and copies is
+        a unit of its own.
     """
     rows = np.arange(len(images))
     by_digest = pd.factorize(images["digest"])[0]
@@ -39,7 +40,7 @@ def split_units(images: pd.DataFrame) -> np.ndarray:
 
 
 def stratified_folds(labels: np.ndarray, units: np.ndarray, *, count: int, seed: int) -> np.ndarray:
-    """Assign images to stratified folds; images of one unit stay together.
+    """Assign images to stratified folds with scikit-learn's ``StratifiedGroupKFold``; images of one unit stay together.
 
     Parameters
     ----------
@@ -48,19 +49,19 @@ def stratified_folds(labels: np.ndarray, units: np.ndarray, *, count: int, seed:
     units : ndarray of int, shape (N,)
         Unit of each image from `split_units`.
     count : int
-        Number of folds.
+        Number of folds, 2 or more.
     seed : int
         Seed of the folds; the same seed gives the same folds.
 
     Returns
     -------
     ndarray of int64, shape (N,)
-        Index of the fold of each image, from 0.
+        Index of the fold of each image, from 0. A class of fewer units than folds is absent from some folds.
 
     Raises
     ------
     DatasetError
-        If there are fewer units, or fewer images of the largest class, than folds.
+        If there are fewer units than folds, or the largest class has fewer images than there are folds.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -84,8 +85,9 @@ def stratified_folds(labels: np.ndarray, units: np.ndarray, *, count: int, seed:
 def allocate_units(kinds: np.ndarray, numbers: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Allocate units of images to the partitions, so that the class counts are close to the wanted ones.
 
-    The integer programme minimises the sum of absolute deviations of the class counts, plus a cost for each class
-    that is absent from a partition. Units with the same number of images of each class are of one kind.
+    A mixed-integer linear programme, solved with HiGHS through `scipy.optimize.milp`, minimises the sum of the absolute
+    deviations of the class counts, plus 20 for each class that is absent from a partition in which it should have
+    images. Units with the same number of images of each class are of one kind.
 
     Parameters
     ----------
@@ -94,20 +96,21 @@ def allocate_units(kinds: np.ndarray, numbers: np.ndarray, wanted: np.ndarray, r
     numbers : ndarray of int, shape (K,)
         Number of units of each kind.
     wanted : ndarray of int, shape (C, 3)
-        Wanted number of images per class and partition.
+        Wanted number of images per class and partition; partitions in the order of
+        `cfu_core.dataset.splitting.PARTITIONS`.
     rng : numpy.random.Generator
         Selects one of several equally good solutions.
 
     Returns
     -------
     ndarray of int, shape (K, 3)
-        Number of units of each kind in each partition. The search stops after 2000 nodes, so that the best solution
-        may be missed.
+        Number of units of each kind in each partition. The search stops after 2,000 nodes of branch and bound, so the
+        best solution may be missed.
 
     Raises
     ------
     DatasetError
-        If the solver finds no solution.
+        If the solver finds no solution within the node limit. Another seed may give one.
     """
     # unknowns: y (K, 3) units, d (C, 3) deviations, m (C, 3) whether a class is missing
     # there are many equally good solutions; the order of the kinds, set by the seed, selects one

@@ -23,7 +23,7 @@ LOG = "edits.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """One line of the log.
+    """One edit, which is one line of the log.
 
     Attributes
     ----------
@@ -66,11 +66,12 @@ _UNDO_OR_REDO = ("undo", "redo")
 
 
 def read_log(folder: Path, *, counted: int) -> tuple[Edit, ...]:
-    """Read the log of the dataset in `folder`.
+    """Read the log of a dataset.
 
     Parameters
     ----------
     folder : pathlib.Path
+        Folder of the dataset.
     counted : int
         Number of edits that the summary of the dataset reports. A truncated line after these is the remainder of an
         edit that never took effect, and is ignored.
@@ -83,7 +84,9 @@ def read_log(folder: Path, *, counted: int) -> tuple[Edit, ...]:
     Raises
     ------
     DatasetError
-        If one of the `counted` lines is missing or damaged.
+        If one of the `counted` lines is missing, or a line is damaged, except a last one after these.
+    StorageError
+        If the log is not readable.
     """
     file = folder / LOG
     lines = _lines(file)
@@ -101,32 +104,47 @@ def read_log(folder: Path, *, counted: int) -> tuple[Edit, ...]:
 
 
 def extended_log(folder: Path, log: Sequence[Edit], edit: Edit) -> bytes:
-    """Return the content of the log file of `folder`, which holds `log`, with a line for `edit` appended."""
+    """Return the new content of a log file after an edit. Nothing is written.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of the dataset.
+    log : sequence of Edit
+        The edits in the file so far. Lines after these are dropped.
+    edit : Edit
+        The edit to append.
+    """
     kept = _lines(folder / LOG)[: len(log)]
     return b"".join([*(line + b"\n" for line in kept), log_line(edit)])
 
 
 def log_line(edit: Edit) -> bytes:
-    """Return an edit as a line of a log, with its line break."""
+    """Return an edit as a line of a log: UTF-8 JSON and a line break."""
     return json.dumps(asdict(edit), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
 
 def log_size(folder: Path) -> int:
-    """Return the size of the log in bytes; 0 if there is no log."""
+    """Return the size of the log of the dataset in `folder` in bytes; 0 if there is no log."""
     file = folder / LOG
     with storage_errors(file):
         return file.stat().st_size if file.exists() else 0
 
 
 def applied_and_undone(log: Sequence[Edit]) -> tuple[list[Edit], list[Edit]]:
-    """Return the edits in effect and the edits that can be redone.
+    """Separate the edits in effect from the edits that can be redone.
+
+    Parameters
+    ----------
+    log : sequence of Edit
+        All lines of a log, oldest first.
 
     Returns
     -------
     applied : list of Edit
         Edits in effect, oldest first.
     undone : list of Edit
-        Edits that can be redone, the one that was undone last at the end.
+        Edits that can be redone; the last item was undone last. Other edits that were undone are in neither list.
 
     Raises
     ------
@@ -154,12 +172,12 @@ class Effect(NamedTuple):
     ----------
     edited : pandas.DataFrame
         Every row of the imported table, with all edits except exclusions applied.
-    rows : ndarray of int64
-        Rows of `edited` that are not excluded.
+    rows : ndarray of int64, shape (len(images),)
+        Rows of `edited` that are not excluded, ascending.
     images : pandas.DataFrame
         `edited` at `rows`, with a RangeIndex.
     partitions : dict of str to str
-        Manually assigned partitions, by path.
+        Manually assigned partitions, by path; includes excluded images.
     """
 
     edited: pd.DataFrame
@@ -169,7 +187,14 @@ class Effect(NamedTuple):
 
 
 def apply_edits(imported: pd.DataFrame, log: Sequence[Edit]) -> Effect:
-    """Apply the edits of a log to the imported table.
+    """Apply the edits of a log to the imported table, which is not changed.
+
+    Parameters
+    ----------
+    imported : pandas.DataFrame
+        Table as imported, from `cfu_core.dataset.table.images_table`.
+    log : sequence of Edit
+        All lines of the log, oldest first. Of several edits of one value, the last one in effect applies.
 
     Raises
     ------

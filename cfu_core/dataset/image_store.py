@@ -18,12 +18,12 @@ _LOCK_TIMEOUT_S = 600
 
 
 def image_store() -> Path:
-    """Return the folder that holds the images of all datasets."""
+    """Return the folder that contains the images of all datasets, ``<home>/images``; it need not exist."""
     return home() / "images"
 
 
 def image_file(digest: str, extension: str) -> Path:
-    """Return the path of an image that is not in a pack.
+    """Return the path that an image has if it is stored as a separate file, not in a pack; it need not exist.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def image_file(digest: str, extension: str) -> Path:
 
 
 def stored_bytes(digest: str, extension: str) -> bytes:
-    """Read an image file from the store, whether it is stored separately or in a pack.
+    """Read an image file from the store, from its separate file or else from a pack.
 
     Parameters
     ----------
@@ -48,7 +48,9 @@ def stored_bytes(digest: str, extension: str) -> bytes:
     Raises
     ------
     FileNotFoundError
-        If it is missing from the image store.
+        If the image is missing from the image store.
+    StorageError
+        If the image store is not readable.
     """
     file = image_file(digest, extension)
     with storage_errors(file):
@@ -63,12 +65,14 @@ def stored_bytes(digest: str, extension: str) -> bytes:
 
 @contextmanager
 def store_lock() -> Iterator[None]:
-    """Lock the image store and the datasets for one process and thread; reentrant.
+    """Lock the image store and the datasets for the current process and thread, as a context manager.
+
+    Other processes and threads wait for the lock. It is reentrant: the holder may acquire it again.
 
     Raises
     ------
     StorageError
-        If the home folder is not writable, or another process has held the lock for ten minutes.
+        If the home folder is not writable, or the lock was not released within ten minutes.
     """
     path = home() / "datasets.lock"
     with storage_errors(path):

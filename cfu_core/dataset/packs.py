@@ -31,7 +31,7 @@ class Pack:
     Raises
     ------
     FileNotFoundError
-        If there is no such pack.
+        If one of the two files of the pack does not exist.
     """
 
     def __init__(self, base: str) -> None:
@@ -42,7 +42,13 @@ class Pack:
         self._length = os.stat(f"{base}.data").st_size  # noqa: PTH116
 
     def find(self, digest: str) -> tuple[int, int] | None:
-        """Return the first byte and the length of an image; None if it is missing or truncated."""
+        """Return the offset and the length of an image in the data file, in bytes; None if it is missing or truncated.
+
+        Parameters
+        ----------
+        digest : str
+            SHA-256 (hex) of the image file.
+        """
         key = bytes.fromhex(digest)
         place = bisect_left(self._places, key, key=self._key)
         if place == len(self._places) or self._key(place) != key:
@@ -51,7 +57,7 @@ class Pack:
         return (first, length) if first + length <= self._length else None  # a power cut may have truncated the file
 
     def digests(self) -> Iterator[str]:
-        """Iterate over the SHA-256 (hex) of every image."""
+        """Iterate over the SHA-256 (hex) of every image, in ascending order."""
         return (self._key(place).hex() for place in self._places)
 
     def _key(self, place: int) -> bytes:
@@ -60,7 +66,9 @@ class Pack:
 
 
 class PackWriter:
-    """Writer of a new pack, for one process and thread.
+    """Writer of a new pack with a random name, for one process and thread.
+
+    The pack can be read after `finish`; without any image, no file is written.
 
     Parameters
     ----------
@@ -75,14 +83,28 @@ class PackWriter:
         self._end = 0
 
     def add(self, digest: str, data: bytes) -> None:
-        """Add an image unless this pack already holds it. It is on disk after the next `flush`."""
+        """Add an image unless this pack already contains it. It is written to disk by the next `flush` or `finish`.
+
+        Parameters
+        ----------
+        digest : str
+            SHA-256 (hex) of `data`.
+        data : bytes
+            Content of the image file.
+        """
         if digest not in self._records:
             self._records[digest] = _RECORD.pack(bytes.fromhex(digest), self._end, len(data))
             self._pending.append(data)
             self._end += len(data)
 
     def flush(self) -> None:
-        """Write the images that were added. After an OSError the pack is unusable."""
+        """Write the images that were added since the last call.
+
+        Raises
+        ------
+        OSError
+            The disk is full, or the folder is not writable. The pack is unusable then.
+        """
         if self._pending:
             os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103
             with open(f"{self._base}.data", "ab") as file:  # noqa: PTH123
@@ -90,7 +112,13 @@ class PackWriter:
             self._pending.clear()
 
     def finish(self) -> None:
-        """Write the images that were added and the index, which completes the pack."""
+        """Write the remaining images and the index, which completes the pack.
+
+        Raises
+        ------
+        OSError
+            As from `flush`.
+        """
         self.flush()
         if self._records:
             with open(f"{self._base}.index", "wb") as file:  # noqa: PTH123
@@ -98,7 +126,7 @@ class PackWriter:
 
 
 def packs(folder: str) -> Iterator[Pack]:
-    """Iterate over the packs in a folder, which need not exist."""
+    """Iterate over the complete packs in a folder, sorted by name; none if the folder does not exist."""
     try:
         names = os.listdir(folder)  # noqa: PTH208
     except FileNotFoundError:
@@ -115,12 +143,12 @@ def _opened(base: str) -> Pack:
 
 
 def find_packed(folder: str, digest: str) -> Pack | None:
-    """Return the pack that holds an image in full, or None."""
+    """Return the first pack in a folder that contains the image with this SHA-256 (hex) in full; None if none does."""
     return next((pack for pack in packs(folder) if pack.find(digest)), None)
 
 
 def read_packed(folder: str, digest: str) -> bytes | None:
-    """Read the image with this SHA-256 (hex) from the packs in a folder; None if no pack holds it."""
+    """Return the file of the image with this SHA-256 (hex) from the packs in a folder; None if no pack contains it."""
     for pack in packs(folder):
         place = pack.find(digest)
         if place:
@@ -131,7 +159,15 @@ def read_packed(folder: str, digest: str) -> bytes | None:
 
 
 def remove_packs(folder: str, *, used: Collection[str]) -> None:
-    """Delete the packs that hold no image whose digest is in `used`."""
+    """Delete the packs in a folder of which no image is used.
+
+    Parameters
+    ----------
+    folder : str
+        Folder of the packs; it need not exist.
+    used : collection of str
+        SHA-256 (hex) of the images that must be kept. A pack with at least one of them is kept as a whole.
+    """
     for pack in list(packs(folder)):
         if not any(digest in used for digest in pack.digests()):
             for suffix in (".index", ".data"):

@@ -8,6 +8,10 @@ these as possible, found by a small integer programme that SciPy solves with HiG
 Edits of a dataset do not reshuffle its splits: a split is made from the images and labels as imported, with the
 current groups. Excluded images are then removed, relabelled images stay in their partition, and images whose
 partition was assigned manually move there.
+
+References
+----------
+Zamani et al. (2023), "Deep Learning for an Automated Image-Based Stem Cell Classification".
 """
 
 import hashlib
@@ -26,13 +30,13 @@ from cfu_core.storage import read_json, write_json
 from cfu_core.wording import plural
 
 PARTITIONS = ("training", "validation", "test")
-TRAINING_SHARE = 0.7
+TRAINING_SHARE = 0.7  # fraction of the images of a class
 MINIMUM_IMAGES = 3  # of a class: one for each partition
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """A partition for every image of a dataset.
+    """Assignment of every image of a dataset to a partition: ``training``, ``validation`` or ``test``.
 
     Attributes
     ----------
@@ -41,11 +45,13 @@ class Split:
     assignment : Mapping of str to str
         Partition of each image, by path.
     counts : Mapping of str to Mapping of str to int
-        Number of images by class and partition.
+        Number of images by class and partition; classes are sorted.
     targets : Mapping of str to Mapping of str to int
-        These numbers by the 70 / 15 / 15 rule without groups and copies; equal to `counts` for a cross-validation.
+        Number of images by class and partition that `exact_counts` gives, without regard to groups and copies; equal
+        to `counts` for a cross-validation.
     grouped : bool
-        Whether groups of images were kept together.
+        Whether the group of at least one image is known. Images of one group are in one partition, unless they were
+        assigned manually.
     version : int
         Version of the dataset (its number of edits).
     moved : int
@@ -71,12 +77,12 @@ class Split:
 
     @property
     def misplaced(self) -> int:
-        """Number of images that would have to change partition to reach `targets`."""
+        """Number of images that would have to change partition to reach `targets`; 0 for a cross-validation."""
         return sum(abs(self.counts[c][p] - self.targets[c][p]) for c in self.counts for p in PARTITIONS) // 2
 
     @property
     def nearness(self) -> str:
-        """A sentence that compares the counts with exact 70 / 15 / 15 shares."""
+        """Text for users: manual assignments, groups, and how `counts` differ from `targets`; or how folds are used."""
         manual = f"{plural(self.moved, 'image was', 'images were')} assigned manually. " if self.moved else ""
         if self.divided_groups:
             manual += f"This divided {plural(self.divided_groups, 'group')} of images that belong together. "
@@ -118,16 +124,24 @@ def _shares(parts: Mapping[str, int]) -> str:
 def exact_counts(totals: Mapping[str, int]) -> dict[str, dict[str, int]]:
     """Return the number of images by class and partition for images without groups and copies.
 
+    Of the n images of a class, ``round(0.7 n)`` are for training, but at most n - 2 if n is 3 or more. The rest is
+    halved. If it is odd, the remaining image is for validation in the first such class, for test in the second, and so
+    on alternately.
+
     Parameters
     ----------
     totals : Mapping of str to int
-        Number of images by class; the order decides where odd images go.
+        Number of images by class; the order of the classes determines where the odd images go.
 
     Returns
     -------
     dict
-        ``{class: {"training": n, "validation": n, "test": n}}``. A class of three or more images
-        has at least one in each partition.
+        ``{class: {"training": n, "validation": n, "test": n}}``. A class of three or more images has at least one in
+        each partition.
+
+    References
+    ----------
+    Zamani et al. (2023), "Deep Learning for an Automated Image-Based Stem Cell Classification", Table 2.
     """
     counts = {}
     odd_goes_to_validation = True
@@ -145,23 +159,27 @@ def exact_counts(totals: Mapping[str, int]) -> dict[str, dict[str, int]]:
 
 
 def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
-    """Assign every image to a partition.
+    """Assign every image to a partition, at random, with counts as close as possible to `exact_counts`.
+
+    Images of one group and byte-identical images stay in one partition. Nothing is written to disk.
 
     Parameters
     ----------
     images : pandas.DataFrame
         Table with the columns ``path``, ``label``, ``group`` (empty where unknown) and ``digest``.
     seed : int
-        Non-negative seed; the same seed gives the same split.
+        Non-negative seed; the same seed and table give the same split.
 
     Returns
     -------
     Split
+        With `version` 0 and no folds. With large groups the search for the best counts may be cut short (see
+        `cfu_core.dataset.group_allocation.allocate_units`), and a class of few groups may be absent from a partition.
 
     Raises
     ------
     DatasetError
-        If there is no image or the seed is negative.
+        If there is no image, the seed is negative, or the solver finds no split.
     """
     if images.empty:
         raise DatasetError("The dataset holds no images.", "A split needs at least one.", "Import images first.")
@@ -192,10 +210,11 @@ def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
 
 
 def make_folds(images: pd.DataFrame, *, seed: int, folds: int, fold: int) -> Split:
-    """Make the split of one iteration of a cross-validation.
+    """Make the split of one iteration of a stratified cross-validation.
 
-    One fold is for testing, the next one for validation, the others are for training. Over all iterations every image
-    is tested once.
+    Fold `fold` is for testing, the next fold for validation (after the last fold, the first), and the remaining folds
+    are for training. Over all iterations every image is tested once. Images of one group and byte-identical images
+    stay in one fold. Nothing is written to disk.
 
     Parameters
     ----------
@@ -211,11 +230,12 @@ def make_folds(images: pd.DataFrame, *, seed: int, folds: int, fold: int) -> Spl
     Returns
     -------
     Split
+        With `targets` equal to `counts`.
 
     Raises
     ------
     DatasetError
-        If there are fewer units of images that stay together than folds.
+        If there are fewer groups (or single images) than folds, or no class has as many images as there are folds.
     """
     labels = pd.Categorical(images["label"], categories=sorted(images["label"].unique())).codes
     fold_of_image = stratified_folds(labels.astype(np.int64), split_units(images), count=folds, seed=seed)
@@ -229,12 +249,14 @@ def make_folds(images: pd.DataFrame, *, seed: int, folds: int, fold: int) -> Spl
 def split_of(dataset: Dataset, *, seed: int = 0, folds: int = 0, fold: int = 0) -> Split:
     """Return the split of a dataset in its current state, or with `folds` one iteration of a cross-validation.
 
-    The split of the images as imported is made once for each grouping of the images and saved with the dataset.
-    Exclusions, new labels and manual assignments are then applied to it.
+    The split of the images as imported is made once for each grouping of the images, and saved in
+    ``<home>/datasets/<id>/splits/``. A saved split is used again. Exclusions, new labels and manual assignments are
+    then applied to it; they are not saved with it.
 
     Parameters
     ----------
     dataset : Dataset
+        A saved dataset.
     seed : int
         Non-negative seed of the split.
     folds : int
@@ -245,13 +267,15 @@ def split_of(dataset: Dataset, *, seed: int = 0, folds: int = 0, fold: int = 0) 
     Returns
     -------
     Split
+        Of the images of ``dataset.images``, excluded ones left out.
 
     Raises
     ------
     DatasetError
-        If the seed is negative, the saved split lacks images, or there are too few images for the folds.
+        If the dataset is empty, the seed is negative, the solver finds no split, the saved split lacks images, or
+        there are too few groups or images for the folds.
     StorageError
-        If the saved split is damaged or the home folder is not writable.
+        If the saved split is damaged, the disk is full, or the home folder is not writable.
     """
     base = _saved_split(dataset, seed, folds, fold)
     if not dataset.edits:
@@ -344,7 +368,7 @@ def check_trainable(counts: Mapping[str, int]) -> None:
     Raises
     ------
     TrainingError
-        If there are fewer than two classes, or a class has fewer than three images.
+        If there are fewer than two classes, or a class has fewer than `MINIMUM_IMAGES` images.
     """
     if len(counts) < 2:
         raise TrainingError(

@@ -24,16 +24,16 @@ _UNEDITED = {"version": 0, "bytes": 0}
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSummary:
-    """Summary of a dataset for lists.
+    """Summary of a dataset for lists. The fields of a damaged dataset, except `id`, `name` and `damaged`, are empty.
 
     Attributes
     ----------
     id, name : str
-        As in `cfu_core.dataset.dataset.Dataset`.
+        As in `cfu_core.dataset.dataset.Dataset`; `name` is the id if the dataset is damaged.
     n_images : int
         Number of images, without excluded ones.
     counts : Mapping of str to int
-        Number of images by class.
+        Number of images by class, without excluded ones.
     n_import_issues : int
         Number of issues of the import.
     drawn : bool
@@ -43,7 +43,7 @@ class DatasetSummary:
     version : int
         Number of edits in the log.
     damaged : str
-        Reason why this dataset cannot be opened, else empty. Of a damaged dataset only `id` and `name` are set.
+        Message that says why the dataset cannot be opened; ``""`` for an intact dataset.
     """
 
     id: str
@@ -64,12 +64,15 @@ def read_summary(file: Path) -> dict[str, Any]:
     Returns
     -------
     dict of str to Any
-        Its keys; ``edits`` holds the number of edits in the log (``version``) and the size of the log (``bytes``).
+        Its content: ``name``; ``digest`` (of the table as imported); ``images`` and ``counts`` (number of images, in
+        total and by class, without excluded ones); ``drawn``; ``source``; ``created``; ``problems`` (the import
+        issues); and ``edits``, with the number of edits in the log (``version``) and the size of the log in bytes
+        (``bytes``), both 0 if the file is from a version of the program without edits.
 
     Raises
     ------
     DatasetError
-        If the file is damaged.
+        If the file is missing, cannot be read, or has no valid value for one of these keys.
     """
     try:
         summary = read_json(file)
@@ -85,7 +88,7 @@ def read_summary(file: Path) -> dict[str, Any]:
 
 
 def summarize(id: str, summary: Mapping[str, Any]) -> DatasetSummary:
-    """Return the summary of a dataset, given the content of its ``dataset.json`` from `read_summary`."""
+    """Convert the content of a ``dataset.json``, from `read_summary`, to a `DatasetSummary`."""
     return DatasetSummary(
         id=id,
         name=summary["name"],
@@ -100,7 +103,7 @@ def summarize(id: str, summary: Mapping[str, Any]) -> DatasetSummary:
 
 
 def summarize_damaged(id: str, error: DatasetError) -> DatasetSummary:
-    """Return the summary of a dataset that cannot be opened."""
+    """Return the summary of a dataset that cannot be opened, with the error as its `damaged`."""
     return DatasetSummary(
         id=id,
         name=id,
@@ -115,5 +118,5 @@ def summarize_damaged(id: str, error: DatasetError) -> DatasetSummary:
 
 
 def damaged(id: str, why: str) -> DatasetError:
-    """Return the error for a dataset that cannot be opened because of `why`."""
+    """Return the error for a dataset that cannot be opened; `why` is a clause that completes its first sentence."""
     return DatasetError(f"The dataset {id} is damaged: {why}.", "", "Delete it and import it again.")

@@ -19,17 +19,18 @@ def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Parameters
     ----------
     rows : iterable of Mapping
-        One mapping per image, from names in `COLUMNS` to values; ``group`` and the box may be missing.
+        One mapping per image, with keys from `COLUMNS`; other keys are ignored. ``group`` (``""`` by default) and
+        ``box_*`` may be missing.
 
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS` with the dtypes `DTYPES`, sorted by path, with a RangeIndex.
+        The columns `COLUMNS` with the dtypes `DTYPES`, sorted by path, with a RangeIndex. Empty if there are no rows.
 
     Raises
     ------
     ValueError
-        If a row lacks another text.
+        If a row has no value for a column other than ``group`` and ``box_*``.
     """
     table = pd.DataFrame([{"group": ""} | dict(row) for row in rows]).reindex(columns=COLUMNS)
     if table[_TEXTS].isna().any(axis=None):
@@ -40,7 +41,8 @@ def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def content_digest(images: pd.DataFrame) -> str:
     r"""Return the SHA-256 (hex) of the sorted lines ``path\0label\0group\0digest``.
 
-    The line of an image with a bounding box also holds ``\0left,top,right,bottom``.
+    The line of an image with a bounding box also contains ``\0left,top,right,bottom``. The order of the rows has no
+    effect.
     """
     # Lists, because iterating over a column of text takes six times as long.
     fields = (images[column].to_list() for column in ("path", "label", "group", "digest"))
@@ -54,9 +56,15 @@ def content_digest(images: pd.DataFrame) -> str:
 def boxes(images: pd.DataFrame) -> np.ndarray:
     """Return the bounding boxes of all images as an array.
 
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        Table from `images_table`.
+
     Returns
     -------
     ndarray of int64, shape (N, 4)
-        Left, top, right, bottom in pixels; a row without a box is all -1.
+        Left, top, right, bottom in pixels, right and bottom exclusive, in the order of the rows. All four are -1 for
+        an image without a box.
     """
     return images[BOX_COLUMNS].fillna(-1).to_numpy(np.int64)
