@@ -18,15 +18,18 @@ def audit(dataset: Dataset, survey: Survey, split: Split) -> list[Finding]:
     Parameters
     ----------
     dataset : Dataset
-        Dataset to audit; excluded images are ignored.
+        Excluded images are ignored.
     survey : Survey
-        Survey of this dataset; images that are not yet measured are not judged.
+        Survey of this dataset. An image that is not yet measured can be in findings about its size, its class and
+        byte-identical copies, but not in others.
     split : Split
-        Split of this dataset.
+        Split of this dataset, with which leaks and test sizes are judged.
 
     Returns
     -------
     list of Finding
+        Errors, then warnings, then information. Within a severity: unreadable images, copies, blurred images, badly
+        exposed images, unusual sizes, small classes. Empty if nothing was found, or all images are excluded.
     """
     if dataset.images.empty:
         return []

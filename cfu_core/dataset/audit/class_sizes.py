@@ -10,7 +10,7 @@ MINIMUM_TESTED = 10  # test images of a class; of fewer, one image changes the r
 
 
 def small_classes(counts: Mapping[str, int], split: Split) -> Iterator[Finding]:
-    """Find classes with too few images. These findings list no images, because the class itself is too small.
+    """Find classes with too few images to train or to test.
 
     Parameters
     ----------
@@ -22,6 +22,9 @@ def small_classes(counts: Mapping[str, int], split: Split) -> Iterator[Finding]:
     Yields
     ------
     Finding
+        At most two. ``small-class`` (an error) names the classes with fewer than `MINIMUM_IMAGES` images;
+        ``small-test`` (a warning) names the larger classes with fewer than `MINIMUM_TESTED` test images. Both have no
+        paths and no remedies, because the class itself is too small.
     """
     few = {label: count for label, count in counts.items() if count < MINIMUM_IMAGES}
     tested = {label: split.counts.get(label, {}).get("test", 0) for label in counts.keys() - few.keys()}

@@ -44,10 +44,12 @@ class _Copies(NamedTuple):
 def copy_findings(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
     """Find identical files, near duplicates, copies in several classes and copies in several partitions.
 
+    Copies of copies are in one group, even if they are not a pair.
+
     Parameters
     ----------
     images : pandas.DataFrame
-        Table of the dataset with the additional column ``partition``.
+        Table of the dataset with the additional column ``partition``, with a RangeIndex.
     pairs : pandas.DataFrame
         Pairs of copies from a survey: ``path_a``, ``path_b`` and ``kind``. Pairs with a path that is not in `images`
         are ignored.
@@ -55,6 +57,17 @@ def copy_findings(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding
     Yields
     ------
     Finding
+        At most one of each kind, in this order, with one tuple of paths per group of copies:
+
+        - ``byte-duplicate`` (a warning): identical files;
+        - ``near-duplicate`` (a warning): groups of copies that are not all identical files;
+        - ``two-labels`` (an error): groups of copies with different classes;
+        - ``leak`` (an error): groups of copies in different partitions.
+
+        Remedies exclude all but the largest image of each group (of equally large ones, a training image, then the
+        first by path, is kept), exclude all of the group (``two-labels``), or move the group to one partition
+        (``leak``): to training if one of its images is there, otherwise to the partition with more of its images, in a
+        tie to the test partition.
     """
     row_of = pd.Series(np.arange(len(images)), index=images["path"])
     ends = np.stack([row_of.reindex(pairs[name]).to_numpy(float) for name in ("path_a", "path_b")], axis=1)

@@ -27,20 +27,21 @@ Polygon = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Conditions that an image must meet. Empty fields are no condition.
+    """Conditions on images. An image passes if it meets all of them; an empty field is no condition.
 
     Attributes
     ----------
     classes, partitions, groups : tuple of str
-        Accepted values.
+        Accepted labels, partitions and groups.
     findings : tuple of str
         Kinds of findings of the audit, of which the image must have at least one.
     name : str
         Part of the path, ignoring case.
     ranges : Mapping of str to (float, float)
-        Lowest and highest value of a measure, both included. Images that are not measured do not pass.
+        Lowest and highest value by measure, both included. Images that are not measured do not pass.
     lasso : tuple of (float, float)
-        Vertices (x, y) of a polygon on the map.
+        Vertices (x, y) of a polygon on the similarity map, inside which an image must be. Images that are not on the
+        map do not pass.
     """
 
     classes: tuple[str, ...] = ()
@@ -56,11 +57,11 @@ class Filter:
         return self != Filter()
 
     def changed(self, **fields: Any) -> Self:
-        """Return a copy with other values of some fields."""
+        """Return a copy in which the given fields have new values."""
         return replace(self, **fields)
 
     def with_range(self, measure: str, limits: tuple[float, float] | None) -> Self:
-        """Return a copy with another range of a measure; None removes the range."""
+        """Return a copy with a new range (lowest, highest) of a measure; None removes the range of this measure."""
         others = {name: other for name, other in self.ranges.items() if name != measure}
         return self.changed(ranges=others | ({measure: limits} if limits else {}))
 
@@ -70,11 +71,13 @@ class Filter:
         Parameters
         ----------
         table : pandas.DataFrame
-            Table as described in the module. Conditions on missing columns are ignored.
+            Table from `cfu_core.dataset.audit.image_table.build_image_table`. Conditions on missing columns are
+            ignored.
 
         Returns
         -------
         ndarray of bool, shape (len(table),)
+            True for each row that meets all conditions; all True for an empty filter.
         """
         passes = np.ones(len(table), bool)
         for column, wanted in (("label", self.classes), ("partition", self.partitions), ("group", self.groups)):
@@ -102,7 +105,15 @@ class Filter:
         return inside
 
     def to_params(self) -> dict[str, list[str]]:
-        """Return the URL parameters of the conditions, by name."""
+        """Convert the filter to URL parameters.
+
+        Returns
+        -------
+        dict of str to list of str
+            Values by name: ``class``, ``partition``, ``group`` and ``problem`` (kinds of findings), one value each;
+            ``name``; ``in.<measure>`` as ``low~high``, with 6 significant digits; ``lasso`` as ``x,y~x,y~...``, with 4
+            significant digits. Empty fields are omitted.
+        """
         params = {name: list(getattr(self, field)) for field, name in _LISTS.items() if getattr(self, field)}
         if self.name:
             params["name"] = [self.name]
@@ -114,7 +125,11 @@ class Filter:
 
     @classmethod
     def from_params(cls, params: Mapping[str, Sequence[str]]) -> Self:
-        """Return the filter of URL parameters; invalid values are ignored."""
+        """Create a filter from URL parameters as `to_params` returns them.
+
+        Unknown parameters, ranges and vertices that are not finite numbers, vertices after the first `LONGEST_LASSO`,
+        and a lasso of fewer than three vertices are ignored.
+        """
         lists: dict[str, Any] = {field: tuple(params.get(name, ())) for field, name in _LISTS.items()}
         ranges = {}
         for key, values in params.items():
@@ -127,7 +142,7 @@ class Filter:
 
 
 def is_filter_parameter(name: str) -> bool:
-    """Return whether a URL parameter is part of a filter."""
+    """Return whether `Filter.from_params` uses a URL parameter with this name."""
     return name in {*_LISTS.values(), "name", "lasso"} or name.startswith(_RANGE)
 
 
@@ -142,7 +157,8 @@ def lasso_from_outline(xs: Sequence[float], ys: Sequence[float]) -> Polygon:
     Returns
     -------
     tuple of (float, float)
-        At most `LONGEST_LASSO` vertices (x, y); empty if the outline has fewer than three points.
+        At most `LONGEST_LASSO` vertices (x, y), evenly spaced among the points of the outline and rounded to 4
+        significant digits; empty if the outline has fewer than three points.
     """
     count = min(len(xs), len(ys))
     if count < 3:
@@ -153,19 +169,35 @@ def lasso_from_outline(xs: Sequence[float], ys: Sequence[float]) -> Polygon:
 
 
 def save_filter(dataset_id: str, name: str, chosen: Filter) -> None:
-    """Save a filter with the dataset under a name, replacing a filter of the same name.
+    """Save a filter in ``filters.json`` in the folder of a dataset, replacing a filter of the same name.
+
+    Parameters
+    ----------
+    dataset_id : str
+    name : str
+        Surrounding white space is removed.
+    chosen : Filter
+        The numbers are rounded as by `Filter.to_params`.
 
     Raises
     ------
     DatasetError
         If the name is empty or longer than `cfu_core.settings.MAX_NAME_LENGTH` characters.
+    StorageError
+        If the disk is full, the folder is not writable, or ``filters.json`` is damaged.
     """
     name = validate_name(name, of="view", error=DatasetError)
     _write(dataset_id, saved_filters(dataset_id) | {name: chosen})
 
 
 def saved_filters(dataset_id: str) -> dict[str, Filter]:
-    """Return the saved filters of a dataset by name, sorted."""
+    """Return the saved filters of a dataset by name, sorted by name; empty if there are none.
+
+    Raises
+    ------
+    StorageError
+        If ``filters.json`` in the folder of the dataset is damaged or not readable.
+    """
     try:
         saved = read_json(dataset_folder(dataset_id) / "filters.json")
     except FileNotFoundError:
@@ -174,7 +206,13 @@ def saved_filters(dataset_id: str) -> dict[str, Filter]:
 
 
 def delete_filter(dataset_id: str, name: str) -> None:
-    """Delete a saved filter."""
+    """Delete a saved filter; do nothing if there is no filter with this name.
+
+    Raises
+    ------
+    StorageError
+        As from `save_filter`.
+    """
     _write(dataset_id, {other: saved for other, saved in saved_filters(dataset_id).items() if other != name})
 
 

@@ -37,17 +37,19 @@ class Finding:
     Attributes
     ----------
     kind : str
-        Keyword, for filters.
+        Keyword for filters: ``unreadable``, ``byte-duplicate``, ``near-duplicate``, ``two-labels``, ``leak``,
+        ``blurred``, ``underexposed``, ``overexposed``, ``off-size``, ``small-class`` or ``small-test``.
     title : str
         Short name for display.
     detail : str
         What was found, why it matters and what to do.
     paths : tuple of tuple of str
-        The images; images that belong together (copies) are in one inner tuple.
+        The images; images that belong together (copies) are in one inner tuple. Empty for findings about classes.
     severity : {"error", "warning", "info"}
-        ``error`` if results would be wrong.
+        ``error`` if training would fail or results would be wrong, ``warning`` if results may be affected, ``info``
+        otherwise.
     remedies : tuple of Remedy
-        Edits that fix the finding.
+        Alternative edits that fix the finding; may be empty.
     """
 
     kind: str
@@ -59,5 +61,15 @@ class Finding:
 
 
 def exclude(paths: Iterable[str], why: str, label: str = "Exclude") -> Remedy:
-    """Return the remedy that excludes images, with a reason for the log of edits."""
+    """Return a remedy that excludes images.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Paths of the images.
+    why : str
+        Reason for the log of edits.
+    label : str
+        Text of the button.
+    """
     return Remedy(label=label, kind="exclude", changes=dict.fromkeys(paths), why=why)

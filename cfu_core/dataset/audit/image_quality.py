@@ -13,7 +13,7 @@ OUTLIER_SCORE = 3.5  # robust standard deviations
 MAD_TO_SD = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
 MINIMUM_SD = 0.05  # of log sharpness, so that in a set of nearly equal images none is an outlier
 MINIMUM_MEASURED = 3  # images, below which no image is compared with the others
-MAXIMUM_CLIPPED = 0.25  # share of pixels that are black, or white: a quarter of the image shows nothing
+MAXIMUM_CLIPPED = 0.25  # fraction of pixels that are black, or white: a quarter of the image shows nothing
 SIZE_RATIO = 2.0  # of the longer side to its median, and its inverse
 ASPECT_RATIO = 1.5  # of the aspect ratio to its median, and its inverse
 
@@ -26,11 +26,12 @@ def unreadable(images: pd.DataFrame, survey: Survey) -> Iterator[Finding]:
     images : pandas.DataFrame
         Table of the dataset.
     survey : Survey
-        Survey with one row per image of `images`.
+        Survey with one row per image of `images`; images that are not yet measured are not listed.
 
     Yields
     ------
     Finding
+        At most one, an error of the kind ``unreadable`` that lists all such images, with a remedy that excludes them.
     """
     reasons = survey.table["unreadable"].to_numpy(str)
     paths = images["path"].to_numpy(str)[reasons != ""].tolist()
@@ -51,18 +52,20 @@ def blurred(images: pd.DataFrame, survey: Survey) -> Iterator[Finding]:
 
     The modified z-score of an image is the difference of its log sharpness from the median, in robust standard
     deviations (1.4826 times the median absolute deviation, but at least 0.05). Iglewicz and Hoaglin label a value as
-    an outlier if its modified z-score is beyond 3.5; here only low outliers count.
+    an outlier if the absolute value of its modified z-score is above 3.5; here only low outliers count.
 
     Parameters
     ----------
     images : pandas.DataFrame
         Table of the dataset.
     survey : Survey
-        Survey with one row per image of `images`.
+        Survey with one row per image of `images`; images that are not yet measured, or cannot be decoded, are ignored.
 
     Yields
     ------
     Finding
+        At most one, a warning of the kind ``blurred`` that lists all blurred images, with a remedy that excludes them;
+        none if fewer than `MINIMUM_MEASURED` images are measured.
 
     References
     ----------
@@ -91,16 +94,20 @@ def blurred(images: pd.DataFrame, survey: Survey) -> Iterator[Finding]:
 def exposed(images: pd.DataFrame, survey: Survey) -> Iterator[Finding]:
     """Find underexposed and overexposed images: more than a quarter of the pixels are black, or white.
 
+    Black is a lightness L* of at most 2, white of at least 98 (on a scale from 0 to 100).
+
     Parameters
     ----------
     images : pandas.DataFrame
         Table of the dataset.
     survey : Survey
-        Survey with one row per image of `images`.
+        Survey with one row per image of `images`; images that are not yet measured, or cannot be decoded, are ignored.
 
     Yields
     ------
     Finding
+        At most two warnings, of the kinds ``underexposed`` and ``overexposed``. Each lists all such images and has a
+        remedy that excludes them.
     """
     for kind, title, extreme in (
         ("underexposed", "Underexposed", "black"),
@@ -121,14 +128,19 @@ def exposed(images: pd.DataFrame, survey: Survey) -> Iterator[Finding]:
 def unusual_size(images: pd.DataFrame) -> Iterator[Finding]:
     """Find images whose longer side or aspect ratio differs much from the median.
 
+    The longer side is more than twice the median or less than half of it, or the aspect ratio (width divided by height)
+    is more than 1.5 times the median or less than two thirds of it.
+
     Parameters
     ----------
     images : pandas.DataFrame
-        Table of the dataset.
+        Table of the dataset, not empty.
 
     Yields
     ------
     Finding
+        At most one, of the kind ``off-size`` and the severity ``info``, which lists all such images and has a remedy
+        that excludes them.
     """
     width, height = images["width"].to_numpy(float), images["height"].to_numpy(float)
     longer, aspect = np.maximum(width, height), width / height

@@ -13,25 +13,16 @@ from cfu_core.dataset.survey.survey import Survey
 
 
 def build_image_table(dataset: Dataset, split: Split, survey: Survey, findings: Iterable[Finding]) -> pd.DataFrame:
-    """Build the table that `cfu_core.dataset.audit.filtering` filters.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    split : Split
-        Split of this dataset.
-    survey : Survey
-        Survey of this dataset.
-    findings : iterable of Finding
-        Findings of the audit.
+    """Build a table of the images from a dataset and its split, survey and findings.
 
     Returns
     -------
     pandas.DataFrame
-        One row per image of ``dataset.images``, in its order: ``path``, ``label``, ``group``, ``digest``,
-        ``partition``, ``width``, ``height``, ``size_bytes``, ``pixels``, the columns of ``survey.table``, ``findings``
-        (kinds of findings, each between blanks) and ``copies`` (images that belong together in a finding have the
-        same number; NaN elsewhere).
+        One row per image of ``dataset.images``, in its order (sorted by path), with a RangeIndex. The columns are
+        ``path``, ``label``, ``group``, ``digest``, ``width`` and ``height`` (in pixels), ``size_bytes``, ``pixels``
+        (width times height), ``partition``, the columns of ``survey.table``, ``findings`` (kinds of the findings that
+        list the image, each between blanks; ``""`` for none) and ``copies`` (images that belong together in a finding
+        have the same number, images in several findings that of the last one; NaN for the remaining images).
     """
     images = dataset.images
     table = images[["path", "label", "group", "digest", "width", "height", "size_bytes"]].copy()
@@ -61,16 +52,17 @@ def sorted_rows(table: pd.DataFrame, passes: np.ndarray, *, by: str, descending:
     table : pandas.DataFrame
         Table from `build_image_table`, sorted by path.
     passes : ndarray of bool, shape (N,)
-        Which rows pass.
+        Which rows pass, from `cfu_core.dataset.audit.filtering.Filter.mask`.
     by : str
-        Column to sort by. Missing values come last, and images of equal value are sorted by path.
+        Column to sort by.
     descending : bool
         Whether the largest value comes first.
 
     Returns
     -------
-    ndarray of int
-        Row numbers.
+    ndarray of int64, shape (number of rows that pass,)
+        Row numbers. Missing values come last, also in descending order; rows with equal values are in the order of
+        their paths.
     """
     if by == "path":  # the table is in this order already; sorting 100,000 names would take longer than all the rest
         rows = np.flatnonzero(passes)
@@ -80,14 +72,45 @@ def sorted_rows(table: pd.DataFrame, passes: np.ndarray, *, by: str, descending:
 
 
 def percentile(table: pd.DataFrame, measure: str, row: int) -> float | None:
-    """Return the percentage of images with a lower value of a measure than image `row`; None if it is not measured."""
+    """Return the percentage of measured images with a lower value of a measure than one image.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Table from `build_image_table`.
+    measure : str
+        A column of numbers.
+    row : int
+        Row number of the image.
+
+    Returns
+    -------
+    float or None
+        0 to 100; None if the image is not measured.
+    """
     values = table[measure].dropna()
     value = table[measure].iat[row]
     return None if np.isnan(value) else float((values < value).mean() * 100)
 
 
 def neighbours(table: pd.DataFrame, row: int, *, count: int) -> list[int]:
-    """Return the rows of the nearest images on the map, nearest first; empty if image `row` is not on the map."""
+    """Return the images that are nearest to one image on the similarity map.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Table from `build_image_table`.
+    row : int
+        Row number of the image.
+    count : int
+        Maximum number of neighbours.
+
+    Returns
+    -------
+    list of int
+        Row numbers by increasing Euclidean distance, without `row` itself. Fewer than `count` if the map has fewer
+        images; empty if the image is not on the map.
+    """
     points = table[["map_x", "map_y"]].to_numpy(float)
     if not np.isfinite(points[row]).all():
         return []

@@ -23,19 +23,27 @@ _COLUMNS = ["digest_a", "digest_b", "kind", "score"]
 def find_new_copies(
     store: Parts, images: Sequence[StoredImage], count: Callable[[int, int], None], *, at_once: int = _AT_ONCE
 ) -> None:
-    """Compare the images that are new in the survey with each other and with all earlier ones.
+    """Find copies among the images that are new in the survey, and between them and all earlier images.
+
+    The pairs are added to ``copies.parquet`` in the folder of the survey after each batch. Only images with similar
+    signatures are compared, so that a copy can be missed (see `cfu_core.dataset.survey.near_duplicates.find_copies`).
 
     Parameters
     ----------
     store : Parts
-        The survey, with the pairs found so far.
+        Parts of the survey, with the pairs found so far.
     images : sequence of StoredImage
         Readable images, each digest once.
     count : callable
-        Called with (images done, images in total). An exception that it raises ends the work; the pairs of completed
-        batches are stored.
+        Callback ``(done, total)`` with numbers of new images. An exception that it raises ends the search; the pairs
+        of completed batches are stored.
     at_once : int
-        Approximate number of images in such a batch.
+        Minimum number of new images in a batch, except for the last one.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the home folder is not writable.
     """
     pairs, through = _read_pairs(store)
     by_digest = {image.digest: image for image in images}
@@ -60,14 +68,17 @@ def copies_by_path(store: Parts, images: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     store : Parts
+        Parts of the survey of the dataset.
     images : pandas.DataFrame
-        With the columns ``path`` and ``digest``.
+        Table with the columns ``path`` and ``digest``.
 
     Returns
     -------
     pandas.DataFrame
-        `COPY_COLUMNS`, sorted by paths. The first of several byte-identical images represents all of them: each of the
-        others forms a pair with it, and only the first forms pairs with other copies.
+        `COPY_COLUMNS`, one row per pair, sorted by ``path_a`` and ``path_b``, with ``path_a`` < ``path_b``; empty if
+        there are no copies. ``kind`` and ``score`` are those of `cfu_core.imaging.copy_detection.CopyMatch`; for
+        byte-identical files they are ``identical`` and 1. The first of several byte-identical files in `images`
+        represents all of them: it forms a pair with each of them, and only it forms pairs with near duplicates.
     """
     first = images.drop_duplicates("digest")
     again = images[images["digest"].duplicated()]

@@ -31,23 +31,27 @@ def embed(
     Parameters
     ----------
     features : ndarray of float, shape (N, F)
-        Finite. Constant features are ignored.
+        One row per image; all values are finite. Constant features are ignored.
     progress : callable
-        Called with (steps done, steps in total). An exception that it raises ends the work, within about a second.
+        Callback ``(done, total)`` with numbers of steps. An exception that it raises ends the work, within about a
+        second.
     max_tsne_images : int
-        Of more images, as many are chosen at random for t-SNE, and the others are added to the finished map.
+        Maximum number of images for t-SNE. Of more images, so many are chosen at random, and the remaining images are
+        added to the finished map.
 
     Returns
     -------
-    ndarray of float32, shape (N, 2)
-        Coordinates without a unit. Neighbourhoods are meaningful; directions and large distances are not.
-    str
-        Description of the method, as the end of a sentence. Fewer than 10 images, and images with equal features,
-        are placed by their principal components alone.
+    coordinates : ndarray of float32, shape (N, 2)
+        Coordinates without a unit, in the order of the rows. Neighbourhoods are meaningful; directions and large
+        distances are not. For fewer than 10 images, and if all images have equal features, they are the first two
+        principal components.
+    method : str
+        Description of the method for users, as the end of a sentence.
 
     Notes
     -----
-    t-SNE is that of openTSNE [1]_ with its defaults, initialised with the first two principal components [2]_.
+    t-SNE is computed by openTSNE [1]_ with a perplexity of 30, but at most (N - 1) / 3, and otherwise its defaults. It
+    receives 50 principal components and is initialised with the first two [2]_.
 
     References
     ----------
@@ -76,15 +80,16 @@ def principal_components(features: np.ndarray, count: int) -> np.ndarray:
     Parameters
     ----------
     features : ndarray of float, shape (N, F)
-        Constant features are ignored.
+        One row per image. Constant features are ignored.
     count : int
-        Maximum number of components, 2 or more. There are never more than N, and never more than features that vary.
+        Maximum number of components, 2 or more.
 
     Returns
     -------
-    ndarray of float32, shape (N, 2..count)
-        Sorted by decreasing variance, filled up to two columns with 0. The signs are deterministic: the loading with
-        the largest absolute value is positive.
+    ndarray of float32, shape (N, K)
+        One column per component, by decreasing variance. There are as many components as `count`, N or the number of
+        features that vary, whichever is smallest; columns of 0 are added if these are fewer than two. The signs are
+        deterministic: the loading with the largest absolute value is positive.
     """
     if not len(features):
         return np.zeros((0, 2), np.float32)

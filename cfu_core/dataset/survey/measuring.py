@@ -44,10 +44,11 @@ class StoredImage(NamedTuple):
     digest : str
         SHA-256 (hex) of the file.
     extension : str
-        With its dot.
+        Extension of the file, with its dot.
     size_bytes : int
+        Size of the file.
     width, height : int
-        In pixels, as displayed.
+        Size in pixels, with the EXIF orientation applied.
     """
 
     digest: str
@@ -68,7 +69,9 @@ class StoredImage(NamedTuple):
         Raises
         ------
         ImageError
-            The file is gone from the image store (kind ``missing``).
+            The file is missing from the image store (kind ``missing``).
+        StorageError
+            The image store is not readable.
         """
         try:
             return stored_bytes(self.digest, self.extension)
@@ -87,13 +90,13 @@ class MeasuredImage:
     digest : str
         SHA-256 (hex) of the image file.
     unreadable : str
-        Why the image cannot be decoded, as a sentence; then the other fields are empty. ``""`` if it can.
-    numbers : dict of float
-        By the names in `NUMBER_COLUMNS`; those of the colony are missing if no colony is found.
+        Why the image cannot be decoded, as a sentence; the remaining fields are then empty. ``""`` if it can.
+    numbers : dict of str to float
+        Values by the names in `NUMBER_COLUMNS`; those of the colony are missing if no colony is found.
     thumbnail : bytes
-        A JPEG; empty if the file itself serves as thumbnail.
+        A JPEG; empty if the image file serves as its own thumbnail.
     signature, features : ndarray of float32 or None
-        From `imaging.signature` and `imaging.appearance_features`.
+        Vectors from `cfu_core.imaging.signature.signature` and `cfu_core.imaging.appearance_features.features`.
     """
 
     digest: str
@@ -105,13 +108,24 @@ class MeasuredImage:
 
 
 def stored_images(dataset: Dataset) -> list[StoredImage]:
-    """Return the images of a dataset as imported, each digest once."""
+    """Return the images of a dataset as imported, with excluded ones; of identical files, only the first by path."""
     table = dataset.imported[list(StoredImage._fields)].drop_duplicates("digest")
     return [StoredImage(*row) for row in table.itertuples(index=False, name=None)]
 
 
 def measure_image(image: StoredImage) -> MeasuredImage:
-    """Decode an image of the image store once and measure it; an image that cannot be decoded gives the reason."""
+    """Decode an image of the image store and measure it.
+
+    Returns
+    -------
+    MeasuredImage
+        All results; for an image that is missing or cannot be decoded, only the reason.
+
+    Raises
+    ------
+    StorageError
+        The image store is not readable.
+    """
     try:
         pixels = reading.decode(image.read(), name="The file")
     except ImageError as error:
@@ -131,14 +145,21 @@ def measure_image(image: StoredImage) -> MeasuredImage:
 
 
 def measure_images(images: Sequence[StoredImage]) -> Iterator[MeasuredImage]:
-    """Measure images on all processor cores and yield the results in their order.
+    """Measure images on all processor cores.
 
-    Only a few images are in memory at a time.
+    Only a few images are in memory at a time. Threads are used for fewer than 200 images, worker processes otherwise.
+
+    Yields
+    ------
+    MeasuredImage
+        One for each of `images`, in their order.
 
     Raises
     ------
     DatasetError
-        A worker process was ended from outside.
+        A worker process was ended from outside, for example because the system ran out of memory.
+    StorageError
+        The image store is not readable.
     """
     with _batch_function(len(images)) as measure_batch, ThreadPoolExecutor(worker_count()) as threads:
         futures: deque[Future[list[MeasuredImage]]] = deque()
@@ -168,7 +189,10 @@ def _batch_function(count: int) -> Iterator[Callable[[Sequence[StoredImage]], li
 
 
 def serve() -> None:
-    """Measure batches of images in a `WorkerProcess`; the first message is ignored."""
+    """Measure images in a `WorkerProcess`.
+
+    The first message is ignored. A question is a list of `StoredImage`; its answer is a list of `MeasuredImage`.
+    """
     with _single_threaded_blas():
         cv2.setNumThreads(1)
         worker_process.serve(lambda _: _measure_batch)
@@ -193,7 +217,12 @@ def encode_thumbnail(pixels: np.ndarray, width: int, height: int) -> bytes:
     pixels : ndarray of uint8, shape (H, W, 3)
         RGB; may be a smaller version of the image.
     width, height : int
-        Size of the image itself in pixels, from which the size of the thumbnail follows.
+        Size of the full image in pixels, from which the size of the thumbnail is computed.
+
+    Returns
+    -------
+    bytes
+        A JPEG of quality `THUMBNAIL_QUALITY`, with the aspect ratio of the full image; never larger than it.
     """
     scale = min(1.0, THUMBNAIL_SIDE / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -201,23 +230,41 @@ def encode_thumbnail(pixels: np.ndarray, width: int, height: int) -> bytes:
 
 
 def read_thumbnail(store: Parts, image: StoredImage) -> np.ndarray:
-    """Return the pixels of a thumbnail, or of the image itself if the survey has no thumbnail of it.
+    """Return the pixels of a thumbnail, or of the full image if the survey has no thumbnail of it.
+
+    Parameters
+    ----------
+    store : Parts
+        Parts of the survey.
+    image : StoredImage
 
     Returns
     -------
     ndarray of uint8, shape (H, W, 3)
-        RGB.
+        RGB, with the EXIF orientation applied.
 
     Raises
     ------
     ImageError
-        There is no thumbnail, and the image file is gone or damaged.
+        There is no thumbnail, and the image file is missing or cannot be decoded.
+    StorageError
+        The survey or the image store is not readable.
     """
     return reading.decode(stored_thumbnail(store, image.digest) or image.read(), name="The file")
 
 
 def to_part(measured: Sequence[MeasuredImage]) -> tuple[pa.Table, bytes]:
-    """Return a table with one row for each image, and the thumbnails one after the other, for `Parts.write`."""
+    """Convert results to the arguments of `Parts.write`.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        One row for each image: ``digest``; ``unreadable``; `NUMBER_COLUMNS` as float32, NaN where there is no value;
+        ``thumbnail_offset`` and ``thumbnail_bytes`` (position in `pack`, int64); ``signature`` and ``features`` as
+        lists of float32, null for an image that cannot be decoded.
+    pack : bytes
+        The concatenated thumbnails.
+    """
     lengths = np.array([len(one.thumbnail) for one in measured], np.int64)
     numbers = {
         name: np.array([one.numbers.get(name, np.nan) for one in measured], np.float32) for name in NUMBER_COLUMNS

@@ -37,30 +37,35 @@ def find_copies(
 ) -> pd.DataFrame:
     """Find pairs of images of which one is a copy of the other.
 
+    For each image, at most 8 candidates are compared: the images with the most similar signatures. They come from an
+    approximate nearest-neighbour search in 8 principal components, so that a copy can be missed.
+
     Parameters
     ----------
     signatures : ndarray of float32, shape (N, SIGNATURE_LENGTH)
-        From `cfu_core.imaging.signature.signature`; a row with NaN (an unreadable image) is ignored.
+        Signatures of the images, from `cfu_core.imaging.signature.signature`; a row with NaN (an unreadable image) is
+        ignored.
     read : callable
         Receives a row number and returns the image, RGB uint8 (H, W, 3). Called for candidates only. The images may be
-        shrunk, to no less than about 200 pixels per side; then resized copies of the same shrunk size are called
-        re-encoded. An exception that it raises ends the search.
+        shrunk, to no less than about 200 pixels per side; resized copies that have the same size after shrinking are
+        then reported as ``re-encoded``. An exception that it raises ends the search.
     new : ndarray of bool, shape (N,), optional
         Only pairs with at least one new row are compared. By default all rows are new.
     progress : callable, optional
-        Called with (new images done, new images in total). An exception that it raises ends the search.
+        Callback ``(done, total)`` with numbers of new images. An exception that it raises ends the search.
 
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS`, sorted: row numbers ``a`` < ``b``; ``kind`` and ``score`` (0 to 1) as in
-        `cfu_core.imaging.copy_detection.CopyMatch`. Of many copies of one image not every pair is listed, but
-        the listed pairs connect all of them. Blank images are copies only if they are identical.
+        `COLUMNS`, one row per pair, sorted by ``a`` and ``b``: row numbers ``a`` < ``b``; ``kind`` and ``score`` (0 to
+        1) as in `cfu_core.imaging.copy_detection.CopyMatch`. Empty if there are no copies. Of many copies of one image
+        not every pair is listed, but the listed pairs connect all of them. Blank images are copies only if they are
+        identical.
 
     Raises
     ------
     ValueError
-        The arrays have other shapes than these.
+        `signatures` does not have `SIGNATURE_LENGTH` columns, or `new` does not have one value per row of it.
     """
     signatures = np.asarray(signatures, np.float32)
     count = len(signatures)

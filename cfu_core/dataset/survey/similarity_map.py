@@ -26,7 +26,7 @@ class Extractor(Protocol):
 
     @property
     def key(self) -> str:
-        """Identifier of the network and its weights; safe as the name of a folder."""
+        """Identifier of the network and its weights; safe as the name of a folder, in which features are stored."""
 
     @property
     def label(self) -> str:
@@ -42,11 +42,12 @@ class Extractor(Protocol):
         Parameters
         ----------
         pixels : ndarray of uint8, shape (B, side, side, 3)
-            RGB.
+            A batch of RGB images.
 
         Returns
         -------
         ndarray of float32, shape (B, F)
+            One feature vector per image; F is the same in each call.
 
         Raises
         ------
@@ -56,18 +57,19 @@ class Extractor(Protocol):
 
 
 def read_map(store: Parts) -> pa.Table | None:
-    """Read the map.
+    """Read the map from the folder of a survey.
 
     Returns
     -------
     pyarrow.Table or None
-        Columns ``digest``, and ``x`` and ``y`` as float32. None if there is no map yet.
+        One row per image: ``digest``, and the coordinates ``x`` and ``y`` as float32. None if there is no map yet, or
+        its file is damaged.
     """
     return read_table(store.folder / "map.parquet")
 
 
 def map_source(table: pa.Table | None) -> str:
-    """Return the features and the method of a map from `read_map`, for users; ``""`` if there is no map."""
+    """Describe the features and the method of a map from `read_map` to users; ``""`` if there is no map."""
     return "" if table is None else table.schema.metadata[b"source"].decode()
 
 
@@ -79,21 +81,31 @@ def draw_map(
     network: Extractor | None = None,
     others: Sequence[Parts] = (),
 ) -> None:
-    """Draw the map, unless the stored map shows these images by these features already.
+    """Compute the coordinates of the map and write them to ``map.parquet`` in the folder of the survey.
+
+    Nothing is computed if the stored map shows the same images by the same features. See
+    `cfu_core.dataset.survey.embedding.embed` for the method.
 
     Parameters
     ----------
     store : Parts
-        The survey, with the features of the images and the map.
+        Parts of the survey, with the features of the images.
     images : sequence of StoredImage
-        Readable images, each digest once.
+        Readable images, each digest once. Images without features are left out.
     progress : callable
-        Receives the name of a phase and returns a callback, as `Observer.progress` does.
+        Receives the name of a phase and returns a callback ``(done, total)``, as `Observer.progress` does. An exception
+        that the callback raises ends the work; features of completed parts of 512 images are stored.
     network : Extractor, optional
-        Network whose features are used. If its weights cannot be used, the source of the map says so, and colour,
-        texture and shape are used.
+        Network whose features are used. Missing features are extracted and stored in the folder of the survey, in a
+        subfolder named after the network. If its weights cannot be used, `map_source` says so, and colour, texture and
+        shape are used. The latter are the default.
     others : sequence of Parts
-        Surveys of other datasets, from which features of the same images are copied.
+        Surveys of other datasets, from which network features of the same images are copied.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the home folder is not writable.
     """
     digests = [image.digest for image in images]
     key, label, feature_parts, remark = CLASSICAL, _CLASSICAL_LABEL, store, ""

@@ -55,17 +55,20 @@ class Survey:
     table : pandas.DataFrame
         One row for each image of ``dataset.images``, in its order, with the columns in
         `cfu_core.imaging.measures.MEASURES`; ``colony_left``, ``colony_top``, ``colony_right``, ``colony_bottom``
-        (pixels of the displayed image, right and bottom exclusive) and ``colony_confidence`` (0 to 1), NaN if no colony
-        is found; ``unreadable``, the reason why an image cannot be decoded, or ``""``; ``map_x`` and ``map_y``. Numbers
-        are float32, NaN where there is no result yet.
+        (pixels of the image with its EXIF orientation applied, right and bottom exclusive) and ``colony_confidence``
+        (0 to 1), NaN if no colony is found; ``unreadable``, the reason why an image cannot be decoded, ``""`` if it can
+        or is not measured yet; ``map_x`` and ``map_y``, coordinates without a unit. Numbers are float32, NaN where
+        there is no result yet.
     copies : pandas.DataFrame
         Pairs of images of which one is a copy of the other: ``path_a`` < ``path_b``, ``kind`` and ``score`` (0 to 1)
         as in `cfu_core.imaging.copy_detection.CopyMatch`. Of many copies of one image not every pair is
         listed, but the listed pairs connect all of them.
     map_source : str
         Features and method of the map, for users; ``""`` if there is no map yet.
-    done, total : int
-        Number of images as imported that are measured, and of all of them.
+    done : int
+        Number of images that are measured, including excluded ones.
+    total : int
+        Number of images as imported.
     """
 
     table: pd.DataFrame
@@ -89,28 +92,33 @@ def survey(
     part_images: int = 1000,
     part_seconds: float = 5.0,
 ) -> None:
-    """Compute and store the missing results of a survey.
+    """Compute the missing results of a survey and store them in ``<home>/datasets/<id>/survey/``.
+
+    Images are measured first, then copies are found, then the map is drawn. Results of other datasets with the same
+    images are copied. Images that could not be decoded before are tried again. Of two surveys of one dataset at the
+    same time, the second waits for the first.
 
     Parameters
     ----------
     dataset : Dataset
         A saved dataset.
     progress : callable
-        Receives the name of a phase and returns a callback, which is called with (items done, items in total), as
-        `Observer.progress` does.
+        Receives the name of a phase and returns a callback ``(done, total)``, as `Observer.progress` does.
     stop : callable
         Returns whether to stop; called between images.
     network : Extractor, optional
-        Network whose features are used for the map. By default colour, texture and shape are used.
+        Network whose features are used for the map. By default colour, texture and shape are used, also if the weights
+        of the network cannot be used.
     part_images : int
+        Measurements are written to the disk after so many images or `part_seconds`, whichever comes first. A survey
+        that is killed loses only the measurements since then.
     part_seconds : float
-        Results are written to the disk after so many images or seconds, whichever comes first. A killed survey loses
-        no more than these.
+        Seconds between two writes.
 
     Raises
     ------
     StopRequested
-        `stop` or `progress` requested to stop. The results so far are stored.
+        `stop` returned True or `progress` requested to stop. The results so far are stored.
     DatasetError
         The dataset is not saved, or was deleted in the meantime; or a worker process was ended from outside.
     StorageError
@@ -145,12 +153,15 @@ def survey(
 
 
 def load_survey(dataset: Dataset) -> Survey:
-    """Load the results of a survey so far. They change only with `survey_version` and with edits of the dataset.
+    """Load the results of a survey so far.
+
+    They change only when `survey_version` changes or the dataset is edited, so that they can be cached.
 
     Returns
     -------
     Survey
-        Without results if the dataset has no survey yet.
+        Results may be incomplete (see `Survey.complete`); before the first survey, all numbers are NaN and there are
+        no copies. Damaged files of the survey are ignored.
 
     Raises
     ------
@@ -177,7 +188,23 @@ def load_survey(dataset: Dataset) -> Survey:
 
 
 def survey_version(identifier: str) -> int:
-    """Return a number that changes with every new result of a survey; 0 if there is none. Fast."""
+    """Return a number that changes whenever the survey of a dataset stores new results.
+
+    Parameters
+    ----------
+    identifier : str
+        Id of the dataset.
+
+    Returns
+    -------
+    int
+        Time in nanoseconds of the last change of ``state.json``; 0 if there is no survey. No result is read.
+
+    Raises
+    ------
+    StorageError
+        The home folder is not readable.
+    """
     try:
         with storage_errors(survey_folder(identifier)):
             return (survey_folder(identifier) / "state.json").stat().st_mtime_ns
@@ -186,7 +213,7 @@ def survey_version(identifier: str) -> int:
 
 
 def thumbnail(dataset: Dataset, index: int) -> bytes:
-    """Return a thumbnail of an image, from the survey if it has one.
+    """Return a thumbnail of an image, from the survey if it has one, otherwise from the image.
 
     Parameters
     ----------
@@ -197,12 +224,15 @@ def thumbnail(dataset: Dataset, index: int) -> bytes:
     Returns
     -------
     bytes
-        A JPEG with at most 256 pixels on the longer side; a smaller image keeps its size.
+        A JPEG with at most 256 pixels on the longer side; a smaller image keeps its size. For a small JPEG it is the
+        image file itself.
 
     Raises
     ------
     ImageError
-        The image cannot be read.
+        The image is missing from the image store or cannot be decoded, and the survey has no thumbnail of it.
+    StorageError
+        The home folder is not readable.
     """
     stored = stored_thumbnail(store_of(dataset.id), dataset.images["digest"].iat[index])
     if stored:

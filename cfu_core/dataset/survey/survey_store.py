@@ -34,13 +34,13 @@ class Parts:
     Attributes
     ----------
     folder : Path
-        Created with the first part.
+        Folder of the parts; it is created with the first part.
     """
 
     folder: Path
 
     def files(self) -> list[Path]:
-        """Return the table file of each part, oldest first."""
+        """Return the table file of each part, oldest first; empty if the folder does not exist."""
         try:
             with storage_errors(self.folder), os.scandir(self.folder) as entries:
                 names = sorted(entry.name for entry in entries)
@@ -49,7 +49,14 @@ class Parts:
         return [self.folder / name for name in names if name.startswith("part-") and name.endswith(".parquet")]
 
     def read(self, columns: Sequence[str]) -> pa.Table | None:
-        """Read columns of all parts, oldest first; None without parts. The last of several rows of an image counts."""
+        """Read columns of all parts.
+
+        Returns
+        -------
+        pyarrow.Table or None
+            Rows of all parts, oldest first. If there are several rows of one image, the last one is valid. None if
+            there are no rows. Damaged parts are skipped.
+        """
         with ThreadPoolExecutor() as pool:
             tables = [table for table in pool.map(lambda file: read_table(file, columns), self.files()) if table]
         return pa.concat_tables(tables) if tables else None
@@ -60,15 +67,16 @@ class Parts:
         Parameters
         ----------
         column : str
+            ``signature`` or ``features``.
         digests : sequence of str
-            Each digest once.
+            SHA-256 (hex) of the image files, each once.
 
         Returns
         -------
-        ndarray of bool, shape (len(digests),)
+        has : ndarray of bool, shape (len(digests),)
             Which images have a vector.
-        ndarray of float32, shape (number of these, K)
-            Their vectors, in the order of `digests`.
+        vectors : ndarray of float32, shape (number of images with a vector, K)
+            Vectors of these images, in the order of `digests`; K is 0 if no image has a vector.
         """
         wanted = pd.Index(digests, dtype="str")
         has = np.zeros(len(wanted), bool)
@@ -91,9 +99,9 @@ class Parts:
         Parameters
         ----------
         table : pyarrow.Table
-            One row for each image.
+            One row for each image, with at least the column ``digest``.
         pack : bytes, optional
-            The thumbnails, one after the other.
+            The concatenated thumbnails.
 
         Raises
         ------
@@ -109,18 +117,25 @@ class Parts:
     def copy_from(self, other: "Parts", wanted: set[str]) -> set[str]:
         """Copy the results of another dataset's survey for some images.
 
-        Images that could not be read there are skipped, because their files may be good now.
+        Each part of the other survey with results for these images adds a part. Images that could not be decoded
+        there are skipped, because their files may be intact now.
 
         Parameters
         ----------
         other : Parts
+            Parts with the same columns.
         wanted : set of str
-            Digests.
+            SHA-256 (hex) of the image files.
 
         Returns
         -------
         set of str
-            Digests of the copied images.
+            The elements of `wanted` whose results were copied.
+
+        Raises
+        ------
+        StorageError
+            The disk is full, or a folder is not readable or not writable.
         """
         copied: set[str] = set()
         for file in other.files():
@@ -150,12 +165,18 @@ def _repack(table: pa.Table, pack: bytes) -> tuple[pa.Table, bytes]:
 
 
 def part_number(file: Path) -> int:
-    """Return the number of a part."""
+    """Return the number of a part from the name of its file, from 1."""
     return int(file.stem.removeprefix("part-"))
 
 
 def read_table(file: Path, columns: Sequence[str] | None = None) -> pa.Table | None:
-    """Read columns of a table, all by default; None if the file is missing or damaged."""
+    """Read columns of a Parquet file, all by default; None if the file is missing or damaged.
+
+    Raises
+    ------
+    StorageError
+        The file is not readable.
+    """
     try:
         with storage_errors(file), pq.ParquetFile(file) as part:
             return part.read(columns=None if columns is None else list(columns))
@@ -164,7 +185,13 @@ def read_table(file: Path, columns: Sequence[str] | None = None) -> pa.Table | N
 
 
 def write_table(file: Path, table: pa.Table) -> None:
-    """Write a table atomically."""
+    """Write a table as a Parquet file, atomically.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the folder is not writable.
+    """
     with replacing(file) as draft:
         pq.write_table(table, draft, compression="zstd")
 
@@ -179,14 +206,27 @@ def list_column(rows: Sequence[np.ndarray | None]) -> pa.Array:
 
 
 def rows_of(wanted: pa.Array, found: pa.ChunkedArray) -> np.ndarray:
-    """Return the row of each wanted digest in `found`, the last one of several; -1 if it is missing."""
+    """Find digests in a column.
+
+    Parameters
+    ----------
+    wanted : pyarrow.Array of str, length N
+        Digests to find.
+    found : pyarrow.ChunkedArray of str
+        Column of digests.
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
+        Row of each digest in the column, the last row if there are several; -1 if it is missing.
+    """
     backwards = found.combine_chunks()[::-1]
     rows = pc.fill_null(pc.index_in(wanted, value_set=backwards), len(found)).to_numpy()
     return len(found) - 1 - rows.astype(np.int64)
 
 
 def numbers_at(found: pa.Table | None, name: str, rows: np.ndarray) -> np.ndarray:
-    """Return a column of numbers at some rows, as float32; NaN for row -1."""
+    """Return numbers of a column as float32, one for each of `rows`; NaN for row -1 or without a table."""
     values = np.full(len(rows), np.nan, np.float32)
     if found is not None:
         values[rows >= 0] = found[name].to_numpy()[rows[rows >= 0]]
@@ -194,7 +234,7 @@ def numbers_at(found: pa.Table | None, name: str, rows: np.ndarray) -> np.ndarra
 
 
 def texts_at(found: pa.Table | None, name: str, rows: np.ndarray) -> pd.Series:
-    """Return a column of strings at some rows; ``""`` for row -1."""
+    """Return texts of a column, one for each of `rows`; ``""`` for row -1 or without a table."""
     if found is None:
         return pd.Series([""] * len(rows), dtype="str")
     texts = found[name].take(pa.array(rows, mask=rows < 0))
@@ -202,7 +242,7 @@ def texts_at(found: pa.Table | None, name: str, rows: np.ndarray) -> pd.Series:
 
 
 def survey_folder(identifier: str) -> Path:
-    """Return the folder with all versions of a dataset's survey; safe to delete while no survey runs."""
+    """Return the folder with the survey of a dataset in all versions; it can be deleted while no survey runs."""
     return dataset_folder(identifier) / "survey"
 
 
@@ -219,7 +259,13 @@ def other_stores(identifier: str) -> Iterator[Parts]:
 
 
 def discard_old_versions(identifier: str) -> None:
-    """Remove results in other versions, which are not valid any more."""
+    """Delete the results of a dataset's survey in other versions than `VERSION`, which are no longer valid.
+
+    Raises
+    ------
+    StorageError
+        The home folder is not writable.
+    """
     with storage_errors(survey_folder(identifier)):
         for folder in survey_folder(identifier).glob("v*"):
             if folder.name != f"v{VERSION}":
@@ -227,12 +273,44 @@ def discard_old_versions(identifier: str) -> None:
 
 
 def write_state(identifier: str, *, done: int, total: int) -> None:
-    """Write the progress of a survey, which also shows that there are new results."""
+    """Write the progress of a survey to its ``state.json``, from which readers see that there are new results.
+
+    Parameters
+    ----------
+    identifier : str
+        Id of the dataset.
+    done, total : int
+        Number of images that are measured, and of all images.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the home folder is not writable.
+    """
     write_json(survey_folder(identifier) / "state.json", {"version": VERSION, "done": done, "total": total})
 
 
 def stored_thumbnail(store: Parts, digest: str) -> bytes | None:
-    """Return the thumbnail of an image; empty if its file serves as thumbnail, None if there is none yet."""
+    """Return the thumbnail of an image from a survey.
+
+    Parameters
+    ----------
+    store : Parts
+        Parts of the survey.
+    digest : str
+        SHA-256 (hex) of the image file.
+
+    Returns
+    -------
+    bytes or None
+        A JPEG; ``b""`` if the image file is so small that it serves as its own thumbnail; None if the survey has no
+        thumbnail of the image.
+
+    Raises
+    ------
+    StorageError
+        The survey is not readable.
+    """
     try:
         index = _thumbnails(store.folder, store.folder.stat().st_mtime_ns)  # changes with every file that is written
     except FileNotFoundError:  # nothing is surveyed yet, or the dataset is being deleted
