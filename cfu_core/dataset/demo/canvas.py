@@ -11,5 +11,5 @@ Generator = np.random.Generator
 
 
 def empty_layer() -> Layer:
-    """Return a layer of zeros, shape (FRAME_HEIGHT + 2 * MARGIN, FRAME_WIDTH + 2 * MARGIN)."""
+    """Return a float32 layer of zeros, shape (FRAME_HEIGHT + 2 * MARGIN, FRAME_WIDTH + 2 * MARGIN)."""
     return np.zeros((FRAME_HEIGHT + 2 * MARGIN, FRAME_WIDTH + 2 * MARGIN), np.float32)

@@ -24,10 +24,11 @@ class CellPatches:
     Attributes
     ----------
     absorbance : ndarray of float32, shape (count, side, side)
+        Absorbance (natural logarithm); negative where the cell is brighter than its surroundings.
     body : ndarray of float32, shape (count, side, side)
         Thickness of the cell, 0 to 1, to which its pigment is proportional.
     extents : ndarray of float64, shape (count,)
-        Outer radius in pixels.
+        Outer radius of the cell in pixels.
     """
 
     absorbance: Layer
@@ -36,12 +37,14 @@ class CellPatches:
 
 
 def draw_patches(rng: Generator, look: CellLook, scale: float, depth: float, count: int = _PATCHES) -> CellPatches:
-    """Draw patches of one kind of cell.
+    """Draw patches of one kind of cell with random sizes and shapes.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+        Source of random numbers; its state advances.
     look : CellLook
+        Appearance of the cells.
     scale : float
         Pixels per micrometre.
     depth : float
@@ -79,7 +82,22 @@ def _column(values: NDArray[np.float64]) -> Layer:
 
 
 def ring(rho: Layer, middle: float, width: float) -> Layer:
-    """Return a ring with a Gaussian profile, 0 to 1, at the normalised radii `rho`."""
+    """Return a ring with a Gaussian profile.
+
+    Parameters
+    ----------
+    rho : ndarray
+        Distance of each pixel from the centre, in any unit.
+    middle : float
+        Radius of the ring in this unit, at which the profile is 1.
+    width : float
+        Distance from `middle` in this unit at which the profile is 1 / e.
+
+    Returns
+    -------
+    ndarray
+        Values from 0 to 1, with the shape of `rho`.
+    """
     return np.exp(-(((rho - middle) / width) ** 2))
 
 
@@ -94,21 +112,26 @@ def stamp(
 ) -> NDArray[np.float64]:
     """Add a patch at each position to the layers; positions farther from the focal plane get a more defocused patch.
 
+    A patch that extends beyond a layer is omitted.
+
     Parameters
     ----------
     rng : numpy.random.Generator
+        Source of random numbers; its state advances.
     grey, pigment : ndarray of float32
-        Layers that are changed in place; `pigment` may be None.
+        Layers from `cfu_core.dataset.demo.canvas.empty_layer`, which are changed in place; `pigment` may be None.
     positions : ndarray of float64, shape (n, 3)
-        x and y in pixels of the frame; z, of which only the relative size counts, is the distance from the focal plane.
+        x and y in pixels of the frame, and z, the signed distance from the focal plane in any unit.
     patches : CellPatches
+        The patches to choose from.
     strength, tint : float
-        Factors on the absorbance and on the pigment.
+        Factors by which the absorbance and the thickness of a patch are multiplied before they are added to `grey` and
+        `pigment`.
 
     Returns
     -------
     ndarray of float64, shape (n,)
-        Outer radius of each patch in pixels.
+        Outer radius of the cell at each position in pixels.
     """
     count, side, _ = patches.absorbance.shape
     depth = np.abs(positions[:, 2])

@@ -16,7 +16,17 @@ def _random_positions(rng: Generator, number: int) -> NDArray[np.float64]:
 
 
 def draw_stray_cells(rng: Generator, grey: Layer, number: int) -> None:
-    """Add single cells, pairs and small groups that belong to no colony, at all depths."""
+    """Add single cells, pairs and small groups that belong to no colony, at all depths.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of random numbers; its state advances.
+    grey : ndarray of float32
+        Layer of absorbance from `cfu_core.dataset.demo.canvas.empty_layer`, which is changed in place.
+    number : int
+        Number of single cells; half as many cells are added beside these.
+    """
     positions = _random_positions(rng, number)
     scale = rng.uniform(1.8, 3.6)
     groups = rng.integers(0, max(number, 1), number // 2)
@@ -28,7 +38,17 @@ def draw_stray_cells(rng: Generator, grey: Layer, number: int) -> None:
 
 
 def draw_debris(rng: Generator, grey: Layer, number: int) -> None:
-    """Add specks and, in some frames, a fibre."""
+    """Add specks and, in 30 % of the frames, a fibre.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of random numbers; its state advances.
+    grey : ndarray of float32
+        Layer of absorbance from `cfu_core.dataset.demo.canvas.empty_layer`, which is changed in place.
+    number : int
+        Number of specks.
+    """
     for x, y, z in _random_positions(rng, number):
         centre = (int(x) + MARGIN, int(y) + MARGIN)
         axes = (int(rng.uniform(2, 8)), int(rng.uniform(1, 5)))
@@ -43,6 +63,15 @@ def draw_defocused_objects(rng: Generator, grey: Layer, number: int) -> None:
     """Add cells, colonies and bubbles far from the focal plane: wide, soft, bright or dark.
 
     They are drawn at an eighth of the resolution.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of random numbers; its state advances.
+    grey : ndarray of float32
+        Layer of absorbance from `cfu_core.dataset.demo.canvas.empty_layer`, which is changed in place.
+    number : int
+        Number of objects.
     """
     height, width = grey.shape
     small = np.zeros((height // 8, width // 8), np.float32)

@@ -12,21 +12,28 @@ from cfu_core.dataset.demo.colony_types import ColonyStyle
 def draw_colony(
     rng: Generator, grey: Layer, pigment: Layer, style: ColonyStyle, zoom: float
 ) -> tuple[int, int, int, int]:
-    """Add one colony at a random position to both layers.
+    """Draw one colony, cell by cell, at a random position.
+
+    Up to 6 % of the colony may extend beyond an edge of the frame on each side.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+        Source of random numbers; its state advances.
     grey, pigment : ndarray of float32
-        Layers that are changed in place.
+        Layers of absorbance and of thickness of pigment from `cfu_core.dataset.demo.canvas.empty_layer`, to which the
+        colony is added in place.
     style : ColonyStyle
+        Composition of the colony.
     zoom : float
-        Factor on the magnification.
+        Factor by which the magnification of the style is multiplied. The size of the colony is limited to 0.25 to
+        0.76 of the height of the frame.
 
     Returns
     -------
     tuple of int
-        Left, top, right, bottom of the colony's cells in pixels of the frame; right and bottom are exclusive.
+        Left, top, right, bottom of the visible part of the colony's cells in pixels of the frame; right and bottom are
+        exclusive.
     """
     number = int(np.exp(rng.uniform(*np.log(style.cells))))
     kinds = rng.choice(len(style.looks), size=number, p=[share for share, _ in style.looks])

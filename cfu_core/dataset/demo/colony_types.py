@@ -49,13 +49,13 @@ class CellLook:
     rim : float
         Absorbance of the dark rim.
     halo : float
-        Gain of light in the bright ring outside the rim.
+        Reduction of absorbance in the bright ring outside the rim.
     glint : float
-        Gain of light in the middle, strong in refractile cells.
+        Reduction of absorbance in the middle, large in refractile cells.
     grain : float
-        Standard deviation of the granules and vacuoles inside.
+        Strength of the granules and vacuoles inside, approximately the standard deviation of absorbance.
     pigment : float
-        Share of the colony's pigment in such a cell.
+        Pigment of such a cell relative to the pigment of the colony, 0 to 1.
     """
 
     radius: float
@@ -76,13 +76,14 @@ class ColonyStyle:
     Attributes
     ----------
     cells : tuple of int
-        Number of cells; drawn log-uniformly.
+        Number of cells, with a log-uniform distribution.
     clusters : tuple of int
         Number of clusters of cells.
     looks : tuple of (float, CellLook)
-        Shares of the colony and the kinds of cells that have them.
+        Relative frequency and appearance of each kind of cell; the frequencies sum to 1.
     packing : tuple of float
-        Share of the colony's volume that cells fill; 0.6 is touching spheres, 0.05 is loose.
+        Fraction of the colony's volume that cells fill; 0.6 is touching spheres, 0.05 is loose, and above 1 cells
+        overlap.
     flatness : tuple of float
         Height over width; 1 is a ball.
     core : tuple of float
@@ -90,11 +91,11 @@ class ColonyStyle:
     ragged : tuple of float
         Relative depth of bays and lobes in the outline.
     stragglers : tuple of float
-        Share of the cells that lie outside the outline.
+        Fraction of the cells that are moved outwards, most of them beyond the outline.
     spacing : float
         Distance in mean cell radii below which cells push each other apart; 2 is touching.
     evenness : int
-        Number of rounds of that: 1 leaves clumps, 6 gives even distances.
+        Number of rounds in which cells push each other apart: 1 leaves clumps, 6 gives even distances.
     pigment : tuple of float
         Absorbance of hemoglobin through one cell in blue light; 0 is colourless.
     magnification : tuple of float

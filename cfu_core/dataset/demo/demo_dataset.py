@@ -22,7 +22,7 @@ from cfu_core.published.zamani_2023 import CLASS_TOTALS
 from cfu_core.storage import new_folder, storage_errors, write_bytes
 
 PAPER_COUNTS: dict[str, int] = dict(CLASS_TOTALS)
-"""Images of each class in the published study."""
+"""Number of images of each class in the published study."""
 
 MANIFEST_COLUMNS = ("path", "label", "group", "origin")
 TRUTH = "truth.csv"
@@ -39,23 +39,23 @@ _MIN_SPLITS = 1000  # ways to split the dishes of a class as in Table 2; with fe
 
 
 def plan_demo(counts: Mapping[str, int] = PAPER_COUNTS, *, seed: int = 0) -> pd.DataFrame:
-    """Plan the images of the demo and their dishes without drawing them.
+    """Plan the images of the demo and their dishes. Nothing is drawn or written.
 
     Parameters
     ----------
     counts : mapping of str to int, default: PAPER_COUNTS
         Number of images of each type of colony, by the keys of `CFU_TYPES`.
     seed : int, default: 0
-        0 or more. Determines the sizes of the dishes.
+        Seed, 0 or more, from which the sizes of the dishes are drawn.
 
     Returns
     -------
     DataFrame
-        One row for each image, with the columns ``path`` (POSIX, relative to the dataset), ``label``, ``group``
-        (name of the dish), ``number`` (of the image in its class, from 1) and ``dish`` (its number, from 1).
-        A dish has one class and 3 to 9 images, or fewer in a class of fewer than 54 images. The dishes of a class can
-        be split in many ways into exactly 70 % of the images and two halves of the rest; in a class of a dozen images
-        or fewer only if the numbers allow it.
+        One row for each image, sorted by class (in the order of `CFU_TYPES`) and number, with the columns ``path``
+        (POSIX, relative to the dataset), ``label``, ``group`` (name of the dish), ``number`` (of the image in its
+        class, from 1) and ``dish`` (number of the dish, from 1). A dish has one class and 3 to 9 images, or fewer in a
+        class of fewer than 54 images. The dishes of a class can be split in many ways into exactly 70 % of the images
+        and two halves of the rest; in a class of a dozen images or fewer only if the numbers allow it.
 
     Raises
     ------
@@ -130,17 +130,22 @@ def write_demo(
 ) -> Path:
     """Draw the demo dataset into a folder: ``<class>/<class>_<number>.jpg``, ``manifest.csv`` and ``truth.csv``.
 
+    The manifest has the columns `MANIFEST_COLUMNS`, with the dish as ``group`` and ``drawn`` as ``origin``. The boxes
+    of the colonies are in ``truth.csv`` (`TRUTH_COLUMNS`), which an import ignores. The images are JPEG files of
+    quality 92 with 1280 × 960 pixels.
+
     Parameters
     ----------
     folder : Path
         A folder that is missing or empty; it appears when the demo is complete. A folder with the same demo is left
-        unchanged.
+        unchanged. To compare it, only the first image of each class is drawn again.
     seed : int, default: 0
-        0 or more. The files depend on `seed` and `counts` only, not on `workers`.
+        Seed, 0 or more. The files depend on `seed` and `counts` only, not on `workers`.
     counts : mapping of str to int, optional
         Number of images of each type. The default is `PAPER_COUNTS`.
     progress : callable, optional
-        Called in the calling thread with (images done, images in total). An exception that it raises ends the drawing.
+        Callback ``(done, total)`` with numbers of images, called in the calling thread. An exception that it raises
+        ends the drawing, and no file remains.
     workers : int, optional
         Number of threads. The default is the number of cores that this process may use.
 
@@ -152,7 +157,8 @@ def write_demo(
     Raises
     ------
     DatasetError
-        The folder contains anything else, a type is unknown, or a count is below 1.
+        The folder is a file or contains files other than the same demo; `counts` is empty; a type is unknown; or a
+        count is below 1.
     StorageError
         The disk is full, the folder is not writable, or it is no longer empty when the demo is complete.
     """

@@ -13,16 +13,20 @@ _HEMOGLOBIN = np.array([0.32, 0.86, 1.0])  # absorbance in R, G, B of a brownish
 def expose(
     rng: Generator, scene: Scene, grey: Layer, pigment: Layer, box: tuple[int, int, int, int]
 ) -> NDArray[np.uint8]:
-    """Return the image that a camera would take of the layers.
+    """Render the layers of a frame as a camera image.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+        Source of random numbers for the sensor noise and the unevenness of the light; its state advances.
     scene : Scene
+        Conditions of the frame.
     grey, pigment : ndarray of float32
-        Absorbance of everything, and thickness of pigment.
+        Layers from `cfu_core.dataset.demo.canvas.empty_layer` with the absorbance of all objects and the thickness of
+        pigment.
     box : tuple of int
-        Left, top, right, bottom of the colony; pigment outside of it is ignored.
+        Left, top, right, bottom of the colony in pixels of the frame, right and bottom exclusive; pigment outside it
+        is ignored.
 
     Returns
     -------

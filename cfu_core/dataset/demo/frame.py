@@ -25,7 +25,7 @@ class Frame:
     image : ndarray of uint8, shape (FRAME_HEIGHT, FRAME_WIDTH, 3)
         RGB.
     box : tuple of int
-        Left, top, right, bottom of the colony's cells in pixels; right and bottom are exclusive.
+        Left, top, right, bottom of the visible part of the colony's cells in pixels; right and bottom are exclusive.
     """
 
     image: NDArray[np.uint8]
@@ -33,7 +33,7 @@ class Frame:
 
 
 def draw_frame(cfu_type: str, *, seed: int, number: int, dish: int = 0) -> Frame:
-    """Draw one frame.
+    """Draw one frame with one colony, stray cells, debris and objects out of focus.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def draw_frame(cfu_type: str, *, seed: int, number: int, dish: int = 0) -> Frame
     Returns
     -------
     Frame
-        Always the same for the same arguments.
+        The same arguments always give the same frame.
 
     Raises
     ------

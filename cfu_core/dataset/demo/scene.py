@@ -22,19 +22,19 @@ class Scene:
     uneven : float
         Relative depth of the unevenness of the light.
     contrast : float
-        Factor on all absorbances, for condenser aperture and stain.
+        Factor by which all absorbances are multiplied; it stands for the condenser aperture and the stain.
     flare : float
-        Share of the light that reaches even the darkest place.
+        Fraction of the light that reaches even the darkest pixel.
     glow : float
         Strength of the wide bright halo around dark objects.
     blur : float
-        Standard deviation of the blur of the whole frame in pixels.
+        Standard deviation of the Gaussian blur of the whole frame in pixels.
     noise : float
-        Standard deviation of the sensor noise, of 255.
+        Strength of the sensor noise in grey levels (0 to 255), approximately its standard deviation.
     magnification : float
-        Factor on the pixels per micrometre.
+        Factor by which the pixels per micrometre are multiplied.
     stray_cells, debris, defocused_objects : int
-        Numbers of objects.
+        Number of objects of each kind.
     """
 
     light: NDArray[np.float64]
@@ -51,14 +51,15 @@ class Scene:
 
 
 def random_scene(dish: Generator, image: Generator) -> Scene:
-    """Return random conditions of a frame.
+    """Draw the conditions of a frame at random.
 
     Parameters
     ----------
     dish : numpy.random.Generator
-        Random stream of the dish, from which most of the variation comes.
+        Random numbers of the dish, which determine most of the variation. A generator with the same seed for each image
+        of a dish makes these images similar.
     image : numpy.random.Generator
-        Random stream of the image, which adds a little.
+        Random numbers of the image, which add a little variation. The state of both generators advances.
     """
     level = dish.uniform(140, 215) * image.normal(1, 0.04)
     warmth, green = dish.normal(0.035, 0.035) + image.normal(0, 0.01), dish.normal(0, 0.01)

@@ -57,9 +57,9 @@ class ImportLimits:
         Size of one image file in bytes; larger files are left out without being read.
     entry_ratio, total_ratio : float
         Compression ratio (unpacked bytes divided by packed bytes) of one entry and of the whole archive. Deflate
-        reaches 1,032 on a blank bitmap, which is legitimate; an archive of images stays far below 200.
+        reaches 1,032 on a blank bitmap, which is legitimate; the ratio of an archive of images is far below 200.
     entry_ratio_from, total_ratio_from : int
-        Unpacked size in bytes from which the ratios are checked.
+        Unpacked size in bytes above which `entry_ratio` and `total_ratio` are checked.
     """
 
     entries: int = 200_000
@@ -72,7 +72,7 @@ class ImportLimits:
 
 
 def refused(where: str, why: str) -> ArchiveError:
-    """Return the error that refuses an archive or upload.
+    """Return the error for an archive or upload that is refused.
 
     Parameters
     ----------
@@ -94,23 +94,29 @@ class ZipTree:
     Parameters
     ----------
     path : Path
+        The archive. Its table of contents is read and checked when the object is created.
     limits : ImportLimits
+        Maximum sizes and compression ratios.
 
     Attributes
     ----------
     name : str
-        Name of the source in messages.
+        Name of the source in messages: the name of the archive.
     files, folders : list of str
-        POSIX paths within the archive, sorted, without those that `is_ignored` names.
+        POSIX paths within the archive, sorted, without the names for which `is_ignored` returns True.
     issues : list of ImportIssue
         Always empty: an archive with an unusable entry is refused.
     error_type : type
-        Class of the errors about the source as a whole.
+        Class of errors about the whole source, `ArchiveError`.
 
     Raises
     ------
     ArchiveError
-        The archive is hostile, damaged or too large.
+        The file is not a complete zip archive, or exceeds the limits; or an entry has an unsafe path, occurs twice, is
+        encrypted, a link, an archive or neither an image nor a ``manifest.csv``, or is compressed by another method
+        than deflate.
+    StorageError
+        The archive is not readable.
     """
 
     error_type = ArchiveError
@@ -151,7 +157,7 @@ class ZipTree:
         ImageError
             There is no such file (kind ``missing``), or it exceeds ``limits.image_bytes`` (kind ``too-large``).
         ArchiveError
-            The entry is damaged, has another size than it declares, or is itself an archive.
+            The entry is damaged, its size differs from the one in the table of contents, or it is an archive.
         """
         member = self._members.get(path)
         if member is None:

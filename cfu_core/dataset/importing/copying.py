@@ -27,17 +27,18 @@ _Result = TypeVar("_Result")
 
 
 class CopiedImage(NamedTuple):
-    """Digest, format and size of a copied image; the names are columns of a dataset's table.
+    """Digest, format and size of a copied image; the names of the fields are columns of a dataset's table.
 
     Attributes
     ----------
     digest : str
         SHA-256 (hex) of the file.
     extension : str
-        With its dot, by the format of the content.
+        Extension with its dot, by the format of the content.
     size_bytes : int
+        Size of the file.
     width, height : int
-        In pixels, as displayed.
+        Size in pixels, with the EXIF orientation applied.
     """
 
     digest: str
@@ -50,12 +51,15 @@ class CopiedImage(NamedTuple):
 class StagingWriter:
     """Writer of images into a staging folder, which has the layout of the image store.
 
-    An image is written once, under its final name, and not at all where the image store has it already.
+    An image is written once, under its final name. If the image store has it already, it is linked instead of written,
+    so that it remains if another dataset is deleted during the import.
 
     Parameters
     ----------
-    folder, store : str
-        The staging folder and the image store.
+    folder : str
+        Path of the staging folder.
+    store : str
+        Path of the image store; it need not exist.
     """
 
     def __init__(self, folder: str, store: str) -> None:
@@ -66,7 +70,10 @@ class StagingWriter:
         self._pack: PackWriter | None = None
 
     def pack_small_images(self) -> None:
-        """Write small images into a pack from now on. The writer then serves one thread only and needs `finish`."""
+        """Write images of at most `SMALL` bytes into a pack from now on.
+
+        The writer may then be used by one thread only, and the pack must be completed with `finish`.
+        """
         self._pack = PackWriter(f"{self._folder}/{PACKS}")
 
     def add(self, digest: str, extension: str, data: bytes) -> None:
@@ -74,10 +81,19 @@ class StagingWriter:
 
         Several threads and processes may call it at once unless small images are packed.
 
+        Parameters
+        ----------
+        digest : str
+            SHA-256 (hex) of `data`.
+        extension : str
+            Extension of the file, with its dot.
+        data : bytes
+            Content of the image file.
+
         Raises
         ------
         OSError
-            The image could not be written. An incomplete file may be left in the staging folder.
+            The disk is full, or the folder is not writable. An incomplete file may remain in the staging folder.
         """
         subfolder = digest[:2]
         name = f"{subfolder}/{digest}{extension}"  # as in `image_store.image_file`
@@ -97,12 +113,24 @@ class StagingWriter:
             _write(staged, data)
 
     def flush(self) -> None:
-        """Write buffered images to the disk; raises OSError as `add` does."""
+        """Write the images that wait for the pack to the disk; do nothing if small images are not packed.
+
+        Raises
+        ------
+        OSError
+            The disk is full, or the folder is not writable.
+        """
         if self._pack is not None:
             self._pack.flush()
 
     def finish(self) -> None:
-        """Complete the pack, if there is one; raises OSError as `add` does."""
+        """Complete the pack; do nothing if small images are not packed.
+
+        Raises
+        ------
+        OSError
+            The disk is full, or the folder is not writable.
+        """
         if self._pack is not None:
             self._pack.finish()
 
@@ -151,7 +179,7 @@ def _write(file: str, data: bytes) -> None:
 
 
 def is_complete(file: str, size: int) -> bool:
-    """Return whether a stored image exists in its full size in bytes; after a power cut it may be shorter."""
+    """Return whether a file exists and has a size in bytes; after a power cut, a stored image may be shorter."""
     try:
         return os.stat(file).st_size == size  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
@@ -159,7 +187,20 @@ def is_complete(file: str, size: int) -> bool:
 
 
 def read_regular_file(file: str, *, max_bytes: int) -> bytes | None:
-    """Return the content of a regular file; None for a link, a larger file and a file that cannot be read."""
+    """Return the content of a regular file.
+
+    Parameters
+    ----------
+    file : str
+        Path of the file.
+    max_bytes : int
+        A file with more bytes is not read.
+
+    Returns
+    -------
+    bytes or None
+        None if the file is larger, is a link or a special file, or cannot be read.
+    """
     try:
         descriptor = os.open(file, _REGULAR_FILE)
     except (OSError, ValueError):  # ValueError: a NUL in the path
@@ -179,12 +220,21 @@ def read_regular_file(file: str, *, max_bytes: int) -> bytes | None:
 
 
 def hash_and_write(data: bytes, header: ImageHeader, writer: StagingWriter | None) -> CopiedImage:
-    """Hash an image and write it into the staging folder; without a writer only hash it.
+    """Hash an image and write it into the staging folder.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of the image file.
+    header : ImageHeader
+        Header of this image.
+    writer : StagingWriter or None
+        If None, the image is only hashed.
 
     Raises
     ------
     OSError
-        The image could not be written.
+        The disk is full, or the staging folder is not writable.
     """
     digest, extension = hashlib.sha256(data).hexdigest(), FORMAT_EXTENSIONS[header.format]
     if writer is not None:
@@ -199,21 +249,21 @@ def copy_image(file: str, writer: StagingWriter | None, *, max_bytes: int) -> Co
     ----------
     file : str
         Path of the image.
-    writer : StagingWriter, optional
-        None only checks and hashes the image.
+    writer : StagingWriter or None
+        If None, the image is only checked and hashed.
     max_bytes : int
-        Larger files are not read.
+        A file with more bytes is not read.
 
     Returns
     -------
     CopiedImage or None
-        None for everything but a usual JPEG or PNG in a regular file: another format, a damaged file, a link, a file
-        that is too large or cannot be read.
+        None, and nothing is written, if the file needs a full check (`cfu_core.imaging.reading.check`): its format is
+        not JPEG or PNG, or a rare variant of these; it is damaged; it is a link; it is too large or cannot be read.
 
     Raises
     ------
     OSError
-        The image could not be written.
+        The disk is full, or the staging folder is not writable.
     """
     data = read_regular_file(file, max_bytes=max_bytes)
     if data is None or image_format(data) not in ("JPEG", "PNG"):
@@ -228,7 +278,13 @@ def copy_image(file: str, writer: StagingWriter | None, *, max_bytes: int) -> Co
 
 
 def apply_within(function: Callable[[_Item], _Result], items: Sequence[_Item], *, seconds: float) -> list[_Result]:
-    """Apply a function to the items until the time is over, but to one item at least; return the results."""
+    """Apply a function to the first items, until a time limit is reached.
+
+    Returns
+    -------
+    list
+        Results of the first items, in order; of at least one item, unless `items` is empty.
+    """
     results, deadline = [], time.monotonic() + seconds
     for item in items:
         results.append(function(item))
@@ -240,9 +296,9 @@ def apply_within(function: Callable[[_Item], _Result], items: Sequence[_Item], *
 def serve() -> None:
     """Copy images in a `WorkerProcess`.
 
-    The first message is (writer, max_bytes), as for `copy_image`. A question is (files, seconds); its answer is the
-    list of `copy_image` results of the first files, as many as there was time for and at least one. The question None
-    completes the pack of small images.
+    The first message is ``(writer, max_bytes)``, as for `copy_image`. A question is ``(files, seconds)``; its answer is
+    the list of `copy_image` results of the first files, as many as the seconds allow and at least one. The question
+    None completes the pack of small images; its answer is an empty list.
     """
     worker_process.serve(_initialise)
 

@@ -30,7 +30,7 @@ _ARCHIVE_MAGIC = (
 
 
 def is_image(path: str) -> bool:
-    """Return whether the extension is that of an image, in upper or lower case."""
+    """Return whether the path ends in one of `cfu_core.imaging.reading.EXTENSIONS`, in upper or lower case."""
     return path.lower().endswith(EXTENSIONS)
 
 
@@ -40,31 +40,31 @@ def is_manifest(path: str) -> bool:
 
 
 def is_ignored(path: str) -> bool:
-    """Return whether an import passes over the file without an issue.
+    """Return whether an import skips the file without reporting an issue.
 
-    These are the files that operating systems add (names that start with a dot, ``__MACOSX/``, ``Thumbs.db``,
-    ``desktop.ini``) and the ``truth.csv`` of the demo.
+    Skipped are files that operating systems add (names of files or folders that start with a dot, ``__MACOSX/``,
+    ``Thumbs.db``, ``ehthumbs.db``, ``desktop.ini``) and the ``truth.csv`` of the demo, in upper or lower case.
     """
     return any(part.startswith(".") or part.lower() in _IGNORED for part in path.split("/"))
 
 
 def is_archive(path: str) -> bool:
-    """Return whether the extension is that of an archive."""
+    """Return whether the extension is that of an archive, such as ``.zip`` or ``.tar``, in upper or lower case."""
     return PurePosixPath(path.lower()).suffix in _ARCHIVES
 
 
 def is_archive_content(data: bytes) -> bool:
-    """Return whether the content of a file is an archive, whatever its name is."""
+    """Return whether a file is an archive, by its first bytes."""
     return data.startswith(_ARCHIVE_MAGIC) or data[257:262] == b"ustar"
 
 
 def unsafe_reason(name: str) -> str:
-    """Explain why a relative POSIX path must not be used.
+    """Explain why a path from an archive, an upload or a manifest must not be used.
 
     Parameters
     ----------
     name : str
-        As an archive, an upload or a manifest spells it.
+        Path as it is written there; expected is a relative POSIX path.
 
     Returns
     -------
@@ -89,5 +89,5 @@ def unsafe_reason(name: str) -> str:
 
 
 def normalise(path: str) -> str:
-    """Return a POSIX path without ``.`` and empty parts."""
+    """Return a POSIX path without ``.`` and empty parts; ``./a//b/`` becomes ``a/b``."""
     return str(PurePosixPath(path))

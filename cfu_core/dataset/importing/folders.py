@@ -14,23 +14,25 @@ from cfu_core.storage import home
 
 
 class FolderTree:
-    """The files below a folder. Several threads may call `read` at once.
+    """The files in a folder and its subfolders. Several threads may call `read` at once.
 
     Parameters
     ----------
     root : Path
+        The folder. It is listed once, when the object is created.
     limits : ImportLimits
+        Only `image_bytes` is used.
 
     Attributes
     ----------
     name : str
-        Name of the source in messages.
+        Name of the source in messages: the path of the folder.
     files, folders : list of str
-        POSIX paths relative to `root`, sorted, without those that `is_ignored` names.
+        POSIX paths relative to `root`, sorted, without the names for which `is_ignored` returns True.
     issues : list of ImportIssue
-        Folders that cannot be opened or are links, and names that are not UTF-8.
+        Folders that cannot be opened or are links, and names that are not UTF-8. They are not in `files` or `folders`.
     error_type : type
-        Class of the errors about the source as a whole.
+        Class of errors about the whole source: `ArchiveError` for an upload, otherwise `DatasetError`.
     """
 
     def __init__(self, root: Path, *, limits: ImportLimits) -> None:
@@ -58,13 +60,19 @@ class FolderTree:
         """Do nothing: no file is kept open."""
 
     def read(self, path: str) -> bytes:
-        """Return the content of a file below the root.
+        """Return the content of a file in the folder or a subfolder.
+
+        Parameters
+        ----------
+        path : str
+            POSIX path relative to the root.
 
         Raises
         ------
         ImageError
             Kind ``link`` (a link out of the root, or to a missing file), ``missing``, ``no-permission``,
-            ``too-large``, ``not-an-image`` (not a regular file) or ``unreadable`` (any other error).
+            ``too-large`` (more than ``limits.image_bytes`` bytes), ``not-an-image`` (not a regular file) or
+            ``unreadable`` (any other error).
         """
         full = self._root / path
         if not Path(os.path.realpath(full)).is_relative_to(self._real):
@@ -72,7 +80,14 @@ class FolderTree:
         return _read_file(full, name=path, limits=self._limits)
 
     def direct_path(self, path: str) -> str | None:
-        """Return the path that `copy_image` may open, since it refuses links; None if the file needs `read`."""
+        """Return the path that `copy_image` may open instead of calling `read`.
+
+        Returns
+        -------
+        str or None
+            An absolute path; None if the file is not in `files`, or this system cannot refuse links when it opens
+            files.
+        """
         # No folder above a known file is a link. Other paths may contain links to any place.
         return f"{self._absolute}/{path}" if HAS_NOFOLLOW and path in self._known else None
 
@@ -115,13 +130,14 @@ class ListedFiles:
     manifest : Path
         A CSV file. Its paths are relative to its folder, or absolute.
     limits : ImportLimits
+        Only `image_bytes` is used.
 
     Attributes
     ----------
     name : str
-        Name of the source in messages.
+        Name of the source in messages: the path of the manifest.
     error_type : type
-        Class of the errors about the source as a whole.
+        Class of errors about the whole source, `DatasetError`.
     """
 
     error_type = DatasetError
@@ -137,17 +153,28 @@ class ListedFiles:
         """Do nothing: no file is kept open."""
 
     def read(self, path: str) -> bytes:
-        """Return the content of a file; links are followed.
+        """Return the content of a file; links are followed to any place.
+
+        Parameters
+        ----------
+        path : str
+            Path as in the manifest.
 
         Raises
         ------
         ImageError
-            As from `FolderTree.read`.
+            As from `FolderTree.read`, except that kind ``link`` only means a link to a missing file.
         """
         return _read_file(self._folder / path, name=path, limits=self._limits)
 
     def direct_path(self, path: str) -> str | None:
-        """Return the path that `copy_image` may open, as `FolderTree.direct_path` does."""
+        """Return the path that `copy_image` may open instead of calling `read`.
+
+        Returns
+        -------
+        str or None
+            An absolute path; None if this system cannot refuse links when it opens files.
+        """
         return str(self._folder / path) if HAS_NOFOLLOW else None
 
 

@@ -21,18 +21,18 @@ _EXPECTED = (
 
 
 class Entry(NamedTuple):  # a dataclass takes three times as long to create
-    """An image that an import is to read.
+    """An image of a source, before it is read.
 
     Attributes
     ----------
     path : str
-        Path in the dataset: POSIX, relative to the source without its outer folder.
+        Path in the dataset: POSIX, relative to the source, without its outer folder if it has one.
     file : str
-        Path in the source.
+        Path in the source, for its ``read`` method.
     label, group : str
         Class and group; `group` is ``""`` if unknown.
     box : tuple of int, or None
-        Left, top, right, bottom in pixels.
+        Left, top, right, bottom in pixels of the image with its EXIF orientation applied; right and bottom exclusive.
     """
 
     path: str
@@ -51,9 +51,10 @@ class Listing:
     entries : tuple of Entry
         Sorted by path.
     issues : tuple of ImportIssue
-        What was found before any image was read.
+        Issues that are found without reading an image, sorted by path: files that are left out, empty class folders,
+        rows of a manifest that cannot be used.
     drawn : bool
-        Whether a manifest declares all images as drawn.
+        Whether every row of a manifest has the origin ``drawn``.
     """
 
     entries: tuple[Entry, ...]
@@ -62,15 +63,20 @@ class Listing:
 
 
 def list_tree(tree: FolderTree | ZipTree) -> Listing:
-    """List the images of a folder or an archive, by its manifest if it has one and by its class folders otherwise.
+    """List the images of a folder or an archive with their classes.
 
-    A single outer folder is removed from the paths first: one that contains a manifest, or images only in its
-    subfolders. A single folder with images directly in it is a class.
+    If the source has a ``manifest.csv`` at its top, its rows give the images and their classes. Otherwise the top-level
+    folder of an image is its class. If everything is in one top-level folder, that folder is dropped from the paths.
+    Exception: without a manifest, a top-level folder that holds images directly is a class.
+
+    No image is read: an image is recognised by the extension of its name.
 
     Raises
     ------
     DatasetError
-        The source has no image or no class, or its manifest cannot be used.
+        The source contains no image, no image is in a class folder, or the manifest cannot be read, lacks a required
+        column, names no usable image, or contains a path that leads out of the source. For an archive or upload it may
+        be an `ArchiveError`.
     """
     top = _outer_folder(tree.files, tree.folders)
     files = {file.removeprefix(top): file for file in tree.files}
@@ -87,27 +93,33 @@ def list_manifest(files: ListedFiles, data: bytes, *, name: str) -> Listing:
     Parameters
     ----------
     files : ListedFiles
+        The source of this manifest.
     data : bytes
         Content of the manifest.
     name : str
         Name of the manifest in messages.
 
+    Returns
+    -------
+    Listing
+        Paths are those of the manifest. Of several rows with one path, the first is used.
+
     Raises
     ------
     DatasetError
-        The manifest cannot be read, or names no image.
+        The manifest is not valid (see `cfu_core.dataset.importing.manifest.parse_manifest`), or names no usable image.
     """
     manifest = parse_manifest(data, name=name)
     return _listing(manifest, {row.path: row.path for row in manifest.rows}, where=files.name)
 
 
 def issue_from(path: str, error: ImageError) -> ImportIssue:
-    """Return the issue for an image that cannot be used."""
+    """Convert the error about an image to an import issue of the same kind."""
     return ImportIssue(path=path, kind=error.kind, detail=str(error))
 
 
 def describe_issues(issues: Iterable[ImportIssue]) -> str:
-    """Return the details of the first three issues as one text, and the number of the others; ``""`` for none."""
+    """Return the details of the first three issues and the number of further issues as one text; ``""`` for none."""
     lines = [issue.detail for issue in issues]
     more = f" And {len(lines) - 3} more." if len(lines) > 3 else ""
     return " ".join(lines[:3]) + more

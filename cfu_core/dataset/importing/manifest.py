@@ -26,9 +26,10 @@ class ManifestRow:
     line : int
         Number of the line in the file, counted from 1, for messages.
     path, label, group : str
-        Without spaces at the ends; `group` may be empty.
+        Without surrounding white space; `group` may be empty.
     box : tuple of int, or None
-        Left, top, right, bottom in pixels of the displayed image; right and bottom exclusive.
+        Left, top, right, bottom in pixels of the image with its EXIF orientation applied; right and bottom exclusive.
+        None if the row has no box.
     """
 
     line: int
@@ -45,9 +46,10 @@ class Manifest:
     Attributes
     ----------
     rows : tuple of ManifestRow
-        In the order of the file.
+        Rows with a path and a label, in the order of the file. One path may occur several times.
     issues : tuple of ImportIssue
-        Rows that cannot be used.
+        Rows without a path (kind ``no-path``) or a label (``no-label``), and boxes that are not valid (``box``; such a
+        row is in `rows` without its box).
     drawn : bool
         Whether every row has the origin ``drawn``.
     """
@@ -63,15 +65,18 @@ def parse_manifest(data: bytes, *, name: str) -> Manifest:
     Parameters
     ----------
     data : bytes
-        UTF-8 with or without a byte order mark; columns separated by commas or semicolons; column names in the first
-        line, in upper or lower case.
+        CSV in UTF-8 with or without a byte order mark; columns separated by commas or semicolons; column names in the
+        first line, in upper or lower case. The columns ``path`` and ``label`` are required; ``group``, ``box_left``,
+        ``box_top``, ``box_right``, ``box_bottom`` and ``origin`` are optional; other columns and blank lines are
+        ignored.
     name : str
         Name of the manifest in messages.
 
     Raises
     ------
     DatasetError
-        The manifest is not UTF-8 text, lacks a required column, or has no row.
+        The manifest is not UTF-8 text or not CSV, lacks a required column, has a column twice, or has no row below
+        the column names.
     """
     lines = _lines(data, name)
     columns = _columns(lines[0][1] if lines else [], name)

@@ -16,23 +16,40 @@ _Result = TypeVar("_Result")
 
 
 def itemwise(function: Callable[[_Item], _Result]) -> Callable[[Sequence[_Item]], list[_Result]]:
-    """Return a function of a batch, for `process_batches`, that applies `function` to the items one by one."""
+    """Convert a function of one item to a function of a batch, for `process_batches`.
+
+    Parameters
+    ----------
+    function : callable
+        Receives an item and returns its result.
+
+    Returns
+    -------
+    callable
+        Receives a batch and applies `function` to its first items, for a tenth of a second but to at least one item.
+    """
     return lambda items: apply_within(function, items, seconds=BATCH_SECONDS)
 
 
 def process_batches(
     function: Callable[[Sequence[_Item]], list[_Result]], items: Sequence[_Item]
 ) -> Generator[list[_Result], None, None]:
-    """Process items in several threads and yield the results batch by batch, in any order.
+    """Process items in several threads and yield the results batch by batch.
 
-    Items are handed over in batches because handing them over one by one takes longer than the work on small images.
+    Threads receive batches, because exchanging single items takes longer than processing small images.
 
     Parameters
     ----------
     function : callable
-        Receives a batch and returns the results of its first items, of one item at least. The remaining items come
-        again in a later batch.
+        Receives a batch and returns the results of its first items, of at least one item. The remaining items are in a
+        later batch again. An exception that it raises ends the processing.
     items : sequence
+        Items to process.
+
+    Yields
+    ------
+    list
+        Results of one batch. Batches come in no particular order. When the generator is closed, no new batch starts.
     """
     remaining = deque(items)
 

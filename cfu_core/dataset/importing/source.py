@@ -61,29 +61,35 @@ def import_source(
     Parameters
     ----------
     source : Path
-        A folder with one subfolder for each class, or a zip of such a folder; a folder or zip with a
-        ``manifest.csv`` at its top; or a CSV file. One more folder around the classes or the manifest is accepted.
+        A folder with one subfolder for each class, or a zip of such a folder; a folder or zip with a ``manifest.csv``
+        at its top; or a CSV file, which is a manifest with paths relative to its folder, or absolute. One additional
+        folder around the classes or the ``manifest.csv`` is accepted.
     name : str, optional
-        Name of the dataset. The default is the name of the source.
+        Name of the dataset. The default is the name of the source without its extension.
     progress : callable, optional
-        Called with (images done, images in total) in the calling thread, about every tenth of a second. An exception
-        that it raises ends the import.
+        Callback ``(done, total)`` with numbers of images, called in the calling thread about every tenth of a second.
+        An exception that it raises ends the import.
     limits : ImportLimits, optional
+        Maximum sizes. The defaults are those of `ImportLimits`.
 
     Returns
     -------
     Dataset
-        The saved dataset; its `import_issues` list the images that were left out. The same content under the same
-        name has the same id, and no image is stored twice.
+        The saved dataset. Its `import_issues` list the files that were left out, with reasons. The same content under
+        the same name has the same id: it replaces the earlier import, whose edits then still apply but are not in the
+        returned dataset (use `cfu_core.dataset.catalog.load_dataset`). No image is stored twice.
 
     Raises
     ------
     DatasetError
-        The source does not exist, or has no classes or no usable image.
+        The source does not exist or is a single image; it has no class, no usable image or no valid manifest; the name
+        is blank; or a worker process was ended from outside.
     ArchiveError
-        The archive is hostile or damaged.
+        The archive is hostile, damaged or too large, or an entry is neither an image nor a ``manifest.csv``. Nothing
+        is imported.
     StorageError
-        The disk is full, or the home folder is not writable.
+        The disk is full, the source is not readable, the home folder is not writable, or another process has locked
+        the image store for ten minutes.
     """
     name = checked_name(name) if name is not None else None
     with Staging() as staging:
@@ -106,12 +112,14 @@ def scan_source(source: Path, *, progress: Progress | None = None, limits: Impor
     Returns
     -------
     Dataset
-        The dataset that an import would save. Its images are not in the image store.
+        The dataset that an import would save. Its images are not in the image store, so `Dataset.read_image` fails.
 
     Raises
     ------
     DatasetError, ArchiveError
         As from `import_source`.
+    StorageError
+        The source is not readable.
     """
     return _read_source(source, name=None, progress=progress, limits=limits or ImportLimits(), writer=None)
 

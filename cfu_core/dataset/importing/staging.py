@@ -21,12 +21,19 @@ class Staging:
     """Temporary folder for the images of one import. Use as a context manager, which removes it at the end.
 
     It has the layout of the image store: a subfolder that the store does not have yet moves in with one rename.
+    Entering the context also removes uploads and staging folders to which nothing was written for a day.
 
     Attributes
     ----------
     folder : Path
+        The temporary folder, in ``<home>/incoming``; it exists within the context.
     writer : StagingWriter
-        Writes images into the folder.
+        Writes images into the folder; available within the context.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the home folder is not writable.
     """
 
     def __init__(self) -> None:
@@ -43,12 +50,15 @@ class Staging:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def commit(self, dataset: Dataset) -> None:
-        """Move the images into the store and save the dataset; on an error neither happens.
+        """Move the images into the image store and save the dataset. On an error neither happens.
 
         Raises
         ------
         StorageError
-            The disk is full, or the home folder is not writable.
+            The disk is full, the home folder is not writable, or another process has locked the image store for ten
+            minutes.
+        DatasetError
+            A dataset with this id exists, and its log of edits is damaged.
         """
         moved: list[Path] = []
         with store_lock():

@@ -19,32 +19,34 @@ _NAME_ERRORS = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, e
 
 
 def incoming() -> Path:
-    """Return the folder for uploads and for the staging folders of running imports."""
+    """Return the folder for uploads and staging folders of imports, ``<home>/incoming``; it need not exist."""
     return home() / "incoming"
 
 
 def stage_upload(files: Iterable[tuple[str, BinaryIO]], *, name: str, limits: ImportLimits | None = None) -> Path:
-    """Write an upload to disk so that a background job can import it.
+    """Write an upload to ``<home>/incoming/`` so that a background job can import it.
 
     Parameters
     ----------
     files : iterable of (str, binary file)
-        One zip, or the files of a folder with their relative paths. Files that are not images are written empty, so
-        that the import can list their names.
+        One zip, or the files of a folder with their relative POSIX paths. Files for which `is_ignored` returns
+        True are not written. Files that are neither images nor a manifest are written empty, so that the import can
+        list them as left out.
     name : str
-        Name of the future dataset.
+        Name of the future dataset. Its `slug` becomes the name of the folder or zip.
     limits : ImportLimits, optional
+        Maximum number of files and bytes. The defaults are those of `ImportLimits`.
 
     Returns
     -------
     Path
-        The source for `import_source`, to be removed with `discard_upload` afterwards.
+        The folder or zip, as the source for `import_source`. Remove it with `discard_upload` afterwards.
 
     Raises
     ------
     ArchiveError
-        The upload is empty or too large, or a name leads out of its folder, occurs twice or is too long. Nothing is
-        left on the disk.
+        The upload is empty or too large; a zip is among other files; or a name leads out of its folder, occurs twice
+        or is too long. No file remains on the disk then.
     StorageError
         The disk is full, or the home folder is not writable.
     """
@@ -60,7 +62,12 @@ def stage_upload(files: Iterable[tuple[str, BinaryIO]], *, name: str, limits: Im
 
 
 def discard_upload(path: Path) -> None:
-    """Remove an upload that `stage_upload` wrote; do nothing if it is gone already.
+    """Remove an upload that `stage_upload` wrote; do nothing if it no longer exists.
+
+    Parameters
+    ----------
+    path : Path
+        Path from `stage_upload`.
 
     Raises
     ------
