@@ -26,6 +26,7 @@ from cfu_core.training.memory import keep_freed_memory
 from cfu_core.training.probe import FOLDS, cross_validate
 
 MAX_IMAGES = 1000  # more images take longer and make the interval little narrower
+#: Takes the name of a phase and returns the callback ``(done, total)`` of this phase.
 Progress = Callable[[str], Callable[[int, int], None]]
 
 
@@ -36,9 +37,9 @@ class Estimate:
     Attributes
     ----------
     accuracy, low, high : float
-        Share of images that were predicted correctly, and its 95 % interval (Wilson).
+        Fraction of images that were predicted correctly, and the limits of its 95 % interval (Wilson); 0 to 1.
     correct, images : int
-        Number of images that were predicted correctly, and of all images.
+        Number of images that were predicted correctly, and of all predicted images.
     """
 
     accuracy: float
@@ -57,11 +58,12 @@ class Comparison:
     estimates : list of Estimate
         In the order of the recipes.
     against : list of PairedComparison
-        The first recipe compared with the second, the third, and so on; positive if the first is better.
+        The first recipe compared with the second, the third, and so on. Differences are positive if the first recipe is
+        better. The p values are not adjusted for the number of comparisons.
     weights : str
-        Description of the initial weights.
+        Description of the initial weights, such as "ImageNet weights".
     all_images : bool
-        Whether all training and validation images were used.
+        Whether all training and validation images were used; False for a random sample of `MAX_IMAGES`.
     """
 
     estimates: list[Estimate]
@@ -70,7 +72,7 @@ class Comparison:
     all_images: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values."""
+        """Return the fields by name, as JSON values; each estimate and comparison becomes a dict."""
         return asdict(self)
 
 
@@ -79,11 +81,15 @@ def estimate(
 ) -> Comparison:
     """Estimate the accuracy of a network with each recipe, by cross-validated probes.
 
+    The network is frozen, so the estimate applies to probes; after fine-tuning, the accuracy is usually different. Test
+    images are not used. Of more than `MAX_IMAGES` training and validation images, a random sample is used.
+
     Parameters
     ----------
     dataset : Dataset
+        Each class needs at least `FOLDS` images, or dishes if these are known, outside the test partition.
     recipes : sequence of Recipe
-        Their size must be the network's input size.
+        At least one. Their size must be the network's input size.
     key : str
         Name of the architecture.
     weights : str
@@ -91,17 +97,28 @@ def estimate(
     split_seed : int
         Seed of the split that defines the test images; also of the folds and of random weights.
     progress : callable
-        Takes the name of a phase and returns a function, which is called with the number of finished steps and of all
-        steps of the phase. It may raise `StopRequested`.
+        Takes the name of a phase and returns a callback ``(done, total)`` for the steps of the phase. The callback may
+        raise `StopRequested`; finished images and features stay in the cache.
 
     Returns
     -------
     Comparison
+        With an estimate for each recipe.
 
     Raises
     ------
-    CfuError
-        The dataset does not suffice for training or for the folds, or the weights cannot be loaded.
+    TrainingError
+        There are fewer than two classes, or too few images of a class; or no architecture is named `key`.
+    DatasetError
+        `split_seed` is negative, or the saved split lacks images.
+    WeightsError
+        The weights cannot be downloaded, or their file is missing, is damaged or belongs to another network.
+    ImageError
+        An image is missing from the image store, or cannot be decoded.
+    RecipeError
+        An image has fewer pixels along a side than CLAHE has tiles.
+    StorageError
+        The disk is full, or the home folder is not writable.
     """
     keep_freed_memory()
     check_trainable(dataset.counts)

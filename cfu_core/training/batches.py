@@ -8,18 +8,19 @@ from torch.nn import functional
 def warp_batch(batch: torch.Tensor, matrices: np.ndarray) -> torch.Tensor:
     """Apply one affine map to each image, as `cfu_core.imaging.augmentation.warp` does to a single image.
 
-    Interpolation is bilinear; the image is reflected at its border.
+    Interpolation is bilinear. Beyond its borders the image is reflected.
 
     Parameters
     ----------
     batch : Tensor of float32, shape (B, 3, S, S)
+        Images of any three channels and any range of values.
     matrices : ndarray of float32, shape (B, 2, 3)
-        From `cfu_core.imaging.augmentation.sample_matrices`.
+        One for each image, from `cfu_core.imaging.augmentation.sample_matrices`.
 
     Returns
     -------
     Tensor of float32, shape (B, 3, S, S)
-        On the same device.
+        New images within the range of values of `batch`, on the same device.
     """
     maps, side = torch.from_numpy(matrices).to(batch), batch.shape[-1]
     positions = torch.linspace(-1, 1, side, device=batch.device)

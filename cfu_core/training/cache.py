@@ -30,7 +30,13 @@ ZEROS = 2**24  # bytes written at once where space cannot be reserved
 
 
 def cache_folder() -> Path:
-    """Return the folder of the cache, which may be deleted while no job runs."""
+    """Return the folder of the cache.
+
+    Returns
+    -------
+    Path
+        ``<home>/cache``. It may not exist. It may be deleted while no job runs.
+    """
     return home() / "cache"
 
 
@@ -40,18 +46,33 @@ def entry_folder(keys: Sequence[str], recipe_digest: str) -> Path:
     Parameters
     ----------
     keys : sequence of str
-        Key of each row.
+        Key of each row, from `cfu_core.training.prepared_images.image_keys`.
     recipe_digest : str
+        `Recipe.digest` of the recipe with which the images are prepared.
 
     Returns
     -------
     Path
+        In `cache_folder`. The name differs if the keys, their order or the recipe differ.
     """
     return cache_folder() / f"{hashlib.sha256(_text(keys)).hexdigest()[:16]}-{recipe_digest}"
 
 
 def entry_lock(folder: Path) -> FileLock:
-    """Return the lock of an entry, to be held while filling it; readers need no lock, as filled rows never change."""
+    """Return the lock of an entry, which must be held while it is filled.
+
+    Readers need no lock, because filled rows never change.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the entry, from `entry_folder`.
+
+    Returns
+    -------
+    FileLock
+        Not acquired yet. Its file, ``<folder>.lock``, is next to the folder.
+    """
     return FileLock(folder.with_name(f"{folder.name}.lock"))
 
 
@@ -62,12 +83,15 @@ def hold_lock(lock: FileLock, on_wait: Callable[[], None]) -> Iterator[None]:
     Parameters
     ----------
     lock : FileLock
+        From `entry_lock`. It is released after the block, also after an error in the block.
     on_wait : callable
-        Called every `WAIT_SECONDS` while another process holds the lock. It may raise, which ends the waiting.
+        Called without arguments, every `WAIT_SECONDS` while another process holds the lock. There is no time limit; to
+        end the waiting, `on_wait` must raise an error.
 
     Yields
     ------
     None
+        The lock is held.
     """
     while True:
         try:
@@ -88,8 +112,9 @@ class CacheEntry:
     Attributes
     ----------
     folder : Path
+        Contains ``pixels.npy``, ``keys.txt`` and ``progress.json``.
     pixels : ndarray of uint8, shape (N, S, S, 3)
-        Memory-mapped, RGB.
+        RGB, memory-mapped from ``pixels.npy``. Rows that are not filled have arbitrary values.
     keys : list of str
         Key of each row: the digest of its image, and the box if the recipe crops to it.
     filled : ndarray of bool, shape (N,)
@@ -97,7 +122,7 @@ class CacheEntry:
     dataset : str
         Identifier of the dataset for which the entry was made.
     decode_seconds, preprocess_seconds : float
-        Time that filling these rows took.
+        Wall time for reading and decoding the images of the filled rows, and for applying the recipe to them.
     """
 
     folder: Path
@@ -109,30 +134,44 @@ class CacheEntry:
     preprocess_seconds: float
 
     def save(self) -> None:
-        """Write the filled rows and their list to disk, so that they survive a crash of the process or the computer."""
+        """Write the filled rows, and then ``progress.json``, to disk.
+
+        After this call they survive a crash of the process or the computer.
+
+        Raises
+        ------
+        StorageError
+            The disk is full, or the folder is not writable.
+        """
         with storage_errors(self.folder):
             if isinstance(self.pixels, np.memmap):
                 self.pixels.flush()  # before the list: a row must not be listed before it is on disk
             write_json(self.folder / "progress.json", _progress(self))
 
     def discard(self) -> None:
-        """Remove the entry; processes that have mapped it can read on."""
+        """Remove the folder of the entry.
+
+        Processes that have mapped its pixels can still read them. Errors are ignored: a file that cannot be removed
+        stays.
+        """
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def open_entry(folder: Path, *, mode: str) -> CacheEntry | None:
-    """Open an entry.
+    """Open an entry of the cache.
 
     Parameters
     ----------
     folder : Path
+        Folder of the entry, from `entry_folder`.
     mode : {"r", "r+"}
-        Whether the pixels are mapped for reading only, or for writing too.
+        ``r`` maps the pixels only for reading; ``r+`` maps them for reading and writing, and needs the entry's lock.
 
     Returns
     -------
     CacheEntry or None
-        None if there is no entry or it is damaged.
+        With the rows that were filled at the last `CacheEntry.save`. None if there is no entry, if a file is damaged or
+        too short, or if it cannot be read.
     """
     try:
         keys = (folder / "keys.txt").read_bytes().decode().split("\n")
@@ -157,16 +196,17 @@ def open_entry(folder: Path, *, mode: str) -> CacheEntry | None:
 
 
 def make_entry(folder: Path, keys: Sequence[str], side: int, *, dataset: str) -> CacheEntry:
-    """Make a new entry without any filled row. The entry's lock must be held.
+    """Make a new entry without any filled row.
 
-    A damaged entry in its place, and drafts of killed processes, are removed.
+    The entry's lock must be held. An existing entry in the same folder, and temporary folders of killed processes, are
+    removed. The disk space for all pixels is reserved at once.
 
     Parameters
     ----------
     folder : Path
         From `entry_folder`.
     keys : sequence of str
-        Key of each row.
+        Key of each row, from `cfu_core.training.prepared_images.image_keys`.
     side : int
         Side of the images in pixels.
     dataset : str
@@ -175,12 +215,13 @@ def make_entry(folder: Path, keys: Sequence[str], side: int, *, dataset: str) ->
     Returns
     -------
     CacheEntry
-        Mapped for writing.
+        Its pixels are mapped for reading and writing.
 
     Raises
     ------
     StorageError
-        The disk is full, or the folder of the cache is not writable. No files are left.
+        The disk is full, or the folder of the cache is not writable; then no files are left. Or the new entry cannot be
+        read back.
     """
     with storage_errors(folder):
         for leftover in (folder, *folder.parent.glob(f".{folder.name}.*part")):
@@ -206,17 +247,18 @@ def make_entry(folder: Path, keys: Sequence[str], side: int, *, dataset: str) ->
 
 
 def same_recipe_entries(folder: Path) -> Iterator[CacheEntry]:
-    """Find the other entries of the same recipe, the newest first.
+    """Find the other entries of the same recipe, the most recently used first.
 
     Parameters
     ----------
     folder : Path
-        Folder of an entry, from `entry_folder`.
+        Folder of an entry, from `entry_folder`. This entry is omitted.
 
     Yields
     ------
     CacheEntry
-        Mapped for reading.
+        Its pixels are mapped for reading. It may belong to any dataset, and some of its rows may not be filled. Damaged
+        entries are skipped.
     """
     recipe_digest = folder.name.rpartition("-")[2]
     found = []
@@ -229,7 +271,15 @@ def same_recipe_entries(folder: Path) -> Iterator[CacheEntry]:
 
 
 def remove_superseded(entry: CacheEntry) -> None:
-    """Remove the other entries of the same dataset and recipe, except those that are being filled."""
+    """Remove the other entries of the same dataset and recipe.
+
+    Entries that another process is filling are kept.
+
+    Parameters
+    ----------
+    entry : CacheEntry
+        The entry to keep.
+    """
     for other in same_recipe_entries(entry.folder):
         if other.dataset == entry.dataset:
             try:

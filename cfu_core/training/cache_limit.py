@@ -27,10 +27,11 @@ class CacheItem:
     Attributes
     ----------
     path : Path
+        The folder or the file.
     size : int
-        Bytes on disk.
+        Sum of the sizes of its files in bytes.
     used : float
-        Time of the last use, in seconds since 1970.
+        Time of the last use, from `mark_used`, in seconds since 1970.
     """
 
     path: Path
@@ -38,12 +39,14 @@ class CacheItem:
     used: float
 
     def remove(self) -> bool:
-        """Remove the item unless it is being filled; processes that have mapped it can read on.
+        """Remove the item unless another process is filling it.
+
+        Processes that have mapped its pixels can still read them.
 
         Returns
         -------
         bool
-            Whether it was removed.
+            Whether it was removed. False if it is being filled, or if a file cannot be removed.
         """
         lock = entry_lock(self.path) if self.path.is_dir() else FileLock(self.path.with_suffix(".lock"))
         try:
@@ -59,7 +62,13 @@ class CacheItem:
 
 
 def cache_items() -> list[CacheItem]:
-    """Return all items of the cache, the least recently used first."""
+    """List all items of the cache.
+
+    Returns
+    -------
+    list of CacheItem
+        The least recently used first. Empty if there is no cache.
+    """
     return sorted(_items(), key=lambda item: item.used)
 
 
@@ -69,11 +78,12 @@ def limit_bytes() -> int:
     Returns
     -------
     int
+        The environment variable ``CFU_CACHE_GB`` times 10^9; 50 GB if it is not set or empty.
 
     Raises
     ------
     StorageError
-        The environment variable is not a number of 0 or more.
+        The environment variable is not a finite number of 0 or more.
     """
     text = os.environ.get(LIMIT_VARIABLE, "").strip()
     try:
@@ -90,23 +100,38 @@ def limit_bytes() -> int:
 
 
 def mark_used(path: Path) -> None:
-    """Set the time of the last use of an item to now."""
+    """Set the time of the last use of an item to now.
+
+    Errors are ignored, for example if the item does not exist.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of prepared images, or file of features. Its time of modification is set.
+    """
     with suppress(OSError):
         os.utime(path)
 
 
 def make_room(keep: Path) -> list[Path]:
-    """Remove the least recently used items until the cache is within its limit.
+    """Remove the least recently used items until the size of the cache is within its limit.
+
+    Items that are being filled are kept, so that the size may stay above the limit.
 
     Parameters
     ----------
     keep : Path
-        Item that is never removed.
+        Item that is never removed, even if it is larger than the limit.
 
     Returns
     -------
     list of Path
-        The items that were removed.
+        The items that were removed, in this order. Empty if the size was within the limit.
+
+    Raises
+    ------
+    StorageError
+        The environment variable ``CFU_CACHE_GB`` is not a finite number of 0 or more.
     """
     items = cache_items()
     excess = sum(item.size for item in items) - limit_bytes()
@@ -121,12 +146,14 @@ def make_room(keep: Path) -> list[Path]:
 
 
 def clear_cache() -> int:
-    """Remove all items that are not being filled.
+    """Remove all items of the cache.
+
+    Items that another process is filling are kept. Datasets, runs and weights are not part of the cache.
 
     Returns
     -------
     int
-        Bytes that were removed.
+        Sum of the sizes of the removed items in bytes; 0 if nothing was removed.
     """
     return sum(item.size for item in cache_items() if item.remove())
 

@@ -21,8 +21,9 @@ class ComputeOptions:
     Attributes
     ----------
     device : {"cpu", "cuda", "mps"}
+        ``cuda`` is a GPU of NVIDIA (or of AMD with ROCm), ``mps`` a GPU of Apple.
     threads : int
-        Number of CPU threads.
+        Number of CPU threads that torch uses.
     channels_last : bool
         Whether the channels of a pixel are next to each other in memory.
     precision : {"float32", "bfloat16"}
@@ -41,12 +42,12 @@ class ComputeOptions:
 
     @property
     def label(self) -> str:
-        """Description for users."""
+        """Description for users, such as "CPU, 8 threads, float32, channels last"."""
         layout = "channels last" if self.channels_last else "channels first"
         return f"{describe_device(self.torch_device, self.threads)}, {self.precision}, {layout}"
 
     def prepare(self, network: nn.Module) -> nn.Module:
-        """Move a network to the device and into the memory layout; set this process's number of threads.
+        """Move a network to the device and convert it to the memory layout; set this process's number of CPU threads.
 
         Parameters
         ----------
@@ -56,27 +57,44 @@ class ComputeOptions:
         Returns
         -------
         Module
-            The same network.
+            The same object as `network`.
         """
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
         return network.to(self.torch_device, memory_format=self._memory_format)  # type: ignore[call-overload]
 
     def to_layout(self, batch: torch.Tensor) -> torch.Tensor:
-        """Return a batch of shape (B, C, H, W) in the memory layout."""
+        """Convert a batch to the memory layout.
+
+        Parameters
+        ----------
+        batch : Tensor, shape (B, C, H, W)
+            On any device, of any dtype.
+
+        Returns
+        -------
+        Tensor, shape (B, C, H, W)
+            With equal values; `batch` itself if it already has the layout.
+        """
         return batch.contiguous(memory_format=self._memory_format)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Return a context manager within which forward passes are computed in the precision."""
+        """Return a context manager that applies `precision` to the forward passes in its block.
+
+        Returns
+        -------
+        context manager
+            torch's autocast for ``bfloat16``; without effect for ``float32``.
+        """
         return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values."""
+        """Return the fields by name, as JSON values; `from_dict` reads them."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "ComputeOptions":
-        """Create the options from the value of `to_dict`."""
+        """Rebuild the options from the output of `to_dict`; a TypeError is raised for an unknown key."""
         return cls(**value)
 
     @property
@@ -85,5 +103,16 @@ class ComputeOptions:
 
 
 def default_options(device: torch.device) -> ComputeOptions:
-    """Return torch's defaults for a device: float32, channels first, all threads."""
+    """Return torch's defaults for a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        From `cfu_core.training.devices.best_device`, or any other device. Only its type is used.
+
+    Returns
+    -------
+    ComputeOptions
+        float32, channels first, and all CPU threads that torch uses.
+    """
     return ComputeOptions(device=device.type, threads=THREADS)

@@ -22,35 +22,43 @@ class TrainingConfig:
     dataset : str
         Identifier of the imported dataset.
     architecture : str
-        Name of a registered architecture.
+        Name of a registered architecture, such as ``resnet18``.
     recipe : Recipe
         Preprocessing of the images; its size is the network's input size.
     weights : str
         Initial weights: ``imagenet``, ``none`` for random weights, or the path of a file.
     mode : {"fine-tune", "probe"}
         ``fine-tune`` trains all layers; ``probe`` fits only the last layer, to features of the frozen network.
-    epochs : int
+        For a probe, the fields from `epochs` to `precision` and `augmentation` have no effect.
+    epochs : int (1 to 1000)
         Number of passes over the training images.
-    batch_size : int
-        Images per step of the optimizer.
-    learning_rate : float
+    batch_size : int (1 to 4096)
+        Number of images per step of the optimizer. The last batch of an epoch may be smaller.
+    learning_rate : float (1e-8 to 1)
         Initial learning rate.
     optimizer : {"adam", "sgd"}
-        ``sgd`` has a momentum of 0.9.
+        ``adam`` has torch's default moments; ``sgd`` has a momentum of 0.9.
     schedule : {"constant", "cosine", "step"}
         How the learning rate changes over the steps; see `rate_at`.
-    patience : int
+    patience : int (0 to 1000)
         Number of epochs without a better result on the validation images after which training ends; 0 for never.
     precision : {"fastest", "float32"}
-        Arithmetic of the training.
-    seed : int
+        ``fastest`` uses bfloat16 if a short measurement shows that it is faster on this computer, otherwise float32.
+        ``float32`` always uses float32.
+    seed : int (0 or more)
         Seed of random weights, order of images, dropout and augmentation.
-    split_seed : int
-        Seed of the split of the dataset.
+    split_seed : int (0 or more)
+        Seed of the split of the dataset into training, validation and test images.
     folds, fold : int
         Number of folds of a cross-validation, and index of the fold that is tested; 0 and 0 for a single split.
     augmentation : Augmentation
         Random transformations of the training images.
+
+    Raises
+    ------
+    TrainingError
+        A value is not one of the choices or is outside its range; `folds` is 1 or 2; `fold` is not less than `folds`;
+        no architecture has this name; or the size of the recipe is not the input size of the architecture.
 
     Notes
     -----
@@ -171,12 +179,12 @@ class TrainingConfig:
         Parameters
         ----------
         training_images : int
-            Number of images of the training partition.
+            Number of images in the training partition.
 
         Raises
         ------
         TrainingError
-            It is larger.
+            The batch size is larger than `training_images`.
         """
         if self.batch_size > training_images:
             images = plural(training_images, "image")
@@ -192,9 +200,21 @@ class TrainingConfig:
         Parameters
         ----------
         step : int
-            Index of the step, from 0.
+            Index of the step, from 0 to `steps` - 1.
         steps : int
-            Number of steps of the whole training.
+            Number of steps of all epochs together.
+
+        Returns
+        -------
+        float
+            With the schedule ``constant``: `learning_rate`. ``cosine``:
+            ``learning_rate * (1 + cos(pi * step / steps)) / 2``. ``step``: `learning_rate` for the first two thirds of
+            the steps, then a tenth of it.
+
+        References
+        ----------
+        I. Loshchilov and F. Hutter (2017). SGDR: Stochastic Gradient Descent with Warm Restarts. ICLR. The schedule
+        ``cosine``, here without restarts.
         """
         done = step / steps
         if self.schedule == "cosine":
@@ -204,12 +224,35 @@ class TrainingConfig:
         return self.learning_rate
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values."""
+        """Return the fields by name, as JSON values; recipe and augmentation are dicts. `from_dict` reads them."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "TrainingConfig":
-        """Return the configuration that `to_dict` has converted to JSON values."""
+        """Rebuild a configuration from the output of `to_dict`.
+
+        Parameters
+        ----------
+        value : dict
+            Fields by name. ``dataset``, ``architecture``, ``recipe`` and ``augmentation`` are required; other fields
+            that are missing have their defaults.
+
+        Returns
+        -------
+        TrainingConfig
+            Equal to the one from which `to_dict` was called.
+
+        Raises
+        ------
+        TrainingError
+            A value is not allowed.
+        RecipeError
+            The recipe has an unknown setting, or a value that is not allowed.
+        KeyError
+            ``recipe`` or ``augmentation`` is missing.
+        TypeError
+            ``dataset`` or ``architecture`` is missing, or a key is unknown.
+        """
         return cls(
             **{
                 **value,

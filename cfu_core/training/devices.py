@@ -12,7 +12,14 @@ THREADS = torch.get_num_threads()  #: CPU threads that torch, or OMP_NUM_THREADS
 
 
 def best_device() -> torch.device:
-    """Return CUDA if it is available, else MPS, else the CPU."""
+    """Find the device to compute on.
+
+    Returns
+    -------
+    torch.device
+        ``cuda`` (the current GPU) if torch can use one; otherwise ``mps`` (the GPU of an Apple computer) if torch can
+        use it; otherwise ``cpu``.
+    """
     if torch.cuda.is_available():
         return torch.device("cuda")
     if torch.backends.mps.is_available():
@@ -21,7 +28,20 @@ def best_device() -> torch.device:
 
 
 def describe_device(device: torch.device, threads: int = THREADS) -> str:
-    """Describe a device for users: the name of the GPU, or the number of CPU threads."""
+    """Describe a device for users.
+
+    Parameters
+    ----------
+    device : torch.device
+        A CPU, or an available GPU.
+    threads : int
+        Number of CPU threads; used only for the CPU.
+
+    Returns
+    -------
+    str
+        "GPU:" and the name of the GPU, "GPU: Apple (MPS)", or the number of CPU threads as in "CPU, 8 threads".
+    """
     if device.type == "cuda":
         return f"GPU: {torch.cuda.get_device_name(device)}"
     if device.type == "mps":
@@ -30,10 +50,18 @@ def describe_device(device: torch.device, threads: int = THREADS) -> str:
 
 
 def processor_model(device: torch.device) -> str:
-    """Return the model of the GPU or CPU; two computers with the same model need the same time.
+    """Return the model of the GPU or CPU, by which measured times are stored.
 
-    For a CPU this includes the family, model and stepping where the system tells them, and the instruction set that
-    torch uses.
+    Parameters
+    ----------
+    device : torch.device
+        For ``mps``, the CPU is described, because it is on the same chip.
+
+    Returns
+    -------
+    str
+        Name of the GPU; or name of the CPU, with its family, model and stepping where Linux states them, and the
+        instruction set that torch uses, such as AVX2.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
@@ -49,7 +77,18 @@ def processor_model(device: torch.device) -> str:
 
 
 def supports_bfloat16(device: torch.device) -> bool:
-    """Whether the device has bfloat16 instructions; other devices only emulate them, slowly."""
+    """Check whether a device has bfloat16 instructions.
+
+    Parameters
+    ----------
+    device : torch.device
+        A CPU, or an available GPU.
+
+    Returns
+    -------
+    bool
+        False also if the device only emulates bfloat16, which is slow; always False for ``mps``.
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     on_cpu = device.type == "cpu" and torch.backends.mkldnn.is_available()
@@ -57,7 +96,18 @@ def supports_bfloat16(device: torch.device) -> bool:
 
 
 def free_memory(device: torch.device) -> int:
-    """Return the free memory of the device in bytes, after torch has released its unused cache."""
+    """Return the free memory of a device. On a GPU, torch's unused cached memory is released first.
+
+    Parameters
+    ----------
+    device : torch.device
+        For the CPU, the memory of the computer is meant.
+
+    Returns
+    -------
+    int
+        In bytes. For ``mps``, the difference from the largest recommended use.
+    """
     if device.type == "cuda":
         torch.cuda.empty_cache()
         return torch.cuda.mem_get_info(device)[0]
@@ -68,7 +118,19 @@ def free_memory(device: torch.device) -> int:
 
 
 def memory_in_use(device: torch.device) -> int:
-    """Return the memory of this process in bytes: on the GPU, or resident in the computer's memory for the CPU."""
+    """Return the memory that this process uses on a device.
+
+    Parameters
+    ----------
+    device : torch.device
+        For the CPU, the memory of the computer is meant.
+
+    Returns
+    -------
+    int
+        In bytes. ``cuda``: memory that torch has reserved, including its cache. ``mps``: memory that the driver has
+        allocated. ``cpu``: resident memory of the whole process.
+    """
     if device.type == "cuda":
         return torch.cuda.memory_reserved(device)
     if device.type == "mps":
@@ -77,7 +139,18 @@ def memory_in_use(device: torch.device) -> int:
 
 
 def random_state(device: torch.device) -> torch.Tensor | None:
-    """Return the state of a GPU's random number generator; None for the CPU, whose generator is torch's own."""
+    """Return the state of a GPU's random number generator.
+
+    Parameters
+    ----------
+    device : torch.device
+        A CPU, or an available GPU.
+
+    Returns
+    -------
+    Tensor of uint8 or None
+        For `set_random_state`. None for the CPU, whose state `torch.get_rng_state` returns.
+    """
     if device.type == "cuda":
         return torch.cuda.get_rng_state(device)
     return torch.mps.get_rng_state() if device.type == "mps" else None
@@ -89,8 +162,9 @@ def set_random_state(device: torch.device, state: torch.Tensor | None) -> None:
     Parameters
     ----------
     device : torch.device
+        An available GPU. For the CPU, nothing happens.
     state : Tensor of uint8 or None
-        From `random_state` on a device of the same kind. None does nothing.
+        From `random_state` on a device of the same type. If it is None, nothing happens.
     """
     if state is None:
         return

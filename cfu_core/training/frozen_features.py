@@ -42,11 +42,11 @@ class FrozenFeatures:
     Attributes
     ----------
     values : ndarray of float32, shape (N, F)
-        In the order of the requested images.
+        Rows in the order of the requested images. Columns are the inputs of the network's classification layer.
     seconds : float
-        Time of this call for computing features; 0 if all were cached.
+        Wall time of this call for computing features, without the preparation of images; 0 if all were cached.
     prepared : PreparedImages or None
-        The images from which features were computed; None if all features were cached.
+        The images from which features were computed; None if all features were cached, because no image was then read.
     """
 
     values: np.ndarray
@@ -65,13 +65,16 @@ def frozen_features(
     progress: Progress = lambda done, total: None,
     subset: np.ndarray | None = None,
 ) -> FrozenFeatures:
-    """Compute the input of a network's classification layer for each image.
+    """Compute the input of a network's classification layer for each image, or read it from the cache.
 
-    Where the classification layer is a convolution, its input is averaged over the image.
+    If the classification layer is a convolution, its input is averaged over the image. New features are written to
+    ``<home>/cache/features/<recipe>-<network>-<weights>.npz`` about every 20 seconds and at the end. If another process
+    computes features for the same file, this call waits for it.
 
     Parameters
     ----------
     dataset : Dataset
+        Excluded images are left out.
     recipe : Recipe
         Its size must be the network's input size.
     key : str
@@ -79,17 +82,27 @@ def frozen_features(
     weights : str
         Identifier of the weights, from `weights_identifier`.
     load_network : callable
-        Returns the network with these weights, and its compute options. It is called only if features are missing.
-    prepare_progress, progress : callable
-        Called with the number of finished images and of all images, during preparation and during computation. They
-        may raise `StopRequested`; the results so far are kept.
+        Takes no arguments; returns the network with these weights, and its compute options. It is called only if
+        features are missing.
+    prepare_progress, progress : callback ``(done, total)``
+        Called with numbers of images, during preparation (also while waiting for another process) and during
+        computation. They may raise `StopRequested`; the results so far are kept in the cache.
     subset : ndarray of int, optional
-        Positions in ``dataset.images`` of the requested images; all by default.
+        Positions in ``dataset.images`` of the requested images; all images by default.
 
     Returns
     -------
     FrozenFeatures
         With one row for each requested image.
+
+    Raises
+    ------
+    ImageError
+        An image is missing from the image store, or cannot be decoded.
+    RecipeError
+        An image has fewer pixels along a side than CLAHE has tiles.
+    StorageError
+        The disk is full, the home folder is not writable, or the environment variable ``CFU_CACHE_GB`` is not a number.
     """
     keys = np.array(image_keys(dataset, recipe), dtype=object)[dataset.rows]
     if subset is not None:
@@ -136,15 +149,20 @@ def feature_options(network: nn.Module, key: str, images: int) -> ComputeOptions
     Parameters
     ----------
     network : Module
-        On the CPU.
+        On the CPU. It may be on another device during the measurement, but is on the CPU again afterwards.
     key : str
-        Name of the architecture.
+        Name of its architecture.
     images : int
         Number of images.
 
     Returns
     -------
     ComputeOptions
+        For `best_device`, always with float32. For fewer than about 300 images, torch's defaults without a measurement.
+
+    See Also
+    --------
+    cfu_core.training.tuning.fastest_options : Measures the options and stores the result.
     """
     side = architecture(key).input_size
     steps = -(-images // BATCH)
@@ -154,17 +172,19 @@ def feature_options(network: nn.Module, key: str, images: int) -> ComputeOptions
 
 
 def weights_identifier(record: WeightsRecord, seed: int) -> str:
-    """Return a unique identifier of weights: the hash of their file, or the seed of random weights.
+    """Return a unique identifier of the weights of a frozen network.
 
     Parameters
     ----------
     record : WeightsRecord
+        From `cfu_core.models.weights.initial_network`.
     seed : int
-        Seed of random weights.
+        Seed of random weights; not used for weights from a file.
 
     Returns
     -------
     str
+        SHA-256 of the file, or ``none-<seed>`` for random weights.
     """
     return record.sha256 or f"{record.kind}-{seed}"
 

@@ -21,16 +21,19 @@ class BatchLoader:
     Parameters
     ----------
     pixels : ndarray of uint8, shape (N, S, S, 3)
+        Prepared images, usually memory-mapped.
     rows : ndarray of int64
-        All rows that will be loaded.
+        All rows of `pixels` that will be loaded.
     device : torch.device
+        Where the network is computed.
     on_device : bool, optional
-        Whether to keep all images on the device; by default, if it is a GPU with enough free memory.
+        Whether to copy all of `rows` to the device at once. By default, True if the device is a GPU and `rows` fit into
+        a quarter of its free memory.
 
     Attributes
     ----------
     wait_seconds : float
-        Time for which the caller has waited for images so far.
+        Time for which the caller has waited for images so far, including the copy to the device at the beginning.
     """
 
     def __init__(
@@ -59,12 +62,15 @@ class BatchLoader:
         Parameters
         ----------
         rows : ndarray of int64, shape (B,)
+            Only rows that were given to the constructor.
         upcoming : ndarray of int64, optional
-            The rows of the next call, which are read ahead.
+            The rows of the next call, which are read ahead by a thread. If the next call asks for different rows, they
+            are read then. Without effect if all images are on the device.
 
         Returns
         -------
         Tensor of uint8, shape (B, S, S, 3)
+            In the order of `rows`, on the device.
         """
         started = time.perf_counter()
         if self._resident is not None:

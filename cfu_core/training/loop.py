@@ -1,4 +1,4 @@
-"""The training loop, to be read from top to bottom."""
+"""The training loop: steps of the optimizer, validation after each epoch, and a state for pausing and resuming."""
 
 import json
 import math
@@ -31,9 +31,9 @@ class TrainingImages:
     pixels : ndarray of uint8, shape (N, S, S, 3)
         RGB, in any order.
     labels : ndarray of int64, shape (N,)
-        Class of each row of `pixels`; not used outside the two partitions.
+        Index of the class of each row of `pixels`, from 0; not used outside the two partitions.
     training, validation : ndarray of int64
-        Rows of each partition.
+        Rows of `pixels` in each partition.
     """
 
     pixels: np.ndarray
@@ -49,18 +49,19 @@ class BatchResult:
     Attributes
     ----------
     epoch, batch : int
-        Counted from 1.
+        Epoch, and batch within the epoch, counted from 1.
     batches : int
-        Batches per epoch.
+        Number of batches per epoch.
     loss, accuracy : float
-        Mean cross-entropy and share of correct predictions of this batch.
+        Mean cross-entropy and accuracy (0 to 1) of this batch, before the step.
     learning_rate : float
+        Learning rate of this step.
     seconds : float
-        Computing time.
+        Time of augmentation, forward pass, backward pass and step of the optimizer.
     transfer_seconds : float
-        Time spent waiting for the images, before computing.
+        Time of waiting for the images before that.
     images_per_second : float
-        Mean over the epoch so far.
+        Mean over the epoch so far, including callbacks.
     """
 
     epoch: int
@@ -83,10 +84,10 @@ class EpochResult:
     epoch : int
         Counted from 1.
     training_loss, training_accuracy : float
-        Means over the epoch's augmented images, each predicted before the step of its batch, as learning curves
-        usually show them.
+        Mean cross-entropy and accuracy (0 to 1) over the epoch's augmented images, each predicted before the step of
+        its batch, as learning curves usually show them.
     validation_loss, validation_accuracy : float
-        Mean cross-entropy and share of correct predictions after the epoch.
+        Mean cross-entropy and accuracy (0 to 1) on the validation images after the epoch, without augmentation.
     train_seconds : float
         Wall time from the first batch to the last one, including callbacks.
     validate_seconds : float
@@ -108,22 +109,39 @@ class EpochResult:
     best: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values."""
+        """Return the fields by name, as JSON values."""
         return asdict(self)
 
 
 class Training:
     """A training run that can be paused after any batch and resumed there.
 
-    On the CPU, a resumed training gives the same weights, bit for bit, as one that was not paused.
+    On the CPU, a resumed training gives the same weights, bit for bit, as one that was not paused. The constructor sets
+    torch's global random state from the seed of the configuration.
 
     Parameters
     ----------
     network : Module
-        Trained in place.
+        Moved to the device of `options` and trained in place.
     images : TrainingImages
+        Images of the size that the network takes.
     config : TrainingConfig
+        Epochs, batch size, optimizer, learning rate, schedule, patience, augmentation and seed are used.
     options : ComputeOptions
+        Device, threads, memory layout and precision.
+
+    Attributes
+    ----------
+    network : Module
+        With the current weights.
+    optimizer : Optimizer
+        From `make_optimizer`.
+    loader : BatchLoader
+        Loads the training and validation images.
+    epoch : int
+        Current epoch, counted from 1; one more than the number of epochs at the end.
+    batch : int
+        Number of finished batches of the current epoch.
     """
 
     def __init__(
@@ -156,20 +174,22 @@ class Training:
         Parameters
         ----------
         on_batch : callable
-            Called after every step of the optimizer; `state` then includes this step. It may raise `StopRequested`.
+            Called with the result after every step of the optimizer; `state` then includes this step. It may raise
+            `StopRequested`.
         check_stop : callable
-            Called before every batch of the validation. It may raise `StopRequested`.
+            Called without arguments before every batch of the validation. It may raise `StopRequested`; the validation
+            is then repeated from its beginning after resuming.
 
         Yields
         ------
         EpochResult
-            After each epoch. The network then has the weights of this epoch, and `state` is that of the beginning of
-            the next epoch.
+            After each epoch. The network then has the weights of this epoch, not of the best one, and `state` is that
+            of the beginning of the next epoch. Nothing is yielded if the training has ended.
 
         Raises
         ------
         TrainingError
-            The loss is not finite: the training has diverged.
+            The loss of a batch is NaN or infinite: the training has diverged.
         """
         while not self.ended:
             self._train_epoch(on_batch)
@@ -177,7 +197,7 @@ class Training:
 
     @property
     def batches(self) -> int:
-        """Number of batches per epoch."""
+        """Number of batches per epoch, including a last one that may be smaller."""
         return -(-len(self.images.training) // self.config.batch_size)
 
     @property
@@ -288,12 +308,14 @@ class Training:
         return loss, (logits.argmax(1) == labels).double().mean().item()
 
     def state(self) -> dict[str, Any]:
-        """Return everything that decides how the training continues.
+        """Return everything that determines how the training continues.
 
         Returns
         -------
         dict
-            For `torch.save`. The tensors are the network's and the optimizer's own, not copies.
+            Weights, state of the optimizer, epoch and batch, order of the images, best result and random states, for
+            `torch.save` and `restore`. The tensors are the network's and the optimizer's own, not copies: save them
+            before the next step.
         """
         return {
             "network": self.network.state_dict(),
@@ -311,12 +333,14 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a value of `state`, which may come from another process or another kind of device.
+        """Set the training to a state from which `epochs` continues.
 
         Parameters
         ----------
         state : dict
-            From `state`. torch's global random state is set as well.
+            From `state`, with the same network, images and configuration; possibly from another process or another type
+            of device. torch's global random state is set as well. The random state of a GPU is set only if the type of
+            device is the same; otherwise the training continues with different random numbers for dropout.
         """
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -347,12 +371,15 @@ def make_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Op
     Parameters
     ----------
     network : Module
+        On the device on which it will be trained.
     config : TrainingConfig
-        ``adam`` with torch's defaults for its moments, or ``sgd`` with momentum 0.9.
+        `optimizer` and `learning_rate` are used.
 
     Returns
     -------
     Optimizer
+        ``adam``: Adam with torch's defaults (decay rates 0.9 and 0.999 of the moments). ``sgd``: stochastic gradient
+        descent with momentum 0.9. Both without weight decay.
 
     References
     ----------
@@ -376,19 +403,22 @@ def predict_logits(
     Parameters
     ----------
     network : Module
-        Prepared by `options`; set to evaluation mode.
+        Prepared by ``options.prepare``. This function sets it to evaluation mode and leaves it there.
     loader : BatchLoader
+        For the device of `options`.
     rows : ndarray of int64, shape (N,)
-        Rows of the images in `loader`.
+        At least one row of those for which `loader` was made.
     batch_size : int
+        Largest number of images per forward pass. It affects memory and speed, and the last bits of the logits.
     options : ComputeOptions
+        Device, memory layout and precision.
     check_stop : callable
-        Called before every batch. It may raise `StopRequested`.
+        Called without arguments before every batch. It may raise `StopRequested`.
 
     Returns
     -------
     Tensor of float32, shape (N, C)
-        On the CPU.
+        Rows in the order of `rows`, columns in the order of the network's outputs; on the CPU.
     """
     network.eval()
     outputs = []

@@ -10,9 +10,10 @@ KEPT = 2**30  # bytes; larger blocks are still returned to the system
 def keep_freed_memory() -> None:
     """Keep memory that this process has freed, instead of returning it to the system.
 
-    Otherwise glibc returns each tensor of more than some megabytes to the system. The next tensor then comes as new
-    pages, which the system has to find and clear; on a CPU this takes a third of AlexNet's training step. Keeping the
-    memory raises the memory of the process by about a fifth. With another C library this function does nothing.
+    By default, glibc returns the memory of each tensor of more than some megabytes to the system. For the next tensor
+    the system must then find and clear new pages; on a CPU this takes a third of AlexNet's training step. Keeping the
+    memory raises the memory of the process by about a fifth. The setting applies until the process ends. Outside Linux,
+    or if the C library has no ``mallopt``, the function does nothing.
     """
     if sys.platform != "linux":
         return

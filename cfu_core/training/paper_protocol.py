@@ -10,7 +10,7 @@ from cfu_core.training.config import TrainingConfig
 
 
 def protocol_pairs(preprocessed: Recipe, networks: Iterable[str] = tuple(TABLE_1)) -> list[tuple[str, Recipe]]:
-    """Return the pairs of network and recipe in the paper's order.
+    """List the pairs of network and recipe in the paper's order.
 
     Parameters
     ----------
@@ -18,6 +18,12 @@ def protocol_pairs(preprocessed: Recipe, networks: Iterable[str] = tuple(TABLE_1
         Recipe of the preprocessed images; in the paper it is a crop and CLAHE.
     networks : iterable of str
         Names of registered architectures; by default the paper's three.
+
+    Returns
+    -------
+    list of (str, Recipe)
+        Two pairs for each network: first with ``Recipe.original()``, then with `preprocessed`. The sizes of the recipes
+        are not yet those of the networks; `configurations` sets them.
     """
     return [(network, recipe) for network in networks for recipe in (Recipe.original(), preprocessed)]
 
@@ -25,20 +31,26 @@ def protocol_pairs(preprocessed: Recipe, networks: Iterable[str] = tuple(TABLE_1
 def configurations(
     dataset: str, pairs: Sequence[tuple[str, Recipe]], settings: Mapping[str, Any]
 ) -> list[TrainingConfig]:
-    """Return one configuration for each pair of network and recipe, at the network's input size.
+    """Create one configuration for each pair of network and recipe.
 
     Parameters
     ----------
     dataset : str
         Identifier of an imported dataset.
     pairs : sequence of (str, Recipe)
+        Names of registered architectures with recipes, for example from `protocol_pairs`.
     settings : Mapping
-        Further fields of `TrainingConfig`.
+        Further fields of `TrainingConfig` by name, such as ``epochs``; the same for all configurations.
+
+    Returns
+    -------
+    list of TrainingConfig
+        In the order of `pairs`. Each recipe has the input size of its network.
 
     Raises
     ------
     TrainingError
-        A setting is out of bounds, or a network is unknown.
+        A value in `settings` is not allowed, or no architecture has a name in `pairs`.
     """
     return [
         TrainingConfig(dataset=dataset, architecture=key, recipe=recipe.at(architecture(key).input_size), **settings)

@@ -47,8 +47,8 @@ class PreparedImages:
     Attributes
     ----------
     pixels : ndarray of uint8, shape (N, S, S, 3)
-        RGB, memory-mapped, read-only, in the order of ``dataset.imported``. Only the rows of the requested images are
-        certain to be filled.
+        RGB, memory-mapped, read-only, in the order of ``dataset.imported``. The rows of the requested images are
+        filled; the remaining rows may have arbitrary values.
     rows : ndarray of int64
         Row in `pixels` of each image of ``dataset.images``.
     decode_seconds, preprocess_seconds : float
@@ -58,7 +58,7 @@ class PreparedImages:
     reused : bool
         Whether at least one image was in the cache before, so that the times of this call do not include all images.
     built_decode_seconds, built_preprocess_seconds : float
-        The same times over all calls that filled the array.
+        The same times, summed over all calls that filled the array.
     """
 
     pixels: np.ndarray
@@ -80,25 +80,36 @@ def prepare(
 ) -> PreparedImages:
     """Decode and preprocess the images of a dataset that are not in the cache yet.
 
+    The images are written to ``<home>/cache``, by as many threads as the computer has processors. If another process
+    prepares the same images, this call waits for it. Superseded arrays of the same dataset and recipe are removed
+    afterwards, and the least recently used items if the cache exceeds its size limit.
+
     Parameters
     ----------
     dataset : Dataset
+        Excluded images are not prepared.
     recipe : Recipe
-    progress : callable
-        Called with the number of finished images and of all images. If it raises, the preparation stops. Finished
-        images are kept, also if the process is killed, and the next call continues from there.
+        Steps, and side S of the prepared images.
+    progress : callback ``(done, total)``
+        Called with numbers of requested images, including those that were in the cache. If it raises, for example
+        `StopRequested`, the preparation stops. Finished images are kept, also if the process is killed, and the next
+        call continues from there.
     subset : ndarray of int, optional
-        Positions in ``dataset.images`` of the images to prepare; all by default.
+        Positions in ``dataset.images`` of the images to prepare; all images by default.
 
     Returns
     -------
     PreparedImages
+        With the array of the whole dataset, in which at least the requested images are filled.
 
     Raises
     ------
-    CfuError
-        An image cannot be read or the recipe cannot be applied to it (the message names the image), or the disk is
-        full.
+    ImageError
+        An image is missing from the image store, or cannot be decoded; the message names the image.
+    RecipeError
+        An image has fewer pixels along a side than CLAHE has tiles; the message names the image.
+    StorageError
+        The disk is full, the home folder is not writable, or the environment variable ``CFU_CACHE_GB`` is not a number.
     """
     keys = image_keys(dataset, recipe)
     positions = np.arange(len(dataset.rows)) if subset is None else subset
@@ -137,17 +148,20 @@ def prepare(
 
 
 def image_keys(dataset: Dataset, recipe: Recipe) -> list[str]:
-    """Return the key of each image of `dataset.imported`.
+    """Return the key of each imported image: images with equal keys have equal pixels after the recipe.
 
     Parameters
     ----------
     dataset : Dataset
+        Boxes that a user has edited are respected.
     recipe : Recipe
+        Only `crop` is used.
 
     Returns
     -------
     list of str
-        Digest of the image file, followed by the box of the colony if the image has one and the recipe crops to it.
+        In the order of ``dataset.imported``, with excluded images. Digest of the image file; if the recipe crops and
+        the image has a box, followed by a space and the box as ``left,top,right,bottom`` in pixels.
     """
     digests = dataset.edited["digest"].tolist()
     if not recipe.crop:

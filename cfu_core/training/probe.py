@@ -4,12 +4,6 @@ The last layer is a multinomial logistic regression on standardised features wit
 (scikit-learn). The regularisation strength is the one with the lowest cross-entropy on held-out images. This is the
 linear probe that is common for comparing representations. The problem is convex and solved to convergence: there is no
 learning rate, no number of epochs and no random seed.
-
-References
-----------
-S. Kornblith, J. Shlens and Q. V. Le (2019). Do Better ImageNet Models Transfer Better? CVPR.
-D. C. Liu and J. Nocedal (1989). On the limited memory BFGS method for large scale optimization. Mathematical
-Programming 45, 503-528.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,9 +26,10 @@ class Trial:
     c : float
         Inverse of the regularisation strength.
     training_loss, validation_loss : float
-        Mean cross-entropy.
+        Mean cross-entropy on the images of the fit, and on the held-out images. Infinite if a held-out image belongs to
+        a class that does not occur in the images of the fit.
     training_accuracy, validation_accuracy : float
-        Share of correct predictions.
+        Fraction of correct predictions on the same images, 0 to 1.
     """
 
     c: float
@@ -44,7 +39,7 @@ class Trial:
     validation_accuracy: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values; `c` is named ``strength`` in files."""
+        """Return the fields by name, for JSON; the key of `c` is ``strength``."""
         fields = asdict(self)
         return {"strength": fields.pop("c"), **fields}
 
@@ -56,11 +51,14 @@ class Head:
     Attributes
     ----------
     weight : ndarray of float64, shape (C, F)
+        Zero for a class that did not occur in the training labels, and for a feature that is constant in the training
+        images.
     bias : ndarray of float64, shape (C,)
+        Minus infinity for a class that did not occur in the training labels.
     trials : list of Trial
-        In ascending order of `Trial.c`.
+        One for each of `C_VALUES`, in ascending order of `Trial.c`.
     c : float
-        The value of `Trial.c` that was chosen.
+        The value of `Trial.c` with which this layer was fitted.
     """
 
     weight: np.ndarray
@@ -74,10 +72,12 @@ class Head:
         Parameters
         ----------
         features : ndarray of float, shape (N, F)
+            Not standardised.
 
         Returns
         -------
         ndarray of float64, shape (N, C)
+            Minus infinity for a class that did not occur in the training labels.
         """
         return features.astype(np.float64) @ self.weight.T + self.bias
 
@@ -91,23 +91,44 @@ def fit_head(
     *,
     check_stop: Callable[[], None] = lambda: None,
 ) -> Head:
-    """Fit a head, with the regularisation strength that is best on held-out images.
+    """Fit a head, with the regularisation strength that has the lowest cross-entropy on held-out images.
 
     Parameters
     ----------
     features : ndarray of float32, shape (N, F)
+        Of the images to which the head is fitted; not standardised.
     labels : ndarray of int64, shape (N,)
-        0 to `classes` - 1.
+        Classes of these images, 0 to `classes` - 1. At least two classes must occur.
     held_out : ndarray of float32, shape (M, F)
+        Features of the held-out images.
     held_out_labels : ndarray of int64, shape (M,)
-        0 to `classes` - 1.
+        Classes of the held-out images, 0 to `classes` - 1.
     classes : int
+        Number of outputs C of the head.
     check_stop : callable
-        Called before each fit. It may raise `StopRequested`.
+        Called without arguments before each fit. It may raise `StopRequested`.
 
     Returns
     -------
     Head
+        The head of the best trial, and the results of all trials. If the cross-entropies are equal or all infinite, the
+        smallest value of C is chosen, which is the strongest regularisation.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two classes occur in `labels`.
+
+    Notes
+    -----
+    Each fit begins with the solution for the value of C before it, and ends after at most 1000 iterations.
+
+    References
+    ----------
+    S. Kornblith, J. Shlens and Q. V. Le (2019). Do Better ImageNet Models Transfer Better? CVPR.
+
+    D. C. Liu and J. Nocedal (1989). On the limited memory BFGS method for large scale optimization. Mathematical
+    Programming 45, 503-528.
     """
     standardised = _Standardised(features)
     trials, heads = [], []
@@ -144,18 +165,25 @@ def cross_validate(
     Parameters
     ----------
     features : ndarray of float32, shape (N, F)
+        Not standardised.
     labels : ndarray of int64, shape (N,)
-        0 to `classes` - 1.
+        Class of each image, 0 to `classes` - 1.
     folds : ndarray of int64, shape (N,)
-        Fold of each image, from `cfu_core.dataset.group_allocation.folds_of`.
+        Fold of each image, from 0 to at least 2, from `cfu_core.dataset.group_allocation.stratified_folds`.
     classes : int
-    progress : callable
-        Called with the number of finished folds and of all folds. It may raise `StopRequested`.
+        Number of classes.
+    progress : callback ``(done, total)``
+        Called with numbers of folds. It may raise `StopRequested`.
 
     Returns
     -------
     ndarray of int64, shape (N,)
-        Predicted classes.
+        Predicted class of each image. A class that does not occur outside the test fold is never predicted in it.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two classes occur in the folds to which a head is fitted.
     """
     count = int(folds.max()) + 1
     predicted = np.full(len(labels), -1)

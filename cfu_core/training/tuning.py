@@ -43,27 +43,41 @@ def fastest_options(
 ) -> ComputeOptions:
     """Return the fastest compute options for a network; measure them if this computer has no stored result.
 
+    Candidates differ in precision (float32; bfloat16 if the device supports it), in memory layout (not on ``mps``), and
+    on a CPU of 8 or more threads in the number of threads (all or half of them).
+
     Parameters
     ----------
     network : Module
-        On the CPU. Its weights do not change.
+        On the CPU. Its weights and batch statistics do not change; its training or evaluation mode does.
     key : str
-        Name of the architecture.
+        Name of its architecture, under which the result is stored.
     shape : tuple of int
         Shape of a batch: (B, C, H, W).
     device : torch.device
+        The device to compute on.
     steps : int
-        Number of batches to be computed. If they are few, the defaults are returned without a measurement.
+        Number of batches to be computed.
     full_precision : bool
         Whether only float32 is allowed.
     training : bool
-        Whether the network will be trained; otherwise only forward passes are measured.
-    progress : callable
-        Called with the number of measured candidates and of all candidates. It may raise `StopRequested`.
+        Whether the network will be trained. If False, only forward passes are measured.
+    progress : callback ``(done, total)``
+        Called with numbers of candidates. It may raise `StopRequested`; then no result is stored, and the network may
+        be on `device`.
 
     Returns
     -------
     ComputeOptions
+        The stored result for the same network, batch, processor, number of threads and version of torch, if there is
+        one. `default_options`, without a measurement, if `steps` is less than `MIN_TRAINING_STEPS` (or
+        `MIN_FORWARD_STEPS` if `training` is False), and after a measurement if no candidate needs less than 95 % of the
+        time of the defaults.
+
+    Raises
+    ------
+    StorageError
+        The result cannot be written to ``<home>/arithmetic.json``: the disk is full, or the folder is not writable.
     """
     if steps < (MIN_TRAINING_STEPS if training else MIN_FORWARD_STEPS):
         return default_options(device)
