@@ -62,7 +62,7 @@ def _image_error(found: str, expected: str, remedy: str, kind: str) -> ImageErro
 
 
 class DatasetError(CfuError):
-    """A folder, archive, manifest or dataset cannot be used."""
+    """A source of images or a dataset cannot be used, or an edit, a filter or a split of it is not possible."""
 
 
 class ArchiveError(DatasetError):
@@ -70,27 +70,27 @@ class ArchiveError(DatasetError):
 
 
 class RecipeError(CfuError):
-    """A preprocessing setting is not valid."""
+    """A recipe does not exist or cannot be read, or a setting of it is not valid or does not fit an image."""
 
 
 class WeightsError(CfuError):
-    """Weights cannot be downloaded, or a file of weights is not valid."""
+    """Weights do not exist, cannot be downloaded, are damaged, or do not fit the network."""
 
 
 class TrainingError(CfuError):
-    """A training setting does not fit the data or the machine."""
+    """A training setting is not valid, there are too few images for training, or the training has diverged."""
 
 
 class RunError(CfuError):
-    """A run cannot be found, read or used."""
+    """A run does not exist, or its state or missing results do not allow what was requested."""
 
 
 class ReportError(CfuError):
-    """A report cannot be made or printed."""
+    """A report has no runs, has a file name of an unknown type, or cannot be printed as PDF."""
 
 
 class BundleError(CfuError):
-    """A bundle cannot be exported or read, or has been changed since its export."""
+    """A bundle cannot be exported or read, was changed since its export, or gives wrong probabilities."""
 
 
 class StopRequested(Exception):

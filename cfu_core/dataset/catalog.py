@@ -1,6 +1,6 @@
 """Datasets on disk: save, load, list, rename and delete them.
 
-`<home>/datasets/<id>/` holds `images.parquet` (the table as imported), `edits.jsonl` (the log of manual edits) and
+`<home>/datasets/<id>/` contains `images.parquet` (the table as imported), `edits.jsonl` (the log of manual edits) and
 `dataset.json` (the summary, written last: a folder without it is not a dataset).
 The image files of all datasets are in the image store.
 """

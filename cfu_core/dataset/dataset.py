@@ -126,18 +126,18 @@ class Dataset:
 
     @cached_property
     def partitions(self) -> Mapping[str, str]:
-        """`chosen_partitions` without excluded images."""
+        """The partition of each image of `images` that was assigned manually, by path."""
         absent = set(self.excluded["path"])
         return {path: partition for path, partition in self.chosen_partitions.items() if path not in absent}
 
     @property
     def version(self) -> int:
-        """Number of edits in the log; 0 means as imported."""
+        """Number of edits in the log, where an undo or redo counts as an edit; 0 means as imported."""
         return len(self.edits)
 
     @cached_property
     def imported_digest(self) -> str:
-        """`content_digest` of `imported`."""
+        """SHA-256 (hex) of the table as imported, from `content_digest`; edits do not change it."""
         return content_digest(self.imported)
 
     @cached_property
@@ -166,7 +166,11 @@ class Dataset:
         return bool((self.images["group"] != "").any())
 
     def box(self, index: int) -> Box | None:
-        """Return the bounding box of the colony in image `index` of `images`, in pixels; None if no box was given."""
+        """Return the bounding box of the colony in image `index` of `images`; None if none was given or drawn manually.
+
+        Its left, top, right and bottom are in pixels of the image with its EXIF orientation applied, right and bottom
+        exclusive.
+        """
         edges = [self.images[column].iat[index] for column in BOX_COLUMNS]
         return None if pd.isna(edges[0]) else Box(*map(int, edges))
 

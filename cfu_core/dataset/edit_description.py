@@ -2,7 +2,7 @@
 
 from cfu_core.dataset.history import Edit
 
-SHOWN = 3  # values and paths that are listed; the others are counted
+SHOWN = 3  # values and paths that are listed
 
 
 def describe_edit(edit: Edit) -> str:

@@ -152,13 +152,25 @@ def edit_log(dataset_id: str) -> list[Edit]:
 
 
 def next_undo(log: Sequence[Edit]) -> Edit | None:
-    """Return the edit that `undo_edit` would undo, given the log of a dataset; None if no edit is in effect."""
+    """Return the edit that `undo_edit` would undo; None if no edit is in effect.
+
+    Parameters
+    ----------
+    log : sequence of Edit
+        All lines of the log, as in `Dataset.edits`.
+    """
     applied, _ = applied_and_undone(log)
     return applied[-1] if applied else None
 
 
 def next_redo(log: Sequence[Edit]) -> Edit | None:
-    """Return the edit that `redo_edit` would redo, given the log of a dataset; None if no edit can be redone."""
+    """Return the edit that `redo_edit` would redo; None if no edit can be redone.
+
+    Parameters
+    ----------
+    log : sequence of Edit
+        All lines of the log, as in `Dataset.edits`.
+    """
     _, undone = applied_and_undone(log)
     return undone[-1] if undone else None
 

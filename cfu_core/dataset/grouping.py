@@ -82,6 +82,7 @@ def group_edit(dataset: Dataset, pattern: str) -> dict[str, str]:
     Parameters
     ----------
     dataset : Dataset
+        Dataset with the images to group.
     pattern : str
         As for `groups_from_pattern`.
 

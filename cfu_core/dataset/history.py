@@ -1,6 +1,6 @@
 """The log of edits of a dataset: what was changed manually, by whom and why; and the table with the edits applied.
 
-The table as imported is never changed. ``edits.jsonl`` beside it holds one JSON object per line, oldest first. An edit
+The table as imported is never changed. ``edits.jsonl`` beside it has one JSON object per line, oldest first. An edit
 is undone by another line, so that no line is ever removed from the log.
 """
 

@@ -20,8 +20,8 @@ def audit(dataset: Dataset, survey: Survey, split: Split) -> list[Finding]:
     dataset : Dataset
         Excluded images are ignored.
     survey : Survey
-        Survey of this dataset. An image that is not yet measured can be in findings about its size, its class and
-        byte-identical copies, but not in others.
+        Survey of this dataset. An image that is not yet measured can only be in findings about its size, its class and
+        byte-identical copies.
     split : Split
         Split of this dataset, with which leaks and test sizes are judged.
 

@@ -57,11 +57,11 @@ class Filter:
         return self != Filter()
 
     def changed(self, **fields: Any) -> Self:
-        """Return a copy in which the given fields have new values."""
+        """Return a copy of the filter in which the given fields have new values."""
         return replace(self, **fields)
 
     def with_range(self, measure: str, limits: tuple[float, float] | None) -> Self:
-        """Return a copy with a new range (lowest, highest) of a measure; None removes the range of this measure."""
+        """Return a copy of the filter with new limits (lowest, highest) of a measure; None removes its limits."""
         others = {name: other for name, other in self.ranges.items() if name != measure}
         return self.changed(ranges=others | ({measure: limits} if limits else {}))
 
@@ -174,6 +174,7 @@ def save_filter(dataset_id: str, name: str, chosen: Filter) -> None:
     Parameters
     ----------
     dataset_id : str
+        Id of a saved dataset.
     name : str
         Surrounding white space is removed.
     chosen : Filter

@@ -179,7 +179,7 @@ def _write(file: str, data: bytes) -> None:
 
 
 def is_complete(file: str, size: int) -> bool:
-    """Return whether a file exists and has a size in bytes; after a power cut, a stored image may be shorter."""
+    """Return whether a file exists and has `size` bytes; after a power cut, a stored image may be shorter."""
     try:
         return os.stat(file).st_size == size  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):

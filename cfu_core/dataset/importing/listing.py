@@ -67,7 +67,7 @@ def list_tree(tree: FolderTree | ZipTree) -> Listing:
 
     If the source has a ``manifest.csv`` at its top, its rows give the images and their classes. Otherwise the top-level
     folder of an image is its class. If everything is in one top-level folder, that folder is dropped from the paths.
-    Exception: without a manifest, a top-level folder that holds images directly is a class.
+    Exception: without a manifest, a top-level folder that directly contains images is a class.
 
     No image is read: an image is recognised by the extension of its name.
 

@@ -79,7 +79,7 @@ class Survey:
 
     @property
     def complete(self) -> bool:
-        """Whether every image is measured and the map is drawn."""
+        """Whether every image is measured, copies are found and the map is drawn."""
         return self.done == self.total and self.map_source != ""
 
 

@@ -197,7 +197,7 @@ def write_table(file: Path, table: pa.Table) -> None:
 
 
 def list_column(rows: Sequence[np.ndarray | None]) -> pa.Array:
-    """Convert vectors of the same length to a column of lists of float32, with null for None."""
+    """Convert vectors of equal length to a column of lists of float32, one for each vector; None becomes null."""
     lengths = [0 if row is None else len(row) for row in rows]
     values = [row for row in rows if row is not None]
     flat = np.concatenate(values).astype(np.float32) if values else np.empty(0, np.float32)
@@ -242,17 +242,20 @@ def texts_at(found: pa.Table | None, name: str, rows: np.ndarray) -> pd.Series:
 
 
 def survey_folder(identifier: str) -> Path:
-    """Return the folder with the survey of a dataset in all versions; it can be deleted while no survey runs."""
+    """Return the folder with the survey of the dataset with this id; it can be deleted while no survey runs."""
     return dataset_folder(identifier) / "survey"
 
 
 def store_of(identifier: str) -> Parts:
-    """Return the parts of a dataset's survey, in the current version."""
+    """Return the parts of the survey of the dataset with this id, in the current `VERSION`; it need not exist."""
     return Parts(survey_folder(identifier) / f"v{VERSION}")
 
 
 def other_stores(identifier: str) -> Iterator[Parts]:
-    """Yield the parts of every other dataset's survey, in the current version, sorted by dataset id."""
+    """Yield the parts of the surveys of all datasets except the one with this id, sorted by id of the dataset.
+
+    Surveys in other versions than `VERSION` are left out.
+    """
     with storage_errors(home()):
         folders = sorted((home() / "datasets").glob(f"*/survey/v{VERSION}"))
     yield from (Parts(folder) for folder in folders if folder.parents[1].name != identifier)
