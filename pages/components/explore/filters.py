@@ -103,6 +103,7 @@ def _pills(label: str, field: str, options: list[str], now: tuple[str, ...], nam
         format_func=names,
         on_change=_set_field,
         args=(field, key),
+        wrap=True,
         width="content",
     )
 

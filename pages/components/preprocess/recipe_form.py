@@ -53,11 +53,12 @@ def steps() -> Recipe:
 def _choice(number: int, name: str) -> None:
     declared = setting(Recipe, name)
     with in_url(name, getattr(START, name), declared.choices.__contains__):
-        st.pills(  # unlike a segmented control, they wrap in a narrow column
+        st.pills(
             f"{number} {declared.label}",
             declared.choices,
             key=name,
             required=True,
+            wrap=True,  # the column is narrow
             format_func=lambda choice: CHOICE_LABELS[choice],
             help=declared.help,
         )

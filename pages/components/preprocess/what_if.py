@@ -92,6 +92,7 @@ def other_methods(data: Dataset, row: int, recipe: Recipe) -> None:
         selection_mode="multi",
         default=list(METHODS),
         key="methods",
+        wrap=True,
         help="Saved recipes are listed too.",
     )
     effects = {}
