@@ -281,7 +281,8 @@ class Job:
         """Queue an unfinished job again.
 
         Earlier requests to stop or pause are removed. A fine-tuning run continues from its last checkpoint. A job
-        of another kind starts again, but uses what it has stored (measurements of a survey, prepared images). No worker is started (`cfu_core.jobs.launch.resume` starts one).
+        of another kind starts again, but uses what it has stored (measurements of a survey, prepared images).
+        No worker is started (`cfu_core.jobs.launch.resume` starts one).
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Decides when a run writes checkpoints and the weights of its best epoch."""
+"""Schedule by which a run writes checkpoints and the weights of its best epoch."""
 
 from typing import Any, Self
 
@@ -12,18 +12,22 @@ from cfu_core.training.loop import Training
 
 
 class CheckpointSchedule:
-    """Writes checkpoints after epochs, every minute and on a pause, and the model at the end of a ``with`` block.
+    """Writes checkpoints during a training, and the model at its end. To be used as a context manager.
 
-    The end of the block, which an error or a pause may cause as well, writes the run's model, with the weights of its
-    best epoch so far.
+    The end of the ``with`` block writes the model of the run (``model.safetensors`` and ``model.json``), with the
+    weights of the best epoch so far. This also happens if an error or a request to stop ends the block. No model is
+    written before the end of the first epoch.
 
     Parameters
     ----------
     run : Run
+        Run whose folder receives the files.
     training : Training
+        Training whose state the checkpoints contain.
     timer : PhaseTimer
+        Receives the time of writing as phase ``save``; its times are part of each checkpoint.
     initial_weights : dict
-        Value of `WeightsRecord.to_dict`.
+        Value of `WeightsRecord.to_dict`, for ``model.json``.
     """
 
     def __init__(self, run: Run, training: Training, timer: PhaseTimer, initial_weights: dict[str, Any]) -> None:
@@ -54,18 +58,32 @@ class CheckpointSchedule:
                 save_model(self._run, best.state, details)
 
     def after_batch(self) -> None:
-        """Write a checkpoint if the newest one is more than a minute old."""
+        """Write a checkpoint if the newest one is more than a minute old.
+
+        Raises
+        ------
+        StorageError
+            This checkpoint or the one before could not be written: the disk is full, or the folder is not writable.
+        """
         if self._writer.due_within_epoch:
             with self.timer.measure("save"):
                 self.save()
 
     def after_epoch(self, *, best: bool) -> None:
-        """Write a checkpoint if it costs little time, and remember the weights of the best epoch.
+        """Write a checkpoint if it costs little time, and keep the weights of the best epoch.
+
+        A checkpoint costs little time if writing the last one took at most a fiftieth of the time since then. It is
+        also written if a minute has passed. ``timing.json`` is written in any case.
 
         Parameters
         ----------
         best : bool
             Whether the epoch that has ended is the best one so far.
+
+        Raises
+        ------
+        StorageError
+            A file could not be written: the disk is full, or the folder is not writable.
         """
         if best:
             self._best, self._weights = self._training.epoch - 1, None
@@ -76,7 +94,13 @@ class CheckpointSchedule:
         self.timer.write()
 
     def save(self) -> None:
-        """Write a checkpoint of the current batch, unless the newest one is of this batch."""
+        """Begin to write a checkpoint of the current batch, unless the newest one is of this batch.
+
+        Raises
+        ------
+        StorageError
+            The checkpoint before could not be written: the disk is full, or the folder is not writable.
+        """
         epoch, batch = self._training.epoch, self._training.batch
         if (epoch, batch) == self._newest:
             return

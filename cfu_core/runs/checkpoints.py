@@ -23,7 +23,7 @@ from cfu_core.errors import StorageError
 from cfu_core.storage import read_json, replacing, storage_errors, write_json
 
 KEPT = 2  # checkpoints
-BEST = "best"  # folder of the weights of the best epoch, inside the folder of checkpoints
+BEST = "best"  # folder of the weights of the best epoch, in the folder of checkpoints
 CHUNK = 2**25  # bytes read or written at once
 EVERY_S = 60.0  # seconds of work that a crash costs at most
 INTERVAL_RATIO = 50.0  # after an epoch, the time since the last checkpoint must be this many times the time it took
@@ -37,11 +37,13 @@ class Checkpoint(NamedTuple):
     Attributes
     ----------
     step : int
-        Steps of the optimizer since the start of the run.
+        Steps of the optimizer since the start of the run; of `best_weights`, the epoch.
     state : dict
-        The state that was given to `CheckpointWriter.write`.
+        State of the training, as given to `CheckpointWriter.write`, with all tensors on the CPU; of `best_weights`, the
+        state dict of the network.
     metadata : dict
-        Content of the JSON file: ``epoch``, ``batch`` and the other values that were given.
+        Content of the JSON file: ``epoch``, ``batch``, the other metadata given to `CheckpointWriter.write`,
+        ``crc32`` and ``written`` (seconds since 1970).
     """
 
     step: int
@@ -55,6 +57,7 @@ class CheckpointWriter:
     Parameters
     ----------
     run_folder : Path
+        Folder of the run; the files are written into its folder ``checkpoints``.
     """
 
     def __init__(self, run_folder: Path) -> None:
@@ -67,12 +70,16 @@ class CheckpointWriter:
 
     @property
     def due_within_epoch(self) -> bool:
-        """Whether a minute has passed since the last checkpoint, and it is on disk."""
+        """Whether a minute has passed since the last checkpoint, or the start, and no checkpoint is being written."""
         return self._idle and time.monotonic() - self._last >= EVERY_S
 
     @property
     def due_after_epoch(self) -> bool:
-        """Whether the last checkpoint is on disk and took little of the time since; short epochs share a checkpoint."""
+        """Whether a checkpoint after this epoch would cost little time, and no checkpoint is being written.
+
+        The time since the last checkpoint must be 50 times the processor time of writing it, or a minute. Therefore
+        several short epochs share a checkpoint.
+        """
         return self._idle and time.monotonic() - self._last >= min(INTERVAL_RATIO * self._last_seconds, EVERY_S)
 
     @property
@@ -88,26 +95,30 @@ class CheckpointWriter:
         best: int = 0,
         best_weights: dict[str, torch.Tensor] | None = None,
     ) -> None:
-        """Begin to write a checkpoint. The state is copied first, so that the training can continue.
+        """Begin to write a checkpoint, and return as soon as the state is copied, so that the training can continue.
+
+        If the checkpoint before is still being written, wait for it. After writing, only the two newest checkpoints are
+        kept.
 
         Parameters
         ----------
         step : int
             Steps of the optimizer since the start; greater than that of the checkpoint before.
         state : dict
-            Tensors, numbers, text, lists and dicts.
+            State of the training: tensors, numbers, text, lists and dicts.
         metadata : mapping
             Plain JSON values, which include ``epoch`` and ``batch``.
-        best : int, optional
-            The best epoch, if its weights are not on disk yet. They are written before the checkpoint, so that the
-            best weights on disk are always those that the newest checkpoint refers to, or later ones.
-        best_weights : dict, optional
-            A copy of these weights; by default those of ``state["network"]``.
+        best : int
+            The best epoch, if its weights are not on disk yet; otherwise 0. The weights are written before the
+            checkpoint, so that the best weights on disk are never older than those that the checkpoint refers to.
+        best_weights : dict of str to Tensor, optional
+            A copy of the weights of epoch `best`; by default ``state["network"]`` has these weights.
 
         Raises
         ------
         StorageError
-            The checkpoint before could not be written: the disk is full, or the folder is not writable.
+            The checkpoint before could not be written: the disk is full, or the folder is not writable. An error in
+            writing this checkpoint is raised by the next call of `write`, `write_best` or `wait`.
         """
         self.wait()
         copied = self._copy = copied_to_cpu(state, self._copy)
@@ -128,9 +139,11 @@ class CheckpointWriter:
         Parameters
         ----------
         epoch : int
+            The best epoch, from 1.
         weights : dict of str to Tensor
+            State dict of the network after that epoch.
         metadata : mapping
-            Plain JSON values.
+            Plain JSON values, saved with ``best_epoch``.
 
         Raises
         ------
@@ -149,50 +162,43 @@ class CheckpointWriter:
         Raises
         ------
         StorageError
-            It could not be written: the disk is full, or the folder is not writable.
+            The checkpoint could not be written: the disk is full, or the folder is not writable.
         """
         if self._writing is not None:
             writing, self._writing = self._writing, None
             writing.result()
 
     def close(self) -> None:
-        """Finish writing and end the thread."""
+        """Finish writing and end the thread; errors in writing are ignored (call `wait` first)."""
         self._pool.shutdown()
 
 
 def checkpoints_folder(run_folder: Path) -> Path:
-    """Return the folder of a run's checkpoints."""
+    """Return the folder of a run's checkpoints, which may not exist."""
     return run_folder / "checkpoints"
 
 
 def best_weights(run_folder: Path) -> Checkpoint | None:
     """Read the weights of the best epoch that is on disk.
 
-    Parameters
-    ----------
-    run_folder : Path
-
     Returns
     -------
     Checkpoint or None
-        ``metadata["best_epoch"]`` is the epoch. None if there are no intact weights.
+        ``state`` is the state dict of the network, and ``metadata["best_epoch"]`` the epoch. If the newest file is
+        damaged, the one before. None if there are no intact weights.
     """
     return _newest(checkpoints_folder(run_folder) / BEST)[0]
 
 
 def newest_checkpoint(run_folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Read the newest intact checkpoint.
-
-    Parameters
-    ----------
-    run_folder : Path
+    """Read the newest intact checkpoint; damaged ones stay on disk.
 
     Returns
     -------
     checkpoint : Checkpoint or None
-        None if there is no intact one.
+        None if there is no intact checkpoint.
     problems : list of str
-        For each newer checkpoint that is damaged, a sentence for users.
+        A sentence for users about each newer checkpoint, which is damaged; the newest first.
     """
     return _newest(checkpoints_folder(run_folder))
 
@@ -209,13 +215,15 @@ def _newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
 
 
 def discard_newer(run_folder: Path, checkpoint: Checkpoint | None) -> None:
-    """Remove what is newer than a checkpoint: damaged checkpoints, and weights of epochs that will be repeated.
+    """Remove damaged checkpoints that are newer than a checkpoint, and best weights of epochs that will be repeated.
 
-    Only the newest checkpoints are kept, so that these files would displace the ones that the resumed run writes.
+    Only the two newest checkpoints are kept. Without this removal, the newer files would be kept instead of those that
+    the resumed run writes.
 
     Parameters
     ----------
     run_folder : Path
+        Folder of the run.
     checkpoint : Checkpoint or None
         The checkpoint from which the run is resumed; None if it starts again.
     """
@@ -228,7 +236,10 @@ def discard_newer(run_folder: Path, checkpoint: Checkpoint | None) -> None:
 
 
 def discard_checkpoints(run_folder: Path) -> None:
-    """Remove all checkpoints of a finished run; they take three times the space of its weights."""
+    """Remove all checkpoints of a finished run; do nothing if there are none or if they cannot be removed.
+
+    With Adam, a checkpoint takes three times the space of the weights.
+    """
     shutil.rmtree(checkpoints_folder(run_folder), ignore_errors=True)
 
 
@@ -296,18 +307,20 @@ def _read(path: Path, crc32: int) -> dict[str, Any]:
 
 
 def copied_to_cpu(value: Any, into: Any = None) -> Any:
-    """Copy a structure of dicts and lists with all its tensors to the CPU.
+    """Copy a nested structure of dicts, lists and tuples, with all its tensors, to the CPU.
 
     Parameters
     ----------
-    value : dict, list, Tensor or plain value
-    into : dict, list, Tensor or plain value, optional
-        An earlier copy that is no longer needed. Its memory is used again where shape, type and layout are equal.
+    value : dict, list, tuple, Tensor or plain value
+        Structure to copy. Values other than dicts, lists, tuples and tensors are not copied.
+    into : dict, list, tuple, Tensor or plain value, optional
+        An earlier copy that is no longer needed. Its tensors are overwritten and used in the result where shape, type
+        and memory layout are equal.
 
     Returns
     -------
-    dict, list, Tensor or plain value
-        With the structure of `value`.
+    dict, list, tuple, Tensor or plain value
+        Structure like that of `value`, with all tensors on the CPU and without gradients.
     """
     if isinstance(value, torch.Tensor):
         fits = isinstance(into, torch.Tensor) and into.shape == value.shape and into.dtype == value.dtype

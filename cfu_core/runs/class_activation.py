@@ -28,16 +28,18 @@ BATCH = 16  # images
 def explain(run: Run, observer: Observer, boxes: Mapping[str, Box] | None = None) -> PeakCounts:
     """Compute Grad-CAM maps of a run's test images and count how often their maximum is inside the colony.
 
-    The maps of all classes are written into the folder of the run. The same is counted for the untrained network, as
-    a control.
+    The maps of all classes are written to ``gradcam.npz`` in the folder of the run, and the counts to
+    ``gradcam.json``; existing files are replaced. For the counts, the map of the predicted class is used. As a control,
+    the count is repeated with the network before training.
 
     Parameters
     ----------
     run : Run
-        Finished.
+        Finished run.
     observer : Observer
-    boxes : Mapping of str to Box, optional
-        True boxes of the colonies, by path; by default those that a person or a manifest marked.
+    boxes : mapping of str to Box, optional
+        True boxes of the colonies in pixels of the image, by path; by default those that a user or a manifest has
+        marked. Images without a box are not counted.
 
     Returns
     -------
@@ -47,13 +49,19 @@ def explain(run: Run, observer: Observer, boxes: Mapping[str, Box] | None = None
     Raises
     ------
     StopRequested
-        The observer requested to stop; nothing is written.
+        The observer requested to stop; neither file is written.
     CfuError
-        The run has no model, or its dataset does not exist any more.
+        The run has no intact model; its dataset has been deleted or has changed; its initial weights cannot be loaded;
+        an image cannot be read; or the disk is full.
 
     References
     ----------
-    J. Adebayo et al. (2018). Sanity Checks for Saliency Maps. NeurIPS. (Comparison with an untrained network.)
+    .. [1] R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-Based Localization",
+       Proc. IEEE ICCV, pp. 618-626, 2017.
+    .. [2] J. Zhang et al., "Top-down Neural Attention by Excitation Backprop", Int. J. Computer Vision 126,
+       pp. 1084-1102, 2018. (The pointing game: whether the maximum is inside the object.)
+    .. [3] J. Adebayo et al., "Sanity Checks for Saliency Maps", Advances in Neural Information Processing Systems 31,
+       2018. (Comparison with an untrained network.)
     """
     network = load_model(run)
     dataset = planned_dataset(run)

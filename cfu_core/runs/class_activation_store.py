@@ -1,4 +1,4 @@
-"""Class activation maps of a run on disk, and how often their maximum is inside the colony."""
+"""Class activation maps of a run on disk, and the number of maps whose maximum is inside the colony."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,9 +22,10 @@ class PeakCounts:
     trained : int
         Number of these images in which the maximum is inside the box, for the network of the run.
     untrained : int
-        The same for the network before training.
+        Number of these images in which the maximum is inside the box, for the network before training.
     chance : float
-        Expected number for random points: the sum of the fractions of the network's input that the boxes cover.
+        Expected number for random points: the sum, over these images, of the fraction of the network's input that the
+        box covers.
 
     References
     ----------
@@ -43,16 +44,24 @@ class PeakCounts:
 
 
 def write_activation_maps(run: Run, paths: list[str], maps: np.ndarray, counts: PeakCounts) -> None:
-    """Write the maps of the test images into the folder of a run; the counts are written last.
+    """Write the maps of the test images and the counts into the folder of a run.
+
+    ``gradcam.npz`` holds the maps and ``gradcam.json`` the counts; the latter is written last. Existing files are
+    replaced.
 
     Parameters
     ----------
     run : Run
     paths : list of str
-        Paths of the N test images.
+        Paths of the N test images, in the order of `maps`.
     maps : ndarray of float, shape (N, C, h, w)
-        Map of each class, in the order of the classes.
+        Map of each class, in the order of ``run.classes``; saved as float32.
     counts : PeakCounts
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the folder is not writable.
     """
     with replacing(run.folder / MAPS) as draft, draft.open("wb") as file:
         np.savez_compressed(file, paths=np.array(paths), maps=maps.astype(np.float32))
@@ -71,7 +80,8 @@ def read_maps(run: Run, path: str) -> np.ndarray | None:
     Returns
     -------
     ndarray of float32, shape (C, h, w) or None
-        In the order of the classes; None if the maps have not been computed.
+        Non-negative values, the classes in the order of ``run.classes``. None if the maps have not been computed, or if
+        the image is not a test image of the run.
     """
     if read_peak_counts(run) is None:
         return None
@@ -81,6 +91,12 @@ def read_maps(run: Run, path: str) -> np.ndarray | None:
 
 
 def read_peak_counts(run: Run) -> PeakCounts | None:
-    """Read how often the maximum of a map is inside the colony; None if the maps have not been computed."""
+    """Read how often the maximum of a map is inside the colony; None if the maps have not been computed.
+
+    Raises
+    ------
+    StorageError
+        ``gradcam.json`` is damaged, or the user may not read it.
+    """
     file = run.folder / PEAK_COUNTS
     return PeakCounts(**read_json(file)) if file.exists() else None

@@ -9,16 +9,15 @@ from cfu_core.runs.run import Run
 
 
 def preprocessing_pairs(runs: Sequence[Run]) -> list[tuple[Run, Run]]:
-    """Pair runs on original images with the runs that differ from them only in the preprocessing.
+    """Pair each run on original images with the runs that differ from it only in the preprocessing.
 
-    Parameters
-    ----------
-    runs : sequence of Run
+    The runs of a pair have the same dataset version and the same configuration except for the recipe.
 
     Returns
     -------
     list of (Run, Run)
-        In each pair the run on original images is first.
+        First the run on original images, second the run on preprocessed images. Ordered by the first run, then by the
+        second, as in `runs`. Empty if there is no such pair.
     """
     plain = [run for run in runs if run.recipe.kind == "original"]
     treated = [run for run in runs if run.recipe.kind != "original"]
@@ -33,17 +32,26 @@ def compare_runs(runs: Sequence[Run], pairs: Sequence[tuple[Run, Run]] | None = 
     runs : sequence of Run
         Finished runs, each once.
     pairs : sequence of (Run, Run), optional
-        Pairs of these runs; all pairs by default. Pairs that were tested on different images are left out.
+        Pairs of these runs; all pairs by default. Pairs that were tested on different images are left out, and not
+        counted in the correction.
 
     Returns
     -------
     list of Comparison
-        `Comparison.first` and `Comparison.second` are identifiers of runs.
+        In the order of `pairs`; `Comparison.first` and `Comparison.second` are identifiers of runs. Empty if no two
+        runs of a pair were tested on the same images.
 
     Raises
     ------
     RunError
-        A run has no predictions.
+        A run has no predictions, because it has not finished.
+
+    References
+    ----------
+    .. [1] Q. McNemar, "Note on the Sampling Error of the Difference between Correlated Proportions or Percentages",
+       Psychometrika 12, pp. 153-157, 1947.
+    .. [2] S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6,
+       pp. 65-70, 1979.
     """
     right = {}
     for run in runs:

@@ -16,13 +16,14 @@ def expected_seconds(config: TrainingConfig, training_images: int, runs: Sequenc
     training_images : int
         Number of images in its training partition.
     runs : sequence of Run
-        Earlier runs, newest first.
+        Earlier runs on this computer, newest first.
 
     Returns
     -------
     float or None
-        Seconds: the time of the newest finished run with the same network and mode, scaled by the number of epochs and
-        of training images. None if there is no such run.
+        Seconds: the time of the newest finished run with the same network and mode, multiplied by the ratio of the
+        numbers of training images and, for fine-tuning, of the epochs. Differences in the device, the preprocessing and
+        the batch size are ignored. None if there is no such run.
     """
     for run in runs:
         if (run.config.architecture, run.mode) != (config.architecture, config.mode):
@@ -37,7 +38,7 @@ def expected_seconds(config: TrainingConfig, training_images: int, runs: Sequenc
 
 
 def training_images_of(run: Run) -> int:
-    """Return the number of training images of a run."""
+    """Return the number of images in the training partition of a run, as planned."""
     return sum(parts["training"] for parts in run.plan.split.counts.values())
 
 

@@ -1,4 +1,4 @@
-"""Versions of the software that computes a run: this program, Python and libraries."""
+"""Versions of the software with which a run is computed: this program, Python and libraries."""
 
 import platform
 import subprocess
@@ -15,8 +15,10 @@ def environment() -> dict[str, str]:
 
     Returns
     -------
-    dict of str
-        Version by name. ``commit`` is empty if the program is not in a git checkout.
+    dict of str to str
+        Version by name: ``cfu_core``, ``commit``, ``python``, ``platform`` and the libraries in `PACKAGES`. ``commit``
+        is the full hash, followed by ``-dirty`` if tracked files differ from the commit; empty if the program is not in
+        a git checkout or git is not installed.
     """
     return {
         "cfu_core": __version__,

@@ -9,20 +9,25 @@ from cfu_core.training.memory import keep_freed_memory
 
 
 def execute_run(run: Run, observer: Observer) -> None:
-    """Train a network, keep the best epoch, test it once, and write everything into the folder of the run.
+    """Train a run's network by fine-tuning or as a probe, test it once, and write everything into the run's folder.
+
+    `cfu_core.runs.fine_tuning.fine_tune` and `cfu_core.runs.probing.probe` name the files. The status file is not
+    written here (`cfu_core.jobs.tasks.execute` writes it).
 
     Parameters
     ----------
     run : Run
-        Planned or interrupted run.
+        Planned run, or a paused, stopped or interrupted run to continue.
     observer : Observer
+        Receives the progress; its requests to stop are checked between batches.
 
     Raises
     ------
     StopRequested
-        The observer requested a stop or a pause; the test images have not been used.
+        The observer requested a stop or a pause, so that the run has no final results yet.
     CfuError
-        The dataset or the weights cannot be used, or the disk is full.
+        The dataset has been deleted or has changed, an image cannot be read, the weights cannot be downloaded or
+        loaded, the training diverges (the loss is not finite), or the disk is full.
     """
     keep_freed_memory()
     config = run.config

@@ -29,23 +29,31 @@ from cfu_core.training.tuning import fastest_options
 
 
 def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer) -> None:
-    """Train a run from its newest checkpoint, or from the start, and write its results into its folder.
+    """Train all layers of a run's network, from its newest checkpoint or from the start, and write the results.
 
-    The model of the run is that of the best epoch. The test images are predicted once, at the end.
+    Files in the folder of the run: ``arithmetic.json`` and checkpoints before and during the training, a line of
+    ``metrics.jsonl`` for each batch and epoch, then the model of the best epoch (``model.safetensors``,
+    ``model.json``), predictions for the validation and test images, ``evaluation.json`` and ``timing.json``. The test
+    images are predicted once, at the end, in float32. The checkpoints are then removed.
 
     Parameters
     ----------
     run : Run
     dataset : Dataset
+        Dataset with the edits at the time the run was planned (`cfu_core.runs.planning.planned_dataset`).
     config : TrainingConfig
+        Configuration of the run, with mode ``fine-tune``.
     observer : Observer
+        Receives the progress; its requests to stop are checked between batches.
 
     Raises
     ------
     StopRequested
-        The observer requested to stop or to pause. A checkpoint is written; the test images are not used.
+        The observer requested a stop or a pause. During the training, a checkpoint and the model of the best epoch so
+        far are written.
     CfuError
-        The run cannot be trained, for a reason that the user can correct.
+        An image cannot be read or the recipe cannot be applied to it, the weights cannot be downloaded or loaded, the
+        training diverges (the loss is not finite), or the disk is full.
     """
     checkpoint, problems = newest_checkpoint(run.folder)
     discard_newer(run.folder, checkpoint)

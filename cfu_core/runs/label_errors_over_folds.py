@@ -1,4 +1,4 @@
-"""Label errors of a whole dataset, suspected from the out-of-sample predictions of a cross-validation."""
+"""Suspected label errors in a whole dataset, found in the out-of-sample predictions of a cross-validation."""
 
 from collections.abc import Sequence
 
@@ -15,14 +15,16 @@ def suspected_label_errors(runs: Sequence[Run]) -> pd.DataFrame | None:
     Parameters
     ----------
     runs : sequence of Run
-        Finished runs, one per fold (`cfu_core.runs.repeats.families`).
+        Finished runs of one cross-validation, each fold once (see `cfu_core.runs.repeats.families`); at least one run.
 
     Returns
     -------
     DataFrame or None
-        Columns ``path``, ``label``, ``seems`` (the suspected class), ``probability`` (of the suspected class),
-        ``probability_label`` (of the label) and ``run``; the largest difference of the two probabilities first. None
-        if a fold is missing, because the thresholds of the classes are computed over all folds.
+        One row per suspected label; no rows if there is none. Columns ``path``, ``label``, ``seems`` (the class that
+        the predictions suggest), ``probability`` (of that class), ``probability_label`` (of the label) and ``run``
+        (identifier of the run that was tested on the image). The row with the largest difference of the two
+        probabilities is first. None if a fold is missing, because the thresholds of the classes are computed over all
+        folds.
 
     References
     ----------

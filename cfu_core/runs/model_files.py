@@ -33,21 +33,25 @@ def initial_run_network(run: Run, config: TrainingConfig, observer: Observer) ->
     Parameters
     ----------
     run : Run
+        Run that determines the classes.
     config : TrainingConfig
+        Configuration of the run: architecture, initial weights, and the seed of random weights.
     observer : Observer
+        Receives the progress of a download.
 
     Returns
     -------
     network : Module
-        On the CPU.
+        On the CPU, with one output per class.
     record : WeightsRecord
+        Kind, file name and checksum of the weights.
 
     Raises
     ------
     WeightsError
-        The weights cannot be downloaded or loaded.
+        The ImageNet weights cannot be downloaded, or the file is missing, damaged, or of another network.
     StopRequested
-        The observer requested to stop.
+        The observer requested to stop during the download.
     """
     observer.report(f"Loading {run.plan.weights_label}")
     return initial_network(
@@ -60,15 +64,23 @@ def initial_run_network(run: Run, config: TrainingConfig, observer: Observer) ->
 
 
 def save_model(run: Run, weights: Mapping[str, torch.Tensor], details: Mapping[str, Any]) -> None:
-    """Write the model of a run: weights as safetensors, and architecture, classes, recipe and normalisation as JSON.
+    """Write the model of a run into its folder, replacing an earlier one.
+
+    ``model.safetensors`` holds the weights; ``model.json`` the architecture, the classes, the recipe and the
+    normalisation.
 
     Parameters
     ----------
     run : Run
-    weights : Mapping of str to Tensor
-        State dict of the network.
-    details : mapping
-        Further entries of ``model.json``.
+    weights : mapping of str to Tensor
+        State dict of the network, on any device.
+    details : mapping of str to object
+        Further entries of ``model.json``, as JSON values.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the folder is not writable.
     """
     tensors = {name: t.detach().cpu().contiguous() for name, t in weights.items()}
     # safetensors' own writer would not report a full disk as an OSError
@@ -86,23 +98,19 @@ def save_model(run: Run, weights: Mapping[str, torch.Tensor], details: Mapping[s
 
 
 def load_model(run: Run) -> nn.Module:
-    """Load the trained network of a run.
-
-    Parameters
-    ----------
-    run : Run
+    """Load the trained network of a run, with the weights of the best epoch.
 
     Returns
     -------
     Module
-        On the CPU, in evaluation mode.
+        On the CPU, in evaluation mode; returns logits.
 
     Raises
     ------
     RunError
-        The run has not finished an epoch.
+        The run has no model, because it has not finished an epoch.
     WeightsError
-        The file is damaged.
+        ``model.safetensors`` is damaged, or the user may not read it.
     """
     path = run.folder / MODEL
     if not path.exists():
@@ -119,6 +127,7 @@ def read_network(path: Path, key: str, classes: int) -> nn.Module:
     Parameters
     ----------
     path : Path
+        File with the state dict of the network.
     key : str
         Name of the architecture.
     classes : int
@@ -127,12 +136,14 @@ def read_network(path: Path, key: str, classes: int) -> nn.Module:
     Returns
     -------
     Module
-        On the CPU, in evaluation mode.
+        On the CPU, in evaluation mode; returns logits.
 
     Raises
     ------
     WeightsError
-        The file is damaged or belongs to another network.
+        The file is missing, damaged, not readable for the user, or of another network or number of classes.
+    TrainingError
+        No architecture has this name.
     """
     network = _build(key, classes)
     try:
@@ -143,7 +154,7 @@ def read_network(path: Path, key: str, classes: int) -> nn.Module:
 
 
 def build_run_network(run: Run) -> nn.Module:
-    """Build a run's network with random weights, into which other weights can be loaded."""
+    """Build a run's network with random weights, on the CPU, for weights that are loaded afterwards."""
     return _build(run.config.architecture, len(run.classes))
 
 
@@ -154,23 +165,24 @@ def _build(key: str, classes: int) -> nn.Module:
 
 
 def predict(run: Run, images: list[np.ndarray]) -> np.ndarray:
-    """Predict the class probabilities of new images with a run's network.
+    """Predict the class probabilities of new images with a run's network, on the best device of this computer.
 
     Parameters
     ----------
     run : Run
     images : list of ndarray of uint8, shape (H, W, 3)
-        RGB, as decoded. The recipe of the run is applied.
+        RGB, as decoded by `cfu_core.imaging.reading.read`; sizes may differ. The recipe of the run is applied. If it
+        crops, it detects the colony.
 
     Returns
     -------
     ndarray of float64, shape (N, C)
-        Rows sum to 1.
+        Rows in the order of `images`, columns in the order of ``run.classes``. Rows sum to 1.
 
     Raises
     ------
     CfuError
-        No images were given, or the run has no intact model.
+        `images` is empty, the run has no intact model, or the recipe cannot be applied to an image.
     """
     if not images:
         raise CfuError("No images were given.", "Name at least one image.")
@@ -183,7 +195,7 @@ def predict(run: Run, images: list[np.ndarray]) -> np.ndarray:
 
 
 def softmax(logits: torch.Tensor) -> np.ndarray:
-    """Return the softmax of each row.
+    """Return the softmax of each row, computed in float64.
 
     Parameters
     ----------
@@ -193,5 +205,6 @@ def softmax(logits: torch.Tensor) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (N, C)
+        Probabilities; rows sum to 1. A logit of minus infinity gives probability 0.
     """
     return logits.double().softmax(dim=1).numpy()

@@ -1,4 +1,4 @@
-"""Times of the phases of a run."""
+"""Measurement of the time of each phase of a run."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -26,9 +26,10 @@ class PhaseTimer:
     Attributes
     ----------
     seconds : dict of str to float
-        Time of each of `PHASES`.
+        Time of each of `PHASES`, over all sessions.
     details : dict
-        Other entries of ``timing.json``; ``sittings`` is the number of sessions.
+        Other entries of ``timing.json``: ``sittings`` (the number of sessions), ``device``, ``arithmetic`` (description
+        of the compute options), ``cache_reused``, ``cache_built`` and others.
     """
 
     def __init__(self, run: Run, earlier: Mapping[str, Any]) -> None:
@@ -41,12 +42,16 @@ class PhaseTimer:
         self.details["sittings"] = self.details.get("sittings", 0) + 1
 
     def add_preparation(self, images: PreparedImages | None, seconds: float = 0.0) -> None:
-        """Add the time of the preparation of images: decoding, preprocessing, and the rest as loading.
+        """Add the time of the preparation of images to the phases ``decode``, ``preprocess`` and ``load``.
+
+        ``load`` receives the part of `seconds` that is neither decoding nor preprocessing. ``details["cache_reused"]``
+        says whether an earlier run had prepared images; ``details["cache_built"]`` holds the times of all runs together
+        for decoding and preprocessing.
 
         Parameters
         ----------
         images : PreparedImages or None
-            None if no image was needed, because everything was cached.
+            None if no image had to be prepared, because the features of all images were cached.
         seconds : float
             Wall time of the whole preparation.
         """
@@ -66,16 +71,12 @@ class PhaseTimer:
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[None]:
-        """Add the time of a ``with`` block to a phase.
+        """Add the wall time of a ``with`` block to a phase, also if the block ends with an exception.
 
         Parameters
         ----------
         phase : str
             One of `PHASES`.
-
-        Yields
-        ------
-        None
         """
         began = time.perf_counter()
         try:
@@ -84,10 +85,23 @@ class PhaseTimer:
             self.seconds[phase] += time.perf_counter() - began
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the content of ``timing.json``; ``total`` is the wall time of all sessions."""
+        """Return the content of ``timing.json`` as plain JSON values.
+
+        Returns
+        -------
+        dict
+            ``seconds`` by phase, with ``total`` (wall time of all sessions so far, without pauses between them), and
+            the entries of `details`.
+        """
         total = self._earlier + time.perf_counter() - self._started
         return {"seconds": {**self.seconds, "total": total}, **self.details}
 
     def write(self) -> None:
-        """Write ``timing.json`` into the folder of the run."""
+        """Write ``timing.json`` into the folder of the run, replacing an earlier one.
+
+        Raises
+        ------
+        StorageError
+            The disk is full, or the folder is not writable.
+        """
         write_json(self._run.folder / "timing.json", self.to_dict())

@@ -27,21 +27,25 @@ def plan_runs(
     Parameters
     ----------
     configs : sequence of TrainingConfig
+        Configurations that all refer to `dataset`.
     dataset : Dataset
-        Dataset of all these configurations.
+        Dataset in its present state; each run records its edits and its split.
     compute_options : mapping, optional
-        Compute options (`cfu_core.training.compute_options`) of an earlier run; measured by default.
+        Compute options of an earlier run (`Run.compute_options`); by default each run measures them at its start.
 
     Returns
     -------
     list of Run
-        In the order of `configs`. Several runs share `RunPlan.batch`.
+        In the order of `configs`, with the state "queued"; no worker is started. Several runs share `RunPlan.batch`.
 
     Raises
     ------
     CfuError
-        The dataset has too few images or classes, a batch is larger than the training partition, or a weights file is
-        missing, damaged or given for several networks. No run is created.
+        The dataset has too few classes, images or groups for the split; a batch is larger than the training partition;
+        a weights file is missing, damaged or given for several networks; or ImageNet weights were chosen for a network
+        that has none. No run is created.
+    StorageError
+        The disk is full, or the home folder is not writable. Some of the runs may have been created.
     """
     files = {c.weights for c in configs} - {IMAGENET, NONE}
     if files and len({c.architecture for c in configs}) > 1:
@@ -83,37 +87,34 @@ def plan_again(run: Run, *, edited: bool = False) -> Run:
     Parameters
     ----------
     run : Run
+        Run to repeat, in any state.
     edited : bool
         Use the dataset with all its present edits; by default, with the edits at the time the run was planned.
 
     Returns
     -------
     Run
+        The new run, with the state "queued"; no worker is started.
 
     Raises
     ------
     CfuError
-        The dataset has been deleted, differs from that of the run, or can no longer be used for training.
+        The dataset has been deleted, differs from that of the run (unless `edited`), or can no longer be used for
+        training; a weights file is missing or damaged; or the disk is full.
     """
     dataset = load_dataset(run.plan.dataset.id) if edited else planned_dataset(run)
     return plan_runs([run.config], dataset, compute_options=run.compute_options)[0]
 
 
 def planned_dataset(run: Run) -> Dataset:
-    """Load the dataset of a run with the edits at the time the run was planned.
-
-    Parameters
-    ----------
-    run : Run
-
-    Returns
-    -------
-    Dataset
+    """Load the dataset of a run with the edits at the time the run was planned; later edits are ignored.
 
     Raises
     ------
-    CfuError
-        The dataset has been deleted, or differs from that of the run.
+    DatasetError
+        The dataset has been deleted or is damaged.
+    RunError
+        The images and labels differ from those of the run (`Dataset.digest`).
     """
     planned = run.plan.dataset
     current = load_dataset(planned.id)

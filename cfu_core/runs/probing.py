@@ -21,21 +21,35 @@ from cfu_core.training.probe import fit_head
 
 
 def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer) -> None:
-    """Fit the last layer of a frozen network, predict the test images once, and write the results of the run.
+    """Fit the last layer of a frozen network and write the results into the run's folder.
+
+    Files: the model (``model.safetensors``, ``model.json``), ``probe.json`` (accuracy by regularisation strength),
+    predictions for the validation and test images, ``evaluation.json`` and ``timing.json``. The regularisation strength
+    is chosen on the validation images. The test images are predicted once, at the end.
 
     Parameters
     ----------
     run : Run
     dataset : Dataset
+        Dataset with the edits at the time the run was planned (`cfu_core.runs.planning.planned_dataset`).
     config : TrainingConfig
+        Configuration of the run, with mode ``probe``.
     observer : Observer
+        Receives the progress; its requests to stop are checked between batches and between fits.
 
     Raises
     ------
     StopRequested
-        The observer requested to stop. Computed features stay in the cache; the test images are not used.
+        The observer requested a stop or a pause. Features computed so far stay in the cache, so that a resumed probe
+        need not compute them again; there are no predictions yet.
     CfuError
-        The probe cannot be fitted, for a reason that the user can correct.
+        An image cannot be read or the recipe cannot be applied to it, the weights cannot be downloaded or loaded, or
+        the disk is full.
+
+    References
+    ----------
+    S. Kornblith, J. Shlens and Q. V. Le, "Do Better ImageNet Models Transfer Better?", Proc. IEEE/CVF CVPR,
+    pp. 2661-2671, 2019.
     """
     began = time.perf_counter()
     network, initial_weights = initial_run_network(run, config, observer)

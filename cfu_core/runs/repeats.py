@@ -24,15 +24,16 @@ class Family(NamedTuple):
     Attributes
     ----------
     name : str
-        Name of the runs without seed and fold.
+        Name of the runs without seed and fold, for display.
     varied : {"seeds", "folds"}
-        In what the runs differ.
+        Setting in which the runs differ.
     runs : list of Run
-        By ascending seed or fold.
+        Two or more runs, by ascending seed or fold.
     accuracies : list of float
-        Accuracy on the test images, in the order of `runs`.
+        Accuracy of each run on its test images, in the order of `runs`.
     correct, n_images : int
-        Number of correctly classified and of all test images, summed over the runs. Over folds each image counts once.
+        Number of correctly classified test images and number of test images, summed over the runs. Over folds, each
+        image is counted once; over seeds, each image is counted once per run.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Family(NamedTuple):
 
     @property
     def mean(self) -> float:
-        """Mean of the accuracies."""
+        """Mean of the accuracies, each run with equal weight."""
         return fmean(self.accuracies)
 
     @property
@@ -54,24 +55,45 @@ class Family(NamedTuple):
 
 
 def with_seeds(run: Run, seeds: Iterable[int] = SEEDS) -> list[TrainingConfig]:
-    """Return the configuration of a run with each of these seeds; the split stays the same."""
+    """Return the configuration of a run with each of `seeds`, in this order.
+
+    Only `TrainingConfig.seed` is changed; the split seed, and so the split, is that of the run.
+    """
     return [replace(run.config, seed=seed) for seed in seeds]
 
 
 def in_folds(run: Run, folds: int = FOLDS) -> list[TrainingConfig]:
-    """Return the configuration of a run for each fold of a cross-validation, split by the run's split seed."""
+    """Return the configuration of a run for each fold of a cross-validation.
+
+    Parameters
+    ----------
+    run : Run
+        Run whose other settings, including the split seed, are used.
+    folds : int
+        Number of folds, at least 3.
+
+    Returns
+    -------
+    list of TrainingConfig
+        One per fold, by ascending fold.
+
+    Raises
+    ------
+    TrainingError
+        The number of folds is not allowed.
+    """
     return [replace(run.config, folds=folds, fold=fold) for fold in range(folds)]
 
 
 class Repeats(NamedTuple):
-    """Runs with requested configurations.
+    """Runs with the configurations given to `plan_repeats`.
 
     Attributes
     ----------
     new : list of Run
-        Runs that were planned now.
+        Runs that were planned now, in the order of the configurations.
     existing : list of Run
-        Runs that existed already.
+        Runs that existed already, newest first; several of one configuration are possible.
     """
 
     new: list[Run]
@@ -79,25 +101,24 @@ class Repeats(NamedTuple):
 
 
 def plan_repeats(run: Run, configs: Sequence[TrainingConfig]) -> Repeats:
-    """Plan runs with the configurations that no run has yet.
+    """Plan runs with those configurations that no run has yet.
 
-    They use the compute options of `run`, and its dataset with the edits at the time it was planned. A run exists
-    already if it has the same configuration, images and labels, and is finished, queued, running or paused.
+    A run has a configuration already if its images and labels are those of `run`, and if it is finished, queued,
+    running or paused. New runs use the compute options of `run`, and its dataset with the edits at the time it was
+    planned. No worker is started.
 
     Parameters
     ----------
     run : Run
+        Run to repeat.
     configs : sequence of TrainingConfig
-        From `with_seeds` or `in_folds`.
-
-    Returns
-    -------
-    Repeats
+        From `with_seeds` or `in_folds`; one of them may be that of `run`.
 
     Raises
     ------
     CfuError
-        As `cfu_core.runs.planning.plan_runs`.
+        The dataset has been deleted or differs from that of the run, or a configuration cannot be trained (see
+        `cfu_core.runs.planning.plan_runs`); no run is planned.
     """
     useful = (State.FINISHED, State.QUEUED, State.RUNNING, State.PAUSED)
     existing = [
@@ -116,12 +137,14 @@ def families(runs: Sequence[Run]) -> list[Family]:
     Parameters
     ----------
     runs : sequence of Run
-        The first of several runs with the same settings is used.
+        Runs in any state; those without an evaluation are ignored. Of several runs with equal settings, the first is
+        used.
 
     Returns
     -------
     list of Family
-        Two or more runs each.
+        First the families over seeds, then those over folds, each of two or more runs. A family over folds may lack
+        folds. Empty if there is none.
     """
     evaluated = [(run, evaluation) for run in runs if (evaluation := run.evaluation())]
     result: list[Family] = []

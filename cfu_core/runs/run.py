@@ -56,15 +56,26 @@ PREDICTIONS = {"test": "predictions.csv", "validation": "validation.csv"}
 
 
 class Run(Job):
-    """A training run. Its identifier holds the time, the network, the kind of recipe and four random digits."""
+    """A training run: a job of kind ``train``, with the files that the module describes.
+
+    The identifier contains the time in UTC, the network, the kind of recipe and four random hexadecimal digits.
+    """
 
     @cached_property
     def plan(self) -> RunPlan:
-        """Request in typed form; read once."""
+        """Request in typed form; read once.
+
+        Raises
+        ------
+        FileNotFoundError
+            The run has been deleted.
+        CfuError
+            ``spec.json`` is damaged, or a setting is unknown or out of bounds.
+        """
         return RunPlan.from_dict(self.spec)
 
     def readable(self) -> bool:
-        """Return whether the specification is complete and valid."""
+        """Return whether ``spec.json`` is complete and its settings are valid; False if it is missing or damaged."""
         try:
             return super().readable() and bool(self.plan)
         except (CfuError, KeyError, TypeError):
@@ -102,36 +113,59 @@ class Run(Job):
 
     @property
     def name(self) -> str:
-        """Name given by a user, or the default name."""
+        """Name given by a user, otherwise `default_name`."""
         return self.given_name or self.default_name
 
     @property
     def given_name(self) -> str:
-        """Name given by a user; empty if there is none."""
+        """Name given by a user, from ``name.json``; empty if there is none."""
         path = self.folder / "name.json"
         return read_json(path)["name"] if path.exists() else ""
 
     @property
     def default_name(self) -> str:
-        """Network, images, initial weights and mode; also the seed unless it is 0, and the fold if there is one."""
+        """Description by the settings, as in ``AlexNet, original, ImageNet weights, fine-tuned``.
+
+        These are network, kind of images, initial weights and mode; also the seed unless it is 0, and the fold of a
+        cross-validation.
+        """
         parts = [self.plan.architecture_label, self.recipe.kind, self.plan.weights_label, self.mode_label]
         parts += [f"seed {self.config.seed}"] if self.config.seed else []
         parts += [f"fold {self.fold}"] if self.fold else []
         return ", ".join(parts)
 
     def rename(self, name: str) -> None:
-        """Give the run a name; an empty name restores the default name."""
+        """Give the run a name, in ``name.json``.
+
+        Parameters
+        ----------
+        name : str
+            White space around it is removed. An empty name restores the default name. Other runs may have the same
+            name.
+
+        Raises
+        ------
+        StorageError
+            The disk is full, or the folder is not writable.
+        """
         if name.strip():
             write_json(self.folder / "name.json", {"name": name.strip()})
         else:
             (self.folder / "name.json").unlink(missing_ok=True)
 
     def history(self) -> list[dict[str, Any]]:
-        """Return the finished epochs, oldest first, with the fields of `cfu_core.training.loop.EpochResult`."""
+        """Return the finished epochs, oldest first.
+
+        Returns
+        -------
+        list of dict
+            `Metrics.epochs`: fields of `cfu_core.training.loop.EpochResult` and ``memory_bytes``. Empty before the end
+            of the first epoch, and for a probe.
+        """
         return self.metrics().epochs
 
     def metrics(self) -> Metrics:
-        """Read the finished epochs and batches."""
+        """Read the metrics of the finished epochs and batches from ``metrics.jsonl``; both empty if it is missing."""
         return MetricsReader(self.folder / METRICS).read()
 
     def append_metrics(self, kind: str, values: Mapping[str, Any]) -> None:
@@ -140,15 +174,33 @@ class Run(Job):
         Parameters
         ----------
         kind : {"batch", "epoch"}
-        values : Mapping
-            Metrics; not-finite numbers are written as null.
+            Whether the line is about a batch or an epoch.
+        values : mapping of str to object
+            Metrics as JSON values; NaN and infinity are written as null.
+
+        Raises
+        ------
+        StorageError
+            The disk is full, or the folder is not writable.
         """
         path = self.folder / METRICS
         with storage_errors(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(json_value({"kind": kind, **values})) + "\n")
 
     def drop_metrics_after(self, epoch: int, batch: int) -> None:
-        """Remove from ``metrics.jsonl`` what follows batch `batch` of epoch `epoch`, which will be trained again."""
+        """Remove the metrics of batches and epochs after a checkpoint, because they will be trained again.
+
+        Parameters
+        ----------
+        epoch, batch : int
+            Current epoch of the checkpoint, from 1, and the number of its finished batches. Lines of ``metrics.jsonl``
+            about later batches, and about this epoch and later ones as a whole, are removed.
+
+        Raises
+        ------
+        StorageError
+            The disk is full, or the folder is not writable.
+        """
         path = self.folder / METRICS
         if path.exists():
             epochs, batches = self.metrics()
@@ -158,12 +210,15 @@ class Run(Job):
             write_bytes(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
     def split(self) -> dict[str, str]:
-        """Read the partition of every image, by path, as planned."""
+        """Read the partition (``training``, ``validation`` or ``test``) of every image, by path, from ``split.csv``."""
         table = pd.read_csv(self.folder / "split.csv", dtype=str, keep_default_na=False)
         return dict(zip(table["path"], table["partition"], strict=True))
 
     def edits(self) -> list[Edit]:
-        """Read the manual edits in effect when the run was planned, oldest first; empty if there is no log."""
+        """Read the manual edits in effect when the run was planned, oldest first, without edits that were undone.
+
+        Empty if the dataset had no edits.
+        """
         return applied_and_undone(read_log(self.folder, counted=0))[0]
 
     def predictions(self, partition: str = "test") -> pd.DataFrame | None:
@@ -172,28 +227,31 @@ class Run(Job):
         Parameters
         ----------
         partition : {"test", "validation"}
+            Partition of the images.
 
         Returns
         -------
         DataFrame or None
-            Columns ``path``, ``true``, ``predicted`` and one ``probability_`` column per class; None if there are no
-            predictions.
+            One row per image, in the order of the dataset. Columns ``path``, ``true``, ``predicted`` (class names) and,
+            for each class in the order of `classes`, ``probability_`` followed by its name (0 to 1). None until the run
+            is tested.
         """
         return _read_predictions(self.folder / PREDICTIONS[partition])
 
     def probabilities(self, partition: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """Read the predicted probabilities of the images of a partition; None if there are no predictions.
+        """Read the predicted probabilities of the images of a partition; None until the run is tested.
 
         Parameters
         ----------
         partition : {"test", "validation"}
+            Partition of the images.
 
         Returns
         -------
         true : ndarray of int, shape (N,)
-            Indices of the true classes in `classes`.
+            Indices of the true classes in `classes`. Rows in the order of `predictions`.
         probabilities : ndarray of float64, shape (N, C)
-            In the order of `classes`.
+            Softmax outputs, 0 to 1. Columns in the order of `classes`.
         """
         table = self.predictions(partition)
         if table is None:
@@ -202,32 +260,60 @@ class Run(Job):
         return true, table[[PROBABILITY + name for name in self.classes]].to_numpy(np.float64)
 
     def evaluation(self) -> Evaluation | None:
-        """Read the evaluation on the test images; None until the run is tested."""
+        """Read the evaluation on the test images, from ``evaluation.json``; None until the run is tested.
+
+        Raises
+        ------
+        StorageError
+            The file is damaged, or the user may not read it.
+        """
         path = self.folder / "evaluation.json"
         changed = modification_time(path)
         return _evaluation(path, changed) if changed else None
 
     def timing(self) -> dict[str, Any] | None:
-        """Read ``timing.json``, with the seconds by phase; None until it is written."""
+        """Read ``timing.json``; None until it is written.
+
+        Returns
+        -------
+        dict or None
+            Value of `cfu_core.runs.phase_timer.PhaseTimer.to_dict`: ``seconds`` by phase with their ``total``,
+            ``device``, ``arithmetic``, ``cache_reused`` and others. Of an unfinished run, the times so far.
+        """
         path = self.folder / "timing.json"
         return read_json(path) if path.exists() else None
 
     @property
     def compute_options(self) -> dict[str, Any] | None:
-        """Compute options of the run (see `cfu_core.training.compute_options`); None until they are measured."""
+        """Compute options of the run, from ``arithmetic.json``, otherwise those that were planned.
+
+        A value of `cfu_core.training.compute_options.ComputeOptions.to_dict`: device, threads, memory layout and
+        precision. None until they are measured, and for a probe.
+        """
         path = self.folder / "arithmetic.json"
         return read_json(path) if path.exists() else self.plan.compute_options
 
-    def write_predictions(self, partition: str, paths: Sequence[str], true: Sequence[str], probabilities: Any) -> None:
-        """Write the predictions on the images of a partition; for the test images also ``evaluation.json``.
+    def write_predictions(
+        self, partition: str, paths: Sequence[str], true: Sequence[str], probabilities: np.ndarray
+    ) -> None:
+        """Write the predictions on the images of a partition: ``predictions.csv`` (test) or ``validation.csv``.
+
+        For the test images, ``evaluation.json`` is written as well. Existing files are replaced.
 
         Parameters
         ----------
         partition : {"test", "validation"}
+            Partition of the images.
         paths, true : sequence of str
             Path and true class of each image.
-        probabilities : ndarray, shape (N, C)
-            In the order of `classes`.
+        probabilities : ndarray of float, shape (N, C)
+            Softmax outputs, 0 to 1. Rows in the order of `paths`, columns in the order of `classes`. The most probable
+            class is the predicted one; of several equally probable classes, the first.
+
+        Raises
+        ------
+        StorageError
+            The disk is full, or the folder is not writable.
         """
         predicted = [self.classes[i] for i in probabilities.argmax(axis=1)]
         table = pd.DataFrame({"path": list(paths), "true": list(true), "predicted": predicted})

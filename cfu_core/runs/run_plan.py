@@ -18,9 +18,9 @@ class PlannedDataset:
     id, name : str
         Identifier and name.
     digest : str
-        `Dataset.digest` at that time.
+        `Dataset.digest` at that time, by which a change of images or labels is detected.
     version : int
-        Number of edits at that time.
+        Number of edits at that time; 0 for the dataset as imported.
     drawn : bool
         Whether all images are drawn, not photographed.
     images : int
@@ -39,7 +39,7 @@ class PlannedDataset:
 
     @classmethod
     def of(cls, dataset: Dataset) -> "PlannedDataset":
-        """Describe a dataset as it is now."""
+        """Describe a dataset in its present state."""
         return cls(
             id=dataset.id,
             name=dataset.name,
@@ -57,12 +57,16 @@ class PlannedSplit:
 
     Attributes
     ----------
-    seed, version, moved : int
-        Fields of `cfu_core.dataset.splitting.Split`.
-    counts : Mapping of Mapping of int
+    seed : int
+        Seed of the split.
+    version : int
+        Number of edits of the dataset at the time of planning.
+    moved : int
+        Number of images that were assigned to a partition manually.
+    counts : mapping of str to mapping of str to int
         Number of images by class and partition.
     nearness : str
-        How the split differs from 70 / 15 / 15, as a sentence.
+        Sentences that compare the split with 70 / 15 / 15 percent per class.
     folds, fold : int
         Number of folds of a cross-validation, and index of the tested fold; 0 and 0 for a single split.
     """
@@ -77,7 +81,7 @@ class PlannedSplit:
 
     @classmethod
     def of(cls, split: Split) -> "PlannedSplit":
-        """Describe a split."""
+        """Return the numbers of a split."""
         return cls(
             seed=split.seed,
             version=split.version,
@@ -101,10 +105,11 @@ class RunPlan:
     architecture_label, weights_label : str
         Names of the network and of its initial weights, for display.
     batch : str
-        Identifier that runs planned together share; empty for a single run.
-    compute_options : dict, optional
-        Compute options (`cfu_core.training.compute_options`) of an earlier run; None to measure them.
-    environment : dict of str
+        Identifier that runs planned together share; empty for a run that was planned alone.
+    compute_options : dict or None
+        Compute options of an earlier run, from `cfu_core.training.compute_options.ComputeOptions.to_dict`; None if the
+        run measures them at its start.
+    environment : dict of str to str
         Versions of software, from `cfu_core.runs.environment.environment`.
     """
 
@@ -118,7 +123,11 @@ class RunPlan:
     compute_options: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entries of ``spec.json`` as plain JSON values, without kind and time."""
+        """Return the entries of ``spec.json`` except ``kind`` and ``created``, as plain JSON values.
+
+        The keys are the names of the fields, except ``arithmetic`` for `compute_options`. The key ``recipe_digest``
+        is added.
+        """
         return {
             "batch": self.batch,
             "config": self.config.to_dict(),
@@ -133,14 +142,17 @@ class RunPlan:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "RunPlan":
-        """Return the plan that `to_dict` has converted to JSON values.
+        """Rebuild a plan from the output of `to_dict`, or from the content of ``spec.json``.
+
+        Other keys at the top level are ignored. Files of earlier versions without ``batch`` or ``arithmetic`` can be
+        read.
 
         Raises
         ------
         CfuError
-            A setting is unknown or out of bounds.
+            A training setting is unknown or out of bounds.
         KeyError, TypeError
-            An entry is missing.
+            An entry is missing, or an entry of the dataset or the split is unknown.
         """
         return cls(
             config=TrainingConfig.from_dict(value["config"]),

@@ -5,7 +5,11 @@ from cfu_core.runs.run import Run
 
 
 def result_of(run: Run) -> RunResult:
-    """Return the settings and results of a run for `cfu_core.evaluation.paper_tables`."""
+    """Return the settings and results of a run for `cfu_core.evaluation.paper_tables`.
+
+    The run may be unfinished: times and evaluation are then incomplete or missing. Settings that a probe does not use,
+    such as the learning rate, are left out.
+    """
     timing = run.timing() or {}
     training = () if run.mode == "probe" else ("batch_size", "learning_rate", "optimizer", "schedule", "patience")
     return RunResult(

@@ -1,4 +1,4 @@
-"""All runs on disk: create, find, list and delete them."""
+"""Storage of all runs: create, find, list and delete runs on disk."""
 
 import re
 import secrets
@@ -19,24 +19,33 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,96}")
 
 
 def runs_folder() -> Path:
-    """Return the folder of all runs."""
+    """Return the folder of all runs: ``<home>/runs``. It may not exist yet."""
     return home() / "runs"
 
 
 def create_run(plan: RunPlan, dataset: Dataset, split: Split) -> Run:
-    """Create the folder of a new run; it becomes visible when it is complete.
+    """Create the folder of a new run, with ``spec.json``, ``split.csv`` and, if there are edits, ``edits.jsonl``.
+
+    `list_runs` lists the run when all files are written.
 
     Parameters
     ----------
     plan : RunPlan
+        Plan of the run, which describes `dataset` and `split`.
     dataset : Dataset
+        Dataset whose paths, labels and edits are written.
     split : Split
-        Split of `dataset`. `plan` describes both.
+        Split whose partitions are written.
+
+    Returns
+    -------
+    Run
+        The run, with the state "queued"; no worker is started.
 
     Raises
     ------
     StorageError
-        The disk is full, or the home folder cannot be written.
+        The disk is full, or the home folder is not writable.
     """
     now = datetime.now(UTC)
     config = plan.config
@@ -59,12 +68,12 @@ def open_run(reference: str) -> Run:
     Parameters
     ----------
     reference : str
-        Identifier, or the name of exactly one run.
+        Identifier, or the name of exactly one run (given by a user, or the default name). An identifier has precedence.
 
     Raises
     ------
     RunError
-        No run, or more than one, has this name.
+        There is no run with this identifier or name, or several runs have this name.
     """
     if _SAFE_ID.fullmatch(reference) and (runs_folder() / reference / "spec.json").is_file():
         return Run(runs_folder() / reference)
@@ -80,7 +89,7 @@ def open_run(reference: str) -> Run:
 
 
 def list_runs() -> list[Run]:
-    """Return all runs whose ``spec.json`` can be read, newest first."""
+    """Return all runs, newest first; runs whose ``spec.json`` is damaged are left out."""
     found = (
         _run(path.parent, modification_time(path))
         for path in sorted(runs_folder().glob("[!.]*/spec.json"), reverse=True)
@@ -95,7 +104,17 @@ def _run(folder: Path, changed: int) -> Run:  # noqa: ARG001 - a changed spec.js
 
 
 def delete_run(run: Run) -> None:
-    """Delete the folder of a run; `list_runs` omits it at once."""
+    """Delete the folder of a run with all its files; `list_runs` omits it at once.
+
+    The caller must make sure that the run is neither queued nor running.
+
+    Raises
+    ------
+    FileNotFoundError
+        The run has been deleted already.
+    StorageError
+        The folder is not writable.
+    """
     doomed = run.folder.with_name(f".{run.id}.deleted")
     with storage_errors(run.folder):
         run.folder.rename(doomed)

@@ -1,4 +1,4 @@
-"""Settings and results of several runs in one table."""
+"""Table of the settings and results of several runs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -34,13 +34,14 @@ def settings_table(runs: Sequence[Run]) -> pd.DataFrame:
     Parameters
     ----------
     runs : sequence of Run
-        Runs without an evaluation are left out.
+        Runs in the order of the table; those without an evaluation are left out.
 
     Returns
     -------
     DataFrame
-        One row per run, indexed by identifier. Columns ``Name``, `RESULTS`, then the settings; settings that a run
-        does not use are missing values.
+        One row per run, indexed by identifier. Columns ``Name`` (which distinguishes the runs), `RESULTS` (metrics
+        from 0 to 1, and the total time in seconds), then the settings. Settings that a run does not use are missing
+        values. Empty, without columns, if no run has an evaluation.
     """
     names = names_among(runs, leave_out_shared=True)  # columns hold weights and mode
     rows = {
@@ -52,7 +53,7 @@ def settings_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def differing_settings(table: pd.DataFrame) -> list[str]:
-    """Return the names of the settings in which rows of `settings_table` differ."""
+    """Return the columns of `settings_table` that hold settings in which rows differ; missing values are equal."""
     settings = [name for name in table if name not in ("Name", *RESULTS)]
     return [name for name in settings if table[name].nunique(dropna=False) > 1]
 

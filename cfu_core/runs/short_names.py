@@ -1,4 +1,4 @@
-"""Short names that distinguish runs which are displayed together."""
+"""Short names of runs that are displayed together."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -13,15 +13,17 @@ _OTHERS = ("epochs", "seed", "split", "fold", "dataset")  # part of the names in
 def names_among(
     runs: Sequence[Run], *, ignoring: Collection[str] = (), leave_out_shared: bool = False
 ) -> dict[str, str]:
-    """Return a name for each run that distinguishes it from the others.
+    """Return a distinct name for each run.
 
     A name given by a user is used unchanged. Otherwise the name consists of network, images, initial weights and mode,
-    and of the settings in which the runs differ, for example ``AlexNet, original, ImageNet weights, fine-tuned``. Runs
-    with the same name are distinguished by the end of their identifiers.
+    and of those settings (epochs, seed, split seed, fold, dataset) in which the runs differ, for example ``AlexNet,
+    original, ImageNet weights, fine-tuned, seed 1``. Runs whose names would still be equal get the last four characters
+    of their identifier at the end.
 
     Parameters
     ----------
     runs : sequence of Run
+        Runs that are displayed together, each once.
     ignoring : collection of {"epochs", "seed", "split", "fold", "dataset"}
         Settings that are left out of the names.
     leave_out_shared : bool
@@ -31,7 +33,7 @@ def names_among(
     Returns
     -------
     dict of str to str
-        Name by identifier.
+        Name by identifier, in the order of `runs`.
     """
     settings = {run.id: _settings(run) for run in runs}
     different = {key for key in (*TRAINING, *_OTHERS) if len({values[key] for values in settings.values()}) > 1}
@@ -48,7 +50,8 @@ def names_among(
 def shared_training(runs: Sequence[Run]) -> str:
     """Return the initial weights and the mode that all runs share, as in ``ImageNet weights, fine-tuned``.
 
-    What the runs do not share is left out; the result is empty if they share neither.
+    If the runs differ in one of the two, it is left out. The result is empty if they differ in both, or if there is no
+    run.
     """
     values = [{_settings(run)[key] for run in runs} for key in TRAINING]
     return ", ".join(value for found in values if len(found) == 1 for value in found)

@@ -1,4 +1,4 @@
-"""Images of a run: their labels, their partitions and their prepared pixels."""
+"""Labels, partitions and prepared pixels of the images of a run, and the files of its predictions."""
 
 import time
 from dataclasses import dataclass
@@ -21,11 +21,12 @@ class TrainingData:
     Attributes
     ----------
     labels : ndarray of int64, shape (N,)
-        Class of each image.
+        Class index of each image, in the order of `Run.classes`.
     positions : dict of str to ndarray of int64
-        Positions of the images of each partition.
-    images : DataFrame
-        Columns ``path`` and ``label``.
+        Ascending positions in ``dataset.images`` of the images of each partition (``training``, ``validation``,
+        ``test``).
+    images : DataFrame, N rows
+        Columns ``path`` and ``label`` (name of the class).
     """
 
     labels: np.ndarray
@@ -39,12 +40,9 @@ def training_data(run: Run, dataset: Dataset) -> TrainingData:
     Parameters
     ----------
     run : Run
+        Run whose ``split.csv`` is read.
     dataset : Dataset
-        As it was when the run was planned.
-
-    Returns
-    -------
-    TrainingData
+        Dataset with the edits at the time the run was planned (`cfu_core.runs.planning.planned_dataset`).
     """
     partition = dataset.images["path"].map(run.split()).to_numpy()
     positions = {name: np.flatnonzero(partition == name) for name in PARTITIONS}
@@ -53,23 +51,28 @@ def training_data(run: Run, dataset: Dataset) -> TrainingData:
 
 
 def prepare_images(run: Run, dataset: Dataset, timer: PhaseTimer, observer: Observer) -> PreparedImages:
-    """Prepare the images of a run that are not in the cache yet, and add the time to `timer`.
+    """Decode and preprocess the images of a run that are not in the cache yet, and add the time to a timer.
 
     Parameters
     ----------
     run : Run
+        Run whose recipe is applied.
     dataset : Dataset
+        Dataset with the edits at the time the run was planned.
     timer : PhaseTimer
+        Receives the time by phase, also in ``cache_reused`` and ``cache_built`` of its details.
     observer : Observer
+        Receives the number of prepared images.
 
     Returns
     -------
     PreparedImages
+        Pixels of all images of `dataset`, of this call and from the cache.
 
     Raises
     ------
     StopRequested
-        The observer requested to stop.
+        The observer requested to stop. The images prepared so far stay in the cache.
     CfuError
         An image cannot be read or the recipe cannot be applied to it, or the disk is full.
     """
@@ -80,15 +83,25 @@ def prepare_images(run: Run, dataset: Dataset, timer: PhaseTimer, observer: Obse
 
 
 def write_predictions(run: Run, data: TrainingData, partition: str, probabilities: np.ndarray) -> None:
-    """Write the predictions for the validation or test images, and for test images also their evaluation.
+    """Write the predictions for a partition into the run's folder: ``validation.csv`` or ``predictions.csv``.
+
+    For the test images, ``evaluation.json`` is written as well.
 
     Parameters
     ----------
     run : Run
     data : TrainingData
+        From `training_data` for this run.
     partition : {"validation", "test"}
+        Partition of the images.
     probabilities : ndarray of float64, shape (N, C)
-        In the order of ``data.positions[partition]``.
+        Softmax outputs, 0 to 1. Rows in the order of ``data.positions[partition]``, columns in the order of
+        ``run.classes``.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the folder is not writable.
     """
     images = data.images.iloc[data.positions[partition]]
     run.write_predictions(partition, images["path"].tolist(), images["label"].tolist(), probabilities)

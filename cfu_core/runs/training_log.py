@@ -1,4 +1,4 @@
-"""Reader of the metrics of a run that is still writing them; each call reads only new lines."""
+"""Reader of ``metrics.jsonl``, which a running training extends; each call reads only the new lines."""
 
 import json
 import os
@@ -14,8 +14,10 @@ class Metrics(NamedTuple):
     ----------
     epochs : list of dict
         Oldest first, with the fields of `cfu_core.training.loop.EpochResult` and ``memory_bytes``, the memory in use.
+        None for a number that was not finite.
     batches : list of dict
-        Steps of the optimizer, oldest first: epoch, batch, batches, loss, accuracy, learning_rate.
+        Steps of the optimizer, oldest first: ``epoch``, ``batch``, ``batches``, ``loss``, ``accuracy`` and
+        ``learning_rate``, as in `cfu_core.training.loop.BatchResult`.
     """
 
     epochs: list[dict[str, Any]]
@@ -39,7 +41,16 @@ class MetricsReader:
         self._metrics = Metrics([], [])
 
     def read(self) -> Metrics:
-        """Return all metrics so far; an incomplete last line is left for the next call."""
+        """Return all metrics so far; an incomplete last line is left for the next call.
+
+        If the file was replaced or shortened, it is read again from the start. Both lists are empty if there is no
+        file.
+
+        Raises
+        ------
+        ValueError
+            A complete line is not JSON.
+        """
         with self._lock:
             try:
                 with self._path.open("rb") as file:

@@ -12,7 +12,7 @@ from cfu_core.training.loop import BatchResult, EpochResult, Training
 
 RECENT = 100  # steps whose mean time gives the remaining time
 MEMORY_S = 2.0  # between two measurements of the memory in use
-FORWARD = 1 / 3  # time to validate a batch, as a share of a training step, until it has been measured
+FORWARD = 1 / 3  # time to validate a batch relative to a training step, until it has been measured
 
 
 class ProgressReporter:
@@ -21,10 +21,14 @@ class ProgressReporter:
     Parameters
     ----------
     run : Run
+        Run whose ``metrics.jsonl`` is extended.
     training : Training
+        Training in progress.
     images_after : int
-        Number of images to predict after the last epoch.
+        Number of images to predict after the last epoch, for the estimate of the remaining time.
     observer : Observer
+        Receives ``epoch``, ``epochs``, ``batch``, ``batches``, ``images_per_second``, ``seconds_left`` (None before the
+        second batch), ``learning_rate`` and ``memory_bytes`` after each batch.
     """
 
     def __init__(self, run: Run, training: Training, images_after: int, observer: Observer) -> None:
@@ -38,16 +42,14 @@ class ProgressReporter:
         self._memory, self._memory_read = 0, -math.inf
 
     def after_batch(self, result: BatchResult) -> None:
-        """Write and report a step of the optimizer.
-
-        Parameters
-        ----------
-        result : BatchResult
+        """Write a step of the optimizer to the run's metrics, and report it to the observer.
 
         Raises
         ------
         StopRequested
-            The observer requested to stop.
+            The observer requested a stop or a pause; the step is written.
+        StorageError
+            The disk is full, or the folder of the run is not writable.
         """
         now = time.perf_counter()
         if self._last is not None:
@@ -78,7 +80,13 @@ class ProgressReporter:
         self._observer.check()
 
     def after_epoch(self, result: EpochResult) -> None:
-        """Write an epoch to the run's metrics."""
+        """Write an epoch to the run's metrics.
+
+        Raises
+        ------
+        StorageError
+            The disk is full, or the folder of the run is not writable.
+        """
         self._run.append_metrics("epoch", {**result.to_dict(), "memory_bytes": self._memory_now()})
         self._validation = result.validate_seconds
         self._last = None
