@@ -1,7 +1,7 @@
-"""The command line: the functions of the dashboard in a shell.
+"""The command line: the functions of the dashboard as subcommands in a shell.
 
-``--json`` prints one JSON document and nothing else to stdout. The exit status is 0; 2 with one line on stderr for an
-error that the user can fix; 130 if the work was stopped with Ctrl-C.
+``--json`` prints one JSON document and nothing else to stdout. The exit status is 0 on success; 2, with one line on
+stderr, for an error that the user can fix; 130 if the work was stopped or paused before its end.
 """
 
 import argparse
@@ -15,17 +15,23 @@ from cfu_core.errors import CfuError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb.
+    """Run one subcommand of the command line.
 
     Parameters
     ----------
     argv : sequence of str, optional
-        Verb and its arguments; by default those of the process.
+        Name of the subcommand and its arguments; by default the arguments of the process.
 
     Returns
     -------
     int
-        Exit status.
+        Exit status: 0, 2 for a `CfuError` (its message is printed to stderr in one line), or 130 if the work was
+        stopped or paused.
+
+    Raises
+    ------
+    SystemExit
+        The arguments are not valid (status 2), or help was requested (status 0).
     """
     try:
         arguments = _parser().parse_args(argv)

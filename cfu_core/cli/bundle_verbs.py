@@ -1,4 +1,4 @@
-"""Verbs for bundles: export a run as a bundle, verify a bundle."""
+"""Subcommands for bundles: export a run as a bundle, verify a bundle."""
 
 import argparse
 import tempfile
@@ -13,7 +13,14 @@ from cfu_core.observer import Observer
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add the verbs and their options to the parser."""
+    """Add the subcommands ``export`` and ``verify`` to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse._SubParsersAction
+        Value of `argparse.ArgumentParser.add_subparsers`. Each subcommand sets ``verb``, the function to call with the
+        parsed arguments, which returns the exit status.
+    """
     export = verbs.add_parser(
         "export", help="export the network of a run with everything that is needed to use it elsewhere"
     )

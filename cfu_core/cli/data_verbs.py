@@ -1,4 +1,4 @@
-"""Verbs for datasets: draw the demo, inspect, split, survey and edit; and for the cache of preprocessed images."""
+"""Subcommands for datasets (draw the demo, inspect, split, survey, edit) and for the cache of preprocessed images."""
 
 import argparse
 import json
@@ -22,7 +22,14 @@ from cfu_core.wording import plural
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add the verbs and their options to the parser."""
+    """Add the subcommands for datasets, edits and the cache to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse._SubParsersAction
+        Value of `argparse.ArgumentParser.add_subparsers`. Each subcommand sets ``verb``, the function to call with the
+        parsed arguments, which returns the exit status.
+    """
     demo = verbs.add_parser("demo", help="draw the demo dataset into a folder")
     demo.add_argument("folder", type=Path)
     demo.add_argument("--seed", type=int, default=0)

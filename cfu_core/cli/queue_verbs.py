@@ -1,4 +1,4 @@
-"""Verbs that the dashboard and the queue use internally."""
+"""Subcommands that the dashboard and the queue start: ``work`` and ``job``."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,14 @@ from cfu_core.jobs.queue import LANES
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add the verbs and their options to the parser."""
+    """Add the subcommands ``work`` (run the queued jobs of a lane) and ``job`` (run one job) to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse._SubParsersAction
+        Value of `argparse.ArgumentParser.add_subparsers`. Each subcommand sets ``verb``, the function to call with the
+        parsed arguments, which returns the exit status.
+    """
     work = verbs.add_parser("work", help="run the queued jobs of a lane (started by the dashboard)")
     work.add_argument("lane", choices=sorted(set(LANES.values())))
     work.set_defaults(verb=_work)

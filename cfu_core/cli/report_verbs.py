@@ -1,4 +1,4 @@
-"""The verb that writes a report of runs."""
+"""The subcommand that writes a report of runs."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,14 @@ from cfu_core.cli.terminal import OK
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add the verb and its options to the parser."""
+    """Add the subcommand ``report`` to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse._SubParsersAction
+        Value of `argparse.ArgumentParser.add_subparsers`. Each subcommand sets ``verb``, the function to call with the
+        parsed arguments, which returns the exit status.
+    """
     report = verbs.add_parser("report", help="write a report of runs into one file")
     report.add_argument("runs", nargs="+", metavar="RUN")
     report.add_argument("--out", required=True, type=Path, metavar="FILE", help="file name that ends in .html or .pdf")

@@ -1,4 +1,4 @@
-"""Verbs for runs: list, show, compare, explain, pause, stop, resume, repeat, and classify images."""
+"""Subcommands for runs: list, show, compare, explain, pause, stop, resume, repeat, and classify images."""
 
 import argparse
 import json
@@ -18,7 +18,14 @@ from cfu_core.wording import plural
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add the verbs and their options to the parser."""
+    """Add the subcommands for runs to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse._SubParsersAction
+        Value of `argparse.ArgumentParser.add_subparsers`. Each subcommand sets ``verb``, the function to call with the
+        parsed arguments, which returns the exit status.
+    """
     runs = verbs.add_parser("runs", help="list the runs")
     add_json_option(runs)
     runs.set_defaults(verb=_runs)
@@ -229,7 +236,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 
 def describe_run(folder: Path) -> dict[str, Any]:
-    """Return everything that the verb ``show`` prints about a run.
+    """Return the JSON document that the subcommand ``show`` prints about a run.
 
     Parameters
     ----------
@@ -239,7 +246,16 @@ def describe_run(folder: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain JSON values; None for results that do not exist yet.
+        Plain JSON values: settings (``dataset``, ``split``, ``weights``, ``config``, ``environment``), state
+        (``status``, ``message``), and results (``confusion``, ``accuracy``, ``precision``, ``per_class``, ``seconds``,
+        ``history``, ...). Results that do not exist yet are None; ``history`` is then empty.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no run in the folder.
+    StorageError
+        A file of the run is damaged, or the user may not read it.
     """
     run = Run(folder)
     status = run.status()

@@ -1,10 +1,11 @@
-"""Functions that the verbs share: reading datasets, running jobs in the foreground, and output to the terminal."""
+"""Functions that the subcommands share: reading datasets, running jobs in the foreground, output to the terminal."""
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.dataset import Dataset
@@ -12,23 +13,35 @@ from cfu_core.dataset.importing.source import import_source, scan_source
 from cfu_core.errors import CfuError
 from cfu_core.storage import json_value
 
+if TYPE_CHECKING:
+    from cfu_core.job import Job, Status
+
 OK, USER_ERROR, INTERRUPTED = 0, 2, 130  # exit status
 DATA_HELP = "a folder, a zip archive, a CSV manifest, or the name of an imported dataset"
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option ``--json`` to a verb."""
+    """Add the option ``--json`` to the parser of a subcommand; ``arguments.json`` is False without it."""
     parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
 
 
 def print_json(value: Any) -> int:
-    """Print a value as one JSON document to stdout, and return the exit status."""
+    """Print a value as one indented JSON document to stdout; NaN and infinity as null.
+
+    Returns
+    -------
+    int
+        Exit status 0, so that a subcommand can return the result of this function.
+    """
     print(json.dumps(json_value(value), indent=2, ensure_ascii=False, allow_nan=False))
     return OK
 
 
 def is_path(data: str) -> bool:
-    """Return whether an argument is a path and not the name of an imported dataset."""
+    """Return whether an argument is a path and not the name of an imported dataset.
+
+    It is a path if the file or folder exists, if it contains a slash, or if it ends in ``.zip`` or ``.csv``.
+    """
     return Path(data).exists() or "/" in data or data.lower().endswith((".zip", ".csv"))
 
 
@@ -38,16 +51,19 @@ def read_data(data: str) -> Dataset:
     Parameters
     ----------
     data : str
-        See `DATA_HELP`.
+        Path of a folder, a zip archive or a CSV manifest, or the name or identifier of an imported dataset (see
+        `is_path`).
 
     Returns
     -------
     Dataset
+        Of a path: the dataset that an import would save; its images are not in the image store. Of an imported dataset:
+        with all its edits.
 
     Raises
     ------
     CfuError
-        The source cannot be read, or there is no such dataset.
+        The source cannot be read or contains no usable image, or there is no dataset with this name or identifier.
     """
     if not is_path(data):
         return load_dataset(data)
@@ -61,17 +77,19 @@ def import_data(data: str) -> Dataset:
     Parameters
     ----------
     data : str
-        See `DATA_HELP`.
+        Path of a folder, a zip archive or a CSV manifest, or the name or identifier of an imported dataset (see
+        `is_path`).
 
     Returns
     -------
     Dataset
-        With the edits that it has if it was imported before.
+        With all its edits, also if the same source was imported before and edited since then.
 
     Raises
     ------
     CfuError
-        The source cannot be imported, or there is no such dataset.
+        The source cannot be read or contains no usable image; there is no dataset with this name or identifier; or the
+        disk is full.
     """
     if not is_path(data):
         return load_dataset(data)
@@ -80,19 +98,23 @@ def import_data(data: str) -> Dataset:
     return load_dataset(imported.id)  # with its edits
 
 
-def run_job(job: Any, title: str) -> str:
-    """Run a job in this process when its lane is free.
+def run_job(job: "Job", title: str) -> str:
+    """Run a job in this process when its lane is free, with its progress in the terminal.
+
+    If a worker runs the job first, wait for its end. A worker for the other queued jobs of the lane is then started.
+    Ctrl-C stops the job.
 
     Parameters
     ----------
     job : Job
+        Queued or running job.
     title : str
         Text before the progress in the terminal.
 
     Returns
     -------
     str
-        Final state.
+        Final state: ``finished``, ``stopped`` or ``paused``.
 
     Raises
     ------
@@ -113,7 +135,10 @@ def run_job(job: Any, title: str) -> str:
 
 
 class ProgressLine:
-    """A progress line on stderr that is overwritten; nothing is written if stderr is not a terminal."""
+    """A progress line on stderr that each new text overwrites. To be used as a context manager.
+
+    Nothing is written if stderr is not a terminal. The line is empty after the ``with`` block.
+    """
 
     def __enter__(self) -> "ProgressLine":
         self._enabled = sys.stderr.isatty()
@@ -122,18 +147,30 @@ class ProgressLine:
     def __exit__(self, *exception: object) -> None:
         self._write("")
 
-    def count(self, phase: str) -> Any:
-        """Return a callback that shows the number of finished items and the total number."""
+    def count(self, phase: str) -> Callable[[int, int], None]:
+        """Return a callback ``(done, total)`` that shows the number of finished items and of all items.
+
+        Parameters
+        ----------
+        phase : str
+            Text before the numbers.
+        """
 
         def progress(done: int, total: int) -> None:
             self._write(f"{phase}: {done} of {total}")
 
         return progress
 
-    def follow(self, title: str) -> Any:
-        """Return a callback that shows the status of a job."""
+    def follow(self, title: str) -> Callable[["Status"], None]:
+        """Return a callback ``(status)`` that shows a `Status`: its phase, and the batch or the number of items.
 
-        def show_status(status: Any) -> None:
+        Parameters
+        ----------
+        title : str
+            Text before the phase.
+        """
+
+        def show_status(status: "Status") -> None:
             d = status.details
             text = f"{title}: {status.phase or status.state}"
             if "epoch" in d:
@@ -145,7 +182,7 @@ class ProgressLine:
         return show_status
 
     def show(self, text: str) -> None:
-        """Show a text."""
+        """Show a text in place of the previous one."""
         self._write(text)
 
     def _write(self, text: str) -> None:

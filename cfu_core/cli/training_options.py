@@ -15,7 +15,11 @@ RECIPE_HELP = "preprocess with a saved recipe: its name, or a JSON file"
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each setting in `OPTIONS`, and for the initial weights, to the parser of a verb."""
+    """Add ``--weights``, ``--json`` and an option for each setting in `OPTIONS` to the parser of a subcommand.
+
+    The option of ``batch_size`` is ``--batch-size``. A value that is not allowed raises `TrainingError` during parsing.
+    An option that is not given is None, except ``--weights``, which is then ``imagenet``.
+    """
     from cfu_core.training.config import TrainingConfig
 
     parser.add_argument(
@@ -54,12 +58,13 @@ def training_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     Parameters
     ----------
     arguments : argparse.Namespace
-        Parsed options of a verb with `add_training_options`.
+        Parsed options of a subcommand with `add_training_options`.
 
     Returns
     -------
     dict
-        ``weights``, and the other fields that were given; ``split_seed`` equals ``seed``.
+        ``weights`` (a file as an absolute path, because training may run in another working directory), and each other
+        field that was given. With ``seed``, ``split_seed`` is set to the same value.
     """
     from cfu_core.models.weight_files import IMAGENET, NONE
 

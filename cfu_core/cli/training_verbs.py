@@ -1,4 +1,4 @@
-"""Verbs for training: one network, the six runs of the paper, repeats; and for listing networks and the device."""
+"""Subcommands for training (one network, the runs of the paper, repeats), and for listing networks and the device."""
 
 import argparse
 import json
@@ -15,7 +15,14 @@ from cfu_core.wording import plural
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add the verbs and their options to the parser."""
+    """Add the subcommands for training, networks and the device to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse._SubParsersAction
+        Value of `argparse.ArgumentParser.add_subparsers`. Each subcommand sets ``verb``, the function to call with the
+        parsed arguments, which returns the exit status.
+    """
     train = verbs.add_parser("train", help="train one network")
     train.add_argument("data", help=DATA_HELP)
     train.add_argument("--model", required=True)

@@ -1,4 +1,4 @@
-"""Copy of this program's code in a bundle, so that it decodes and preprocesses images like the dashboard."""
+"""Copy of this program's code in a bundle, so that the bundle decodes and preprocesses images like the dashboard."""
 
 import ast
 import shutil
@@ -10,7 +10,10 @@ ENTRY_MODULE = "cfu_core.bundle.command_line"
 
 
 def copy_code(folder: Path) -> None:
-    """Copy the modules that ``use.py`` of a bundle needs into a folder."""
+    """Copy the modules that ``use.py`` of a bundle needs into a folder, with their path below it (``cfu_core/...``).
+
+    The folder is created if missing; existing files are replaced.
+    """
     for path in required_files():
         target = folder / path.relative_to(PROJECT)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -18,7 +21,14 @@ def copy_code(folder: Path) -> None:
 
 
 def required_files() -> list[Path]:
-    """Return the files of `ENTRY_MODULE`, of all modules of this program that it imports, and of their packages."""
+    """Return the files of this program that ``use.py`` of a bundle needs.
+
+    Returns
+    -------
+    list of Path
+        Sorted paths of `ENTRY_MODULE`, of all modules of this program that it imports directly or indirectly (imports
+        inside functions included), and of the ``__init__.py`` of their packages.
+    """
     found: set[Path] = set()
     waiting = [ENTRY_MODULE]
     while waiting:

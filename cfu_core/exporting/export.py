@@ -54,23 +54,25 @@ def export_run(run: Run, folder: Path, observer: Observer) -> dict[str, SelfTest
     run : Run
         Finished run, whose dataset has not been deleted.
     folder : Path
-        New folder; it may exist if it is empty.
+        New folder; it may exist if it is empty. `cfu_core.bundle.contents` lists the files.
     observer : Observer
+        Receives the current phase; its requests to stop are checked between phases.
 
     Returns
     -------
     dict of str to SelfTest
-        From `verify_bundle`.
+        Result of the verification by ONNX Runtime (key ``ONNX``) and by PyTorch (key ``PyTorch``).
 
     Raises
     ------
     BundleError
         The run has not finished, the folder is not empty, or the probabilities of the bundle differ from those of the
-        dashboard.
+        dashboard by more than is allowed (1e-4; 2e-3 for a run on a GPU).
     CfuError
-        The dataset has been deleted, or the disk is full. No files are left.
+        The dataset has been deleted or has changed, the model is damaged, the disk is full, or the folder is not
+        writable.
     StopRequested
-        The observer requested a stop.
+        The observer requested a stop. As after any other error, no files are left.
     """
     evaluation = run.evaluation()
     if evaluation is None:
@@ -96,20 +98,27 @@ def export_run(run: Run, folder: Path, observer: Observer) -> dict[str, SelfTest
 
 
 def export_zip(run: Run, path: Path, observer: Observer) -> None:
-    """Write the bundle of a run as a zip with one folder; a failure leaves no partial file.
+    """Write the bundle of a run as a zip archive with one folder, ``bundle-<identifier of the run>``, and verify it.
 
     Parameters
     ----------
     run : Run
         Finished run, whose dataset has not been deleted.
     path : Path
-        File to write.
+        File to write; an existing file is replaced. On an error, it is unchanged and no partial file is left.
     observer : Observer
+        Receives the current phase; its requests to stop are checked between phases and files.
 
     Raises
     ------
-    CfuError, StopRequested
-        As `export_run`.
+    BundleError
+        The run has not finished, or the probabilities of the bundle differ from those of the dashboard by more than is
+        allowed.
+    CfuError
+        The dataset has been deleted or has changed, the model is damaged, the disk is full, or the folder is not
+        writable.
+    StopRequested
+        The observer requested a stop.
     """
     with storage_errors(path):
         workspace = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.room")
@@ -135,16 +144,23 @@ def verify_bundle(folder: Path, observer: Observer | None = None) -> dict[str, S
     folder : Path
         Folder of the bundle.
     observer : Observer, optional
+        Receives the current phase; its requests to stop are checked once, at the start.
 
     Returns
     -------
     dict of str to SelfTest
-        ``ONNX``: computed by ONNX Runtime. ``PyTorch``: computed from the weights. Both on the CPU.
+        ``ONNX``: probabilities computed from ``model.onnx`` by ONNX Runtime. ``PyTorch``: probabilities computed from
+        ``model.safetensors``. Both on the CPU.
 
     Raises
     ------
-    BundleError, WeightsError
-        The folder is not a bundle, a file has been changed, or a self-test fails.
+    BundleError
+        The folder is not a bundle or was exported for another version of this program, a file is missing or has been
+        changed, or a probability differs from that of the dashboard by more than is allowed.
+    WeightsError
+        ``model.safetensors`` does not fit the architecture.
+    StopRequested
+        The observer requested a stop.
     """
     if observer:
         observer.report("Checking the bundle")

@@ -19,19 +19,24 @@ _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
 def model_card(manifest: Mapping[str, Any], evaluation: Evaluation) -> str:
-    """Write the model card of a bundle.
+    """Return the model card of a bundle: its ``README.md``.
 
     Parameters
     ----------
-    manifest : mapping
-        Content of ``bundle.json``.
+    manifest : mapping of str to object
+        Entries of ``bundle.json`` (see `cfu_core.bundle.contents`).
     evaluation : Evaluation
         Metrics on the test images.
 
     Returns
     -------
     str
-        Markdown.
+        Markdown: classes, results with intervals, confusion matrix, training, limits and instructions.
+
+    References
+    ----------
+    M. Mitchell et al., "Model Cards for Model Reporting", Proc. ACM Conference on Fairness, Accountability, and
+    Transparency, pp. 220-229, 2019.
     """
     low, high = wilson_interval(evaluation.correct, evaluation.n_images)
     columns = [CLASS_COLUMNS.index(name) for name in CARD_COLUMNS]
@@ -52,7 +57,7 @@ def model_card(manifest: Mapping[str, Any], evaluation: Evaluation) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Escape text on one line, so that Markdown displays it unchanged."""
+    """Escape text so that Markdown displays it literally; line breaks and repeated spaces become one space."""
     return _MARKS.sub(r"\\\1", " ".join(str(text).split()))
 
 

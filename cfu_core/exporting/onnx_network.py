@@ -28,7 +28,7 @@ class ProbabilityNetwork(nn.Module):
         self.network = network
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Compute probabilities.
+        """Compute the class probabilities of preprocessed images.
 
         Parameters
         ----------
@@ -38,6 +38,7 @@ class ProbabilityNetwork(nn.Module):
         Returns
         -------
         Tensor of float32, shape (N, C)
+            Softmax outputs; rows sum to 1.
         """
         return self.network(normalise(to_floats(images))).softmax(dim=1)
 
@@ -45,14 +46,17 @@ class ProbabilityNetwork(nn.Module):
 def write_onnx(network: nn.Module, key: str, path: Path) -> None:
     """Write a network with normalisation and softmax as one ONNX file, in evaluation mode.
 
+    Its input ``images`` is uint8 of shape (N, S, S, 3), RGB, with any N; its output ``probabilities`` is float32 of
+    shape (N, C).
+
     Parameters
     ----------
     network : nn.Module
-        Network on the CPU.
+        Classifier without softmax, on the CPU. It is set to evaluation mode.
     key : str
-        Name of its architecture.
+        Name of its architecture, which determines the input size S.
     path : Path
-        File to write.
+        File to write, not atomically; an existing file is replaced.
     """
     side = architecture(key).input_size
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
@@ -77,16 +81,18 @@ def torch_network(bundle: Bundle) -> Network:
     Parameters
     ----------
     bundle : Bundle
+        Bundle with ``model.safetensors``.
 
     Returns
     -------
     Network
-        Function from preprocessed images to probabilities.
+        Function from preprocessed images (ndarray of uint8, shape (N, S, S, 3), RGB) to probabilities (ndarray of
+        float32, shape (N, C)).
 
     Raises
     ------
     WeightsError
-        The weights do not fit the architecture.
+        ``model.safetensors`` is damaged or does not fit the architecture.
     """
     manifest = bundle.manifest
     network = ProbabilityNetwork(

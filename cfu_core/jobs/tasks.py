@@ -147,7 +147,7 @@ def _attempt(job: Job, observer: JobObserver) -> Status:
 
 
 def _stopped_status(job: Job, observer: JobObserver) -> Status:
-    """Return the status after a request to stop: by SIGTERM, by a button or a verb, or by Ctrl-C."""
+    """Return the status after a request to stop: by SIGTERM, by the dashboard or a subcommand, or by Ctrl-C."""
     if observer.signal == signal.SIGTERM and not job.stop_requested():
         message = "The operating system ended the process, for example at a shutdown or a restart of the server."
         return Status(state=State.INTERRUPTED, message=message, details=observer.details)

@@ -25,9 +25,19 @@ def accuracies(evaluations: Mapping[str, Evaluation], published: Mapping[str, fl
     Parameters
     ----------
     evaluations : mapping of str to Evaluation
-        By the name of the run, the first at the top.
-    published : mapping of str to float or None, optional
-        Published accuracy by the same names.
+        Evaluation by the name of the run, the first at the top.
+    published : mapping of str to (float or None), optional
+        Published accuracy (0 to 1) by the name of the run; without a mark where it is None or missing.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        As wide as the text of an A4 page, with a height that grows with the number of runs.
+
+    References
+    ----------
+    E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of the American
+    Statistical Association 22, pp. 209-212, 1927.
     """
     figure, (axes,) = new_figure(WIDTH, 0.8 + 0.42 * len(evaluations))
     low = 100.0

@@ -24,12 +24,18 @@ FEW_CLASSES = 12  # with more classes there is no room for percentages in the ce
 
 
 def confusion_matrices(evaluations: Mapping[str, Evaluation]) -> Figure:
-    """Plot confusion matrices on one colour scale, with the number of images and the percentage of the true class.
+    """Plot confusion matrices on one colour scale; each cell has the number of images and its percentage of the row.
 
     Parameters
     ----------
     evaluations : mapping of str to Evaluation
-        By the name of the run, in the order of the plots.
+        Evaluation by the name of the run, in the order of the plots; at least one.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One matrix per run, in up to three columns: rows true, columns predicted. With more than `FEW_CLASSES` classes
+        the cells have no percentages. A class without images has grey cells.
     """
     classes = max(len(each.classes) for each in evaluations.values())
     columns = min(len(evaluations), 3 if classes <= 3 else 2 if classes <= 6 else 1)

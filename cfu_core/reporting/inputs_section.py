@@ -26,9 +26,9 @@ class DatasetSection:
     name : str
         Name of the dataset.
     facts : mapping of str to str
-        Properties by their label.
+        Values by label, for example ``Images``, ``Version`` and ``Digest``.
     tables : sequence of TextTable
-        Splits and edits.
+        One table per split, then the table of edits.
     """
 
     name: str
@@ -45,9 +45,9 @@ class RecipeSection:
     summary : str
         The recipe in words.
     json : str
-        The recipe as JSON.
+        The recipe as JSON, with all its parameters.
     runs : sequence of str
-        Names of the runs that used it.
+        Names of the runs that used the recipe.
     """
 
     summary: str
@@ -56,7 +56,11 @@ class RecipeSection:
 
 
 def dataset_sections(runs: Sequence[Run]) -> list[DatasetSection]:
-    """Describe the datasets of runs, each of their versions once, with the splits that the runs used."""
+    """Describe the datasets of runs, each version of a dataset once, in the order of the runs.
+
+    The splits are those that the runs used. If a dataset has been deleted or has changed, its edits and groups are
+    described as unknown.
+    """
     seen: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
         dataset = run.plan.dataset
@@ -130,7 +134,7 @@ def _edits(dataset: Dataset) -> TextTable:
 
 
 def recipe_sections(runs: Sequence[Run], names: Mapping[str, str]) -> list[RecipeSection]:
-    """Describe the recipes of runs, each once."""
+    """Describe the recipes of runs, each once, in the order of the runs; `names` holds the names by identifier."""
     seen: dict[str, list[Run]] = {}
     for run in runs:
         seen.setdefault(run.recipe.digest, []).append(run)
@@ -145,7 +149,10 @@ def recipe_sections(runs: Sequence[Run], names: Mapping[str, str]) -> list[Recip
 
 
 def training_table(runs: Sequence[Run], names: Mapping[str, str]) -> TextTable:
-    """Make a table of the training settings of runs."""
+    """Make a table of the training settings of runs, one row per run; `names` holds the names by identifier.
+
+    Settings that a probe does not use are a dash.
+    """
     rows = []
     for run in runs:
         config = run.config
@@ -174,7 +181,14 @@ def training_table(runs: Sequence[Run], names: Mapping[str, str]) -> TextTable:
 
 
 def training_notes(runs: Sequence[Run]) -> list[str]:
-    """Explain initial weights, probes and augmentation of runs, one sentence each."""
+    """Explain initial weights, probes and augmentation, as far as they occur in runs.
+
+    Returns
+    -------
+    list of str
+        One text for each kind of initial weights, one if there is a probe, and one for each augmentation of fine-tuned
+        runs.
+    """
     explanations = {}
     for run in runs:
         config = run.config

@@ -24,7 +24,12 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     Parameters
     ----------
     history : sequence of mapping
-        From `cfu_core.runs.run.Run.history`; at least one epoch.
+        From `cfu_core.runs.run.Run.history`; at least one epoch. Values that are None are gaps.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Loss on the left, accuracy in percent on the right. The star marks the last epoch that was the best so far.
     """
     figure, axes = new_figure(WIDTH, 2.5, columns=2)
     epochs = [epoch["epoch"] for epoch in history]

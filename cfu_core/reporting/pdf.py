@@ -30,7 +30,13 @@ TIMEOUT_SECONDS = 120
 
 
 def find_browser() -> str | None:
-    """Return the path of a browser that can print without a display, or None."""
+    """Find a browser that can print without a display: Chromium, Chrome, Edge or Brave.
+
+    Returns
+    -------
+    str or None
+        Path of the program, from the PATH or else from the usual folders of macOS and Windows; None if there is none.
+    """
     named = next((found for name in BROWSER_NAMES if (found := shutil.which(name))), None)
     return named or next((path for path in BROWSER_PATHS.get(sys.platform, ()) if Path(path).is_file()), None)
 
@@ -46,12 +52,12 @@ def print_pdf(html: str) -> bytes:
     Returns
     -------
     bytes
-        The PDF.
+        Content of a PDF file.
 
     Raises
     ------
     ReportError
-        No browser was found, or it produced no PDF.
+        No browser was found, or it produced no PDF within `TIMEOUT_SECONDS`.
     """
     browser = find_browser()
     if browser is None:

@@ -33,9 +33,9 @@ class LineStyle(NamedTuple):
     Attributes
     ----------
     colour : str
-        Hexadecimal colour.
+        Colour as ``#rrggbb``.
     dash : str
-        Line style of Matplotlib.
+        Line style of Matplotlib: one of `DASHES`.
     """
 
     colour: str
@@ -43,7 +43,11 @@ class LineStyle(NamedTuple):
 
 
 def line_styles(names: Sequence[str]) -> dict[str, LineStyle]:
-    """Return the line style of each class, which depends only on its position: the same in every figure."""
+    """Return a line style for each class name.
+
+    The style depends only on the position of the name, so that a class has the same style in every figure. Styles
+    differ between up to 32 classes and then repeat.
+    """
     return {
         name: LineStyle(COLOURS[i % len(COLOURS)], DASHES[(i // len(COLOURS) + i) % len(DASHES)])
         for i, name in enumerate(names)
@@ -51,18 +55,19 @@ def line_styles(names: Sequence[str]) -> dict[str, LineStyle]:
 
 
 def plain_text(text: str, width: int = 0) -> str:
-    """Prepare text for Matplotlib, so that it is not read as a formula.
+    """Prepare text for Matplotlib, which would read text between dollar signs as a formula.
 
     Parameters
     ----------
     text : str
+        Text of any origin, such as the name of a class.
     width : int
         Maximum length of a line in characters; 0 for a single line.
 
     Returns
     -------
     str
-        Spelled as in `text`, except that unprintable characters are spaces.
+        The text with escaped dollar signs, with spaces in place of unprintable characters, broken into lines.
     """
     printable = "".join(c if c.isprintable() else " " for c in text)
     lines = textwrap.wrap(printable, width) if width else [printable]
@@ -70,7 +75,22 @@ def plain_text(text: str, width: int = 0) -> str:
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return an empty figure of `width` by `height` inches, and its axes row by row."""
+    """Create an empty figure in the style of all figures for print.
+
+    Parameters
+    ----------
+    width, height : float
+        Size in inches.
+    rows, columns : int
+        Number of axes in each direction.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        Figure with constrained layout, not known to pyplot.
+    axes : list of matplotlib.axes.Axes
+        Axes from left to right, row by row.
+    """
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -85,19 +105,28 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
 
 
 def label_axes(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> None:
-    """Set the title and the labels of the axes."""
+    """Set the title and the labels of axes, in the style of all figures; empty texts remove them."""
     axes.set_title(title, fontsize=NORMAL, color=INK, fontweight="bold", loc="left")
     axes.set_xlabel(x, fontsize=SMALL, color=INK)
     axes.set_ylabel(y, fontsize=SMALL, color=INK)
 
 
 def add_legend(axes: Axes, where: Literal["best", "lower left", "lower right"] = "best") -> None:
-    """Add a legend."""
+    """Add a legend of the labelled lines to axes; `where` is Matplotlib's ``loc``."""
     axes.legend(fontsize=SMALL, frameon=True, framealpha=0.9, edgecolor="none", loc=where, handlelength=2.6)
 
 
 def percent_axes(axes: Axes, *, x: bool = False, y: bool = False, low: float = 0) -> None:
-    """Set the limits of axes in percent, from `low` to 100 with a margin for markers on the limits."""
+    """Set the limits of one or both axes to percentages, with a margin of 2 % for markers at the limits.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    x, y : bool
+        Whether to set the limits of the x axis and of the y axis.
+    low : float
+        Lower limit in percent; the upper limit is 100.
+    """
     margin = 0.02 * (100 - low)
     if x:
         axes.set_xlim(low - margin, 100 + margin)
@@ -106,32 +135,30 @@ def percent_axes(axes: Axes, *, x: bool = False, y: bool = False, low: float = 0
 
 
 def png(figure: Figure) -> bytes:
-    """Return a figure as PNG at 300 dpi."""
+    """Return a figure as the content of a PNG file, at `DPI` dots per inch."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
     return file.getvalue()
 
 
 def svg(figure: Figure) -> bytes:
-    """Return a figure as SVG; the same figure gives the same bytes."""
+    """Return a figure as the content of an SVG file, with text as paths; the same figure gives the same bytes."""
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return file.getvalue()
 
 
 def inline_svg(figure: Figure, name: str) -> str:
-    """Return a figure as an SVG element of an HTML page; screen readers skip it and read the caption.
+    """Return a figure as an SVG element for an HTML page.
+
+    Screen readers skip the element, because the page has a caption for it.
 
     Parameters
     ----------
-    figure : Figure
+    figure : matplotlib.figure.Figure
     name : str
-        Letters and digits; prefix of every identifier in the SVG, so that figures of one page do not share
-        identifiers.
-
-    Returns
-    -------
-    str
+        Letters and digits, different for each figure of a page: prefix of all identifiers in the SVG, which must be
+        unique within the page.
     """
     text = svg(figure).decode()
     element = text[text.index("<svg") :]

@@ -31,7 +31,14 @@ def roc(curves: Mapping[str, ClassCurves | None]) -> Figure:
     Parameters
     ----------
     curves : mapping of str to ClassCurves or None
-        By class, in the order of the classes; None is labelled "undefined".
+        Curves by class, in the order of the classes, from
+        `cfu_core.evaluation.probability_metrics.curves_by_class`. A class with None has no line and is labelled
+        "undefined" in the legend.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Half as wide as the text of an A4 page.
     """
     figure, (axes,) = new_figure(*SQUARE)
     axes.plot([0, 100], [0, 100], ":", color=FAINT, linewidth=1, label="random, 0.500")
@@ -49,7 +56,14 @@ def precision_recall(curves: Mapping[str, ClassCurves | None]) -> Figure:
     Parameters
     ----------
     curves : mapping of str to ClassCurves or None
-        As for `roc`.
+        Curves by class, in the order of the classes, from
+        `cfu_core.evaluation.probability_metrics.curves_by_class`. A class with None has no line and is labelled
+        "undefined" in the legend.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Half as wide as the text of an A4 page. The curves are step functions, without linear interpolation.
     """
     figure, (axes,) = new_figure(*SQUARE)
     points = {name: (c.recall, c.precision, c.average_precision) for name, c in curves.items() if c}
@@ -83,12 +97,20 @@ def _class_lines(
 
 
 def reliability_diagram(diagrams: Mapping[str, Reliability]) -> Figure:
-    """Plot reliability diagrams; a perfectly calibrated network is on the diagonal, and larger dots mean more images.
+    """Plot accuracy by confidence (reliability diagrams) with the expected calibration error.
+
+    A perfectly calibrated network is on the diagonal. The area of a dot grows with the number of images of the bin;
+    empty bins have none.
 
     Parameters
     ----------
     diagrams : mapping of str to Reliability
-        By label, from `cfu_core.evaluation.probability_metrics.Calibration.diagrams`.
+        One or two diagrams by label, from `cfu_core.evaluation.probability_metrics.Calibration.diagrams`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Half as wide as the text of an A4 page.
     """
     figure, (axes,) = new_figure(*SQUARE)
     axes.plot([0, 100], [0, 100], ":", color=FAINT, linewidth=1, label="perfectly calibrated")
@@ -106,12 +128,19 @@ def reliability_diagram(diagrams: Mapping[str, Reliability]) -> Figure:
 
 
 def coverage_curve(coverage: np.ndarray, accuracy: np.ndarray) -> Figure:
-    """Plot the accuracy if a person checks the least certain images.
+    """Plot the accuracy on the images of highest confidence by their fraction of all images.
+
+    It shows the accuracy of a network if a person classifies the images of lowest confidence.
 
     Parameters
     ----------
     coverage, accuracy : ndarray of float64, shape (N,)
-        From `cfu_core.evaluation.calibration.accuracy_by_coverage`.
+        Fractions from 0 to 1, from `cfu_core.evaluation.calibration.accuracy_by_coverage`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Half as wide as the text of an A4 page. A dot marks the accuracy on all images.
     """
     figure, (axes,) = new_figure(*SQUARE)
     axes.plot(100 * coverage, 100 * accuracy, color=COLOURS[0], linewidth=1.6)

@@ -12,23 +12,25 @@ _OPTIONS = ("mode", "epochs", "batch_size", "learning_rate", "optimizer", "sched
 
 
 def again_command(run: Run) -> str:
-    """Return the command that repeats a run with the same settings, edits and compute options, where its folder is."""
+    """Return the shell command that repeats a run with the same settings, edits and compute options.
+
+    It works only with the home folder that contains the run and its dataset.
+    """
     return f"{PROGRAM} again {shlex.quote(run.id)}"
 
 
 def train_command(run: Run) -> str | None:
-    """Return the command that trains a network with the settings of a run from its dataset, on any computer.
+    """Return the shell command that trains a network with the settings of a run.
 
-    Parameters
-    ----------
-    run : Run
-        The run to repeat.
+    The command does not need the run's folder. It names the dataset by its identifier, so on another computer the
+    identifier must be replaced by the images (a folder, a zip archive or a CSV manifest).
 
     Returns
     -------
     str or None
-        None if the options of ``train`` do not cover the run: a recipe that differs from the paper's in more than the
-        settings of CLAHE, different seeds of split and training, other augmentation, folds, or an edited dataset.
+        None if the options of the subcommand ``train`` do not cover the run: its recipe differs from the paper's in
+        more than clip limit and tiles of CLAHE, the seeds of split and training differ, the augmentation is not the
+        default, the run is one fold of a cross-validation, or its dataset was edited.
     """
     config = run.config
     defaults = TrainingConfig(dataset=config.dataset, architecture=config.architecture, recipe=config.recipe)

@@ -43,7 +43,7 @@ class ReportFigure:
     Attributes
     ----------
     svg : Markup
-        The figure as an element of the page.
+        The figure as an SVG element, which is not escaped again.
     caption : str
         Text below the figure.
     """
@@ -60,17 +60,20 @@ def report_html(runs: Sequence[Run], *, now: datetime | None = None) -> str:
     runs : sequence of Run
         Finished runs, each once, in the order of the report.
     now : datetime, optional
-        Time of the report; by default the current time.
+        Time of the report, with a time zone; by default the current time in UTC.
 
     Returns
     -------
     str
-        HTML that loads nothing from other files or the network.
+        HTML that loads nothing from other files or the network: a summary, the inputs (datasets, recipes, training
+        settings), Tables 3 and 4, comparisons of runs, and a section for each run.
 
     Raises
     ------
-    CfuError
-        `runs` is empty, or a run has not finished.
+    ReportError
+        `runs` is empty.
+    RunError
+        A run has not finished.
     """
     if not runs:
         raise ReportError("No run was chosen.", "A report needs at least one run.", "Choose finished runs.")
@@ -112,18 +115,23 @@ def report_html(runs: Sequence[Run], *, now: datetime | None = None) -> str:
 
 
 def write_report(runs: Sequence[Run], path: Path) -> None:
-    """Write a report of finished runs into a file; a failure leaves no partial file.
+    """Write a report of finished runs into a file, replacing an existing file; an error leaves no partial file.
 
     Parameters
     ----------
     runs : sequence of Run
+        Finished runs, each once, in the order of the report.
     path : Path
-        Its suffix, ``.html`` or ``.pdf``, determines the format.
+        File to write. Its suffix, ``.html`` or ``.pdf`` in upper or lower case, determines the format.
 
     Raises
     ------
-    CfuError
-        The suffix is not known, a run has not finished, or no browser was found for printing PDF.
+    ReportError
+        The suffix is not ``.html`` or ``.pdf``; `runs` is empty; or for PDF, no browser was found or it produced none.
+    RunError
+        A run has not finished.
+    StorageError
+        The disk is full, or the folder is not writable.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:

@@ -34,7 +34,10 @@ from cfu_core.wording import plural
 
 
 def published_result(run: Run) -> zamani_2023.PublishedResult | None:
-    """Return the result of the paper for the network and the images of a run; None if there is none."""
+    """Return the result of the paper for the network of a run and its kind of images (original or preprocessed).
+
+    None if the paper has no result for the network, or if the recipe is a custom one.
+    """
     return zamani_2023.RESULTS.get((run.config.architecture, run.recipe.kind))
 
 
@@ -44,7 +47,23 @@ def _in_paper_order(runs: Sequence[Run]) -> list[Run]:
 
 
 def accuracy_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], names: Mapping[str, str]) -> TextTable:
-    """Make the part of Table 4 on accuracy, with published values; `evaluations` and `names` are by identifier."""
+    """Make the part of Table 4 on accuracy, with 95 % Wilson intervals and published values.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Runs in any order; the rows are in the order of `cfu_core.evaluation.paper_tables.in_paper_order`.
+    evaluations : mapping of str to Evaluation
+        Evaluation by identifier of the run.
+    names : mapping of str to str
+        Names of the runs for display, by identifier.
+
+    Returns
+    -------
+    TextTable
+        One row per run. The published value and the difference (measured minus published) are a dash if the paper has
+        no result for the network and the kind of images.
+    """
     rows = []
     for run in _in_paper_order(runs):
         found, printed = evaluations[run.id], published_result(run)
@@ -70,7 +89,24 @@ def accuracy_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], n
 
 
 def precision_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], names: Mapping[str, str]) -> TextTable:
-    """Make the part of Table 4 on macro and micro precision, with published values."""
+    """Make the part of Table 4 on macro and micro precision, with published values.
+
+    Both are compared with the one published precision, because the paper does not say which of the two it is.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Runs in any order; the rows are in the order of `cfu_core.evaluation.paper_tables.in_paper_order`.
+    evaluations : mapping of str to Evaluation
+        Evaluation by identifier of the run.
+    names : mapping of str to str
+        Names of the runs for display, by identifier.
+
+    Returns
+    -------
+    TextTable
+        One row per run; published values and differences are a dash where the paper has no result.
+    """
     rows = []
     for run in _in_paper_order(runs):
         found, printed = evaluations[run.id], published_result(run)
@@ -94,7 +130,21 @@ def precision_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], 
 
 
 def time_table(runs: Sequence[Run], names: Mapping[str, str]) -> TextTable:
-    """Make Table 3: the time of each run by phase, with published values."""
+    """Make Table 3: the time of each run by phase, with the published training times.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Runs in any order; the rows are in the order of `cfu_core.evaluation.paper_tables.in_paper_order`.
+    names : mapping of str to str
+        Names of the runs for display, by identifier.
+
+    Returns
+    -------
+    TextTable
+        One row per run: seconds by phase, total, and published time and difference in minutes:seconds. Phases that took
+        less than 0.05 s in all runs are left out.
+    """
     runs = _in_paper_order(runs)
     table = table_3([result_of(run) for run in runs])
     possible = [f"{name.capitalize()} (s)" for name in (*DISPLAYED_PHASES, "other")]
@@ -132,15 +182,23 @@ def comparison_tables(
     Parameters
     ----------
     runs : sequence of Run
+        Finished runs.
     preprocessing : sequence of Comparison
         Comparisons of runs that differ only in the preprocessing, from `compare_preprocessing`.
     names : mapping of str to str
-        Names of the runs by identifier.
+        Names of the runs for display, by identifier.
 
     Returns
     -------
     list of TextTable
-        Only tables with rows; without a table of all pairs if it would repeat the first table.
+        Up to two tables. The first is omitted if `preprocessing` is empty; the second if no two runs were tested on the
+        same images, or if two runs have their only comparison in the first table. The p-values of each table are
+        adjusted for the number of its rows.
+
+    Raises
+    ------
+    RunError
+        A run has not finished.
     """
     found = [("Original against preprocessed, with otherwise equal settings", preprocessing)]
     if len(runs) > 2 or not preprocessing:
@@ -149,7 +207,18 @@ def comparison_tables(
 
 
 def compare_preprocessing(runs: Sequence[Run]) -> list[Comparison]:
-    """Compare runs on original images with the runs that differ from them only in the preprocessing."""
+    """Compare runs on original images (first) with the runs that differ from them only in the preprocessing (second).
+
+    Returns
+    -------
+    list of Comparison
+        p-values are adjusted for their number by Holm's method. Empty if no two runs differ only in the preprocessing.
+
+    Raises
+    ------
+    RunError
+        A run has not finished.
+    """
     pairs = preprocessing_pairs(runs)
     return compare_runs(runs, pairs) if pairs else []
 
@@ -182,7 +251,7 @@ def _comparisons(caption: str, comparisons: Sequence[Comparison], names: Mapping
 
 
 def class_table(evaluation: Evaluation) -> TextTable:
-    """Make a table of the metrics of each class of one run."""
+    """Make a table of the metrics of each class of one run: one row per class, with columns `CLASS_COLUMNS`."""
     return TextTable(
         caption="Each class",
         columns=CLASS_COLUMNS,
@@ -192,7 +261,7 @@ def class_table(evaluation: Evaluation) -> TextTable:
 
 
 def summary_table(evaluation: Evaluation) -> TextTable:
-    """Make a table of the summary metrics of one run."""
+    """Make a table of the summary metrics of one run with 95 % intervals, one row per metric."""
     rows = [
         [row["Figure"], format_fraction(row["Value"]), format_interval(row["Low"], row["High"])]
         for _, row in summary_metrics_table(evaluation).iterrows()

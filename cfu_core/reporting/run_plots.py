@@ -1,4 +1,4 @@
-"""All plots of a run, and a zip of their files."""
+"""All plots of a run, and a zip archive with them."""
 
 import io
 import zipfile
@@ -21,18 +21,10 @@ from cfu_core.runs.run import Run
 def evaluation_of(run: Run) -> Evaluation:
     """Return the evaluation of a finished run.
 
-    Parameters
-    ----------
-    run : Run
-
-    Returns
-    -------
-    Evaluation
-
     Raises
     ------
     RunError
-        The run has no evaluation.
+        The run has no evaluation, because it has not finished.
     """
     found = run.evaluation()
     if found is None:
@@ -50,8 +42,9 @@ def run_figures(run: Run) -> dict[str, Figure]:
 
     Returns
     -------
-    dict of str to Figure
-        By name, which is also the name of the file; a probe has no learning curves.
+    dict of str to matplotlib.figure.Figure
+        Figure by name: ``confusion_matrix``, ``accuracy``, ``roc``, ``precision_recall``, ``reliability``,
+        ``coverage``, ``learning_curves`` (not for a probe) and ``time``.
 
     Raises
     ------
@@ -71,7 +64,13 @@ def run_figures(run: Run) -> dict[str, Figure]:
 
 
 def probability_figures(run: Run) -> dict[str, Figure]:
-    """Plot the metrics of the predicted probabilities of the test images, by name; empty without predictions."""
+    """Plot the metrics of the predicted probabilities of a run's test images.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        Figure by name: ``roc``, ``precision_recall``, ``reliability`` and ``coverage``; empty until the run is tested.
+    """
     tested = run.probabilities("test")
     if tested is None:
         return {}
@@ -86,7 +85,7 @@ def probability_figures(run: Run) -> dict[str, Figure]:
 
 
 def figures_zip(runs: Sequence[Run]) -> bytes:
-    """Return a zip of all plots of runs as PNG and SVG, with a folder per run if there are several.
+    """Return a zip archive of all plots of runs as PNG and SVG.
 
     Parameters
     ----------
@@ -96,7 +95,8 @@ def figures_zip(runs: Sequence[Run]) -> bytes:
     Returns
     -------
     bytes
-        The zip archive.
+        Content of a zip archive with two files per plot, such as ``roc.png`` and ``roc.svg`` (names from
+        `run_figures`); for several runs, in one folder per run that is named by its identifier.
 
     Raises
     ------

@@ -14,7 +14,10 @@ MANY = 4  # comparisons; of more, only the smallest p-value is given
 
 
 def report_title(runs: Sequence[Run]) -> str:
-    """Return the title of a report; it says the mode and the initial weights of the runs."""
+    """Return the title of a report.
+
+    For one run, its name and its settings; for several runs, their number, datasets, initial weights and modes.
+    """
     if len(runs) == 1:
         run = runs[0]
         return f"{run.given_name}: {run.default_name}" if run.given_name else run.default_name
@@ -35,10 +38,10 @@ def summary(
     Parameters
     ----------
     runs : sequence of Run
-        Finished runs.
-    evaluations : Mapping of str to Evaluation
-        By identifier of the run.
-    names : Mapping of str to str
+        Finished runs; at least one.
+    evaluations : mapping of str to Evaluation
+        Evaluation by identifier of the run.
+    names : mapping of str to str
         Names of the runs for display, by identifier.
     comparisons : sequence of Comparison
         Comparisons of a run on original images (first) with a run that differs only in the preprocessing (second).
@@ -46,8 +49,8 @@ def summary(
     Returns
     -------
     str
-        Three sentences: what was trained on what, the best accuracy on test images with its 95 % interval, and whether
-        preprocessing made a difference.
+        Three sentences: which networks were trained on which images, the best accuracy on test images with its 95 %
+        interval, and whether preprocessing made a difference (adjusted p-value below 0.05) or was not tested.
     """
     return " ".join([_training(runs), best_accuracy(runs, evaluations, names), _preprocessing(comparisons, names)])
 
@@ -80,7 +83,23 @@ def _dataset(dataset: PlannedDataset) -> str:
 
 
 def best_accuracy(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], names: Mapping[str, str]) -> str:
-    """Return a sentence on the best accuracy with its 95 % interval; the parameters are those of `summary`."""
+    """Return a sentence on the best accuracy on test images, with its 95 % Wilson interval.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Finished runs; at least one.
+    evaluations : mapping of str to Evaluation
+        Evaluation by identifier of the run.
+    names : mapping of str to str
+        Names of the runs for display, by identifier.
+
+    Returns
+    -------
+    str
+        It names the run with the best accuracy, or says how many runs have it; of a single run, only its accuracy. If
+        several runs have it, the interval is that of the first.
+    """
     best = max(evaluations[run.id].accuracy for run in runs)
     winners = [run for run in runs if evaluations[run.id].accuracy == best]
     found = evaluations[winners[0].id]

@@ -1,8 +1,9 @@
 """Tables as files for other programs: CSV, Excel and LaTeX.
 
-A spreadsheet reads text that begins with ``=`` as a formula, and names of classes and files can be any text. An Excel
-file marks text as text. A CSV file cannot, so such text gets a leading apostrophe there, which spreadsheets read as a
-mark of text. Numbers are not changed.
+A spreadsheet reads text that begins with ``=`` as a formula, and names of classes and files can be any text. In an
+Excel file, cells have a type, so that text is never read as a formula. In a CSV file they have none; text that begins
+with one of `FORMULA_STARTS` therefore gets a leading apostrophe, by which spreadsheets recognise text. Numbers are not
+changed.
 """
 
 import io
@@ -36,19 +37,26 @@ _LATEX = {
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:
-    """Return a table as CSV in UTF-8, with text that spreadsheets do not read as formulas."""
+    """Return a table as CSV in UTF-8, without its index; missing values are empty.
+
+    Text and column names that begin with one of `FORMULA_STARTS` get a leading apostrophe, so that spreadsheets do not
+    read them as formulas.
+    """
     guarded = table.map(_guarded).rename(columns=_guarded)
     return guarded.to_csv(index=False).encode()
 
 
 def excel_bytes(table: pd.DataFrame, name: str = "table") -> bytes:
-    """Return a table as an Excel file; an undefined value is an empty cell.
+    """Return a table as an Excel file, without its index.
+
+    Missing values, NaN and infinity are empty cells. Text is never a formula or a link, and is cut at
+    `MAX_CELL_LENGTH` characters.
 
     Parameters
     ----------
     table : DataFrame
     name : str
-        Name of the sheet; characters that Excel does not allow are left out.
+        Name of the sheet: characters that Excel does not allow are left out, and it is cut at 31 characters.
 
     Returns
     -------
@@ -74,20 +82,26 @@ def excel_bytes(table: pd.DataFrame, name: str = "table") -> bytes:
 
 
 def latex(table: pd.DataFrame, *, caption: str, label: str) -> str:
-    r"""Return a table as LaTeX with the rules of booktabs.
+    r"""Return a table as LaTeX with the rules of booktabs, without its index.
+
+    Numbers are aligned to the right: with no decimals in a column of whole numbers, with four in a column of values up
+    to 1, otherwise with one. A number that would be rounded to 0 is written as a power of ten. Missing values are
+    ``--``. A table of more than `MAX_PAGE_ROWS` rows is a ``longtable``, which breaks across pages; a table of more
+    than `MAX_COLUMNS` columns is otherwise scaled to the width of the text.
 
     Parameters
     ----------
     table : DataFrame
     caption : str
-        Plain text.
+        Plain text; it is escaped.
     label : str
-        For ``\ref``; characters other than letters and digits become hyphens.
+        The table has the label ``tab:`` followed by this text, in which characters other than ASCII letters and digits
+        are hyphens.
 
     Returns
     -------
     str
-        Needs the packages booktabs, graphicx and longtable; for non-Latin letters also XeLaTeX or LuaLaTeX.
+        LaTeX that needs the packages booktabs, graphicx and longtable; for non-Latin letters also XeLaTeX or LuaLaTeX.
     """
     numeric = [_is_number(table.iloc[:, place]) for place in range(table.shape[1])]
     columns = [_column(table.iloc[:, place], number) for place, number in enumerate(numeric)]

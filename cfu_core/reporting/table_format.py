@@ -42,27 +42,35 @@ class TextTable:
 
 
 def format_fraction(value: float | None) -> str:
-    """Format a metric between -1 and 1 with four decimals."""
+    """Format a metric between -1 and 1 with four decimals; None and NaN as "undefined"."""
     return UNDEFINED if value is None or pd.isna(value) else f"{value:.4f}"
 
 
 def format_interval(low: float | None, high: float | None) -> str:
-    """Format an interval with three decimals."""
+    """Format an interval as ``0.123 to 0.456``; as "undefined" if a limit is None or the lower limit is NaN."""
     return UNDEFINED if low is None or pd.isna(low) or high is None else f"{low:.3f} to {high:.3f}"
 
 
 def format_difference(value: float | None) -> str:
-    """Format the difference of two metrics with its sign and four decimals."""
+    """Format the difference of two metrics with its sign and four decimals; None as a dash."""
     return NONE if value is None else f"{value:+.4f}".replace("-", "−")
 
 
 def format_p(p: float) -> str:
-    """Format a p-value with three decimals."""
+    """Format a p-value with three decimals; a value below 0.001 as ``< 0.001``."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def format_duration(seconds: float | None, *, sign: bool = False) -> str:
-    """Format seconds as minutes:seconds, as the paper does; optionally with a sign."""
+    """Format a duration as minutes:seconds, as the paper does.
+
+    Parameters
+    ----------
+    seconds : float or None
+        Duration, rounded to whole seconds; None is formatted as a dash.
+    sign : bool
+        Put a plus or minus sign in front, for a difference. Without it, the sign of a negative value is lost.
+    """
     if seconds is None:
         return NONE
     minutes, rest = divmod(round(abs(seconds)), 60)
@@ -71,12 +79,19 @@ def format_duration(seconds: float | None, *, sign: bool = False) -> str:
 
 
 def join_words(words: Sequence[str], conjunction: str = "and") -> str:
-    """Join words with commas and a final conjunction."""
+    """Join words with commas and a final conjunction: ``a, b and c``. The result is empty if there are no words."""
     return f" {conjunction} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def class_rows(evaluation: Evaluation) -> list[list[str]]:
-    """Return the metrics of each class as text, in the columns `CLASS_COLUMNS`."""
+    """Return the metrics of each class as text.
+
+    Returns
+    -------
+    list of list of str
+        One row per class, in the order of `Evaluation.classes`, with the columns `CLASS_COLUMNS`. The interval of the
+        recall is the 95 % Wilson interval.
+    """
     return [
         [
             row["Class"],

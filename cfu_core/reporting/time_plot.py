@@ -28,7 +28,14 @@ def phase_times(seconds: Mapping[str, Mapping[str, float]]) -> Figure:
     Parameters
     ----------
     seconds : mapping of str to mapping of str to float
-        Seconds by phase and their ``total``, from ``timing.json``, by the name of the run, the first at the top.
+        For each run, by its name, the seconds by phase and their ``total``, from ``timing.json``. The first run is at
+        the top; at least one is needed.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        As wide as the text of an A4 page. Phases are those of `PHASE_COLOURS`; phases that took no time in any run are
+        left out.
     """
     figure, (axes,) = new_figure(WIDTH, 1.0 + 0.36 * len(seconds))
     rows = np.arange(len(seconds))
