@@ -93,29 +93,35 @@ def _total_progress(run: Run, status: Status, waiting: Sequence[Run]) -> str:
 
 def _waiting(run: Run, place: int, total: int) -> None:
     """Show a waiting run in one line, with the buttons that move, pause and remove it."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.caption(f"{place + 1}\\. {escaped(run.name)} · {_dataset(run)}", width="stretch")
-        if total > 1:
-            for direction, step, possible in (("up", -1, place > 0), ("down", 1, place < total - 1)):
-                icon_button(
-                    f"Move {escaped(run.name)} {direction}",
-                    icon=f":material/arrow_{direction}ward:",
-                    # includes the place, so that a click that is handled twice has the same effect
-                    key=f"{direction}-{run.id}-{place + 1}",
-                    disabled=not possible,
-                    on_click=move,
-                    args=(run, place + step),
-                )
+    name = escaped(run.name)
+    # the heading of the page names the chosen dataset
+    dataset = "" if run.plan.dataset.id == st.session_state.get("dataset") else f" · {_dataset(run)}"
+    text, buttons = st.columns([3, 1], vertical_alignment="center", gap="small")
+    text.caption(f"{place + 1}\\. {name}{dataset}")
+    with buttons, st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
+        for direction, step, possible in (("up", -1, place > 0), ("down", 1, place < total - 1)):
+            icon_button(
+                f"Move {name} {direction}",
+                icon=f":material/arrow_{direction}ward:",
+                # includes the place, so that a click that is handled twice has the same effect
+                key=f"{direction}-{run.id}-{place + 1}",
+                type="tertiary",
+                disabled=not possible,
+                on_click=move,
+                args=(run, place + step),
+            )
         icon_button(
-            f"Pause {escaped(run.name)} before it starts",
+            f"Pause {name} before it starts",
             icon=":material/pause:",
             key=f"pause-{run.id}",
+            type="tertiary",
             on_click=run.request_pause,
         )
         icon_button(
-            f"Remove {escaped(run.name)} from the queue",
+            f"Remove {name} from the queue",
             icon=":material/close:",
             key=f"stop-{run.id}",
+            type="tertiary",
             on_click=run.request_stop,
         )
 
