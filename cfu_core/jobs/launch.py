@@ -40,12 +40,15 @@ def submit(kind: str, spec: Mapping[str, Any]) -> Job:
     spec : mapping of str to object
         Request, plain JSON values, by kind:
 
-        - ``import``: ``source`` (absolute path), ``name``, ``uploaded`` (whether to delete the source afterwards);
+        - ``import``: ``source`` (absolute path), ``name`` (None for that of the source), and optionally ``uploaded``
+          (whether to delete the source afterwards);
         - ``demo``: ``seed``;
         - ``survey``: ``dataset`` (identifier);
         - ``prepare``: ``dataset``, ``recipe`` (from `Recipe.to_dict`);
-        - ``estimate``: ``dataset``, ``recipes`` (dict of recipes), ``architecture``, ``weights``, ``split_seed``;
-        - ``explain``: ``run`` (identifier), and optionally ``boxes`` (edges of the colony by path of the image);
+        - ``estimate``: ``dataset``, ``recipes`` (from `Recipe.to_dict`, by label), ``architecture``, ``weights``,
+          ``split_seed``;
+        - ``explain``: ``run`` (identifier), and optionally ``boxes`` (left, top, right and bottom edge of the colony
+          in pixels, by path of the image);
         - ``export``: ``run``.
 
     Returns
