@@ -99,7 +99,7 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
 
     # the page shows the results on disk
     screen.go("Results")
-    measured = {row["Images"]: row for row in screen.table("Published precision")}
+    measured = {row["Images"]: row for row in screen.table("Published prec.")}
     assert list(measured) == list(reversed(IMAGES))
     newest_first = [stopped, *reversed(finished)]
     for run, images in zip(finished, IMAGES, strict=True):
@@ -108,8 +108,8 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
         assert float(row["Accuracy"]) == pytest.approx(evaluation.accuracy, abs=5e-5)
         assert float(row["Precision, macro"]) == pytest.approx(evaluation.precision_macro, abs=5e-5)
         assert float(row["Precision, micro"]) == pytest.approx(evaluation.precision_micro, abs=5e-5)
-        assert float(row["Published accuracy"]) == published.accuracy
-        assert float(row["Published precision"]) == published.precision
+        assert float(row["Published acc."]) == published.accuracy
+        assert float(row["Published prec."]) == published.precision
         screen.select("run", newest_first.index(run))
         expect(screen.text(str(run.folder))).to_be_visible()
         assert screen.query()["run"] == run.id

@@ -32,12 +32,12 @@ TABLE_4 = {
     "Mode": st.column_config.TextColumn(width=70),
     "Began with": st.column_config.TextColumn(width=120),
     "Accuracy": st.column_config.NumberColumn(format="%.4f", width=72),
-    "Published accuracy": st.column_config.NumberColumn("Published", format="%.4f", width=76),
+    "Published accuracy": st.column_config.NumberColumn("Published acc.", format="%.4f", width=100),
     "Difference of accuracy": st.column_config.NumberColumn("Δ", format="%+.4f", width=68),
     "Precision, macro": st.column_config.NumberColumn(format="%.4f", width=116),
-    "Published precision": st.column_config.NumberColumn("Published", format="%.4f", width=76),
+    "Published precision": st.column_config.NumberColumn("Published prec.", format="%.4f", width=106),
     "Difference of precision, macro": st.column_config.NumberColumn("Δ macro", format="%+.4f", width=70),
-    "Precision, micro": st.column_config.NumberColumn("micro", format="%.4f", width=66),
+    "Precision, micro": st.column_config.NumberColumn(format="%.4f", width=112),
     "Difference of precision, micro": st.column_config.NumberColumn("Δ micro", format="%+.4f", width=70),
 }
 TABLE_1 = {
