@@ -38,7 +38,7 @@ class SelfTest(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """The result of a passed test as a sentence without full stop."""
+        """The number of images and the largest difference, for users: a sentence without full stop."""
         return (
             f"{plural(self.images, 'image')}, probabilities differ from the dashboard's by at most {self.largest:.1e} "
             f"({self.allowed:g} is allowed)"
@@ -84,6 +84,7 @@ def classify(
     Parameters
     ----------
     bundle : Bundle
+        Provides the recipe and the classes.
     images : sequence of ndarray of uint8, shape (H, W, 3)
         At least one image, RGB as `cfu_core.imaging.reading.read` decodes it. The images may differ in size. The recipe
         of the bundle is applied to them.
@@ -116,6 +117,7 @@ def self_test(bundle: Bundle, network: Network) -> SelfTest:
     Parameters
     ----------
     bundle : Bundle
+        Contains the test images, and the probabilities that the dashboard computed for them.
     network : Network
         From `onnx_network`, or an equivalent function.
 

@@ -53,7 +53,7 @@ class Bundle:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The preprocessing that the network expects; `classify` applies it."""
+        """The preprocessing of images that the network expects."""
         return Recipe.from_dict(self.manifest["recipe"])
 
 

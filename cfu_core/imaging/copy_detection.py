@@ -65,7 +65,7 @@ class _Evidence(NamedTuple):
 
 
 def detect_copy(one: CopyFeatures, other: CopyFeatures) -> CopyMatch | None:
-    """Decide whether one of two pictures is a copy of the other, or of a part of it.
+    """Decide whether two pictures are copies: one shows the whole content of the other, or a large part of it.
 
     Parameters
     ----------

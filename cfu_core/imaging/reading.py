@@ -70,8 +70,8 @@ def check(data: bytes, *, name: str = "image") -> ImageHeader:
     Notes
     -----
     `decode` reads every file that passes this check, unless the pixels of a complete JPEG or PNG of a usual kind are
-    damaged. Decoders rarely detect such damage in a JPEG: they produce wrong pixels. All other kinds of files are
-    decoded here, because there is no other way to check them.
+    damaged. Decoders rarely detect such damage in a JPEG: they produce wrong pixels. Files of unusual kinds, all BMP
+    and all TIFF files are decoded here, because only decoding shows whether it succeeds.
     """
     header = check_structure(data, name=name)
     if not header.usual:
@@ -175,7 +175,7 @@ def read(path: Path) -> np.ndarray:
     ------
     ImageError
         Kind ``missing``: the file does not exist. ``no-permission``: this user may not read it. ``unreadable``: reading
-        fails for another reason. The kinds of `decode`: the content cannot be decoded.
+        fails, for example because `path` is a folder. The kinds of `decode`: the content cannot be decoded.
     """
     try:
         data = path.read_bytes()

@@ -130,7 +130,7 @@ class Recipe:
 
     @classmethod
     def original(cls, size: int = 224) -> "Recipe":
-        """Return the recipe of the paper's original images: only a resize, to `size` pixels a side."""
+        """Return the recipe of the paper's original images: only a resize, to `size` (16 to 2048) pixels a side."""
         return cls(size=size)
 
     @classmethod
@@ -193,7 +193,23 @@ class Recipe:
         return " → ".join(self.steps)
 
     def at(self, size: int) -> "Recipe":
-        """Return the same steps for another input size of the network, in pixels."""
+        """Return a recipe with the same steps, but with images of `size` pixels a side.
+
+        Parameters
+        ----------
+        size : int
+            Side of the network's input in pixels, 16 to 2048.
+
+        Returns
+        -------
+        Recipe
+            A new recipe; this one does not change.
+
+        Raises
+        ------
+        RecipeError
+            `size` is outside its range.
+        """
         return replace(self, size=size)
 
     @property
@@ -272,6 +288,7 @@ def enhance(image: np.ndarray, recipe: Recipe, box: Box | None = None) -> Enhanc
     image : ndarray of uint8, shape (H, W, 3)
         RGB.
     recipe : Recipe
+        Its size is not used.
     box : Box, optional
         The colony in pixels of `image`, if a user or a manifest has marked it. Otherwise it is detected, if the recipe
         crops.
@@ -359,6 +376,7 @@ def apply(recipe: Recipe, image: np.ndarray, box: Box | None = None) -> np.ndarr
     Parameters
     ----------
     recipe : Recipe
+        Steps and size of the result.
     image : ndarray of uint8, shape (H, W, 3)
         RGB, as `cfu_core.imaging.reading.decode` returns it.
     box : Box, optional

@@ -46,8 +46,8 @@ def signature(image: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    Compare each description of one image with each description of another image: the signatures of copies have at least
-    one description in common, up to small differences, but not always at the same position.
+    To compare two images, compare each description of the first with each description of the second. The signatures of
+    copies have at least one description in common, up to small differences, but not always at the same position.
 
     References
     ----------

@@ -40,7 +40,7 @@ class NetworkFeatures:
 
     @property
     def key(self) -> str:
-        """Name under which the features are stored: that of the weights file, which ends in its hash."""
+        """Key under which the features are stored: the name of the weights file without suffix, which ends in a hash."""
         return self.file.stem
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:

@@ -247,7 +247,7 @@ def make_entry(folder: Path, keys: Sequence[str], side: int, *, dataset: str) ->
 
 
 def same_recipe_entries(folder: Path) -> Iterator[CacheEntry]:
-    """Find the other entries of the same recipe, the most recently used first.
+    """Find entries of the cache with the same recipe as a given entry, the most recently used first.
 
     Parameters
     ----------
@@ -271,14 +271,14 @@ def same_recipe_entries(folder: Path) -> Iterator[CacheEntry]:
 
 
 def remove_superseded(entry: CacheEntry) -> None:
-    """Remove the other entries of the same dataset and recipe.
+    """Remove the entries that `entry` supersedes: those of the same dataset and recipe.
 
-    Entries that another process is filling are kept.
+    Entries that a process is filling are kept.
 
     Parameters
     ----------
     entry : CacheEntry
-        The entry to keep.
+        The current entry, which is kept.
     """
     for other in same_recipe_entries(entry.folder):
         if other.dataset == entry.dataset:

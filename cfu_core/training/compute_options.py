@@ -94,7 +94,23 @@ class ComputeOptions:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "ComputeOptions":
-        """Rebuild the options from the output of `to_dict`; a TypeError is raised for an unknown key."""
+        """Rebuild the options from the output of `to_dict`.
+
+        Parameters
+        ----------
+        value : mapping
+            Fields by name; ``device`` and ``threads`` are required.
+
+        Returns
+        -------
+        ComputeOptions
+            Equal to the options from which `to_dict` was called.
+
+        Raises
+        ------
+        TypeError
+            A required key is missing, or a key is unknown.
+        """
         return cls(**value)
 
     @property

@@ -202,7 +202,7 @@ class Training:
 
     @property
     def ended(self) -> bool:
-        """Whether all epochs are done, or `patience` epochs have passed without a better one."""
+        """Whether all epochs are done, or `patience` epochs (if not 0) have passed without a better one."""
         patience = self.config.patience
         return self.epoch > self.config.epochs or bool(patience and self._since_best >= patience)
 
