@@ -40,7 +40,7 @@ class NetworkFeatures:
 
     @property
     def key(self) -> str:
-        """Key under which the features are stored: the name of the weights file without suffix, which ends in a hash."""
+        """Key of the stored features: the name of the weights file without suffix, which ends in a hash."""
         return self.file.stem
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
