@@ -81,6 +81,6 @@ def note_changes(recipe: Recipe) -> None:
     st.session_state[_LAST] = recipe
 
 
-def sentence(recipe: Recipe) -> str:
+def recipe_text(recipe: Recipe) -> str:
     """Return the steps of a recipe in one line; the size is omitted, since it depends on the network."""
     return " → ".join([*recipe.steps[:-1], "resize to the network’s input"])

@@ -58,7 +58,7 @@ def describe(kind: str, changes: Mapping[str, Any]) -> str:
     return f"{count} {DONE[kind]}"
 
 
-def notice() -> None:
+def show_message() -> None:
     """Show what the last edit did, or why it failed."""
     kind, text = st.session_state.pop(NOTICE, ("", ""))
     if kind == "error":
@@ -67,13 +67,13 @@ def notice() -> None:
         st.toast(text, icon=":material/check_circle:")
 
 
-def toolbar(data: Dataset, chosen: Sequence[str], words: str, *, key: str, tiles_key: str) -> None:
+def selection_toolbar(data: Dataset, chosen: Sequence[str], words: str, *, key: str, tiles_key: str) -> None:
     """Show the edits that apply to the images selected in a grid; `words` says how many images the grid has.
 
     The parts that depend on the selection are last, so that no button moves while the pointer is over it.
     """
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        actions(data, chosen, key=key, done=lambda: select([], key=tiles_key))
+        edit_buttons(data, chosen, key=key, done=lambda: select([], key=tiles_key))
         undo_buttons(data)
         st.markdown(f"**{len(chosen)} selected** · {words}" if chosen else words, width="content")
         if chosen:
@@ -114,7 +114,7 @@ def _undo_or_redo(dataset: str, action: Callable[..., Any], label: str, edit: Ed
         st.session_state[NOTICE] = ("done", f"{label}: {describe(edit.kind, edit.changes)}")
 
 
-def actions(data: Dataset, paths: Sequence[str], *, key: str, done: Callable[[], None] = lambda: None) -> None:
+def edit_buttons(data: Dataset, paths: Sequence[str], *, key: str, done: Callable[[], None] = lambda: None) -> None:
     """Show the buttons that relabel, exclude or move these images and ask for a reason; call `done` after an edit."""
 
     def change(kind: str, changes: Mapping[str, Any], why: str) -> None:
@@ -184,13 +184,13 @@ def log_table(log: Sequence[Edit]) -> pd.DataFrame:
             "No.": [e.number for e in log],
             "When": pd.to_datetime([e.when for e in log]),
             "Who": [e.who for e in log],
-            "What": [words(e) for e in log],
+            "What": [edit_summary(e) for e in log],
             "Why": [e.why for e in log],
         }
     )
 
 
-def words(edit: Edit) -> str:
+def edit_summary(edit: Edit) -> str:
     """Return a description of an edit, with the path of its first image."""
     if edit.kind in ("undo", "redo"):
         return f"{edit.kind.capitalize()} of edit {edit.changes['edit']}"

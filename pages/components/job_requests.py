@@ -71,7 +71,7 @@ def prepare_for_all(data: Dataset, recipe: Recipe) -> None:
         st.warning(f"{summary}: {status.message} Apply again to continue.", icon=":material/warning:")
 
 
-def ask_for(kind: str, run: str, *, label: str, icon: str, doing: str, help: str) -> None:
+def job_button(kind: str, run: str, *, label: str, icon: str, doing: str, help: str) -> None:
     """Show a button that submits a job on a run, its progress, and the error if it failed.
 
     Parameters

@@ -11,13 +11,13 @@ from pages.components.page_layout import icon_button
 _Item = TypeVar("_Item")
 
 
-def listed(
+def saved_items_list(
     found: Mapping[str, _Item],
     *,
     noun: str,
-    take: Callable[[_Item], None],
-    forget: Callable[[str], None],
-    about: Callable[[_Item], str | None] = lambda _: None,
+    on_use: Callable[[_Item], None],
+    on_delete: Callable[[str], None],
+    help_text: Callable[[_Item], str | None] = lambda _: None,
 ) -> None:
     """Show a row for each item, with a button that uses it and one that deletes it.
 
@@ -27,32 +27,32 @@ def listed(
         Items by name.
     noun : str
         What the items are, such as "recipe"; part of the labels and of the keys.
-    take : callable
+    on_use : callable
         Called with the item that is to be used.
-    forget : callable
+    on_delete : callable
         Called with the name of the item that is to be deleted.
-    about : callable
+    help_text : callable
         Returns the help text of an item.
     """
     for name, item in found.items():
         with st.container(horizontal=True, vertical_alignment="center"):
             key = f"{noun}_open_{name}"
-            st.button(name, key=key, on_click=take, args=(item,), help=about(item), width="stretch")
+            st.button(name, key=key, on_click=on_use, args=(item,), help=help_text(item), width="stretch")
             icon_button(
                 f"Delete {noun} {name}",
                 icon=":material/delete:",
                 key=f"{noun}_delete_{name}",
-                on_click=forget,
+                on_click=on_delete,
                 args=(name,),
                 type="tertiary",
             )
 
 
-def keep_button(label: str, name: str, *, noun: str, icon: str, keep: Callable[[], None]) -> None:
+def save_button(label: str, name: str, *, noun: str, icon: str, on_save: Callable[[], None]) -> None:
     """Show a button that saves an item under a name, and the error if that is not possible."""
     if st.button(label, key=f"{noun}_keep", icon=icon, disabled=not name.strip()):
         try:
-            keep()
+            on_save()
         except CfuError as error:
             st.error(str(error), icon=":material/error:")
         else:

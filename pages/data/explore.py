@@ -14,7 +14,7 @@ from pages.components.page_layout import header, panel
 
 header("Explore", "Look at every image, find problems and correct them. A selection in a chart filters the grid.")
 data = chosen_dataset()
-editing.notice()
+editing.show_message()
 chosen = filters.current(data)
 try:
     view = cached.view(data, split_seed())

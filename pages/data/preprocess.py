@@ -24,7 +24,7 @@ SIZES = sorted({architecture.input_size for architecture in ARCHITECTURES.values
 
 header("Preprocess", "Crop to the colony and enhance the contrast. The picture is updated while you drag a slider.")
 data = chosen_dataset()
-editing.notice()
+editing.show_message()
 recipe_form.use_loaded()
 restore(DRAGGED)
 

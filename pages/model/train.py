@@ -17,7 +17,7 @@ from pages.components import cached, job_progress, runs
 from pages.components.address import in_url
 from pages.components.dataset_choice import chosen_dataset, split_seed
 from pages.components.page_layout import header
-from pages.components.preprocess.augmentation import restored_augmentation, words
+from pages.components.preprocess.augmentation import describe_augmentation, restored_augmentation
 from pages.components.train.duration import count_and_duration
 from pages.components.train.images import ORIGINAL, choose_images, protocol_note
 from pages.components.train.run_queue import current_run, live_queue, resumable_runs
@@ -58,7 +58,9 @@ def settings_form(data: Dataset) -> DeltaGenerator:
     augmentation, mode = restored_augmentation(), choose_mode()
     settings = {"weights": choose_weights(), "mode": mode, "augmentation": augmentation, **advanced_settings(mode)}
     if mode == "fine-tune":
-        st.caption(f"Augmentation of the training images: {words(augmentation)}. It is set on the Preprocess page.")
+        st.caption(
+            f"Augmentation of the training images: {describe_augmentation(augmentation)}. It is set on the Preprocess page."
+        )
     with st.container(horizontal=True):
         start_button(
             data, [(key, recipe)], settings, "Start training", type="primary", icon=":material/play_arrow:", key="start"

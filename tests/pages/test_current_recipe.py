@@ -10,7 +10,7 @@ from cfu_core.imaging.recipe import Recipe
 from cfu_core.runs.run_store import list_runs
 from cfu_core.saved_recipes import find_recipe, recipe_json, save_recipe
 from cfu_core.settings import setting
-from pages.components.current_recipe import CURRENT, KEYS, START, allowed, sentence
+from pages.components.current_recipe import CURRENT, KEYS, START, allowed, recipe_text
 
 ODD = Recipe(background="flatten", colour="neutral", crop=True, margin=0.65, contrast="gamma", gamma=0.7)
 
@@ -50,11 +50,11 @@ def in_address(app) -> dict[str, str]:
 @pytest.mark.parametrize("recipe", any_recipes(6), ids=lambda recipe: recipe.digest)
 def test_any_recipe_goes_from_a_link_over_the_pages_into_a_run(visit, small_dataset, recipe):
     app = visit("data/preprocess", dataset=small_dataset.id, **link(recipe))
-    assert f"Recipe: {sentence(recipe)}." in captions(app)
+    assert f"Recipe: {recipe_text(recipe)}." in captions(app)
     assert in_address(app) == link(recipe)
     app.switch_page("pages/model/train.py").run()
     assert not app.exception
-    assert f"Recipe: {sentence(recipe)}." in captions(app)
+    assert f"Recipe: {recipe_text(recipe)}." in captions(app)
     assert in_address(app) == link(recipe)  # a reload keeps it
     app.button_group(key="train_weights").set_value("none").run()
     app.button(key="start").click().run()
@@ -63,7 +63,7 @@ def test_any_recipe_goes_from_a_link_over_the_pages_into_a_run(visit, small_data
     assert run.recipe == recipe.at(299)
     assert run.spec["config"]["recipe"] == recipe.at(299).to_dict()
     app.switch_page("pages/data/preprocess.py").run()
-    assert f"Recipe: {sentence(recipe)}." in captions(app)
+    assert f"Recipe: {recipe_text(recipe)}." in captions(app)
     assert in_address(app) == link(recipe)
 
 
@@ -87,7 +87,7 @@ def test_any_recipe_survives_address_json_and_file(cfu_home, tmp_path, recipe):
 def test_the_papers_protocol_takes_the_recipe_of_the_visit_and_says_where_it_departs(visit, small_dataset):
     app = visit("model/train", dataset=small_dataset.id, **link(ODD))
     (note,) = [text for text in captions(app) if text.startswith("The paper's protocol")]
-    assert sentence(ODD) in note
+    assert recipe_text(ODD) in note
     for departure in ("light is evened out", "background is made grey", "65%", "not CLAHE"):
         assert departure in note
     app.button_group(key="train_weights").set_value("none").run()
@@ -128,7 +128,7 @@ def test_a_change_on_preprocess_is_what_train_chooses(visit, small_dataset):
 def test_a_saved_recipe_is_trained_whole(visit, small_dataset):
     save_recipe("original", ODD)  # a name that another choice has
     app = visit("model/train", dataset=small_dataset.id, train_images="saved: original")
-    assert f"Recipe: {sentence(ODD)}." in captions(app)
+    assert f"Recipe: {recipe_text(ODD)}." in captions(app)
     app.button_group(key="train_weights").set_value("none").run()
     app.button(key="start").click().run()
     (run,) = list_runs()

@@ -20,7 +20,7 @@ from cfu_core.runs.comparison import compare_runs
 from cfu_core.runs.run import BUNDLE
 from cfu_core.runs.run_store import list_runs
 from cfu_core.storage import read_json, write_json
-from pages.components.browser.tiles import _Choice
+from pages.components.browser.tiles import _Selection
 from tests.pages.written import EPOCHS, tiles, write_folds, write_run
 
 ENDS = [
@@ -622,6 +622,6 @@ def test_the_reason_of_a_failed_export_is_shown(visit, small_dataset):
 
 def select(paths, app, key) -> None:
     """Select tiles as a click in the browser does."""
-    app.session_state[f"{key}:choice"] = _Choice("v", tuple(paths), tuple(paths))
+    app.session_state[f"{key}:choice"] = _Selection("v", tuple(paths), tuple(paths))
     app.run()
     assert not app.exception

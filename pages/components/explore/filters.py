@@ -19,7 +19,7 @@ from cfu_core.settings import MAX_NAME_LENGTH
 from pages.components import charts
 from pages.components.address import just_opened
 from pages.components.page_layout import escaped
-from pages.components.saved_items import keep_button, listed
+from pages.components.saved_items import save_button, saved_items_list
 
 FILTER, OF_DATASET, NONCE = "filter", "filter_dataset", "filter_nonce"
 SAVED = "view"  # URL parameter: name of a saved filter
@@ -129,15 +129,15 @@ def _saved_views(data: Dataset, chosen: Filter) -> None:
     with st.popover("Views", icon=":material/bookmark:", help="Filters of this dataset that were saved under a name."):
         if not found and not chosen:
             st.caption("Filter the images first; then save the filter here under a name.")
-        listed(found, noun="view", take=set_filter, forget=lambda name: delete_filter(data.id, name))
+        saved_items_list(found, noun="view", on_use=set_filter, on_delete=lambda name: delete_filter(data.id, name))
         if chosen:
             name = st.text_input("Name of this view", key="view_name", max_chars=MAX_NAME_LENGTH)
-            keep_button(
+            save_button(
                 "Save this view",
                 name,
                 noun="view",
                 icon=":material/bookmark_add:",
-                keep=lambda: save_filter(data.id, name, chosen),
+                on_save=lambda: save_filter(data.id, name, chosen),
             )
 
 

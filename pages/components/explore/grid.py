@@ -60,7 +60,7 @@ def grid(view: View, passes: np.ndarray) -> None:
     key = tiles_key(view.data)
     chosen = view.table["path"][view.table["path"].isin(selection(key))].tolist()
     count = f"{len(rows):,} of {plural(len(view.table), 'image')}"
-    editing.toolbar(view.data, chosen, count, key="chosen", tiles_key=key)
+    editing.selection_toolbar(view.data, chosen, count, key="chosen", tiles_key=key)
     pages = max(1, -(-len(rows) // PER_PAGE))
     with in_url("page", 1, lambda value: 1 <= value <= pages):
         page = st.session_state["page"]

@@ -45,7 +45,7 @@ def large_view(view: View, row: int, order: np.ndarray) -> None:
 
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button("Back to all images", icon=":material/arrow_back:", on_click=_close, key="large_close")
-        editing.actions(data, [path], key="large")
+        editing.edit_buttons(data, [path], key="large")
         editing.undo_buttons(data)
         if st.button("Open on Preprocess", icon=":material/tune:", key="large_preprocess"):
             set_value("image", path, "")

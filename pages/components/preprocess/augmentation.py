@@ -43,7 +43,7 @@ def restored_augmentation() -> Augmentation:
     return chosen_augmentation()
 
 
-def words(settings: Augmentation) -> str:
+def describe_augmentation(settings: Augmentation) -> str:
     """Return a short description of an augmentation."""
     parts = ["reflection"] if settings.reflect else []
     if settings.rotation:
@@ -80,7 +80,7 @@ def augmentation_sheet(data: Dataset, row: int, recipe: Recipe) -> None:
     with st.grid(6, min_column_width=110, gap="small"):
         for number, matrix in enumerate(sample_matrices(settings, COUNT, np.random.default_rng(seed))):
             st.image(encode_jpeg(warp(picture, matrix)), width="stretch", alt=f"Sample {number + 1}")
-    st.caption(f"{recipe.size} × {recipe.size} pixels. Augmentation: {words(settings)}.")
+    st.caption(f"{recipe.size} × {recipe.size} pixels. Augmentation: {describe_augmentation(settings)}.")
 
 
 def _reset() -> None:

@@ -16,8 +16,8 @@ from cfu_core.saved_recipes import (
 )
 from cfu_core.settings import MAX_NAME_LENGTH, setting
 from pages.components.address import in_url
-from pages.components.current_recipe import START, current_recipe, note_changes, sentence, use_clahe, use_recipe
-from pages.components.saved_items import keep_button, listed
+from pages.components.current_recipe import START, current_recipe, note_changes, recipe_text, use_clahe, use_recipe
+from pages.components.saved_items import save_button, saved_items_list
 
 CHOICE_LABELS = {
     "none": "None",
@@ -45,7 +45,7 @@ def steps() -> Recipe:
             )
     _choice(4, "contrast")
     recipe = current_recipe()
-    st.caption(f"Recipe: {sentence(recipe)}.")
+    st.caption(f"Recipe: {recipe_text(recipe)}.")
     note_changes(recipe)
     return recipe
 
@@ -82,13 +82,15 @@ def saved_recipes_menu(recipe: Recipe) -> None:
     """Show a menu in which recipes are used, saved, deleted, downloaded and loaded."""
     found = saved_recipes()
     with st.popover("Recipes", icon=":material/bookmark:"):
-        listed(found, noun="recipe", take=use_recipe, forget=delete_recipe, about=lambda kept: kept.summary)
+        saved_items_list(
+            found, noun="recipe", on_use=use_recipe, on_delete=delete_recipe, help_text=lambda kept: kept.summary
+        )
         name = st.text_input(
             "Name", key="recipe_name", max_chars=MAX_NAME_LENGTH, placeholder="for example: dim plates"
         )
         with st.container(horizontal=True):
             save = partial(save_recipe, name, recipe)
-            keep_button("Save", name, noun="recipe", icon=":material/save:", keep=save)
+            save_button("Save", name, noun="recipe", icon=":material/save:", on_save=save)
             st.download_button(
                 "Download",
                 recipe_json(name.strip() or "recipe", recipe),

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from cfu_core.runs.run import BUNDLE, Run
-from pages.components.job_requests import ask_for
+from pages.components.job_requests import job_button
 
 
 def show_bundle(run: Run) -> None:
     """Show the download of a run's exported network, or the button that exports it."""
     path = run.folder / BUNDLE
     if not path.exists():
-        ask_for(
+        job_button(
             "export",
             run.id,
             label="Export the network",

@@ -11,7 +11,7 @@ from cfu_core.imaging.cropping import Box
 from cfu_core.runs.class_activation_store import read_maps, read_peak_counts
 from cfu_core.runs.run import Run
 from cfu_core.wording import plural
-from pages.components.job_requests import ask_for
+from pages.components.job_requests import job_button
 from pages.components.page_layout import escaped
 
 SIDE = 480  # pixels; side of an image on the page
@@ -44,7 +44,7 @@ def show_class_activation(
     with place.cell():
         st.image(picture, caption=f"Input of the network: {run.recipe.summary}", width="stretch")
     if maps is None:
-        ask_for(
+        job_button(
             "explain",
             run.id,
             label="Show the evidence (Grad-CAM)",

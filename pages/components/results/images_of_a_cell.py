@@ -50,7 +50,7 @@ def show_images(run: Run) -> None:
         return
     table = prediction_table(tested["path"], *found, run.classes)
     st.header("Look at the images", anchor=False)
-    editing.notice()
+    editing.show_message()
     groups = _groups(table, run.classes, find_label_errors(*found))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with in_url(CELL, ERRORS, groups.__contains__):
@@ -107,7 +107,7 @@ def _grid(run: Run, data: Dataset, now: Dataset, rows: pd.DataFrame) -> None:
     """Show the images with the tools to edit them, and details of the image if only one is selected."""
     key = f"behind_{run.id}"
     chosen = [path for path in selection(key) if path in set(rows["path"])]
-    editing.toolbar(now, chosen, plural(len(rows), "image"), key="behind", tiles_key=key)
+    editing.selection_toolbar(now, chosen, plural(len(rows), "image"), key="behind", tiles_key=key)
     _train_again(run, data, now)
     pages = max(1, -(-len(rows) // PER_PAGE))
     page = min(st.session_state.get("behind_page", 1), pages)
@@ -221,7 +221,7 @@ def show_edits(run: Run) -> None:
     edited = plural(count_edited_images(edits), "image")
     with st.popover(f"Trained after edits to {edited}", icon=":material/edit_note:"):
         for edit in edits[-MAX_EDITS:]:
-            text = " · ".join(part for part in (editing.words(edit), edit.who, edit.why) if part)
+            text = " · ".join(part for part in (editing.edit_summary(edit), edit.who, edit.why) if part)
             st.text(f"{edit.number}. {text}")  # not Markdown: users wrote it
         if len(edits) > MAX_EDITS:
             st.caption(

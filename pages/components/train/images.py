@@ -6,7 +6,7 @@ from cfu_core.imaging.published_recipe import recipe_departures
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.saved_recipes import saved_recipes
 from pages.components.address import in_url
-from pages.components.current_recipe import CHOICE, CURRENT, restore, sentence
+from pages.components.current_recipe import CHOICE, CURRENT, recipe_text, restore
 from pages.components.page_layout import escaped
 
 ORIGINAL = "original"
@@ -41,7 +41,7 @@ def choose_images() -> tuple[Recipe, Recipe]:
             "saved there are listed as well.",
         )
     chosen = options[choice or CURRENT]
-    st.caption(f"Recipe: {sentence(chosen)}.")
+    st.caption(f"Recipe: {recipe_text(chosen)}.")
     return chosen, current if choice == ORIGINAL else chosen
 
 
@@ -56,6 +56,6 @@ def protocol_note(preprocessed: Recipe) -> str:
     if not departures:
         return "Preprocessed images: crop and CLAHE, as in the paper."
     return (
-        f"Preprocessed images: {sentence(preprocessed)}. This differs from the paper (crop with a thin margin, then "
+        f"Preprocessed images: {recipe_text(preprocessed)}. This differs from the paper (crop with a thin margin, then "
         f"CLAHE): {'; '.join(departures)}."
     )

@@ -76,7 +76,7 @@ class TilesResult(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Choice:
+class _Selection:
     """The selection that Python last sent, with its version, and the latest selection."""
 
     version: str
@@ -144,7 +144,7 @@ def tiles(
         on_opened_change=lambda: on_open(st.session_state[key]["opened"]) if on_open else None,
     )
     selected = _latest(key, stored)
-    st.session_state[_state_key(key)] = _Choice(stored.version, stored.sent, selected)
+    st.session_state[_state_key(key)] = _Selection(stored.version, stored.sent, selected)
     return TilesResult(list(selected), len(set(selected) - {item.id for item in items}), result.opened)
 
 
@@ -152,15 +152,15 @@ def _state_key(key: str) -> str:
     return f"{key}:choice"
 
 
-def _stored(key: str) -> _Choice | None:
+def _stored(key: str) -> _Selection | None:
     return st.session_state.get(_state_key(key))
 
 
-def _new_selection(ids: Sequence[str]) -> _Choice:
-    return _Choice(secrets.token_hex(8), tuple(ids), tuple(ids))
+def _new_selection(ids: Sequence[str]) -> _Selection:
+    return _Selection(secrets.token_hex(8), tuple(ids), tuple(ids))
 
 
-def _latest(key: str, stored: _Choice) -> tuple[str, ...]:
+def _latest(key: str, stored: _Selection) -> tuple[str, ...]:
     """Return the browser's selection, or the stored one if the browser's belongs to an older version."""
     reported = (st.session_state.get(key) or {}).get("selected")
     if isinstance(reported, dict) and reported.get("version") == stored.version:
@@ -168,7 +168,7 @@ def _latest(key: str, stored: _Choice) -> tuple[str, ...]:
     return stored.latest
 
 
-def _message(items: Sequence[Tile], stored: _Choice, *, key: str, size: int, label: str, empty: str) -> bytes:
+def _message(items: Sequence[Tile], stored: _Selection, *, key: str, size: int, label: str, empty: str) -> bytes:
     header: dict[str, Any] = {
         "key": key,
         "size": size,
