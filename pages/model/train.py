@@ -59,7 +59,8 @@ def settings_form(data: Dataset) -> DeltaGenerator:
     settings = {"weights": choose_weights(), "mode": mode, "augmentation": augmentation, **advanced_settings(mode)}
     if mode == "fine-tune":
         st.caption(
-            f"Augmentation of the training images: {describe_augmentation(augmentation)}. It is set on the Preprocess page."
+            f"Augmentation of the training images: {describe_augmentation(augmentation)}. "
+            "It is set on the Preprocess page."
         )
     with st.container(horizontal=True):
         start_button(
