@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -18,7 +17,7 @@ from cfu_core.dataset.catalog import delete_dataset
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import DatasetError, StorageError
 from cfu_core.job import Job, create_job
-from cfu_core.jobs.queue import LANES, all_jobs, lane_lock, waiting
+from cfu_core.jobs.queue import LANES, all_jobs, lane_lock, start_marker, waiting
 from cfu_core.processes import process_alive, process_started
 from cfu_core.runs.planning import plan_again, plan_runs
 from cfu_core.runs.repeats import plan_repeats
@@ -233,18 +232,14 @@ def ensure_worker(lane: str) -> None:
             )
     with suppress(psutil.NoSuchProcess):
         started = process_started(process.pid)
-        write_json(_marker(lane), {"pid": process.pid, "pid_started": started, "at": time.time()})
+        write_json(start_marker(lane), {"pid": process.pid, "pid_started": started, "at": time.time()})
     threading.Thread(target=process.wait, daemon=True).start()  # reap the process when it ends
 
 
-def _marker(lane: str) -> Path:
-    return home() / "jobs" / f"{lane}-worker.json"
-
-
 def _starting(lane: str) -> bool:
-    """Return whether a worker was started a moment ago and is still alive."""
+    """Return whether a worker was started a moment ago, is alive and has not yet acquired the lock of its lane."""
     try:
-        last = read_json(_marker(lane))
+        last = read_json(start_marker(lane))
     except (FileNotFoundError, StorageError):
         return False
     recent = abs(time.time() - last.get("at", 0)) < START_SECONDS

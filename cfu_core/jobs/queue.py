@@ -74,6 +74,11 @@ def lane_lock(lane: str) -> FileLock:
     return FileLock(path)
 
 
+def start_marker(lane: str) -> Path:
+    """Return the file that exists from the start of a lane's worker until it has acquired the lane's lock."""
+    return home() / "jobs" / f"{lane}-worker.json"
+
+
 def waiting(lane: str) -> list[Job]:
     """Return the queued jobs of a lane, the next one first."""
     return _in_state(_jobs_of(lane), State.QUEUED)

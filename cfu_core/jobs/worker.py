@@ -14,7 +14,7 @@ from filelock import Timeout
 
 from cfu_core import PROJECT
 from cfu_core.job import Job, State, Status
-from cfu_core.jobs.queue import LANES, lane_lock, running, waiting
+from cfu_core.jobs.queue import LANES, lane_lock, running, start_marker, waiting
 from cfu_core.jobs.tasks import execute
 from cfu_core.processes import process_alive
 from cfu_core.storage import modification_time
@@ -31,15 +31,20 @@ def work(lane: str) -> None:
     lane : str
         One of the values of `cfu_core.jobs.queue.LANES`.
     """
-    while waiting(lane):
-        try:
-            held = lane_lock(lane).acquire(timeout=0)
-        except Timeout:
-            return
-        with held:
-            _wait_for_orphans(lane)
-            while queue := waiting(lane):
-                _run_in_child(queue[0])
+    try:
+        while waiting(lane):
+            try:
+                held = lane_lock(lane).acquire(timeout=0)
+            except Timeout:
+                return
+            with held:
+                # from here on the lock says that this worker is there; when it is released, another one may be started
+                start_marker(lane).unlink(missing_ok=True)
+                _wait_for_orphans(lane)
+                while queue := waiting(lane):
+                    _run_in_child(queue[0])
+    finally:
+        start_marker(lane).unlink(missing_ok=True)
 
 
 def run_in_foreground(job: Job, *, on_status: Callable[[Status], None] = lambda status: None) -> Status:

@@ -7,7 +7,7 @@ from filelock import FileLock, Timeout
 
 from cfu_core.job import Job, State, Status, create_job
 from cfu_core.jobs import worker
-from cfu_core.jobs.queue import lane_lock, move, running, waiting
+from cfu_core.jobs.queue import lane_lock, move, running, start_marker, waiting
 from cfu_core.jobs.tasks import TASKS, execute
 from cfu_core.jobs.worker import run_in_foreground, work
 from cfu_core.processes import process_started
@@ -110,6 +110,20 @@ def test_a_worker_releases_its_lane_before_it_checks_the_queue_for_the_last_time
     queued("a")
     work("data")
     assert free == [(1, True), (1, False), (0, False), (0, True)]
+
+
+def test_a_worker_that_ends_does_not_keep_the_next_one_from_starting(monkeypatch):
+    marker = start_marker("data")
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text("{}")
+    seen = []
+    monkeypatch.setattr(worker, "_run_in_child", lambda job: (seen.append(marker.exists()), job.request_stop()))
+    queued("a")
+    work("data")
+    assert seen == [False]  # the lock says that it is there
+    marker.write_text("{}")
+    work("data")  # nothing is queued
+    assert not marker.exists()
 
 
 def test_a_lane_has_only_one_worker(done):
