@@ -102,6 +102,7 @@ def switch(page: Page, address: str) -> list[float]:
     page.wait_for_selector(".st-key-confusion .main-svg", state="attached", timeout=60_000)
     page.wait_for_selector(SETTLED, state="attached")
     waits = []
+    page.get_by_role("button", name="runs compared").click()
     chosen = page.locator(".st-key-table_runs")
     for number in range(SWITCHES):
         page.wait_for_timeout(300)
