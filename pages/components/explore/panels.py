@@ -59,7 +59,7 @@ def split_panel(data: Dataset, split: Split) -> None:
     counts = table_2(split.counts)
     narrow = {"Training": "Train", "Validation": "Val", "Test": "Test", "Total": "Total"}
     widths = {name: st.column_config.NumberColumn(label, width=46) for name, label in narrow.items()}
-    widths["Class"] = st.column_config.TextColumn(width=110)
+    widths["Class"] = st.column_config.TextColumn(width=160)
     # the published numbers are on the Results page, where there is room for them
     shown = [name for name in nonempty_columns(counts) if name not in ("Published", "Difference")]
     st.dataframe(counts, hide_index=True, column_config=widths, column_order=shown)
