@@ -7,7 +7,7 @@ from filelock import FileLock
 
 from cfu_core.job import Job, State, jobs_folder
 from cfu_core.runs.run import Run
-from cfu_core.runs.run_store import runs_folder
+from cfu_core.runs.run_store import list_runs
 from cfu_core.storage import home, read_json, storage_errors
 
 #: The lane of each kind of job. Jobs of one lane run one at a time; lanes run in parallel.
@@ -55,9 +55,9 @@ def all_jobs() -> Iterator[Job]:
     Job
         A `Run` if the job is a training run.
     """
-    found: list[Job] = [Job(path.parent) for path in jobs_folder().glob("*/spec.json")]
-    found += [Run(path.parent) for path in runs_folder().glob("[!.]*/spec.json")]
-    yield from sorted((job for job in found if job.readable()), key=lambda job: job.spec["created"])
+    others = [Job(path.parent) for path in jobs_folder().glob("*/spec.json")]
+    found: list[Job] = [*list_runs(), *(job for job in others if job.readable())]
+    yield from sorted(found, key=lambda job: job.spec["created"])
 
 
 def lane_lock(lane: str) -> FileLock:
