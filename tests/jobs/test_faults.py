@@ -67,7 +67,7 @@ def finish(run: Run) -> Status:
 
 
 def test_a_deleted_cache_a_killed_process_and_a_truncated_checkpoint_change_no_result(cfu_home, started):
-    whole, hurt = started(count=2, epochs=40)
+    whole, hurt = started(count=2, epochs=400)  # long enough for two checkpoints on a fast computer
     finish(whole)
     assert not wait(hurt, at_epoch(2)).state.ended
     shutil.rmtree(cache_folder())
