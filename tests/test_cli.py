@@ -146,15 +146,15 @@ def test_edits_from_a_shell_take_effect_at_once_and_are_in_the_log(shell, answer
     ]
     lines = shell("edits", "shapes")[1].splitlines()
     assert len(lines) == 6
-    assert lines[0].endswith("  Ada  relabel to oval: disc/00.png, disc/01.png  seen again")
+    assert lines[0].endswith("  Ada  2 images relabelled as oval: disc/00.png, disc/01.png  seen again")
     assert lines[2].endswith("  Ben  undo of edit 2")
-    assert lines[4].endswith("  include: ring/00.png (undone)")
+    assert lines[4].endswith("  1 image included again: ring/00.png (undone)")
     assert answer("inspect", "shapes")["images"] == 35
 
 
 @pytest.mark.usefixtures("small_dataset")
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["exclude", "shapes", "ring/99.png"], "does not contain ring/99.png"),
         (["relabel", "shapes", " ", "ring/00.png"], "new label is empty"),
@@ -163,8 +163,8 @@ def test_edits_from_a_shell_take_effect_at_once_and_are_in_the_log(shell, answer
         (["edits", "nothing"], "There is no dataset 'nothing'"),
     ],
 )
-def test_invalid_edits_are_refused_in_one_line(refusal, arguments, told):
-    assert told in refusal(*arguments)
+def test_invalid_edits_are_refused_in_one_line(refusal, arguments, message):
+    assert message in refusal(*arguments)
 
 
 def test_a_folder_that_was_imported_before_is_trained_on_with_its_edits(cfu_home, nine_shapes):  # noqa: ARG001
@@ -202,7 +202,7 @@ def test_survey_names_what_cannot_be_read(shell, answer, small_dataset):
 
 @pytest.mark.usefixtures("cfu_home")
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["inspect", "nothing"], "There is no dataset 'nothing'"),
         (["survey", "nothing"], "There is no dataset 'nothing'"),
@@ -225,8 +225,8 @@ def test_survey_names_what_cannot_be_read(shell, answer, small_dataset):
         (["split", "FOLDER", "--seed", "-1"], "seed is -1"),
     ],
 )
-def test_an_error_that_a_user_can_fix_is_one_line(refusal, nine_shapes, arguments, told):
-    assert told in refusal(*(nine_shapes if a == "FOLDER" else a for a in arguments))
+def test_an_error_that_a_user_can_fix_is_one_line(refusal, nine_shapes, arguments, message):
+    assert message in refusal(*(nine_shapes if a == "FOLDER" else a for a in arguments))
     assert list_runs() == []
 
 
@@ -246,8 +246,8 @@ def test_a_class_that_is_too_small_is_named(refusal, nine_shapes):
 def test_a_relative_path_of_weights_is_kept_whole(refusal, nine_shapes, tmp_path, monkeypatch):
     # the worker that may train is in another folder
     monkeypatch.chdir(tmp_path)
-    told = refusal(*trained(nine_shapes), "--batch-size", "3", "--weights", "mine.pth")
-    assert f"no weights file at {tmp_path / 'mine.pth'}" in told
+    message = refusal(*trained(nine_shapes), "--batch-size", "3", "--weights", "mine.pth")
+    assert f"no weights file at {tmp_path / 'mine.pth'}" in message
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["train", "x"], ["inspect"]])
@@ -289,9 +289,9 @@ def test_show_prints_all_results_of_a_run(answer, shell, finished_run):
     assert found["history"] == finished_run.history()
     assert found["config"] == finished_run.config.to_dict()
     assert Path(found["predictions"]).is_file()
-    told = shell("show", finished_run.name)[1]
-    assert f"test accuracy {evaluation.accuracy:.4f}" in told
-    assert "rows true, columns predicted" in told
+    printed = shell("show", finished_run.name)[1]
+    assert f"test accuracy {evaluation.accuracy:.4f}" in printed
+    assert "rows true, columns predicted" in printed
 
 
 def test_show_of_a_run_that_diverged_is_still_json(answer, shell, finished_run, tmp_path, monkeypatch):
@@ -315,8 +315,8 @@ def test_predictions_come_in_the_order_that_was_given(answer, shell, finished_ru
     for row in found["predictions"]:
         assert list(row["probabilities"]) == finished_run.classes
         assert sum(row["probabilities"].values()) == pytest.approx(1)
-    told = shell("predict", finished_run.id, paths[0], paths[1])[1].splitlines()
-    assert [line.split(":")[0] for line in told] == [str(paths[0]), str(paths[1])]
+    lines = shell("predict", finished_run.id, paths[0], paths[1])[1].splitlines()
+    assert [line.split(":")[0] for line in lines] == [str(paths[0]), str(paths[1])]
 
 
 def test_an_image_that_cannot_be_read_is_named(refusal, finished_run, tmp_path):
@@ -417,8 +417,8 @@ def test_the_size_of_the_cache_is_printed_and_it_is_emptied(answer, shell, cfu_h
     entry = cfu_home / "cache" / "aaaa-1111"
     entry.mkdir(parents=True)
     (entry / "pixels.npy").write_bytes(bytes(30_000_000))
-    told = answer("cache")
-    assert (told["bytes"], told["limit_bytes"], told["removed_bytes"]) == (30_000_000, 2e9, 0)
+    usage = answer("cache")
+    assert (usage["bytes"], usage["limit_bytes"], usage["removed_bytes"]) == (30_000_000, 2e9, 0)
     assert shell("cache")[1] == f"0.03 GB of at most 2 GB (CFU_CACHE_GB) in {cfu_home / 'cache'}\n"
     assert shell("cache", "--clear")[1].startswith("Removed 0.03 GB.\n0.00 GB")
     assert not entry.exists()

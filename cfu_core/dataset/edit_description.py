@@ -1,8 +1,42 @@
-"""Description of an edit of a dataset in one line of text."""
+"""Descriptions of edits of a dataset in one line of text."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from cfu_core.dataset.history import Edit
+from cfu_core.wording import plural
 
 SHOWN = 3  # values and paths that are listed
+_DONE = {
+    "relabel": "relabelled as {}",
+    "exclude": "excluded",
+    "include": "included again",
+    "group": "assigned to group {}",
+    "box": "with the colony box set by hand",
+    "partition": "moved to the partition {}",
+}
+_RESET = {"box": "reset to the automatic colony box", "partition": "returned to the split"}  # all values are None
+
+
+def describe_changes(kind: str, changes: Mapping[str, Any]) -> str:
+    """Describe what an edit does to how many images.
+
+    Parameters
+    ----------
+    kind : str
+        One of `cfu_core.dataset.history.KINDS`.
+    changes : mapping of str to Any
+        New value by path, as in `cfu_core.dataset.history.Edit`; not empty.
+
+    Returns
+    -------
+    str
+        For example ``2 images relabelled as CFU-GM``. The first `SHOWN` different values are listed; further values
+        are counted.
+    """
+    values = list(dict.fromkeys(str(value) for value in changes.values() if value is not None))
+    done = _DONE[kind] if values else _RESET.get(kind, _DONE[kind])
+    return f"{plural(len(changes), 'image')} {done.format(_first(values))}"
 
 
 def describe_edit(edit: Edit) -> str:
@@ -11,13 +45,14 @@ def describe_edit(edit: Edit) -> str:
     Returns
     -------
     str
-        For example ``relabel to CFU-GM: A/01.jpg, A/02.jpg`` or ``undo of edit 2``. The first `SHOWN` different values
-        and the first `SHOWN` paths are listed; further paths are counted, further values are omitted.
+        For example ``2 images relabelled as CFU-GM: A/01.jpg, A/02.jpg`` or ``undo of edit 2``. The first `SHOWN`
+        different values and the first `SHOWN` paths are listed; further ones are counted.
     """
     if edit.kind in ("undo", "redo"):
         return f"{edit.kind} of edit {edit.changes['edit']}"
-    paths = list(edit.changes)
-    values = dict.fromkeys(str(value) for value in edit.changes.values() if value is not None)
-    new_values = f" to {', '.join(list(values)[:SHOWN])}" if values else ""
-    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    return f"{edit.kind}{new_values}: {', '.join(paths[:SHOWN])}{more}"
+    return f"{describe_changes(edit.kind, edit.changes)}: {_first(list(edit.changes))}"
+
+
+def _first(texts: list[str]) -> str:
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return ", ".join(texts[:SHOWN]) + more

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from cfu_core.dataset.dataset import Dataset
+from cfu_core.dataset.edit_description import describe_changes, describe_edit
 from cfu_core.dataset.edits import edit_dataset, next_redo, next_undo, redo_edit, undo_edit
 from cfu_core.dataset.grouping import group_edit, groups_from_pattern, suggest_patterns
 from cfu_core.dataset.history import Edit
@@ -18,14 +19,6 @@ from pages.components import charts
 from pages.components.browser.tiles import select
 
 WHO, NOTICE = "edit_who", "edit_notice"
-DONE = {
-    "relabel": "relabelled",
-    "exclude": "excluded",
-    "include": "included again",
-    "group": "assigned to groups",
-    "box": "with the colony box set by hand",
-    "partition": "moved to another partition",
-}
 
 
 def apply_edit(data: Dataset, kind: str, changes: Mapping[str, Any], why: str = "") -> bool:
@@ -35,27 +28,13 @@ def apply_edit(data: Dataset, kind: str, changes: Mapping[str, Any], why: str = 
     except CfuError as error:
         st.session_state[NOTICE] = ("error", str(error))
         return False
-    st.session_state[NOTICE] = ("done", f"{describe(kind, changes)}. You can undo it.")
+    st.session_state[NOTICE] = ("done", f"{describe_changes(kind, changes)}. You can undo it.")
     return True
 
 
 def set_box(data: Dataset, path: str, box: Box | None) -> None:
     """Set the colony box of an image by hand; None resets it to the automatic box."""
     apply_edit(data, "box", {path: list(box) if box else None})
-
-
-def describe(kind: str, changes: Mapping[str, Any]) -> str:
-    """Return a short description of an edit, with the number of images."""
-    count = plural(len(changes), "image")
-    values = list(changes.values())
-    same = all(value == values[0] for value in values)
-    if kind == "relabel" and same:
-        return f"{count} relabelled as {values[0]}"
-    if kind == "partition" and same and values[0]:
-        return f"{count} moved to the {values[0]} partition"
-    if kind == "box" and same and values[0] is None:
-        return f"{count} reset to the automatic colony box"
-    return f"{count} {DONE[kind]}"
 
 
 def show_message() -> None:
@@ -98,11 +77,17 @@ def undo_buttons(data: Dataset) -> None:
             label,
             icon=icon,
             key=f"edit_{label.lower()}",
-            help=f"{label}: {describe(edit.kind, edit.changes)}" if edit else f"There is no edit to {label.lower()}",
+            help=_help(label, edit),
             disabled=not edit,
             on_click=_undo_or_redo,
             args=(data.id, action, label, edit),
         )
+
+
+def _help(label: str, edit: Edit | None) -> str:
+    if edit is None:
+        return f"There is no edit to {label.lower()}"
+    return f"{label}: {describe_changes(edit.kind, edit.changes)}"
 
 
 def _undo_or_redo(dataset: str, action: Callable[..., Any], label: str, edit: Edit) -> None:
@@ -111,7 +96,7 @@ def _undo_or_redo(dataset: str, action: Callable[..., Any], label: str, edit: Ed
     except CfuError as error:
         st.session_state[NOTICE] = ("error", str(error))
     else:
-        st.session_state[NOTICE] = ("done", f"{label}: {describe(edit.kind, edit.changes)}")
+        st.session_state[NOTICE] = ("done", f"{label}: {describe_changes(edit.kind, edit.changes)}")
 
 
 def edit_buttons(data: Dataset, paths: Sequence[str], *, key: str, done: Callable[[], None] = lambda: None) -> None:
@@ -184,18 +169,10 @@ def log_table(log: Sequence[Edit]) -> pd.DataFrame:
             "No.": [e.number for e in log],
             "When": pd.to_datetime([e.when for e in log]),
             "Who": [e.who for e in log],
-            "What": [edit_summary(e) for e in log],
+            "What": [describe_edit(e) for e in log],
             "Why": [e.why for e in log],
         }
     )
-
-
-def edit_summary(edit: Edit) -> str:
-    """Return a description of an edit, with the path of its first image."""
-    if edit.kind in ("undo", "redo"):
-        return f"{edit.kind.capitalize()} of edit {edit.changes['edit']}"
-    first = next(iter(edit.changes))
-    return f"{describe(edit.kind, edit.changes)} ({first}{', …' if len(edit.changes) > 1 else ''})"
 
 
 def _groups(data: Dataset) -> None:

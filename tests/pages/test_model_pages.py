@@ -340,7 +340,7 @@ def test_edits_after_a_run_are_offered_to_a_new_run_which_lists_them(visit, smal
     finished = write_run(load_dataset(small_dataset.id))
     app = visit("model/results", dataset=small_dataset.id, run=finished.id)
     (line,) = [text.value for text in app.text if "two cells" in text.value]
-    assert line.startswith("1. 1 image relabelled as ring (")
+    assert line.startswith("1. 1 image relabelled as ring: ")
     assert "Ada" in line
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from cfu_core.dataset.dataset import Dataset
+from cfu_core.dataset.edit_description import describe_edit
 from cfu_core.dataset.history import Edit, applied_and_undone
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.label_errors import find_label_errors
@@ -221,7 +222,7 @@ def show_edits(run: Run) -> None:
     edited = plural(count_edited_images(edits), "image")
     with st.popover(f"Trained after edits to {edited}", icon=":material/edit_note:"):
         for edit in edits[-MAX_EDITS:]:
-            text = " · ".join(part for part in (editing.edit_summary(edit), edit.who, edit.why) if part)
+            text = " · ".join(part for part in (describe_edit(edit), edit.who, edit.why) if part)
             st.text(f"{edit.number}. {text}")  # not Markdown: users wrote it
         if len(edits) > MAX_EDITS:
             st.caption(
