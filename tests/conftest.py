@@ -35,7 +35,7 @@ def real_images() -> Path:
 
 @pytest.fixture(scope="session")
 def drawn_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 36 drawn images of 64 x 48 pixels in three classes, told apart by colour and shape."""
+    """A folder of 36 drawn images of 64 x 48 pixels in three classes, distinguished by colour and shape."""
     folder = tmp_path_factory.mktemp("drawn") / "shapes"
     rng = np.random.default_rng(0)
     for name, count in (("disc", 12), ("ring", 13), ("square", 11)):

@@ -85,7 +85,7 @@ def test_another_process_with_the_same_number_is_recognised(job):
 def test_a_clock_that_is_set_back_does_not_make_a_process_look_dead(job, monkeypatch):
     job.write_status(Status(state=State.RUNNING, **mine()))
     before, booted = psutil.Process().create_time(), psutil.boot_time()
-    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted - 3600)  # what the system tells then
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted - 3600)  # what the system reports then
     assert psutil.Process().create_time() < before - 3000
     assert job.status().state is State.RUNNING
 

@@ -59,7 +59,7 @@ def test_bootstrap_intervals_equal_those_of_scipy_with_scikit_learns_metrics():
         predicted = np.where(rng.random(60) < 0.7, true, rng.integers(0, classes, 60))
         labels = np.arange(classes)
         confusion = confusion_matrix(true, predicted, labels=labels)
-        ordered = np.argsort(true * classes + predicted, kind="stable")  # as a confusion matrix tells them
+        ordered = np.argsort(true * classes + predicted, kind="stable")  # the order of a confusion matrix
 
         def macro_f1(true, predicted, labels=labels):
             return f1_score(true, predicted, labels=labels, average="macro", zero_division=0)

@@ -23,7 +23,7 @@ def same(ours: float | None, theirs: float) -> bool:
     return np.isnan(theirs) if ours is None else ours == pytest.approx(theirs, abs=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore")  # scikit-learn tells where it divides by zero
+@pytest.mark.filterwarnings("ignore")  # scikit-learn warns where it divides by zero
 def test_every_figure_is_scikit_learns():
     undefined = 0
     for classes, true, predicted in random_sets():

@@ -41,15 +41,15 @@ def bundle(exported, tmp_path):
 
 def test_the_bundle_gives_the_dashboards_probabilities(exported, finished_run):
     folder, found = exported
-    told = json.loads((folder / SELFTEST).read_text())["images"]
-    assert len(told) == min(20, len(finished_run.predictions()) + len(finished_run.predictions("validation")))
-    assert {each["true"] for each in told} == set(finished_run.classes)
+    expected = json.loads((folder / SELFTEST).read_text())["images"]
+    assert len(expected) == min(20, len(finished_run.predictions()) + len(finished_run.predictions("validation")))
+    assert {each["true"] for each in expected} == set(finished_run.classes)
     table = finished_run.predictions().set_index("path")
-    for each in told[: len(table)]:
+    for each in expected[: len(table)]:
         row = table.loc[each["path"]]
         assert each["probabilities"] == {name: row[f"probability_{name}"] for name in finished_run.classes}
     for by in ("ONNX", "PyTorch"):
-        assert found[by].images == len(told)
+        assert found[by].images == len(expected)
         assert found[by].largest < 1e-5
     assert open_bundle(folder).recipe == finished_run.recipe
 
@@ -71,9 +71,9 @@ def test_use_py_works_without_this_program(bundle, drawn_shapes, finished_run, t
     row = finished_run.predictions().iloc[0]
     done = use("predict", drawn_shapes / row["path"])
     (line,) = done.stdout.splitlines()
-    told = json.loads(line)
-    assert told["predicted"] == row["predicted"]
-    for name, value in told["probabilities"].items():
+    answer = json.loads(line)
+    assert answer["predicted"] == row["predicted"]
+    for name, value in answer["probabilities"].items():
         assert value == pytest.approx(row[f"probability_{name}"], abs=1e-5)
     assert use("predict", tmp_path / "none.png").returncode == 2
     assert not list(bundle.rglob("__pycache__"))
@@ -142,9 +142,9 @@ def test_another_recipe_with_valid_checksums_gives_other_probabilities(bundle):
 
 
 def test_a_file_outside_of_the_bundle_is_refused(bundle):
-    told = json.loads((bundle / SELFTEST).read_text())
-    told["images"][0]["file"] = "../outside.png"
-    (bundle / SELFTEST).write_text(json.dumps(told))
+    expected = json.loads((bundle / SELFTEST).read_text())
+    expected["images"][0]["file"] = "../outside.png"
+    (bundle / SELFTEST).write_text(json.dumps(expected))
     with_new_checksums(bundle)
     with pytest.raises(BundleError, match="outside"):
         verify(bundle)

@@ -40,7 +40,7 @@ def test_a_job_that_ends_well_is_finished_and_keeps_its_details(job, doing):
 
 
 @pytest.mark.parametrize(
-    ("error", "state", "told"),
+    ("error", "state", "message"),
     [
         (StopRequested(), State.STOPPED, "Stopped on request"),
         (DatasetError("Found.", "Expected.", "Do."), State.FAILED, "Found. Expected. Do."),
@@ -50,15 +50,15 @@ def test_a_job_that_ends_well_is_finished_and_keeps_its_details(job, doing):
         (RuntimeError("boom"), State.FAILED, "Unexpected error: RuntimeError: boom"),
     ],
 )
-def test_the_final_status_says_how_a_job_ended(job, doing, capfd, error, state, told):
+def test_the_final_status_says_how_a_job_ended(job, doing, capfd, error, state, message):
     def act(_job: Job, _observer: JobObserver) -> dict:
         raise error
 
     doing(act)
     assert execute(job).state is state
     assert job.status().state is state
-    assert told in job.status().message
-    assert ("Traceback" in capfd.readouterr().err) == ("Unexpected" in told)
+    assert message in job.status().message
+    assert ("Traceback" in capfd.readouterr().err) == ("Unexpected" in message)
 
 
 def test_a_running_or_ended_job_is_not_run_again(job, doing):
@@ -69,13 +69,13 @@ def test_a_running_or_ended_job_is_not_run_again(job, doing):
 
 
 @pytest.mark.parametrize(
-    ("number", "state", "told"),
+    ("number", "state", "message"),
     [
         (signal.SIGINT, State.STOPPED, "Stopped on request."),
         (signal.SIGTERM, State.INTERRUPTED, "The operating system ended the process"),
     ],
 )
-def test_a_signal_stops_a_job_with_a_final_status(job, doing, number, state, told):
+def test_a_signal_stops_a_job_with_a_final_status(job, doing, number, state, message):
     def act(_job: Job, observer: JobObserver) -> dict:
         assert not observer.stop_requested()
         os.kill(os.getpid(), number)
@@ -86,7 +86,7 @@ def test_a_signal_stops_a_job_with_a_final_status(job, doing, number, state, tol
     before = signal.getsignal(number)
     status = execute(job)
     assert status.state is state
-    assert told in status.message
+    assert message in status.message
     assert status.details == {"done": 1, "total": 2}
     assert signal.getsignal(number) is before
 
@@ -111,12 +111,12 @@ def test_a_stop_file_stops_a_job_at_its_next_step(job, doing):
 def test_progress_is_written_when_the_phase_changes_or_some_time_has_passed(job, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    told = []
-    observer = JobObserver(job, on_status=lambda status: told.append((status.phase, status.details.get("n"))))
+    shown = []
+    observer = JobObserver(job, on_status=lambda status: shown.append((status.phase, status.details.get("n"))))
     for seconds, phase, n in [(0, "a", 1), (0.2, "a", 2), (0.2, "b", 3), (0.4, "b", 4), (0.2, "b", 5)]:
         now[0] += seconds
         observer.report(phase, n=n)
-    assert told == [("a", 1), ("b", 3), ("b", 5)]
+    assert shown == [("a", 1), ("b", 3), ("b", 5)]
     assert json.loads((job.folder / "status.json").read_text())["details"] == {"n": 5}
     assert job.status().state is State.RUNNING
     assert job.status().pid == os.getpid()

@@ -169,14 +169,14 @@ def test_a_job_in_the_foreground_waits_for_its_lane(done):
     job = queued("a")
     lock = lane_lock("data")
     lock.acquire()
-    told: list[Status] = []
+    shown: list[Status] = []
 
-    def tell(status: Status) -> None:
-        told.append(status)
+    def show(status: Status) -> None:
+        shown.append(status)
         lock.release()
 
-    assert run_in_foreground(job, on_status=tell).state is State.FINISHED
-    assert told[0].state is State.QUEUED
+    assert run_in_foreground(job, on_status=show).state is State.FINISHED
+    assert shown[0].state is State.QUEUED
     assert done == ["a"]
     assert lane_is_free("data")
 
@@ -186,10 +186,10 @@ def test_a_job_in_the_foreground_that_a_worker_runs_is_only_followed(done):
     lock = lane_lock("data")
     lock.acquire()
 
-    def tell(_status: Status) -> None:
+    def show(_status: Status) -> None:
         job.write_status(Status(state=State.FINISHED))
 
-    assert run_in_foreground(job, on_status=tell).state is State.FINISHED
+    assert run_in_foreground(job, on_status=show).state is State.FINISHED
     assert done == []
     lock.release()
 

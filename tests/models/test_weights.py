@@ -334,10 +334,10 @@ def test_imagenet_weights_are_downloaded_once_verified_and_used(monkeypatch, sav
 @pytest.mark.usefixtures("cfu_home")
 def test_a_download_reports_its_progress(monkeypatch):
     content = bytes(4 * 2**20)
-    told, seen = [], threading.Event()
+    shown, seen = [], threading.Event()
 
     def progress(done: int, total: int) -> None:
-        told.append((done, total))
+        shown.append((done, total))
         if done:
             seen.set()
 
@@ -345,7 +345,7 @@ def test_a_download_reports_its_progress(monkeypatch):
     with serving(name, content, half_way=lambda: seen.wait(60)) as server:
         set_url(monkeypatch, server.url)
         imagenet_file(KEY, progress=progress)
-    assert (2, 45) in told  # megabytes, of the size that torchvision announces
+    assert (2, 45) in shown  # megabytes, of the size that torchvision announces
 
 
 @pytest.mark.usefixtures("cfu_home")

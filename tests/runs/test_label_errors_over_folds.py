@@ -29,10 +29,10 @@ def test_every_image_is_judged_once_over_all_folds(small_dataset):
     (family,) = [family for family in families(runs) if family.varied == "folds"]
     found = suspected_label_errors(family.runs)
     assert sorted(found["path"]) == sorted(EXCHANGED)
-    told = found.set_index("path").loc["ring/05.png"]
-    assert (told["label"], told["seems"]) == ("ring", "square")
-    assert (told["probability"], told["probability_label"]) == pytest.approx((0.9, 0.05))
-    run = next(run for run in runs if run.id == told["run"])
+    row = found.set_index("path").loc["ring/05.png"]
+    assert (row["label"], row["seems"]) == ("ring", "square")
+    assert (row["probability"], row["probability_label"]) == pytest.approx((0.9, 0.05))
+    run = next(run for run in runs if run.id == row["run"])
     assert run.split()["ring/05.png"] == "test"
 
 

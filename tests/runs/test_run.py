@@ -64,16 +64,16 @@ def test_a_run_on_an_edited_dataset_has_its_version_and_the_number_of_manual_ass
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "told"),
+    ("change", "error", "message"),
     [
         ({"batch_size": 30}, TrainingError, "batch size is 30, .* only 25 images"),
         ({"weights": "/nowhere/w.pth"}, WeightsError, "no weights file"),
     ],
 )
-def test_an_invalid_configuration_creates_no_run(config, small_dataset, change, error, told):
+def test_an_invalid_configuration_creates_no_run(config, small_dataset, change, error, message):
     from dataclasses import replace
 
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         plan_runs([replace(config, **change)], small_dataset)
     assert list_runs() == []
     assert not runs_folder().exists() or list(runs_folder().iterdir()) == []

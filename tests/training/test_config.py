@@ -44,7 +44,7 @@ def test_a_configuration_survives_json(config):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "told"),
+    ("field", "value", "message"),
     [
         ("epochs", 0, r"Epochs is 0\. It must be a whole number from 1 to 1000"),
         ("epochs", 1001, "Epochs is 1001"),
@@ -66,8 +66,8 @@ def test_a_configuration_survives_json(config):
         ("split_seed", -1, "Split seed is -1"),
     ],
 )
-def test_values_out_of_bounds_are_refused_with_their_bounds(config, field, value, told):
-    with pytest.raises(TrainingError, match=told):
+def test_values_out_of_bounds_are_refused_with_their_bounds(config, field, value, message):
+    with pytest.raises(TrainingError, match=message):
         replace(config, **{field: value})
 
 

@@ -7,7 +7,7 @@ from cfu_core.training.probe import C_VALUES, FOLDS, cross_validate, fit_head
 
 
 def blobs(images: int, features: int, *, classes: int = 3, seed: int = 0, noise: float = 1.0):
-    """Images whose first features tell their class, on scales of many sizes; the last feature never changes."""
+    """Images whose first features depend on their class, on scales of many sizes; the last feature never changes."""
     rng = np.random.default_rng(seed)
     labels = np.arange(images) % classes
     x = rng.normal(0, noise, (images, features))
@@ -108,12 +108,12 @@ def test_copies_in_one_unit_do_not_help():
 
 def test_cross_validation_reports_its_progress():
     x, y = blobs(50, 4)
-    told = []
+    shown = []
     cross_validate(
         x,
         y,
         stratified_folds(y, np.arange(50), count=FOLDS, seed=0),
         3,
-        progress=lambda done, of: told.append((done, of)),
+        progress=lambda done, of: shown.append((done, of)),
     )
-    assert told == [(i, 5) for i in range(6)]
+    assert shown == [(i, 5) for i in range(6)]
