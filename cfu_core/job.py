@@ -132,11 +132,11 @@ class Job:
     def readable(self) -> bool:
         """Return whether ``spec.json`` has the entries of every job: ``kind`` and ``created``.
 
-        False if the file is damaged, or missing because the job has just been deleted.
+        False if the file is damaged or not readable, or missing because the job has just been deleted.
         """
         try:
             return {"kind", "created"} <= set(self.spec)
-        except (FileNotFoundError, StorageError):
+        except (FileNotFoundError, StorageError, TypeError):
             return False
 
     @property

@@ -65,6 +65,11 @@ class WorkerPool:
 
         Waits until all processes are idle. Only one thread may call it at a time.
 
+        Parameters
+        ----------
+        question : object
+            Any object that can be pickled.
+
         Returns
         -------
         list

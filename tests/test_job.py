@@ -204,5 +204,12 @@ def test_all_jobs_come_oldest_first():
     assert list(all_jobs()) == made
 
 
+@pytest.mark.parametrize("content", ["", "{", "null", "3", "[]", '{"kind": "survey"}'])
+def test_a_job_without_a_complete_request_is_not_readable(job, content):
+    assert job.readable()
+    (job.folder / "spec.json").write_text(content)
+    assert not Job(job.folder).readable()
+
+
 def test_without_a_home_there_are_no_jobs():
     assert list(all_jobs()) == []

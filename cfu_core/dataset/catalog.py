@@ -178,7 +178,7 @@ def delete_dataset(id: str) -> None:
 def rename_dataset(id: str, name: str) -> None:
     """Change the name of a dataset. Its id does not change, so that links and runs still refer to it.
 
-    Several datasets may have the same name.
+    Several datasets may have the same name. White space around the name is removed.
 
     Raises
     ------

@@ -51,9 +51,9 @@ def edit_dataset(dataset_id: str, kind: str, changes: Mapping[str, Any], *, who:
     Raises
     ------
     DatasetError
-        If there is no such dataset or image; no image would remain; a label is empty; a label or group has more than
-        `LONGEST_NAME` characters or a control character; a box is not inside its image; there is no such partition;
-        or `who` or `why` is too long. Nothing has changed then.
+        If there is no such dataset or image; the dataset is damaged; no image would remain; a label is empty; a label
+        or group has more than `LONGEST_NAME` characters or a control character; a box is not inside its image; there is
+        no such partition; or `who` or `why` is too long. Nothing has changed then.
     StorageError
         If the disk is full, the home folder is not writable, or another process has locked the image store for ten
         minutes. Nothing has changed then.
@@ -88,7 +88,7 @@ def undo_edit(dataset_id: str, *, who: str = "") -> Dataset:
     Raises
     ------
     DatasetError
-        If there is no such dataset, no edit is in effect, or `who` is too long.
+        If there is no such dataset, it is damaged, no edit is in effect, or `who` is too long.
     StorageError
         If the disk is full, the home folder is not writable, or another process has locked the image store for ten
         minutes. Nothing has changed then.
@@ -119,7 +119,7 @@ def redo_edit(dataset_id: str, *, who: str = "") -> Dataset:
     Raises
     ------
     DatasetError
-        If there is no such dataset, nothing was undone since the last edit, or `who` is too long.
+        If there is no such dataset, it is damaged, nothing was undone since the last edit, or `who` is too long.
     StorageError
         If the disk is full, the home folder is not writable, or another process has locked the image store for ten
         minutes. Nothing has changed then.

@@ -290,18 +290,21 @@ def enhance(image: np.ndarray, recipe: Recipe, box: Box | None = None) -> Enhanc
     recipe : Recipe
         Its size is not used.
     box : Box, optional
-        The colony in pixels of `image`, if a user or a manifest has marked it. Otherwise it is detected, if the recipe
-        crops.
+        The colony in pixels of `image`, if a user or a manifest has marked it; it must overlap the image. By default
+        the colony is detected. Without effect if the recipe does not crop.
 
     Returns
     -------
     Enhanced
-        Its image has the size of the crop, or of `image` without a crop.
+        Its image has the size of the crop, or of `image` without a crop. It is `image` itself, not a copy, if no step
+        has an effect.
 
     Raises
     ------
     RecipeError
-        The image has fewer pixels along a side than CLAHE has tiles.
+        The image, after the crop, has fewer pixels along a side than CLAHE has tiles.
+    ValueError
+        The recipe crops, and `box` with its margin does not overlap the image.
     """
     frame = Box(0, 0, image.shape[1], image.shape[0])
     colony = None

@@ -27,7 +27,7 @@ def accuracies(evaluations: Mapping[str, Evaluation], published: Mapping[str, fl
     evaluations : mapping of str to Evaluation
         Evaluation by the name of the run, the first at the top.
     published : mapping of str to (float or None), optional
-        Published accuracy (0 to 1) by the name of the run; without a mark where it is None or missing.
+        Published accuracy (0 to 1) by the name of the run. Runs for which it is None or missing have no mark.
 
     Returns
     -------

@@ -35,7 +35,7 @@ def confusion_matrices(evaluations: Mapping[str, Evaluation]) -> Figure:
     -------
     matplotlib.figure.Figure
         One matrix per run, in up to three columns: rows true, columns predicted. With more than `FEW_CLASSES` classes
-        the cells have no percentages. A class without images has grey cells.
+        the cells have no percentages. The row of a class without images is grey.
     """
     classes = max(len(each.classes) for each in evaluations.values())
     columns = min(len(evaluations), 3 if classes <= 3 else 2 if classes <= 6 else 1)

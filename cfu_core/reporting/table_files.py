@@ -55,8 +55,10 @@ def excel_bytes(table: pd.DataFrame, name: str = "table") -> bytes:
     Parameters
     ----------
     table : DataFrame
+        Numbers and booleans keep their type; all other values, such as dates, are written as text.
     name : str
-        Name of the sheet: characters that Excel does not allow are left out, and it is cut at 31 characters.
+        Name of the sheet: characters that Excel does not allow are left out, and it is cut at 31 characters. If nothing
+        remains, the name is "table".
 
     Returns
     -------
@@ -68,8 +70,8 @@ def excel_bytes(table: pd.DataFrame, name: str = "table") -> bytes:
     file = io.BytesIO()
     plain = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with xlsxwriter.Workbook(file, plain) as book:
-        allowed = "".join(c for c in name if c.isprintable() and c not in "[]:*?/\\").strip("'")
-        sheet = book.add_worksheet(allowed[:31] or "table")
+        allowed = "".join(c for c in name if c.isprintable() and c not in "[]:*?/\\")
+        sheet = book.add_worksheet(allowed[:31].strip("'") or "table")
         bold = book.add_format({"bold": True, "bottom": 1})
         for place, column in enumerate(table.columns):
             sheet.write_string(0, place, str(column), bold)
@@ -136,7 +138,7 @@ def _guarded(value: Any) -> Any:
 
 
 def _undefined(value: Any) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value))
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _write_cell(sheet: Any, row: int, place: int, value: Any) -> int:

@@ -236,9 +236,10 @@ def discard_newer(run_folder: Path, checkpoint: Checkpoint | None) -> None:
 
 
 def discard_checkpoints(run_folder: Path) -> None:
-    """Remove all checkpoints of a finished run; do nothing if there are none or if they cannot be removed.
+    """Remove the folder of checkpoints of a finished run, including the weights of its best epoch.
 
-    With Adam, a checkpoint takes three times the space of the weights.
+    The model of the run must have been written before. Files that cannot be removed are left, without an error. With
+    Adam, a checkpoint takes three times the space of the weights.
     """
     shutil.rmtree(checkpoints_folder(run_folder), ignore_errors=True)
 

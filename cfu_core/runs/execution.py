@@ -17,7 +17,7 @@ def execute_run(run: Run, observer: Observer) -> None:
     Parameters
     ----------
     run : Run
-        Planned run, or a paused, stopped or interrupted run to continue.
+        Planned run, or a paused, stopped, interrupted or failed run to continue.
     observer : Observer
         Receives the progress; its requests to stop are checked between batches.
 
@@ -26,8 +26,9 @@ def execute_run(run: Run, observer: Observer) -> None:
     StopRequested
         The observer requested a stop or a pause, so that the run has no final results yet.
     CfuError
-        The dataset has been deleted or has changed, an image cannot be read, the weights cannot be downloaded or
-        loaded, the training diverges (the loss is not finite), or the disk is full.
+        The dataset has been deleted, is damaged or has changed, an image cannot be read or the recipe cannot be applied
+        to it, the weights cannot be downloaded or loaded, the training diverges (the loss is not finite), or the disk
+        is full.
     """
     keep_freed_memory()
     config = run.config

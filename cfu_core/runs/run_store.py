@@ -69,11 +69,14 @@ def open_run(reference: str) -> Run:
     ----------
     reference : str
         Identifier, or the name of exactly one run (given by a user, or the default name). An identifier has precedence.
+        A run whose ``spec.json`` is damaged is found only by its identifier.
 
     Raises
     ------
     RunError
         There is no run with this identifier or name, or several runs have this name.
+    StorageError
+        The ``name.json`` of a run is damaged or not readable, so that names cannot be compared.
     """
     if _SAFE_ID.fullmatch(reference) and (runs_folder() / reference / "spec.json").is_file():
         return Run(runs_folder() / reference)

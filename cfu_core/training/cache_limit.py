@@ -148,7 +148,8 @@ def make_room(keep: Path) -> list[Path]:
 def clear_cache() -> int:
     """Remove all items of the cache.
 
-    Items that another process is filling are kept. Datasets, runs and weights are not part of the cache.
+    Items that another process is filling, and items with a file that cannot be removed, are kept. Datasets, runs and
+    weights are not part of the cache.
 
     Returns
     -------

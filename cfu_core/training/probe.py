@@ -173,7 +173,7 @@ def cross_validate(
     classes : int
         Number of classes.
     progress : callback ``(done, total)``
-        Called with numbers of folds. It may raise `StopRequested`.
+        Called with the number of finished folds and the number of all folds. It may raise `StopRequested`.
 
     Returns
     -------

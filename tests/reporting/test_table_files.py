@@ -4,6 +4,7 @@ import io
 import re
 
 import pandas as pd
+import pytest
 
 from cfu_core.reporting.table_files import csv_bytes, excel_bytes, latex
 
@@ -15,6 +16,21 @@ def test_excel_keeps_numbers_as_numbers_and_text_as_text():
     assert back["Run"].tolist() == TABLE["Run"].tolist()
     assert back["Images"].tolist() == [10, 20, 30]
     assert back["Accuracy"].isna().tolist() == [False, True, False]
+
+
+def test_a_missing_date_is_an_empty_cell_in_excel():
+    dates = pd.DataFrame({"Date": [pd.Timestamp("2026-03-01"), pd.NaT], "Images": [1, 2]})
+    back = pd.read_excel(io.BytesIO(excel_bytes(dates)), engine="openpyxl")
+    assert back["Date"].isna().tolist() == [False, True]
+    assert back["Date"][0].startswith("2026-03-01")
+
+
+@pytest.mark.parametrize(
+    ("name", "sheet"),
+    [("a/b: table", "ab table"), ("x" * 40, "x" * 31), ("x" * 30 + "'s", "x" * 30), ("'", "table"), ("", "table")],
+)
+def test_the_name_of_a_sheet_is_valid_in_excel(name, sheet):
+    assert pd.ExcelFile(io.BytesIO(excel_bytes(TABLE, name)), engine="openpyxl").sheet_names == [sheet]
 
 
 def test_csv_has_no_formulas():

@@ -14,7 +14,8 @@ def draw_colony(
 ) -> tuple[int, int, int, int]:
     """Draw one colony, cell by cell, at a random position.
 
-    Up to 6 % of the colony may extend beyond an edge of the frame on each side.
+    Up to 6 % of its width may be beyond the left or the right edge of the frame, and up to 6 % of its height beyond the
+    top or the bottom edge.
 
     Parameters
     ----------

@@ -199,7 +199,8 @@ def read_regular_file(file: str, *, max_bytes: int) -> bytes | None:
     Returns
     -------
     bytes or None
-        None if the file is larger, is a link or a special file, or cannot be read.
+        None if the file is larger, is a link or a special file, or cannot be read. A link is followed where the system
+        cannot refuse it (`HAS_NOFOLLOW` is False), and links among the folders of the path are always followed.
     """
     try:
         descriptor = os.open(file, _REGULAR_FILE)

@@ -69,7 +69,7 @@ def read_map(store: Parts) -> pa.Table | None:
 
 
 def map_source(table: pa.Table | None) -> str:
-    """Describe the features and the method of a map from `read_map` to users; ``""`` if there is no map."""
+    """Return a text for users about the features and the method of a map from `read_map`; ``""`` if there is no map."""
     return "" if table is None else table.schema.metadata[b"source"].decode()
 
 
