@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 import streamlit as st
-from plotly.colors import find_intermediate_color, hex_to_rgb, label_rgb
+from plotly.colors import hex_to_rgb, unlabel_rgb
 
 MARGIN = {"l": 8, "r": 8, "t": 36, "b": 84}  # pixels; the legend is in the bottom margin
 PARTITION_NAMES = {"training": "Training", "validation": "Validation", "test": "Test"}
 LABEL_LENGTH = 28  # characters per line of a label at an axis
 MAX_POINTS = 600  # per curve; more cannot be distinguished
+Scale = list[list[Any]]  # colour scale of Plotly: lists of a position, 0 to 1, and a colour
 PARTITION_BADGES = {"training": "Train", "validation": "Val", "test": "Test"}  # short, for tiles
 
 
@@ -61,8 +62,10 @@ def show(
         named = sum(getattr(trace, "showlegend", True) is not False for trace in figure.data) > 1
         margin = MARGIN | ({} if named else {"b": 8}) | ({} if figure.layout.title.text else {"t": 8})
     figure.update_layout(margin=margin)
-    scale = [[0, colors.background], [1, colors.full]]
-    figure.for_each_trace(lambda t: t.update(colorscale=t.colorscale or scale), selector={"type": "heatmap"})
+    for place, trace in enumerate(figure.data):
+        if trace.type == "bar" and trace.text is not None:
+            colour = trace.marker.color or colors.categories[place % len(colors.categories)]
+            trace.update(insidetextfont={"color": text_colour_on(colour)}, outsidetextfont=text)
     st.plotly_chart(
         figure,
         key=key,
@@ -80,7 +83,6 @@ class Theme(NamedTuple):
     background: str
     ink: str
     categories: list[str]
-    full: str  # upper end of a colour scale, dark enough for light text
 
 
 def theme() -> Theme:
@@ -88,10 +90,30 @@ def theme() -> Theme:
     kind = "dark" if st.context.theme.type == "dark" else "light"
     names = ("primaryColor", "secondaryBackgroundColor", "textColor", "chartCategoricalColors")
     accent, background, ink, categories = (st.get_option(f"theme.{kind}.{name}") for name in names)
-    full = accent
-    if kind == "dark":  # the accent of the dark theme is pale
-        full = label_rgb(find_intermediate_color(hex_to_rgb(background), hex_to_rgb(accent), 0.75))
-    return Theme(accent, background, ink, categories, full)
+    return Theme(accent, background, ink, categories)
+
+
+def colour_scale() -> Scale:
+    """Return the colour scale of a heat map, from the background to the accent of the theme."""
+    return [[0, theme().background], [1, theme().accent]]
+
+
+def text_colour_on(colour: str) -> str:
+    """Return black or white, whichever has the higher contrast on a colour: always 4.5 : 1 or better.
+
+    Parameters
+    ----------
+    colour : str
+        ``#rrggbb`` or ``rgb(r, g, b)``.
+
+    References
+    ----------
+    W3C, Web Content Accessibility Guidelines 2.2, "relative luminance" and "contrast ratio".
+    """
+    channels = unlabel_rgb(colour) if colour.startswith("rgb") else hex_to_rgb(colour)
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in (c / 255 for c in channels)]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000000" if luminance + 0.05 > 0.05 * 1.05 / (luminance + 0.05) else "#ffffff"
 
 
 def class_bars(counts: Mapping[str, int]) -> go.Figure:

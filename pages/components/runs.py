@@ -27,7 +27,7 @@ def labels(shown: Sequence[Run]) -> dict[str, str]:
     for run in shown:
         created = run.created.astimezone()
         dataset = f" · {run.plan.dataset.name}" if several else ""
-        texts[run.id] = f"{run.name}{dataset} · {created:%Y-%m-%d %H:%M:%S}"
+        texts[run.id] = f"{run.name}{dataset} · {created:%Y-%m-%d %H:%M}"
     frequency = Counter(texts.values())
     return {key: text if frequency[text] == 1 else f"{text} · {key[-4:]}" for key, text in texts.items()}
 

@@ -268,7 +268,7 @@ class Screen:
 
     def expect_confusion(self, matrix: list[list[int]]) -> None:
         """Expect a confusion matrix with these counts in their cells."""
-        labels = self.widget("confusion").locator("g.heatmap-label text")
+        labels = self.widget("confusion").locator("g.textpoint text")
         expect(labels).to_have_text([str(number) for row in matrix for number in row])
         centres = labels.evaluate_all(
             """texts => texts.map(text => {

@@ -13,7 +13,7 @@ TABLES = {
     "Table 3: time": "Decode",
     "Table 2: images": "Validation",
     "Table 1: networks": "Parameters, 1000 classes",
-    "All metrics, with intervals": "95 % interval",
+    "All metrics": "95 % interval",
 }
 VIEWS = {"ROC and precision-recall": "roc", "Calibration": "coverage"}
 

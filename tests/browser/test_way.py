@@ -125,7 +125,7 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
     cells = table.groupby(["true", "predicted"])["path"].apply(sorted)
     (true, predicted), paths = cells.index[-1], cells.iloc[-1]
     place = run.classes.index(true) * len(run.classes) + run.classes.index(predicted)
-    screen.widget("confusion").locator("g.heatmap-label text").nth(place).click(force=True)
+    screen.widget("confusion").locator("g.textpoint text").nth(place).click(force=True)
     expect(screen.tiles()).to_have_count(min(len(paths), 24))
     assert sorted(screen.tiles().evaluate_all("tiles => tiles.map(tile => tile.dataset.id)")) == paths
     screen.tiles().first.click()

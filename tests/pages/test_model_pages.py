@@ -157,7 +157,7 @@ def test_results_show_the_numbers_on_disk(visit, small_dataset, figures):
     found = wrong.evaluation()
     low, high = wilson_interval(found.correct, found.n_images)
     assert any(f"{low:.1%} to {high:.1%} (Wilson)" in caption.value for caption in app.caption)
-    assert confusion["data"][0]["text"] == [[str(n) for n in row] for row in evaluation["confusion"]]
+    assert cell_texts(confusion) == [[str(n) for n in row] for row in evaluation["confusion"]]
     (verdict,) = compare_verdicts([wrong, right])
     assert any(verdict in text.value for text in app.markdown)
     classes = frame(app, "Specificity").set_index("Class")
@@ -202,6 +202,13 @@ def of_type(found, kind):
     return [figure for figure in found if figure["data"] and figure["data"][0].get("type") == kind]
 
 
+def cell_texts(figure):
+    """Return the texts in the cells of a confusion matrix, by row."""
+    trace = next(trace for trace in figure["data"] if trace.get("mode") == "text")
+    rows = dict.fromkeys(trace["y"])
+    return [[text for text, y in zip(trace["text"], trace["y"], strict=True) if y == row] for row in rows]
+
+
 def titled(found, title):
     """Return the charts with this title."""
     return [figure for figure in found if figure["layout"].get("title", {}).get("text") == title]
@@ -218,7 +225,7 @@ def in_depth(visit, run, tab):
 
 def test_results_show_every_metric_with_its_interval_or_as_undefined(visit, small_dataset):
     run = write_run(small_dataset, wrong=[0, 1, 4])
-    shown = frame(in_depth(visit, run, "All metrics, with intervals"), "Metric").set_index("Metric")
+    shown = frame(in_depth(visit, run, "All metrics"), "Metric").set_index("Metric")
     expected = summary_metrics_table(run.evaluation()).set_index("Figure")
     assert shown.index.tolist() == expected.index.tolist()
     for name, row in expected.iterrows():
@@ -226,7 +233,7 @@ def test_results_show_every_metric_with_its_interval_or_as_undefined(visit, smal
         assert shown.loc[name, "95 % interval"] == f"{row['Low']:.3f} to {row['High']:.3f}"
 
     one_class_only(run, small_dataset)
-    shown = frame(in_depth(visit, run, "All metrics, with intervals"), "Metric").set_index("Metric")
+    shown = frame(in_depth(visit, run, "All metrics"), "Metric").set_index("Metric")
     assert shown.loc["Cohen's kappa", "Value"] == "undefined"
     assert shown.loc["Matthews correlation", "95 % interval"] == ""
 
@@ -278,7 +285,7 @@ def test_the_confusion_matrix_shows_percentages_of_the_true_class(visit, small_d
     app = visit("model/results", dataset=small_dataset.id)
     app.button_group(key="unit").set_value("% of the true class").run()
     assert not app.exception
-    shown = of_type(figures(app), "heatmap")[0]["data"][0]["text"]
+    shown = cell_texts(of_type(figures(app), "heatmap")[0])
     assert shown == [[f"{100 * n / sum(row):.0f}%" for n in row] for row in stored(run)["confusion"]]
 
 
@@ -373,17 +380,13 @@ def test_matrices_are_shown_side_by_side_or_subtracted(visit, small_dataset, fig
     app.session_state["matrices_unit"] = "Counts"
     app.run()
     assert not app.exception
-    shown = [
-        figure["data"][0]["text"] for figure in of_type(figures(app), "heatmap")[1:]
-    ]  # after the matrix of the selected run
+    shown = [cell_texts(figure) for figure in of_type(figures(app), "heatmap")[1:]]  # after that of the selected run
     assert shown == [[[str(n) for n in row] for row in run.evaluation().confusion] for run in (one, other)]
     app.button_group(key="matrices_what").set_value("Difference of two").run()
     assert not app.exception
     change = np.array(other.evaluation().confusion) - np.array(one.evaluation().confusion)
     assert change.any()
-    assert of_type(figures(app), "heatmap")[1]["data"][0]["text"] == [
-        [f"{n:+d}" for n in row] for row in change.tolist()
-    ]
+    assert cell_texts(of_type(figures(app), "heatmap")[1]) == [[f"{n:+d}" for n in row] for row in change.tolist()]
 
 
 def test_results_show_the_tables_of_time_images_and_networks(visit, small_dataset):

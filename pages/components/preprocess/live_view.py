@@ -106,7 +106,7 @@ def numbers_panel(data: Dataset, row: int, recipe: Recipe) -> None:
         alt="Histogram and cumulative curve of lightness before and after",
         height=340,
     )
-    name = UNTOUCHED if untouched() else PREVIOUS
+    name = "Untouched" if untouched() else PREVIOUS
     numbers_table({name: effect(before), "Result": effect(after.image)})
     if recipe.contrast == "clahe":
         _clipping(previous, recipe)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -124,13 +125,19 @@ def numbers_table(effects: Mapping[str, Effect]) -> None:
         [
             {
                 "Picture": name,
-                "RMS contrast (L*)": effect.rms_contrast,
-                "Local contrast (L*)": effect.local_contrast,
+                "RMS contrast": effect.rms_contrast,
+                "Local contrast": effect.local_contrast,
                 "Entropy (bits)": effect.entropy,
-                "Black or white (%)": 100 * effect.clipped,
+                "Clipped (%)": 100 * effect.clipped,
             }
             for name, effect in effects.items()
         ]
     )
-    columns = {name: st.column_config.NumberColumn(format="%.2f") for name in table.columns[1:]}
+    number = partial(st.column_config.NumberColumn, format="%.2f")
+    columns = {
+        "RMS contrast": number(help="Standard deviation of the lightness L*", width=96),
+        "Local contrast": number(help="Mean standard deviation of the lightness L* in small windows", width=100),
+        "Entropy (bits)": number(width=94),
+        "Clipped (%)": number(help="Pixels that are black or white", width=82),
+    }
     st.dataframe(table, hide_index=True, column_config=columns)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
+from plotly.colors import sample_colorscale
 
 from cfu_core.evaluation.confusion_percentages import Reference, confusion_difference, confusion_percentages
 from cfu_core.evaluation.metrics import Evaluation
@@ -41,10 +42,9 @@ def confusion(
     """
     counts, share = np.array(matrix), np.nan_to_num(confusion_percentages(matrix, UNITS[unit]))
     texts = [[f"{v:.0f}%" for v in row] for row in share] if unit != "Counts" else [[str(v) for v in r] for r in counts]
-    figure = _matrix(share, texts, classes, compact=compact)
+    figure = _matrix(share, texts, classes, limits=(0, 100), scale=charts.colour_scale(), compact=compact)
     of = UNITS[unit]
     places = [(i, j) for i in range(len(classes)) for j in range(len(classes))]
-    figure.update_traces(hoverinfo="skip", zmin=0, zmax=100)
     figure.add_scatter(
         x=[j for _, j in places],
         y=[i for i, _ in places],
@@ -92,11 +92,9 @@ def difference_figure(
     change = confusion_difference(first, second, None if unit == "Counts" else UNITS[unit])
     limit = max(1.0, float(np.abs(change).max())) if unit == "Counts" else 100.0
     texts = [[f"{v:+.0f}" for v in row] for row in change]
-    figure = _matrix(change, texts, classes, compact=True)
     less, more = theme().categories[:2]
     scale = [[0, less], [0.5, theme().background], [1, more]]
-    figure.update_traces(zmin=-limit, zmax=limit, colorscale=scale, hoverinfo="skip")
-    return figure
+    return _matrix(change, texts, classes, limits=(-limit, limit), scale=scale, compact=True)
 
 
 def confusion_matrix(
@@ -197,8 +195,19 @@ def _height(evaluation: Evaluation) -> int:
     return 150 + 55 * len(evaluation.classes)
 
 
-def _matrix(values: np.ndarray, texts: Sequence[Sequence[str]], classes: Sequence[str], *, compact: bool) -> go.Figure:
-    """Draw a heat map with a text in each cell, rows true, columns predicted."""
+def _matrix(
+    values: np.ndarray,
+    texts: Sequence[Sequence[str]],
+    classes: Sequence[str],
+    *,
+    limits: tuple[float, float],
+    scale: charts.Scale,
+    compact: bool,
+) -> go.Figure:
+    """Draw a heat map with a text in each cell, rows true, columns predicted; `limits` are the ends of the scale.
+
+    The texts are a trace of their own, because Plotly's texts of a heat map have too little contrast on some colours.
+    """
     size = max(12 if compact else 14, (24 if compact else 38) - 3 * len(classes))
     names = [charts.wrapped(name, 14) for name in classes]
     figure = go.Figure(
@@ -206,13 +215,24 @@ def _matrix(values: np.ndarray, texts: Sequence[Sequence[str]], classes: Sequenc
             z=values,
             x=names,
             y=names,
-            text=texts,
-            texttemplate="%{text}",
-            textfont={"size": size},
+            zmin=limits[0],
+            zmax=limits[1],
+            colorscale=scale,
             showscale=False,
             xgap=2,
             ygap=2,
+            hoverinfo="skip",
         )
+    )
+    cells = sample_colorscale(scale, np.clip((values.ravel() - limits[0]) / (limits[1] - limits[0]), 0, 1))
+    figure.add_scatter(
+        x=names * len(names),
+        y=np.repeat(names, len(names)),
+        mode="text",
+        text=[text for row in texts for text in row],
+        textfont={"size": size, "color": [charts.text_colour_on(cell) for cell in cells]},
+        hoverinfo="skip",
+        showlegend=False,
     )
     crowded = sum(max(map(len, name.split("<br>"))) for name in names) > (
         MAX_CHARACTERS // 2 if compact else MAX_CHARACTERS

@@ -45,7 +45,7 @@ def show_run(run: Run) -> None:
         show_images(run)
         views = {
             "Learning curves": show_learning,
-            "All metrics, with intervals": summary_metrics,
+            "All metrics": summary_metrics,
             "ROC and precision-recall": one_vs_rest_curves,
             "Calibration": calibration,
         }

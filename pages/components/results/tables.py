@@ -33,12 +33,12 @@ TABLE_4 = {
     "Began with": st.column_config.TextColumn(width=120),
     "Accuracy": st.column_config.NumberColumn(format="%.4f", width=72),
     "Published accuracy": st.column_config.NumberColumn("Published acc.", format="%.4f", width=100),
-    "Difference of accuracy": st.column_config.NumberColumn("Δ", format="%+.4f", width=68),
+    "Difference of accuracy": st.column_config.NumberColumn("Δ", format="%+.4f", width=62),
     "Precision, macro": st.column_config.NumberColumn(format="%.4f", width=116),
     "Published precision": st.column_config.NumberColumn("Published prec.", format="%.4f", width=106),
-    "Difference of precision, macro": st.column_config.NumberColumn("Δ macro", format="%+.4f", width=70),
+    "Difference of precision, macro": st.column_config.NumberColumn("Δ macro", format="%+.4f", width=66),
     "Precision, micro": st.column_config.NumberColumn(format="%.4f", width=112),
-    "Difference of precision, micro": st.column_config.NumberColumn("Δ micro", format="%+.4f", width=70),
+    "Difference of precision, micro": st.column_config.NumberColumn("Δ micro", format="%+.4f", width=64),
 }
 TABLE_1 = {
     "Layers, published": st.column_config.NumberColumn("published"),
@@ -58,9 +58,9 @@ def show_tables(shown: Sequence[Run]) -> None:
         "Table 1: networks": _networks,
         "Table 2: images": _images,
         "Table 3: time": _time,
-        "Table 4: precision, accuracy": _precision_and_accuracy,
+        "Table 4: accuracy": _precision_and_accuracy,
     }
-    in_tabs(views, shown, key="table", first="Table 4: precision, accuracy")
+    in_tabs(views, shown, key="table", first="Table 4: accuracy")
 
 
 def _precision_and_accuracy(shown: Sequence[Run]) -> None:
