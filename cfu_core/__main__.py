@@ -1,4 +1,4 @@
-"""``python -m cfu_core``: the dashboard's verbs from a shell."""
+"""Run a subcommand of the command line: ``python -m cfu_core SUBCOMMAND``."""
 
 import sys
 

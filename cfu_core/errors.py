@@ -31,7 +31,8 @@ class CfuError(Exception):
 class StorageError(CfuError):
     """A file in the home folder or at another given path cannot be written, read or understood.
 
-    The disk is full, a permission is missing, a file is damaged, or another process keeps a lock for too long.
+    The disk is full, a permission is missing, a file is damaged, or another process keeps a lock for too long. Also:
+    the environment variable ``CFU_CACHE_GB`` is not a number.
     """
 
 
@@ -62,7 +63,10 @@ def _image_error(found: str, expected: str, remedy: str, kind: str) -> ImageErro
 
 
 class DatasetError(CfuError):
-    """A source of images or a dataset cannot be used, or an edit, a filter or a split of it is not possible."""
+    """A source of images or a dataset cannot be used, or an edit, a filter or a split of it is not possible.
+
+    Also: a worker process that reads images was ended by another program or by the system.
+    """
 
 
 class ArchiveError(DatasetError):
@@ -70,7 +74,7 @@ class ArchiveError(DatasetError):
 
 
 class RecipeError(CfuError):
-    """A recipe does not exist or cannot be read, or a setting of it is not valid or does not fit an image."""
+    """A recipe does not exist or cannot be read, or its name or a setting is not valid, or does not fit an image."""
 
 
 class WeightsError(CfuError):
@@ -78,11 +82,17 @@ class WeightsError(CfuError):
 
 
 class TrainingError(CfuError):
-    """A training setting is not valid, there are too few images for training, or the training has diverged."""
+    """A network does not exist, a training setting is not valid, or the training has diverged.
+
+    Also: the dataset has too few classes or too few images for training.
+    """
 
 
 class RunError(CfuError):
-    """A run does not exist, or its state or missing results do not allow what was requested."""
+    """A run does not exist, or its state, a change of its dataset or missing results do not allow what was requested.
+
+    Also: several runs have the requested name; a job that is not a run cannot be resumed in its state.
+    """
 
 
 class ReportError(CfuError):
@@ -94,4 +104,4 @@ class BundleError(CfuError):
 
 
 class StopRequested(Exception):
-    """The user stopped a computation. This is not an error; results that were already stored are kept."""
+    """A stop or a pause of a computation was requested. This is not an error, so it is not a `CfuError`."""

@@ -1,9 +1,9 @@
 """A job: a folder with the request, the status and the output of a piece of work.
 
 ``spec.json`` holds the request and is written once. ``status.json`` is replaced as the work proceeds. ``log.txt`` is
-the output of the process. Empty files ``stop`` and ``pause`` are requests to the process; ``rank.json`` holds the place
-in the queue of a job that was moved. A training run is also a job (`cfu_core.runs.run`). The dashboard and the command
-line read the same files.
+the output of the process. Empty files ``stop`` and ``pause`` are requests to the process. ``rank.json`` holds the rank
+of a job that was moved within the queue. The process locks the file ``lock`` while it works on the job. A training run
+is also a job (`cfu_core.runs.run`). The dashboard and the command line read the same files.
 
 A job whose status is "running" counts as running only while the process that wrote the status is alive.
 """
@@ -32,8 +32,9 @@ LOCK = "lock"  # file in the job's folder, locked by the process that works on t
 class State(StrEnum):
     """State of a job.
 
-    A queued or running job may change to any other state. A paused job may be stopped; `Job.requeue` queues a resumable
-    job again. A finished job does not change any more.
+    A queued job starts to run, or it is paused or stopped before; it fails if its process cannot start. A running job
+    changes to any other state except queued. A paused job may be stopped. `Job.requeue` queues a resumable job again. A
+    finished job does not change any more.
     """
 
     QUEUED = "queued"
@@ -57,23 +58,26 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """State and progress of a job, as written by its process.
+    """State and progress of a job: the content of ``status.json``.
 
     Attributes
     ----------
     state : State
+        State at the time of writing. `Job.status` corrects it if the process has ended since then.
     phase : str
-        The current step, as a text for users.
+        The current step of a running job, or the last step of a job whose process ended unexpectedly, as a text for
+        users. Empty in other states.
     message : str
         Why the job failed, was interrupted, paused or stopped; empty in other states.
     details : dict
-        Progress: ``done`` and ``total``, or ``epoch``, ``epochs``, ``batch``, ``batches``, ``images_per_second``,
-        ``seconds_left``, ``learning_rate`` and ``memory_bytes``. Of a finished job, its result, for example
-        ``dataset`` (the identifier of an imported dataset).
+        Progress within the phase: ``done`` and ``total`` (numbers of items), or ``epoch``, ``epochs``, ``batch``,
+        ``batches``, ``images_per_second``, ``seconds_left`` (None if unknown), ``learning_rate`` and ``memory_bytes``.
+        Empty if the phase reports no progress. Of a job that ended before it finished, the last progress. Of a finished
+        job, its result, for example ``dataset`` (the identifier of an imported dataset).
     pid : int
-        Number of the process that works on the job; 0 if none does.
+        Number of the process that works on a running job; 0 in other states.
     pid_started : float
-        Start time of the process, from `cfu_core.processes.process_started`.
+        Start time of the process, from `cfu_core.processes.process_started`; 0 in other states.
     """
 
     state: State
@@ -87,7 +91,7 @@ class Status:
     def fraction(self) -> float:
         """Finished fraction of the work, from 0 to 1: of items, or of the batches of all epochs; 0 if unknown.
 
-        The fraction of a job with several phases begins again at 0 in each phase.
+        1 for a finished job. The fraction of a job with several phases begins again at 0 in each phase.
         """
         d = self.details
         if self.state is State.FINISHED:
@@ -156,7 +160,7 @@ class Job:
 
     @property
     def status_file(self) -> Path:
-        """File with the status; missing until the job starts for the first time."""
+        """File with the status; missing as long as the job is queued for the first time."""
         return self.folder / "status.json"
 
     def status(self) -> Status:
@@ -165,8 +169,8 @@ class Job:
         Returns
         -------
         Status
-            Queued if there is no status file yet; failed if the file is damaged; interrupted if the file says "running"
-            but its process has ended.
+            Queued if there is no status file, also if the job has been deleted. Failed if the file is damaged or not
+            readable. Interrupted if the file says "running" but its process has ended.
         """
         try:
             saved = read_json(self.status_file)
@@ -192,12 +196,13 @@ class Job:
     def write_status(self, status: Status) -> None:
         """Replace the status file; do nothing if the job has been deleted.
 
-        On a full disk, an existing status file of up to 4096 bytes is overwritten in place.
+        If the file cannot be replaced, for example on a full disk, an existing file is overwritten in place, provided
+        that the new content has at most 4096 bytes.
 
         Raises
         ------
         StorageError
-            The disk is full and the file cannot be overwritten in place, or the folder is not writable.
+            The disk is full or the folder is not writable, and the file cannot be overwritten in place.
         """
         if not self.folder.is_dir():
             return
@@ -212,10 +217,12 @@ class Job:
         """Request a stop; return at once.
 
         A running job stops at its next check and can be resumed. A queued or paused job is marked as stopped
-        immediately.
+        immediately. A job in any other state is not changed.
 
         Raises
         ------
+        FileNotFoundError
+            The job has been deleted.
         StorageError
             The folder is not writable, or the disk is full.
         """
@@ -235,10 +242,12 @@ class Job:
         """Request a pause; return at once.
 
         The process of a running job pauses at its next check: it saves its state and ends, so that the device is free.
-        A queued job is marked as paused immediately.
+        A queued job is marked as paused immediately. A job in any other state is not changed.
 
         Raises
         ------
+        FileNotFoundError
+            The job has been deleted.
         StorageError
             The folder is not writable, or the disk is full.
         """
@@ -280,14 +289,14 @@ class Job:
     def requeue(self) -> None:
         """Queue an unfinished job again.
 
-        Earlier requests to stop or pause are removed. A fine-tuning run continues from its last checkpoint. A job
-        of another kind starts again, but uses what it has stored (measurements of a survey, prepared images).
-        No worker is started (`cfu_core.jobs.launch.resume` starts one).
+        Earlier requests to stop or pause are removed. A fine-tuning run continues from its last checkpoint, if there is
+        one. A job of another kind starts again, but uses what it has stored (measurements of a survey, prepared
+        images). No worker is started (`cfu_core.jobs.launch.resume` starts one).
 
         Raises
         ------
         RunError
-            The job is queued, running or finished, or a process still works on it.
+            The job is queued, running or finished, or a process still works on it after a wait of five seconds.
         StorageError
             The folder is not writable, or the disk is full.
         """
@@ -331,7 +340,8 @@ def create_job(kind: str, spec: Mapping[str, Any]) -> Job:
     kind : str
         One of `Job.kind` except ``train``.
     spec : mapping of str to object
-        Request: further entries of ``spec.json``, plain JSON values. See `cfu_core.jobs.launch.submit`.
+        Request: further entries of ``spec.json``, plain JSON values. `cfu_core.jobs.launch.submit` lists them by kind;
+        they are not checked.
 
     Returns
     -------

@@ -18,8 +18,10 @@ def save_recipe(name: str, recipe: Recipe) -> None:
     Parameters
     ----------
     name : str
-        1 to `cfu_core.settings.MAX_NAME_LENGTH` characters; white space around it is removed.
+        1 to `cfu_core.settings.MAX_NAME_LENGTH` characters; white space around it is removed. A recipe whose name
+        differs only in its Unicode normalization form is replaced, too.
     recipe : Recipe
+        Recipe to save, with all its settings.
 
     Raises
     ------
@@ -63,8 +65,8 @@ def find_recipe(reference: str) -> Recipe:
     Parameters
     ----------
     reference : str
-        Name of a saved recipe, or path of a file that `recipe_json` has produced. If both exist, the saved recipe is
-        used.
+        Name of a saved recipe, without white space around it, or path of a file with the text from `recipe_json`. If
+        both exist, the saved recipe is used. The name in the file has no effect.
 
     Raises
     ------
@@ -91,7 +93,8 @@ def find_recipe(reference: str) -> Recipe:
 def delete_recipe(name: str) -> None:
     """Delete a saved recipe; do nothing if there is none of this name.
 
-    Runs that used the recipe are not affected, because they have their own copy.
+    Runs that used the recipe are not affected, because they have their own copy. The name must be the one under which
+    the recipe is listed by `saved_recipes`, without white space around it.
 
     Raises
     ------
@@ -105,6 +108,8 @@ def delete_recipe(name: str) -> None:
 
 def recipe_json(name: str, recipe: Recipe) -> str:
     """Return a recipe with its name as JSON text: an object with ``name`` and ``recipe``, for a download.
+
+    White space around the name is removed.
 
     Raises
     ------

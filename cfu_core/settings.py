@@ -20,7 +20,8 @@ class Setting:
     help : str
         Explanation for users.
     minimum, maximum : float or None
-        Allowed range, both limits included; None if the setting is not a number.
+        Allowed range, both limits included. A number is checked only if both are given. Both are None if the setting
+        is not a number.
     step : float or None
         Difference between two values that follow each other in the widget; None for the widget's default.
     choices : tuple of str
@@ -61,7 +62,7 @@ def setting(owner: type, name: str) -> Setting:
     Parameters
     ----------
     owner : type
-        Dataclass.
+        Dataclass that has the field.
     name : str
         Name of a field that was made with `declare`.
     """
@@ -139,8 +140,8 @@ def check_value(value: Any, declared: Setting, kind: type, error: type[CfuError]
     Raises
     ------
     CfuError
-        The value is not one of the choices, not in the allowed range, or not a number where one is needed (a bool is
-        not a number). The error has the type `error`.
+        The value is not one of the choices, not in the allowed range (NaN never is), or not a number where one is
+        needed. A bool is not a number, and neither is an integer of NumPy. The error has the type `error`.
     """
     if declared.choices and value not in declared.choices:
         raise error(f"{declared.label} is {value!r}.", f"It must be one of: {', '.join(declared.choices)}.")

@@ -26,7 +26,8 @@ def home() -> Path:
     -------
     Path
         Absolute path: ``$CFU_HOME`` if it is set and not blank, else the platform's folder for user data
-        (on Linux ``~/.local/share/cfu-workbench``). The folder is created when a file is first written to it.
+        (on Linux ``~/.local/share/cfu-workbench``). In ``$CFU_HOME``, ``~`` is expanded, and a relative path begins at
+        the working directory. The folder is created when a file is first written to it.
     """
     named = os.environ.get("CFU_HOME", "").strip()
     return Path(named).expanduser().absolute() if named else Path(platformdirs.user_data_dir("cfu-workbench", False))
@@ -107,7 +108,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
-        The folder to create. It must not exist, or be empty. Its parent is created if missing.
+        The folder to create. It must not exist, or be empty; this is checked after the block. Its parent is created if
+        missing.
 
     Yields
     ------

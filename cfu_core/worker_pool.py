@@ -8,9 +8,10 @@ from cfu_core.worker_process import WorkerProcess, worker_count
 
 
 class WorkerPool:
-    """Pool of `worker_count` worker processes. Use as a context manager.
+    """Pool of `worker_count` worker processes. Use as a context manager, once.
 
-    The processes start when the context is entered, and end when it is left.
+    The processes start when the context is entered, and end when it is left. A process that was ended from outside is
+    not replaced; every question that reaches it raises `DatasetError`.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ class WorkerPool:
         Raises
         ------
         DatasetError
-            The process ended before it answered, for example because the system ran out of memory.
+            The process ended before it answered, for example because the system ran out of memory, or because the
+            answer cannot be pickled.
         Exception
             The exception that the worker process raised for this question.
         """

@@ -35,6 +35,8 @@ def serve(initialise: Callable[[Any], Callable[[Any], Any]]) -> None:
     initialise : callable
         Receives the first message and returns the function that answers the questions. An exception that this
         second function raises is sent back and raised in the asking process; the next question is then answered.
+        Answers and exceptions must be picklable. If one is not, or if `initialise` itself raises an exception, the
+        worker process ends.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the asking process decides when to stop
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
@@ -58,7 +60,7 @@ class WorkerProcess:
     module : str
         Name of a module with a function ``serve`` without parameters, which calls the `serve` of this module.
     first : object
-        The first message; any object that can be pickled.
+        The first message, for the `initialise` of `serve`; any object that can be pickled.
     name : str
         Subject of the error message when the process is ended from outside, for example "The import".
     """
@@ -93,7 +95,8 @@ class WorkerProcess:
         Raises
         ------
         DatasetError
-            The process ended before it answered, for example because the system ran out of memory.
+            The process ended before it answered, for example because the system ran out of memory, or because the
+            answer cannot be pickled.
         Exception
             The exception that the worker process raised for this question.
         """

@@ -92,6 +92,7 @@ def classify(
         From `onnx_network`, or an equivalent function.
     boxes : sequence of Box or None, optional
         The colony in each image, in its pixels; None where it is not known. Then it is detected, if the recipe crops.
+        An empty list is the same as None for all images. Without effect if the recipe does not crop.
 
     Returns
     -------
@@ -101,9 +102,11 @@ def classify(
     Raises
     ------
     RecipeError
-        An image has fewer pixels along a side than CLAHE has tiles.
+        An image, after the crop, has fewer pixels along a side than CLAHE has tiles; or the recipe of the bundle is not
+        valid.
     ValueError
-        `images` is empty, or `boxes` and `images` differ in length.
+        `images` is empty, `boxes` and `images` differ in length, or the recipe crops and a box with its margin does not
+        overlap its image.
     """
     known = boxes or [None] * len(images)
     prepared = [recipes.apply(bundle.recipe, image, box) for image, box in zip(images, known, strict=True)]
@@ -129,9 +132,11 @@ def self_test(bundle: Bundle, network: Network) -> SelfTest:
     Raises
     ------
     BundleError
-        A probability is NaN, or differs by more than is allowed.
+        A probability is NaN, or differs by more than is allowed; or the path of a test image leads out of the folder.
     ImageError
         A test image is missing or damaged. After `check_files` this cannot happen.
+    OSError
+        ``selftest.json`` is missing or cannot be read.
     """
     expected = json.loads((bundle.folder / SELFTEST).read_bytes())
     images = [read(member_path(bundle.folder, each["file"])) for each in expected["images"]]
@@ -169,7 +174,9 @@ def verify(folder: Path) -> tuple[Bundle, SelfTest]:
     ------
     BundleError
         The folder is not a bundle, it was exported for another version of this program, a file or an entry of its
-        manifest is missing or has been changed, or the self-test fails.
+        manifest is missing or has been changed, ONNX Runtime cannot load the network, or the self-test fails.
+    OSError
+        A file cannot be read, for example without permission.
     """
     bundle = open_bundle(folder)
     check_files(bundle)

@@ -17,8 +17,9 @@ OK, FAILED = 0, 2  # exit status
 def main(folder: Path, argv: Sequence[str]) -> int:
     """Run a subcommand of ``use.py`` on a bundle.
 
-    ``verify`` checks all files and runs the self-test. ``predict IMAGE ...`` classifies images and prints a line of
-    JSON for each, with the keys ``path``, ``predicted`` (the most probable class) and ``probabilities`` (by class).
+    ``verify`` checks all files, runs the self-test and prints one line. ``predict IMAGE ...`` classifies images and
+    prints a line of JSON for each, with the keys ``path``, ``predicted`` (the most probable class) and
+    ``probabilities`` (by class). ``predict`` does not check the files.
 
     Parameters
     ----------

@@ -66,13 +66,15 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
         Contains all other files of the bundle, but no ``bundle.json``. It should be a temporary folder, because the
         file is not written atomically.
     facts : mapping
-        Entries of the manifest, as JSON values. ``classes`` and ``recipe`` are required to use the bundle. The entries
-        ``format``, ``recipe_version``, ``files`` and ``seals`` (the checksums) are added.
+        Entries of the manifest, as JSON values. ``classes`` and ``recipe`` are required to use the bundle, but this is
+        not checked. The entries ``format``, ``recipe_version``, ``files`` and ``seals`` (the checksums) are added.
 
     Raises
     ------
     OSError
-        The disk is full, or the folder is not writable.
+        The disk is full, the folder is not writable, or a file in it is not readable.
+    TypeError
+        A value is not a JSON value.
     ValueError
         A value is NaN or infinite, which JSON does not allow.
     """
@@ -96,13 +98,13 @@ def open_bundle(folder: Path) -> Bundle:
     Returns
     -------
     Bundle
-        With the manifest in memory.
+        With the manifest in memory. An entry that is missing together with its checksum is not noticed.
 
     Raises
     ------
     BundleError
-        ``bundle.json`` is missing or is not the manifest of a bundle; one of its entries does not match its checksum;
-        or its format or the version of its recipe differs from that of this program.
+        ``bundle.json`` is missing, cannot be read or is not the manifest of a bundle; one of its entries does not match
+        its checksum; or its format or the version of its recipe differs from that of this program.
     """
     path = folder / MANIFEST
     try:
@@ -148,6 +150,8 @@ def check_files(bundle: Bundle) -> int:
     ------
     BundleError
         A file of the manifest is missing, has been changed, or would be outside of the folder.
+    OSError
+        A file cannot be read, for example without permission.
     """
     for name, expected in bundle.manifest["files"].items():
         path = member_path(bundle.folder, name)
@@ -181,7 +185,7 @@ def member_path(folder: Path, name: str) -> Path:
     Raises
     ------
     BundleError
-        `name` is empty or absolute, or contains ``..``, a backslash or a colon.
+        `name` is empty, ``.`` or absolute, has a part ``..``, or contains a backslash or a colon.
     """
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name:

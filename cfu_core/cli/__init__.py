@@ -1,7 +1,7 @@
 """The command line: the functions of the dashboard as subcommands in a shell.
 
-``--json`` prints one JSON document and nothing else to stdout. The exit status is 0 on success; 2, with one line on
-stderr, for an error that the user can fix; 130 if the work was stopped or paused before its end.
+With ``--json``, a subcommand prints one JSON document and nothing else to stdout. The exit status is 0 on success; 2,
+with one line on stderr, for an error that the user can fix; 130 if the work was stopped or paused before its end.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         Exit status: 0, 2 for a `CfuError` (its message is printed to stderr in one line), or 130 if the work was
-        stopped or paused.
+        stopped or paused, also by Ctrl-C.
 
     Raises
     ------

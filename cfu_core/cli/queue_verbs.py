@@ -11,6 +11,8 @@ from cfu_core.jobs.queue import LANES
 def add_verbs(verbs: Any) -> None:
     """Add the subcommands ``work`` (run the queued jobs of a lane) and ``job`` (run one job) to the command line.
 
+    Their exit status is 0 also if a job fails or stops; ``status.json`` of the job has its final state.
+
     Parameters
     ----------
     verbs : argparse._SubParsersAction

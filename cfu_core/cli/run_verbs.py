@@ -246,16 +246,20 @@ def describe_run(folder: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain JSON values: settings (``dataset``, ``split``, ``weights``, ``config``, ``environment``), state
-        (``status``, ``message``), and results (``confusion``, ``accuracy``, ``precision``, ``per_class``, ``seconds``,
-        ``history``, ...). Results that do not exist yet are None; ``history`` is then empty.
+        Values for `cfu_core.cli.terminal.print_json`. Name and settings: ``run`` (identifier), ``name``, ``dataset``,
+        ``split``, ``weights``, ``config``, ``environment``, ``classes``. State: ``status``, ``message``. Results:
+        ``confusion``, ``accuracy``, ``precision`` (``macro`` and ``micro``), ``per_class``, ``seconds`` (by phase),
+        ``cache_reused``, ``device``, ``history`` (by epoch) and ``predictions`` (path of the CSV file). Results that do
+        not exist yet are None; ``history`` is then empty.
 
     Raises
     ------
     FileNotFoundError
         There is no run in the folder.
-    StorageError
-        A file of the run is damaged, or the user may not read it.
+    CfuError
+        A file of the run is damaged, or the user may not read it; or a setting of the run is unknown or not valid.
+    KeyError, TypeError, ValueError
+        ``spec.json`` lacks an entry or has an unknown one, or a line of ``metrics.jsonl`` is damaged.
     """
     run = Run(folder)
     status = run.status()

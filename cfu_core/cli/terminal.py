@@ -28,6 +28,11 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
 def print_json(value: Any) -> int:
     """Print a value as one indented JSON document to stdout; NaN and infinity as null.
 
+    Parameters
+    ----------
+    value : object
+        As for `cfu_core.storage.json_value`: JSON values, also NaN, infinity and tuples.
+
     Returns
     -------
     int
@@ -62,8 +67,13 @@ def read_data(data: str) -> Dataset:
 
     Raises
     ------
-    CfuError
-        The source cannot be read or contains no usable image, or there is no dataset with this name or identifier.
+    DatasetError
+        The source does not exist, contains no usable image or has no valid manifest; there is no dataset with this name
+        or identifier, or it is damaged; or a worker process that reads images was ended from outside.
+    ArchiveError
+        The archive is damaged, too large or dangerous to unpack.
+    StorageError
+        The source or the home folder is not readable.
     """
     if not is_path(data):
         return load_dataset(data)
@@ -87,9 +97,11 @@ def import_data(data: str) -> Dataset:
 
     Raises
     ------
-    CfuError
-        The source cannot be read or contains no usable image; there is no dataset with this name or identifier; or the
-        disk is full.
+    DatasetError, ArchiveError
+        As from `read_data`.
+    StorageError
+        The source is not readable, the disk is full, the home folder is not writable, or another process has locked the
+        image store for ten minutes.
     """
     if not is_path(data):
         return load_dataset(data)
@@ -102,7 +114,7 @@ def run_job(job: "Job", title: str) -> str:
     """Run a job in this process when its lane is free, with its progress in the terminal.
 
     If a worker runs the job first, wait for its end. A worker for the other queued jobs of the lane is then started.
-    Ctrl-C stops the job.
+    Ctrl-C stops the job. Call this function in the main thread.
 
     Parameters
     ----------
@@ -114,12 +126,15 @@ def run_job(job: "Job", title: str) -> str:
     Returns
     -------
     str
-        Final state: ``finished``, ``stopped`` or ``paused``.
+        Final state: ``finished``, ``stopped`` or ``paused``. After Ctrl-C while a worker runs the job, ``running`` if
+        it has not stopped yet.
 
     Raises
     ------
     CfuError
-        The job failed or was interrupted.
+        The job failed or was interrupted; the message says why.
+    StorageError
+        The home folder is not writable, or the disk is full.
     """
     from cfu_core.job import State
     from cfu_core.jobs.launch import ensure_worker
@@ -135,9 +150,10 @@ def run_job(job: "Job", title: str) -> str:
 
 
 class ProgressLine:
-    """A progress line on stderr that each new text overwrites. To be used as a context manager.
+    """A progress line on stderr that each new text overwrites. Use as a context manager.
 
-    Nothing is written if stderr is not a terminal. The line is empty after the ``with`` block.
+    Texts can be shown only within the ``with`` block, after which the line is empty. Nothing is written if stderr is
+    not a terminal.
     """
 
     def __enter__(self) -> "ProgressLine":

@@ -18,7 +18,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--weights``, ``--json`` and an option for each setting in `OPTIONS` to the parser of a subcommand.
 
     The option of ``batch_size`` is ``--batch-size``. A value that is not allowed raises `TrainingError` during parsing.
-    An option that is not given is None, except ``--weights``, which is then ``imagenet``.
+    A setting whose option is not given is None, ``weights`` is then ``imagenet``, and ``json`` is False.
     """
     from cfu_core.training.config import TrainingConfig
 
@@ -63,8 +63,9 @@ def training_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``weights`` (a file as an absolute path, because training may run in another working directory), and each other
-        field that was given. With ``seed``, ``split_seed`` is set to the same value.
+        ``weights`` (``imagenet``, ``none``, or a file as an absolute path, because training may run in another working
+        directory), and each other field that was given. With ``seed``, ``split_seed`` is set to the same value. It is
+        not checked whether the file exists.
     """
     from cfu_core.models.weight_files import IMAGENET, NONE
 

@@ -35,7 +35,7 @@ def save_dataset(dataset: Dataset) -> None:
         If the disk is full, the home folder is not writable, or another process has locked the image store for ten
         minutes. No file of a new dataset remains then.
     DatasetError
-        If the log of edits of the existing dataset is damaged.
+        If the log of edits of the existing dataset is damaged or does not match the table.
     """
     folder = dataset_folder(dataset.id)
     with store_lock():
@@ -84,14 +84,15 @@ def load_dataset(reference: str, *, version: int | None = None) -> Dataset:
     Parameters
     ----------
     reference : str
-        Id or name of the dataset; if several have this name, the newest is loaded.
+        Id or name of the dataset. An id has precedence over a name; if several datasets have this name, the newest is
+        loaded. A dataset with a damaged summary is found only by its id.
     version : int, optional
         Number of edits to apply, from the oldest; 0 gives the dataset as imported. All edits by default.
 
     Returns
     -------
     Dataset
-        With the edits up to `version` applied. The image files are not opened.
+        With the edits up to `version` applied. The image files are neither opened nor checked.
 
     Raises
     ------
@@ -128,7 +129,8 @@ def load_dataset(reference: str, *, version: int | None = None) -> Dataset:
 def list_datasets() -> list[DatasetSummary]:
     """Return the summaries of all saved datasets, newest import first; damaged datasets come last.
 
-    The list is empty if there are no datasets.
+    The list is empty if there are no datasets. Tables are not read, except that of a dataset whose log of edits does
+    not have the size in the summary, so that a damaged table is usually not detected.
 
     Raises
     ------

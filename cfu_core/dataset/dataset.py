@@ -33,7 +33,8 @@ class ImportIssue:
     Attributes
     ----------
     path : str
-        Path of the file or folder, relative to the source (POSIX).
+        Path of the file or folder, relative to the source (POSIX). For ``no-path``: name of the manifest, ``:`` and
+        number of the line.
     kind : str
         Keyword for lists: a kind of `ImageError`, ``no-class``, ``empty-class``, ``not-listed``, ``listed-twice``,
         ``no-path``, ``no-label``, ``box`` or ``name``.
@@ -49,6 +50,8 @@ class ImportIssue:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """Images with their classes; immutable. Made by an import, `new_dataset` or `load_dataset`.
+
+    The tables are not copied, so a caller must not change them: `images` and `edited` may be `imported` itself.
 
     Attributes
     ----------
@@ -106,7 +109,7 @@ class Dataset:
 
     @property
     def edited(self) -> pd.DataFrame:
-        """Every row of `imported`, including excluded images, with all other edits applied."""
+        """Every row of `imported`, including excluded images, with all edits except exclusions applied."""
         return self._effect.edited
 
     @property
@@ -142,7 +145,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of the current state: paths, labels, groups, image files, boxes and `partitions`."""
+        """SHA-256 (hex) of the current state of `images`: paths, labels, groups, files, boxes and `partitions`."""
         digest = content_digest(self.images) if self.edits else self.imported_digest
         if self.partitions:
             lines = "".join(f"{path}\0{partition}\n" for path, partition in sorted(self.partitions.items()))
@@ -168,8 +171,8 @@ class Dataset:
     def box(self, index: int) -> Box | None:
         """Return the bounding box of the colony in image `index` of `images`; None if none was given or drawn manually.
 
-        Its left, top, right and bottom are in pixels of the image with its EXIF orientation applied, right and bottom
-        exclusive.
+        Left, top, right and bottom are in pixels of the image with its EXIF orientation applied, right and bottom
+        exclusive. No colony is detected here.
         """
         edges = [self.images[column].iat[index] for column in BOX_COLUMNS]
         return None if pd.isna(edges[0]) else Box(*map(int, edges))
@@ -229,7 +232,7 @@ class Dataset:
 def slug(name: str) -> str:
     """Return a name as at most 40 ASCII letters, digits, ``-`` and ``_``; ``dataset`` if nothing remains.
 
-    Each run of other characters becomes one ``-``.
+    Each run of other characters, or of several ``-``, becomes one ``-``; none is at the beginning or the end.
     """
     return re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-")[:40].strip("-") or "dataset"
 
@@ -261,9 +264,10 @@ def new_dataset(
     Parameters
     ----------
     images : pandas.DataFrame
-        Table from `cfu_core.dataset.table.images_table`.
+        Table from `cfu_core.dataset.table.images_table`; it is not copied.
     name, import_issues, drawn, source
-        As in `Dataset`.
+        As in `Dataset`. White space around the name is removed. In the name and the source, invalid Unicode characters
+        become ``?``.
 
     Returns
     -------
@@ -275,6 +279,8 @@ def new_dataset(
     ------
     DatasetError
         If the name is blank.
+    ValueError
+        If the table has other columns than `COLUMNS`.
     """
     name = checked_name(name)
     return Dataset(

@@ -32,7 +32,7 @@ def describe_changes(kind: str, changes: Mapping[str, Any]) -> str:
     -------
     str
         For example ``2 images relabelled as CFU-GM``. The first `SHOWN` different values are listed; further values
-        are counted.
+        are counted. If only some values are None, those are not mentioned. Boxes are not listed.
     """
     values = list(dict.fromkeys(str(value) for value in changes.values() if value is not None))
     done = _DONE[kind] if values else _RESET.get(kind, _DONE[kind])
@@ -45,8 +45,8 @@ def describe_edit(edit: Edit) -> str:
     Returns
     -------
     str
-        For example ``2 images relabelled as CFU-GM: A/01.jpg, A/02.jpg`` or ``undo of edit 2``. The first `SHOWN`
-        different values and the first `SHOWN` paths are listed; further ones are counted.
+        For example ``2 images relabelled as CFU-GM: A/01.jpg, A/02.jpg`` or ``undo of edit 2``. Values are listed as by
+        `describe_changes`. The first `SHOWN` paths are listed; further paths are counted.
     """
     if edit.kind in ("undo", "redo"):
         return f"{edit.kind} of edit {edit.changes['edit']}"

@@ -37,23 +37,25 @@ def edit_dataset(dataset_id: str, kind: str, changes: Mapping[str, Any], *, who:
         One of `cfu_core.dataset.history.KINDS`: ``relabel``, ``exclude``, ``include``, ``group``, ``box`` or
         ``partition``.
     changes : Mapping
-        New value by path of an image, as in `cfu_core.dataset.history.Edit`. Values equal to the current ones are
-        dropped; if none remains, nothing is written. White space around labels and groups is removed, and a name that
-        the dataset has already in another Unicode normalization form is written in the existing form.
+        New value by path of an image, as in `cfu_core.dataset.history.Edit`; the values for ``exclude`` and ``include``
+        have no effect. Values equal to the current ones are dropped; if none remains, nothing is written. White space
+        around labels and groups is removed, and a name that the dataset has already in another Unicode normalization
+        form is written in the existing form.
     who, why : str
         Name of the editor and reason, free text of at most `LONGEST_TEXT` characters.
 
     Returns
     -------
     Dataset
-        The dataset after the edit.
+        The dataset after the edit; as it was, if nothing is written.
 
     Raises
     ------
     DatasetError
         If there is no such dataset or image; the dataset is damaged; no image would remain; a label is empty; a label
-        or group has more than `LONGEST_NAME` characters or a control character; a box is not inside its image; there is
-        no such partition; or `who` or `why` is too long. Nothing has changed then.
+        or group is not text, has more than `LONGEST_NAME` characters or a control character; a box is not inside its
+        image or not in whole pixels; there is no such partition; or `who` or `why` is too long. Nothing has changed
+        then.
     StorageError
         If the disk is full, the home folder is not writable, or another process has locked the image store for ten
         minutes. Nothing has changed then.
@@ -141,12 +143,17 @@ def edit_log(dataset_id: str) -> list[Edit]:
 
     The list is empty if the dataset was never edited.
 
+    Parameters
+    ----------
+    dataset_id : str
+        Id or name of the dataset.
+
     Raises
     ------
     DatasetError
         If there is no such dataset, or it is damaged.
     StorageError
-        If the log is not readable.
+        If the log or the home folder is not readable.
     """
     return list(load_dataset(dataset_id).edits)
 

@@ -25,8 +25,8 @@ def split_units(images: pd.DataFrame) -> np.ndarray:
     Returns
     -------
     ndarray of int64, shape (N,)
-        Index of the unit of each row, from 0, in the order of first appearance. An image without a group and copies is
-        a unit of its own.
+        Index of the unit of each row, from 0, in the order of first appearance. An image that has neither a group nor a
+        byte-identical copy is a unit of its own.
     """
     rows = np.arange(len(images))
     by_digest = pd.factorize(images["digest"])[0]
@@ -51,7 +51,7 @@ def stratified_folds(labels: np.ndarray, units: np.ndarray, *, count: int, seed:
     count : int
         Number of folds, 2 or more.
     seed : int
-        Seed of the folds; the same seed gives the same folds.
+        Seed of the folds, 0 to 2**32 - 1; the same seed gives the same folds.
 
     Returns
     -------
@@ -62,6 +62,8 @@ def stratified_folds(labels: np.ndarray, units: np.ndarray, *, count: int, seed:
     ------
     DatasetError
         If there are fewer units than folds, or the largest class has fewer images than there are folds.
+    ValueError
+        If there is no image, or the number of folds or the seed is out of range.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 

@@ -48,7 +48,8 @@ def groups_from_pattern(paths: Sequence[str] | pd.Series, pattern: str) -> pd.Se
         ``/``; ``{group}`` and ``*`` match as few characters as possible. A template must match the whole file name; a
         template that contains a ``/`` must match the whole path, or its end from the beginning of a folder name on.
 
-        A regular expression is searched in the file name; if it contains a ``/``, in the whole path.
+        A regular expression is searched in the file name; if it contains a ``/``, in the whole path. It distinguishes
+        upper and lower case. The first match counts.
 
     Returns
     -------

@@ -114,6 +114,11 @@ def extended_log(folder: Path, log: Sequence[Edit], edit: Edit) -> bytes:
         The edits in the file so far. Lines after these are dropped.
     edit : Edit
         The edit to append.
+
+    Raises
+    ------
+    StorageError
+        If the log is not readable.
     """
     kept = _lines(folder / LOG)[: len(log)]
     return b"".join([*(line + b"\n" for line in kept), log_line(edit)])
@@ -125,7 +130,13 @@ def log_line(edit: Edit) -> bytes:
 
 
 def log_size(folder: Path) -> int:
-    """Return the size of the log of the dataset in `folder` in bytes; 0 if there is no log."""
+    """Return the size of the log of the dataset in `folder` in bytes; 0 if there is no log.
+
+    Raises
+    ------
+    StorageError
+        If the folder is not readable.
+    """
     file = folder / LOG
     with storage_errors(file):
         return file.stat().st_size if file.exists() else 0
@@ -171,11 +182,12 @@ class Effect(NamedTuple):
     Attributes
     ----------
     edited : pandas.DataFrame
-        Every row of the imported table, with all edits except exclusions applied.
+        Every row of the imported table, with all edits except exclusions applied. It is the imported table itself, not
+        a copy, if no label, group or box was edited.
     rows : ndarray of int64, shape (len(images),)
         Rows of `edited` that are not excluded, ascending.
     images : pandas.DataFrame
-        `edited` at `rows`, with a RangeIndex.
+        `edited` at `rows`, with a RangeIndex. It is `edited` itself, not a copy, if no image is excluded.
     partitions : dict of str to str
         Manually assigned partitions, by path; includes excluded images.
     """
@@ -192,7 +204,7 @@ def apply_edits(imported: pd.DataFrame, log: Sequence[Edit]) -> Effect:
     Parameters
     ----------
     imported : pandas.DataFrame
-        Table as imported, from `cfu_core.dataset.table.images_table`.
+        Table as imported, from `cfu_core.dataset.table.images_table`; no path occurs twice.
     log : sequence of Edit
         All lines of the log, oldest first. Of several edits of one value, the last one in effect applies.
 

@@ -67,7 +67,7 @@ def stored_bytes(digest: str, extension: str) -> bytes:
 def store_lock() -> Iterator[None]:
     """Lock the image store and the datasets for the current process and thread, as a context manager.
 
-    Other processes and threads wait for the lock. It is reentrant: the holder may acquire it again.
+    Other processes and threads wait up to ten minutes for the lock. It is reentrant: the holder may acquire it again.
 
     Raises
     ------

@@ -126,7 +126,13 @@ class PackWriter:
 
 
 def packs(folder: str) -> Iterator[Pack]:
-    """Iterate over the complete packs in a folder, sorted by name; none if the folder does not exist."""
+    """Iterate over the complete packs in a folder, sorted by name; none if the folder does not exist.
+
+    Raises
+    ------
+    OSError
+        If the folder or a pack is not readable.
+    """
     try:
         names = os.listdir(folder)  # noqa: PTH208
     except FileNotFoundError:
@@ -143,12 +149,24 @@ def _opened(base: str) -> Pack:
 
 
 def find_packed(folder: str, digest: str) -> Pack | None:
-    """Return the first pack in a folder that contains the image with this SHA-256 (hex) in full; None if none does."""
+    """Return the first pack in a folder that contains the image with this SHA-256 (hex) in full; None if none does.
+
+    Raises
+    ------
+    OSError
+        As from `packs`.
+    """
     return next((pack for pack in packs(folder) if pack.find(digest)), None)
 
 
 def read_packed(folder: str, digest: str) -> bytes | None:
-    """Return the file of the image with this SHA-256 (hex) from the packs in a folder; None if no pack contains it."""
+    """Return the file of the image with this SHA-256 (hex) from the packs in a folder; None if no pack contains it.
+
+    Raises
+    ------
+    OSError
+        As from `packs`.
+    """
     for pack in packs(folder):
         place = pack.find(digest)
         if place:
@@ -167,6 +185,11 @@ def remove_packs(folder: str, *, used: Collection[str]) -> None:
         Folder of the packs; it need not exist.
     used : collection of str
         SHA-256 (hex) of the images that must be kept. A pack with at least one of them is kept as a whole.
+
+    Raises
+    ------
+    OSError
+        If the folder is not writable, or another process has deleted a file of a pack.
     """
     for pack in list(packs(folder)):
         if not any(digest in used for digest in pack.digests()):

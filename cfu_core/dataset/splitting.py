@@ -221,11 +221,11 @@ def make_folds(images: pd.DataFrame, *, seed: int, folds: int, fold: int) -> Spl
     images : pandas.DataFrame
         As for `make_split`.
     seed : int
-        Seed of the folds; the same seed gives the same folds.
+        Seed of the folds, 0 to 2**32 - 1; the same seed gives the same folds.
     folds : int
-        Number of folds, at least 3.
+        Number of folds, at least 3; with 2, no image is for training.
     fold : int
-        Index of the fold that is tested, from 0.
+        Index of the fold that is tested, 0 to `folds` - 1. Other values are not refused; no image is then for testing.
 
     Returns
     -------
@@ -236,6 +236,8 @@ def make_folds(images: pd.DataFrame, *, seed: int, folds: int, fold: int) -> Spl
     ------
     DatasetError
         If there are fewer groups (or single images) than folds, or no class has as many images as there are folds.
+    ValueError
+        If there is no image, `seed` is out of range, or `folds` is less than 2.
     """
     labels = pd.Categorical(images["label"], categories=sorted(images["label"].unique())).codes
     fold_of_image = stratified_folds(labels.astype(np.int64), split_units(images), count=folds, seed=seed)
@@ -262,7 +264,7 @@ def split_of(dataset: Dataset, *, seed: int = 0, folds: int = 0, fold: int = 0) 
     folds : int
         Number of folds, at least 3; 0 for a single split.
     fold : int
-        Index of the fold that is tested, from 0.
+        Index of the fold that is tested, 0 to `folds` - 1; without effect if `folds` is 0.
 
     Returns
     -------
@@ -272,8 +274,10 @@ def split_of(dataset: Dataset, *, seed: int = 0, folds: int = 0, fold: int = 0) 
     Raises
     ------
     DatasetError
-        If the dataset is empty, the seed is negative, the solver finds no split, the saved split lacks images, or
-        there are too few groups or images for the folds.
+        If the dataset is empty, the seed is negative, the solver finds no split, or there are too few groups or images
+        for the folds. If the dataset has edits, also if the saved split lacks images.
+    ValueError
+        If folds must be made, and the seed is negative or `folds` is 1.
     StorageError
         If the saved split is damaged, the disk is full, or the home folder is not writable.
     """

@@ -61,6 +61,11 @@ class DatasetSummary:
 def read_summary(file: Path) -> dict[str, Any]:
     """Read and check a ``dataset.json``.
 
+    Parameters
+    ----------
+    file : Path
+        The file; error messages name the folder that contains it as the id of the dataset.
+
     Returns
     -------
     dict of str to Any

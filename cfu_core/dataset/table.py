@@ -20,7 +20,7 @@ def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     ----------
     rows : iterable of Mapping
         One mapping per image, with keys from `COLUMNS`; other keys are ignored. ``group`` (``""`` by default) and
-        ``box_*`` may be missing.
+        ``box_*`` may be missing. Each path must occur once; this is not checked.
 
     Returns
     -------
@@ -30,7 +30,9 @@ def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a row has no value for a column other than ``group`` and ``box_*``.
+        If a row has no value for a column other than ``group`` and ``box_*``, or its ``group`` is None.
+    TypeError
+        If an edge of a box is not a whole number.
     """
     table = pd.DataFrame([{"group": ""} | dict(row) for row in rows]).reindex(columns=COLUMNS)
     if table[_TEXTS].isna().any(axis=None):
@@ -43,6 +45,11 @@ def content_digest(images: pd.DataFrame) -> str:
 
     The line of an image with a bounding box also contains ``\0left,top,right,bottom``. The order of the rows has no
     effect.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        Table with the columns of `images_table` and a RangeIndex.
     """
     # Lists, because iterating over a column of text takes six times as long.
     fields = (images[column].to_list() for column in ("path", "label", "group", "digest"))

@@ -66,8 +66,8 @@ def region_of_interest(heat: np.ndarray, size: int) -> Box | None:
     Returns
     -------
     Box or None
-        Box in pixels of the network's input; `Box.right` and `Box.bottom` are exclusive. None if the map is 0
-        everywhere.
+        Box in pixels of the network's input; `Box.right` and `Box.bottom` are exclusive. Of regions of equal area, one
+        is chosen. None if the map is 0 everywhere.
 
     References
     ----------
@@ -115,7 +115,7 @@ def share_of_frame(box: Box, frame: Box) -> float:
     """Return the fraction of a frame's area that a box covers, from 0 to 1.
 
     The fraction equals the probability that a random point of the frame is in the box. Parts of the box outside the
-    frame are ignored. Both boxes are in pixels of the same image.
+    frame are ignored. Both boxes are in pixels of the same image. The area of the frame must not be 0.
     """
     width = max(0, min(box.right, frame.right) - max(box.left, frame.left))
     height = max(0, min(box.bottom, frame.bottom) - max(box.top, frame.top))

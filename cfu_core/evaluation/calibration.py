@@ -76,7 +76,7 @@ def accuracy_by_coverage(true: np.ndarray, probabilities: np.ndarray) -> tuple[n
     Returns
     -------
     coverage : ndarray of float64, shape (N,)
-        Fraction of images that the network classifies: 1 / N, 2 / N, ..., 1.
+        Fraction of images that the network classifies: 1 / N, 2 / N, ..., 1. Empty without images.
     accuracy : ndarray of float64, shape (N,)
         Accuracy on that fraction of images. Images of equal confidence are counted together: each of their entries has
         the accuracy with all of them included.
@@ -103,7 +103,7 @@ def fit_temperature(true: np.ndarray, probabilities: np.ndarray) -> float:
     Parameters
     ----------
     true : ndarray of int, shape (N,)
-        Indices of the true classes.
+        Indices of the true classes of at least one image; without images the result has no meaning.
     probabilities : ndarray of float64, shape (N, C)
         Predicted probabilities.
 

@@ -56,7 +56,7 @@ def wilson_interval(correct: int, n_images: int) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        `n_images` is 0, or `correct` is greater than `n_images`.
+        `n_images` is less than 1, or `correct` is negative or greater than `n_images`.
 
     References
     ----------
@@ -79,10 +79,10 @@ def bootstrap_intervals(
     confusion : array_like of int, shape (C, C)
         Confusion matrix of at least two images: rows true, columns predicted.
     names : sequence of str
-        Names of the metrics: fields of `cfu_core.evaluation.summary_metrics.SummaryMetrics`.
+        Names of one or more metrics: fields of `cfu_core.evaluation.summary_metrics.SummaryMetrics`.
     resamples : int
-        Number of resamples, drawn with a fixed seed. Resamples in which a metric is undefined are ignored for this
-        metric.
+        Number of resamples, at least 1, drawn with a fixed seed. Resamples in which a metric is undefined are ignored
+        for this metric.
 
     Returns
     -------
@@ -92,7 +92,9 @@ def bootstrap_intervals(
     Raises
     ------
     ValueError
-        The matrix has fewer than two images.
+        The matrix has fewer than two images, `names` is empty, or `resamples` is less than 1.
+    KeyError
+        A name is not the name of a metric.
 
     References
     ----------
@@ -140,7 +142,7 @@ def compare_paired(first: np.ndarray, second: np.ndarray) -> PairedComparison:
     Raises
     ------
     ValueError
-        There are fewer than two images.
+        There are fewer than two images, or NumPy cannot broadcast `first` and `second` to the same shape.
 
     References
     ----------

@@ -84,7 +84,25 @@ class Evaluation:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "Evaluation":
-        """Rebuild an evaluation from the output of `to_dict`."""
+        """Rebuild an evaluation from the output of `to_dict`.
+
+        Parameters
+        ----------
+        value : dict
+            Fields by name. Its lists ``classes`` and ``confusion`` are used, not copied.
+
+        Returns
+        -------
+        Evaluation
+            Equal to the one from which `to_dict` was called.
+
+        Raises
+        ------
+        KeyError
+            ``per_class`` is missing.
+        TypeError
+            Another field is missing, or a key is unknown.
+        """
         return cls(**{**value, "per_class": [ClassResult(**c) for c in value["per_class"]]})
 
 
@@ -97,12 +115,13 @@ def evaluate(true: Sequence[str], predicted: Sequence[str], classes: Sequence[st
         True and predicted class of each image.
     classes : sequence of str
         Names of all classes that occur in `true` or `predicted`, and of classes that do not occur. They determine the
-        order of `Evaluation.confusion` and `Evaluation.per_class`.
+        order of `Evaluation.confusion` and `Evaluation.per_class`. An image whose true or predicted class is not named
+        here would be missing from `Evaluation.confusion`.
 
     Raises
     ------
     ValueError
-        `true` and `predicted` are empty or differ in length.
+        `true` and `predicted` are empty or differ in length, or no class of `true` is in `classes`.
     """
     # imported here because it takes a second, and pages only read saved evaluations
     from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support

@@ -109,13 +109,13 @@ def table_1(sizes: Mapping[str, Any], labels: Mapping[str, str]) -> pd.DataFrame
     sizes : mapping of str to Complexity
         Size by key of the network, from `cfu_core.models.complexity.complexity`.
     labels : mapping of str to str
-        Name for display by key of the network.
+        Name for display of every network in `sizes`, by its key.
 
     Returns
     -------
     pandas.DataFrame
         One row per network, in the order of `sizes`. Differences are measured minus published. Published values and
-        differences are missing for networks that are not in the paper.
+        differences are missing for networks that are not in the paper. Without networks, a table without columns.
     """
     rows = []
     for key, size in sizes.items():
@@ -143,7 +143,8 @@ def table_2(counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
     Parameters
     ----------
     counts : mapping of str to mapping of str to int
-        Number of images by class and partition (``training``, ``validation``, ``test``); at least one class.
+        Number of images by class and partition; at least one class. Every class has the partitions ``training``,
+        ``validation`` and ``test``.
 
     Returns
     -------
@@ -199,7 +200,8 @@ def table_3(results: Sequence[RunResult]) -> pd.DataFrame:
         One row per run, in the order of `in_paper_order`: the settings (`SETTING_COLUMNS`, as far as a run has them),
         ``Run``, ``Total (s)``, the published total and the difference (measured minus published), one column per phase,
         ``Other (s)`` (see `other_seconds`), and ``Prepared before`` (whether an earlier run had preprocessed the
-        images). Unknown times, and published values of networks that are not in the paper, are missing.
+        images). Unknown times are missing, and so are the published values of networks and kinds of images that are not
+        in the paper. Without runs, a table without columns.
     """
     rows = []
     for result in in_paper_order(results):
@@ -232,8 +234,8 @@ def table_4(results: Sequence[RunResult]) -> pd.DataFrame:
         One row per run, in the order of `in_paper_order`: the settings (`SETTING_COLUMNS`, as far as a run has them),
         ``Run``, the metrics as fractions (0 to 1) with the published values and the differences (measured minus
         published), and the number of correct and of all test images. Both macro and micro precision are compared with
-        the one published precision. Metrics of a run without an evaluation, and published values of networks that are
-        not in the paper, are missing.
+        the one published precision. Metrics of a run without an evaluation are missing, and so are the published values
+        of networks and kinds of images that are not in the paper. Without runs, a table without columns.
     """
     rows = []
     for result in in_paper_order(results):
@@ -285,10 +287,12 @@ def varies_within(table: pd.DataFrame, name: str, groups: Sequence[str]) -> bool
     Parameters
     ----------
     table : pandas.DataFrame
+        Contains the column `name` and the columns `groups`.
     name : str
         Column whose values are compared.
     groups : sequence of str
-        Columns that define groups of rows. Missing values are equal to each other, in `name` and in `groups`.
+        One or more columns; rows with equal values in all of them form a group. Missing values are equal to each other,
+        in `name` and in `groups`.
 
     Returns
     -------
@@ -372,14 +376,15 @@ def comparison_table(comparisons: Sequence[Comparison], names: Mapping[str, str]
     comparisons : sequence of Comparison
         Comparisons that were corrected together, all from one call of `compare_pairwise`.
     names : mapping of str to str
-        Names of the runs for display, by identifier.
+        Names for display of all compared runs, by identifier.
 
     Returns
     -------
     pandas.DataFrame
-        In the order of `comparisons`: the names of the runs, the verdict, the difference of the accuracies (second
-        minus first) with its 95 % interval, the numbers of images that only the first and only the second run
-        classifies correctly, and the p-value that the verdict quotes (column `p_column`).
+        Rows in the order of `comparisons`. Columns ``First`` and ``Second`` (names of the runs), ``Verdict on the
+        second``, ``Difference`` (of the accuracies, second minus first), ``Low`` and ``High`` (its 95 % interval),
+        ``Only first right`` and ``Only second right`` (numbers of images), and the p-value that the verdict quotes, in
+        the column that `p_column` names. Without comparisons, a table without columns.
     """
     return pd.DataFrame(
         [
@@ -428,7 +433,8 @@ def _difference(measured: float | None, published: float | None) -> float | None
 def other_seconds(seconds: Mapping[str, float]) -> float | None:
     """Return the seconds of a run outside `DISPLAYED_PHASES`.
 
-    They are the time to load the images, to measure the fastest way to compute, and to write weights and checkpoints.
+    They are mainly the time to load the images, to measure the fastest way to compute, and to write weights and
+    checkpoints.
 
     Parameters
     ----------

@@ -58,7 +58,12 @@ def sort_predictions(table: pd.DataFrame, order: str) -> pd.DataFrame:
     """Return a `prediction_table` sorted by one of `ORDERS`; rows of equal value are sorted by path, ascending.
 
     "Most sure first" sorts by the probability of the predicted class, descending; "Least sure first" by the margin,
-    ascending; "By name" by path.
+    ascending; "By name" by path. The rows keep their index.
+
+    Raises
+    ------
+    KeyError
+        `order` is not one of `ORDERS`.
     """
     column, descending = ORDERS[order]
     return table.sort_values(["path"]).sort_values(column, ascending=not descending, kind="stable")

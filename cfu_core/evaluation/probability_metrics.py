@@ -56,8 +56,8 @@ def assess_calibration(
         Indices of the true classes, shape (N,), and predicted probabilities, shape (N, C), of the test images, as from
         `cfu_core.runs.run.Run.probabilities`.
     validation : tuple of ndarray, optional
-        Indices and probabilities of the validation images, to which the temperature is fitted. Without them there is
-        no temperature scaling.
+        Indices and probabilities of at least one validation image, to which the temperature is fitted. By default there
+        is no temperature scaling.
     """
     true, probabilities = test
     temperature = None if validation is None else fit_temperature(*validation)
@@ -90,5 +90,10 @@ def curves_by_class(
     -------
     dict of str to (ClassCurves or None)
         By class, in the order of `classes`; None for a class to which no image, or every image, belongs.
+
+    Raises
+    ------
+    ValueError
+        A probability of a class with curves is NaN.
     """
     return {name: class_curves(true, probabilities, index) for index, name in enumerate(classes)}

@@ -12,7 +12,7 @@ class ClassCurves:
     Attributes
     ----------
     false_positive_rate, true_positive_rate : ndarray of float64, shape (K,)
-        Points of the ROC curve, from (0, 0) to (1, 1). Points on a straight line between two others are omitted.
+        Points of the ROC curve, from (0, 0) to (1, 1). Some points on a straight line between two others are omitted.
     recall, precision : ndarray of float64, shape (L,)
         Points of the precision-recall curve, by descending recall; the last point is recall 0 with precision 1.
     roc_area : float
@@ -48,6 +48,11 @@ def class_curves(true: np.ndarray, probabilities: np.ndarray, class_index: int) 
     -------
     ClassCurves or None
         None if no image, or every image, belongs to this class.
+
+    Raises
+    ------
+    ValueError
+        A probability of this class is NaN. Not raised where the result is None.
 
     References
     ----------

@@ -93,6 +93,13 @@ def compare_pairwise(
     list of Comparison
         In the order of `pairs`; empty if there is no pair.
 
+    Raises
+    ------
+    ValueError
+        A pair has fewer than two images, or NumPy cannot broadcast its arrays to the same shape.
+    KeyError
+        A run of `pairs` is not in `correct`.
+
     References
     ----------
     S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6,

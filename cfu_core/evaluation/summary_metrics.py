@@ -80,7 +80,7 @@ def summarize_many(confusions: np.ndarray) -> dict[str, np.ndarray]:
     -------
     dict of str to ndarray of float64, shape (...)
         Values by field of `SummaryMetrics`; NaN where a metric is undefined. A matrix without images has NaN in all
-        metrics except the macro means, which are 0.
+        metrics except the macro means, which are 0; NumPy then emits a RuntimeWarning.
     """
     counts = confusions.astype(np.float64)
     images = counts.sum((-2, -1))
@@ -105,7 +105,7 @@ def confusion_matrices(true: np.ndarray, predicted: np.ndarray, classes: int) ->
     Parameters
     ----------
     true, predicted : ndarray of int, shape (..., N)
-        Class indices of N images in each set, from 0 to `classes` - 1.
+        Class indices of N images in each set, from 0 to `classes` - 1, which is not checked.
     classes : int
         Number of classes.
 

@@ -18,7 +18,7 @@ def seconds_by_phase(seconds: Mapping[str, float]) -> dict[str, float]:
     -------
     dict of str to float
         Seconds of each of `DISPLAYED_PHASES` (0 for a phase that is not in `seconds`), and ``other``: the rest of the
-        total; 0 without a total.
+        total, at least 0; 0 without a total.
     """
     spent = {name: seconds.get(name, 0.0) for name in DISPLAYED_PHASES}
     return spent | {"other": max(0.0, other_seconds(seconds) or 0.0)}
@@ -29,7 +29,7 @@ def preprocessing_cost(results: Sequence[RunResult]) -> str:
 
     Each run on original images is paired with each run on preprocessed images (`RunResult.recipe_kind`
     ``preprocessed``) that has the same network, dataset, mode, initial weights, seed, epochs and other settings. The
-    times of all pairs are added up; pairs without times are ignored.
+    times of all pairs are added up, so a run in several pairs counts several times. Pairs without times are ignored.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def preprocessing_cost(results: Sequence[RunResult]) -> str:
     -------
     str
         Total seconds with and without preprocessing, their ratio, and the part of the difference that is due to
-        decoding and preprocessing; also the number of runs whose images an earlier run had prepared. Empty if there is
-        no pair.
+        decoding and preprocessing; also the number of runs whose images an earlier run had prepared. Empty if no pair
+        has times.
     """
     pairs = [
         (plain, treated)

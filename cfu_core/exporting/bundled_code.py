@@ -13,6 +13,11 @@ def copy_code(folder: Path) -> None:
     """Copy the modules that ``use.py`` of a bundle needs into a folder, with their path below it (``cfu_core/...``).
 
     The folder is created if missing; existing files are replaced.
+
+    Raises
+    ------
+    OSError
+        The disk is full, or the folder is not writable.
     """
     for path in required_files():
         target = folder / path.relative_to(PROJECT)
@@ -26,8 +31,8 @@ def required_files() -> list[Path]:
     Returns
     -------
     list of Path
-        Sorted paths of `ENTRY_MODULE`, of all modules of this program that it imports directly or indirectly (imports
-        inside functions included), and of the ``__init__.py`` of their packages.
+        Absolute paths, sorted: of `ENTRY_MODULE`, of all modules of this program that it imports directly or indirectly
+        (imports inside functions included), and of the ``__init__.py`` of their packages.
     """
     found: set[Path] = set()
     waiting = [ENTRY_MODULE]

@@ -66,11 +66,17 @@ def export_run(run: Run, folder: Path, observer: Observer) -> dict[str, SelfTest
     Raises
     ------
     BundleError
-        The run has not finished, the folder is not empty, or the probabilities of the bundle differ from those of the
-        dashboard by more than is allowed (1e-4; 2e-3 for a run on a GPU).
-    CfuError
-        The dataset has been deleted or has changed, the model is damaged, the disk is full, or the folder is not
-        writable.
+        The run has not finished, `folder` is a file or not empty, or the probabilities of the bundle differ from those
+        of the dashboard by more than is allowed (1e-4; 2e-3 for a run on a GPU).
+    DatasetError, RunError
+        The dataset has been deleted or is damaged (DatasetError), or it has changed since the run was planned
+        (RunError).
+    ImageError
+        An image for the self-test is missing from the image store.
+    WeightsError
+        The model of the run is damaged or not readable.
+    StorageError
+        The disk is full, or the folder is not writable.
     StopRequested
         The observer requested a stop. As after any other error, no files are left.
     """
@@ -105,7 +111,8 @@ def export_zip(run: Run, path: Path, observer: Observer) -> None:
     run : Run
         Finished run, whose dataset has not been deleted.
     path : Path
-        File to write; an existing file is replaced. On an error, it is unchanged and no partial file is left.
+        File to write, whose folder is created if missing; an existing file is replaced. On an error, it is unchanged
+        and no partial file is left.
     observer : Observer
         Receives the current phase; its requests to stop are checked between phases and files.
 
@@ -114,9 +121,8 @@ def export_zip(run: Run, path: Path, observer: Observer) -> None:
     BundleError
         The run has not finished, or the probabilities of the bundle differ from those of the dashboard by more than is
         allowed.
-    CfuError
-        The dataset has been deleted or has changed, the model is damaged, the disk is full, or the folder is not
-        writable.
+    DatasetError, RunError, ImageError, WeightsError, StorageError
+        As from `export_run`.
     StopRequested
         The observer requested a stop.
     """
@@ -159,6 +165,8 @@ def verify_bundle(folder: Path, observer: Observer | None = None) -> dict[str, S
         changed, or a probability differs from that of the dashboard by more than is allowed.
     WeightsError
         ``model.safetensors`` does not fit the architecture.
+    TrainingError
+        This program does not know the architecture.
     StopRequested
         The observer requested a stop.
     """

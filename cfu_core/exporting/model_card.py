@@ -24,7 +24,7 @@ def model_card(manifest: Mapping[str, Any], evaluation: Evaluation) -> str:
     Parameters
     ----------
     manifest : mapping of str to object
-        Entries of ``bundle.json`` (see `cfu_core.bundle.contents`).
+        Entries of ``bundle.json``, as `cfu_core.exporting.export.export_run` writes them.
     evaluation : Evaluation
         Metrics on the test images.
 
@@ -57,7 +57,10 @@ def model_card(manifest: Mapping[str, Any], evaluation: Evaluation) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Escape text so that Markdown displays it literally; line breaks and repeated spaces become one space."""
+    """Escape characters that format text within a line of Markdown; line breaks and repeated spaces become one space.
+
+    The beginning of a list (``-``, ``+`` or ``1.``) and character references such as ``&lt;`` are not escaped.
+    """
     return _MARKS.sub(r"\\\1", " ".join(str(text).split()))
 
 

@@ -20,7 +20,8 @@ class ProbabilityNetwork(nn.Module):
     Parameters
     ----------
     network : nn.Module
-        Classifier without softmax.
+        Classifier without softmax, whose input is normalised by `cfu_core.models.normalisation.normalise`. It is not
+        copied.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -38,7 +39,7 @@ class ProbabilityNetwork(nn.Module):
         Returns
         -------
         Tensor of float32, shape (N, C)
-            Softmax outputs; rows sum to 1.
+            Softmax outputs, 0 to 1; rows sum to 1.
         """
         return self.network(normalise(to_floats(images))).softmax(dim=1)
 
@@ -57,6 +58,13 @@ def write_onnx(network: nn.Module, key: str, path: Path) -> None:
         Name of its architecture, which determines the input size S.
     path : Path
         File to write, not atomically; an existing file is replaced.
+
+    Raises
+    ------
+    TrainingError
+        No architecture is named `key`.
+    OSError
+        The disk is full, or the folder is missing or not writable.
     """
     side = architecture(key).input_size
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
@@ -87,12 +95,14 @@ def torch_network(bundle: Bundle) -> Network:
     -------
     Network
         Function from preprocessed images (ndarray of uint8, shape (N, S, S, 3), RGB) to probabilities (ndarray of
-        float32, shape (N, C)).
+        float32, shape (N, C), columns in the order of ``bundle.classes``). It normalises the images itself.
 
     Raises
     ------
     WeightsError
-        ``model.safetensors`` is damaged or does not fit the architecture.
+        ``model.safetensors`` is missing, damaged or not readable, or does not fit the architecture.
+    TrainingError
+        This program does not know the architecture.
     """
     manifest = bundle.manifest
     network = ProbabilityNetwork(

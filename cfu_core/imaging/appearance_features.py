@@ -47,8 +47,8 @@ def features(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (len(NAMES),)
-        Finite, in the order of `NAMES`, and not standardised. The features of the colony are 0 if no region differs
-        from the border of the frame.
+        Finite, in the order of `NAMES`, and not standardised. The features of the colony are 0 if no region that
+        differs from the border of the frame covers at least 4 pixels and 0.2 % of the frame, after shrinking.
 
     Notes
     -----

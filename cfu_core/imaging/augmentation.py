@@ -61,7 +61,7 @@ def sample_matrices(settings: Augmentation, count: int, rng: np.random.Generator
     count : int
         Number of matrices.
     rng : numpy.random.Generator
-        Source of randomness. It advances by the same amount for all settings.
+        Source of randomness. Its advance depends only on `count`, not on `settings`.
 
     Returns
     -------

@@ -21,7 +21,8 @@ class ColonyExtent(NamedTuple):
     Attributes
     ----------
     mask : ndarray of bool, shape (h, w)
-        True for the pixels of its cells. All False if no cell passes the thresholds of this module.
+        True for the pixels of its cells, the outlying ones included. All False if no cell passes the thresholds of this
+        module.
     contrast : float
         Mean saliency of the core minus the level elsewhere in the frame, in grey levels; at least 0.
     """

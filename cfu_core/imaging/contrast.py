@@ -23,7 +23,7 @@ class Preset(NamedTuple):
     name : str
         For users: the paper, or the library whose defaults these are.
     clip_limit : float
-        As OpenCV defines it: the highest bin of a tile's histogram, as a multiple of the mean bin.
+        As OpenCV defines it: the bins of a tile's histogram are clipped at this multiple of the mean bin.
     tiles : int
         Number of tiles along each side of the image.
     note : str
@@ -69,9 +69,10 @@ def clahe(image: np.ndarray, *, clip_limit: float, tiles: int) -> np.ndarray:
     image : ndarray of uint8, shape (H, W, 3)
         RGB.
     clip_limit : float
-        As OpenCV defines it: the highest bin of a tile's histogram, as a multiple of the mean bin. Greater than 0.
+        As OpenCV defines it: the bins of a tile's histogram are clipped at this multiple of the mean bin. Should be
+        greater than 0; otherwise nothing is clipped.
     tiles : int
-        The image is divided into ``tiles`` x ``tiles`` tiles.
+        The image is divided into ``tiles`` x ``tiles`` tiles. Must be at least 1.
 
     Returns
     -------
@@ -81,7 +82,7 @@ def clahe(image: np.ndarray, *, clip_limit: float, tiles: int) -> np.ndarray:
     Raises
     ------
     RecipeError
-        There are more tiles than pixels along a side.
+        `tiles` is greater than the number of pixels of the shorter side.
 
     References
     ----------
@@ -160,6 +161,11 @@ def adjust_gamma(image: np.ndarray, *, gamma: float) -> np.ndarray:
     -------
     ndarray of uint8, shape (H, W, 3)
         RGB.
+
+    Raises
+    ------
+    ValueError
+        `gamma` is negative.
     """
     from skimage import exposure
 

@@ -84,7 +84,7 @@ def lightness(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape (H, W)
-        L* scaled to 0 (black) to 255 (white).
+        L* scaled to 0 (black) to 255 (white); not C-contiguous.
     """
     return cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[..., 0]
 
@@ -114,9 +114,10 @@ def above_clip(image: np.ndarray, *, clip_limit: float, tiles: int) -> float:
     image : ndarray of uint8, shape (H, W, 3)
         RGB, before CLAHE.
     clip_limit : float
-        As OpenCV defines it: the highest bin of a tile's histogram, as a multiple of the mean bin.
+        As OpenCV defines it: the bins of a tile's histogram are clipped at this multiple of the mean bin. Must be
+        greater than 0.
     tiles : int
-        Number of tiles along each side; at most the shorter side of the image in pixels.
+        Number of tiles along each side: at least 1, and at most the shorter side of the image in pixels.
 
     Returns
     -------
@@ -140,7 +141,7 @@ def tile_size(shape: tuple[int, ...], tiles: int) -> tuple[int, int]:
     shape : tuple
         Starts with the height and width of the picture.
     tiles : int
-        Number of tiles along each side.
+        Number of tiles along each side; at least 1.
 
     Returns
     -------

@@ -26,7 +26,7 @@ class CopyFeatures:
         Height and width of the picture in pixels.
     colours : ndarray of float32, shape (h, w, 3)
         Coarse lightness and opponent colours, from `cfu_core.imaging.signature.opponent`, in grey levels. The area is
-        that of a square of `COARSE_SIDE` pixels.
+        about that of a square of `COARSE_SIDE` pixels.
     scaled : tuple of ndarray of float32, shape (h, w)
         Coarse lightness without uneven illumination, in grey levels around 0, at each of
         `cfu_core.imaging.registration.SCALES`.

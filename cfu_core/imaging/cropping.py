@@ -75,15 +75,16 @@ def locate_colony(image: np.ndarray) -> Colony | None:
     Returns
     -------
     Colony or None
-        None if nothing differs clearly from the background, if every structure is too small or covers almost the whole
-        frame, or if the shorter side has less than 8 pixels after the longer side is reduced to `WORKING_SIDE`.
+        None if nothing differs clearly from the background, or no structure that covers 0.2 to 80 % of the frame
+        differs clearly from the rest. Also None if the shorter side has less than 8 pixels after the longer side is
+        reduced to `WORKING_SIDE`.
 
     Notes
     -----
     The confidence is a product of factors: the contrast to the rest of the frame; the lead over the next largest
     structure; the agreement between the core and the colony with its outlying cells. It is lower if the border of the
-    frame cuts the structure, and if the box is very small or covers almost the whole frame. It serves to rank images
-    for review and is not a probability.
+    frame cuts the structure, and if the box covers less than 2 % or more than 60 % of the frame. It serves to rank
+    images for review and is not a probability.
     """
     height, width = image.shape[:2]
     if min(height, width) * min(1.0, WORKING_SIDE / max(height, width)) < 8:
@@ -137,14 +138,14 @@ def crop_to(image: np.ndarray, box: Box) -> np.ndarray:
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, C)
-        Any number of channels.
+        Two or more channels; an image of one channel must have the shape (H, W).
     box : Box
         In pixels of `image`. It may extend beyond the borders, but must overlap the image.
 
     Returns
     -------
     ndarray of uint8, shape (box.height, box.width, C)
-        C-contiguous.
+        C-contiguous. It may be a view of `image` if the box is inside the image.
 
     Raises
     ------

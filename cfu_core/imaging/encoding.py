@@ -12,7 +12,7 @@ def encode_jpeg(image: np.ndarray, quality: int = QUALITY) -> bytes:
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
-        RGB.
+        RGB, with sides of 1 to 65,500 pixels, the limits of JPEG in OpenCV.
     quality : int
         libjpeg's quality, 0 to 100. Higher values give larger files with fewer artefacts.
 

@@ -48,7 +48,8 @@ def read_jpeg(data: bytes) -> Found:
     width, height : int
         In pixels as stored, before the EXIF orientation is applied.
     orientation : int
-        EXIF orientation as the file states it, also if it is not in 1 to 8; 1 if the file states none.
+        EXIF orientation as the file states it, also if it is not in 1 to 8; 1 if the file states none, or one that
+        cannot be read.
     usual : bool
         Whether it is a baseline, extended or progressive JPEG in Huffman coding, with 8 bits, 1, 3 or 4 channels, and
         the tables that decoding needs.
@@ -103,14 +104,15 @@ def jpeg_ends(data: bytes) -> bool:
     Returns
     -------
     bool
-        Whether the end marker follows the first scan. Bytes after the marker are allowed.
+        Whether the end marker is at the end of the file, or follows the header of the first scan. Bytes after the
+        marker are allowed.
 
     Raises
     ------
     EOFError or struct.error
-        The file ends inside its header.
+        The file ends inside its header, and not with an end marker.
     ValueError
-        The header is damaged.
+        The header is damaged, and the file does not end with an end marker.
     """
     if data.endswith(_JPEG_END):
         return True
@@ -132,7 +134,8 @@ def read_png(data: bytes) -> Found:
     width, height : int
         In pixels as stored, before the EXIF orientation is applied.
     orientation : int
-        EXIF orientation as the file states it, also if it is not in 1 to 8; 1 if the file states none.
+        EXIF orientation as the file states it, also if it is not in 1 to 8; 1 if the file states none, or one that
+        cannot be read.
     usual : bool
         Whether the bit depth, the colour type and the methods of compression and filtering are valid.
 
@@ -186,10 +189,10 @@ def png_ends(data: bytes) -> bool:
 
 
 def png_intact(data: bytes) -> bool:
-    """Check the checksums of all critical chunks of a complete PNG.
+    """Check the checksums of the critical chunks of a complete PNG, except that of its end (IEND).
 
-    Decoders refuse a file with a wrong checksum in a critical chunk. Other chunks, such as a date or a comment, are not
-    checked.
+    Decoders refuse a file with a wrong checksum in one of these chunks. Other chunks, such as a date or a comment, are
+    not checked.
 
     Parameters
     ----------
@@ -199,7 +202,7 @@ def png_intact(data: bytes) -> bool:
     Returns
     -------
     bool
-        False if a checksum is wrong, or if there is no chunk with pixels (IDAT).
+        False if one of these checksums is wrong, or if there is no chunk with pixels (IDAT).
     """
     names = set()
     for chunk, start, end in _png_chunks(data):
@@ -243,8 +246,8 @@ def png_transparent_grey(data: bytes) -> int | None:
     Returns
     -------
     int or None
-        On the scale of the decoded samples: 0 to 255, or 0 to 65535 for 16 bits. None if the PNG is not grey or has no
-        transparent value.
+        On the scale of the decoded samples: 0 to 255, or 0 to 65535 for 16 bits. None if the PNG is not grey, has an
+        alpha channel, or has no transparent value.
 
     Raises
     ------
@@ -290,7 +293,7 @@ def read_bmp(data: bytes) -> Found:
     Returns
     -------
     width, height : int
-        In pixels as stored, before the EXIF orientation is applied.
+        In pixels.
     orientation : int
         Always 1, because a BMP states no orientation.
     usual : bool
@@ -372,7 +375,8 @@ def read_tiff(data: bytes) -> Found:
     width, height : int
         In pixels as stored, before the EXIF orientation is applied.
     orientation : int
-        EXIF orientation as the file states it, also if it is not in 1 to 8; 1 if the file states none.
+        EXIF orientation as the file states it, also if it is not in 1 to 8; 1 if the file states none, or one that
+        cannot be read.
     usual : bool
         Always False: a TIFF must be decoded to find out whether it can be.
 
@@ -420,6 +424,8 @@ def tiff_ends(data: bytes) -> bool:
         The file ends before its table of tags does.
     ValueError
         The tags are invalid.
+    TypeError
+        The positions or lengths of the strips or tiles are not numbers.
     """
     page = tiff_page(data)
     ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=False))

@@ -130,7 +130,7 @@ def check_structure(data: bytes, *, name: str) -> ImageHeader:
     ------
     ImageError
         As from `read_header`. Also kind ``too-large``: the image has more than `MAX_PIXELS` pixels; and
-        ``truncated``: the file ends before its pixels do.
+        ``truncated``: the file ends before its pixels do, or the place of its end cannot be read.
     """
     header = read_header(data, name=name)
     pixels = header.width * header.height

@@ -107,9 +107,9 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
     Parameters
     ----------
     image : ndarray of uint8 or float32, shape (H, W) or (H, W, C)
-        Any number of channels.
+        One channel as (H, W), or two or more channels.
     side : int
-        Largest number of pixels of the longer side.
+        Largest number of pixels of the longer side; at least 1.
 
     Returns
     -------

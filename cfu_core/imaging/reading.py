@@ -95,9 +95,9 @@ def decode(data: bytes, *, name: str = "image") -> np.ndarray:
     -------
     ndarray, uint8, shape (H, W, 3), C-contiguous
         RGB, with the EXIF orientation applied. Grey is repeated in the three channels, transparency is blended with
-        white, and CMYK is converted without a colour profile. 16-bit samples are divided by the range of the smallest
-        of 8, 10, 12, 14 and 16 bits that contains the image's maximum, because cameras store 12 bits in 16.
-        Floating-point samples must be between 0 and 1.
+        white, and CMYK is converted without a colour profile. Samples of 16 bits are scaled to 8 bits from the smallest
+        range of 8, 10, 12, 14 or 16 bits that contains the largest sample, because cameras store 12 bits in 16. An
+        alpha channel of 16 bits is scaled in the same way. Floating-point samples must be between 0 and 1.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def decode_small(data: bytes, *, side: int, name: str = "image") -> np.ndarray:
         The whole file.
     side : int
         Smallest number of pixels of the longer side of the result, unless the image itself is smaller. A JPEG is shrunk
-        by the largest of the factors 2, 4 and 8 that leaves this number of pixels. PNG, BMP and TIFF images are not
+        by the largest of the factors 2, 4 and 8 that leaves at least this number. PNG, BMP and TIFF images are not
         shrunk.
     name : str
         Name of the file in error messages.

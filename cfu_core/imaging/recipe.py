@@ -60,7 +60,8 @@ class Recipe:
     Raises
     ------
     RecipeError
-        A value is not one of the choices, or is outside its range.
+        A value is not one of the choices, is outside its range, or has the wrong type; `size` and `tiles` must be
+        whole numbers of type int.
 
     Notes
     -----
@@ -130,7 +131,23 @@ class Recipe:
 
     @classmethod
     def original(cls, size: int = 224) -> "Recipe":
-        """Return the recipe of the paper's original images: only a resize, to `size` (16 to 2048) pixels a side."""
+        """Return the recipe of the paper's original images, which are only resized.
+
+        Parameters
+        ----------
+        size : int
+            Side of the network's input in pixels, 16 to 2048.
+
+        Returns
+        -------
+        Recipe
+            With the defaults of all other settings.
+
+        Raises
+        ------
+        RecipeError
+            `size` is outside its range, or is no int.
+        """
         return cls(size=size)
 
     @classmethod
@@ -140,11 +157,11 @@ class Recipe:
         Parameters
         ----------
         size : int
-            Side of the network's input in pixels.
+            Side of the network's input in pixels, 16 to 2048.
         clip_limit : float
-            Clip limit of CLAHE, as OpenCV defines it. The paper does not state it.
+            Clip limit of CLAHE, as OpenCV defines it, 0.1 to 40. The paper does not state it.
         tiles : int
-            Number of tiles of CLAHE along each side. The paper does not state it.
+            Number of tiles of CLAHE along each side, 1 to 64. The paper does not state it.
 
         Returns
         -------
@@ -154,7 +171,7 @@ class Recipe:
         Raises
         ------
         RecipeError
-            A value is outside its range.
+            A value is outside its range, or has the wrong type.
         """
         return cls(crop=True, contrast="clahe", clip_limit=clip_limit, tiles=tiles, size=size)
 
@@ -173,7 +190,7 @@ class Recipe:
 
     @property
     def steps(self) -> list[str]:
-        """One phrase for each step that has an effect, in order, such as "crop (margin 5%)"; the resize is last."""
+        """One phrase for each step that the recipe takes, in order, such as "crop (margin 5%)"; the resize is last."""
         words = {
             ("background", "flatten"): "even out the light",
             ("colour", "neutral"): "neutral background",
@@ -208,7 +225,7 @@ class Recipe:
         Raises
         ------
         RecipeError
-            `size` is outside its range.
+            `size` is outside its range, or is no int.
         """
         return replace(self, size=size)
 
@@ -290,21 +307,22 @@ def enhance(image: np.ndarray, recipe: Recipe, box: Box | None = None) -> Enhanc
     recipe : Recipe
         Its size is not used.
     box : Box, optional
-        The colony in pixels of `image`, if a user or a manifest has marked it; it must overlap the image. By default
-        the colony is detected. Without effect if the recipe does not crop.
+        The colony in pixels of `image`, if a user or a manifest has marked it. With the margin of the recipe it must
+        overlap the image. By default the colony is detected, after the steps for background and colour. Without effect
+        if the recipe does not crop.
 
     Returns
     -------
     Enhanced
-        Its image has the size of the crop, or of `image` without a crop. It is `image` itself, not a copy, if no step
-        has an effect.
+        Its image has the size of the crop, or of `image` without a crop. It may be `image` itself or a view of it if
+        the recipe has no step for background, colour or contrast.
 
     Raises
     ------
     RecipeError
-        The image, after the crop, has fewer pixels along a side than CLAHE has tiles.
+        The recipe has CLAHE, and the image, after the crop, has fewer pixels along a side than CLAHE has tiles.
     ValueError
-        The recipe crops, and `box` with its margin does not overlap the image.
+        The recipe crops, and `box` with the margin does not overlap the image.
     """
     frame = Box(0, 0, image.shape[1], image.shape[0])
     colony = None
@@ -338,7 +356,7 @@ def adjust_contrast(image: np.ndarray, recipe: Recipe) -> np.ndarray:
     Raises
     ------
     RecipeError
-        The image has fewer pixels along a side than CLAHE has tiles.
+        `contrast` is ``clahe``, and the image has fewer pixels along a side than CLAHE has tiles.
     """
     if recipe.contrast == "clahe":
         return clahe(image, clip_limit=recipe.clip_limit, tiles=recipe.tiles)
@@ -383,7 +401,8 @@ def apply(recipe: Recipe, image: np.ndarray, box: Box | None = None) -> np.ndarr
     image : ndarray of uint8, shape (H, W, 3)
         RGB, as `cfu_core.imaging.reading.decode` returns it.
     box : Box, optional
-        The colony in pixels of `image`, if it has been marked. Otherwise it is detected, if the recipe crops.
+        The colony in pixels of `image`, if it has been marked. With the margin of the recipe it must overlap the image.
+        By default the colony is detected. Without effect if the recipe does not crop.
 
     Returns
     -------
@@ -393,6 +412,8 @@ def apply(recipe: Recipe, image: np.ndarray, box: Box | None = None) -> np.ndarr
     Raises
     ------
     RecipeError
-        The image has fewer pixels along a side than CLAHE has tiles.
+        The recipe has CLAHE, and the image, after the crop, has fewer pixels along a side than CLAHE has tiles.
+    ValueError
+        The recipe crops, and `box` with the margin does not overlap the image.
     """
     return resize(enhance(image, recipe, box).image, recipe.size)

@@ -18,8 +18,8 @@ class Region(NamedTuple):
     Attributes
     ----------
     score : float
-        Contrast to the rest of the frame, times a power of the area, times compactness; lower if the border of the
-        frame cuts the region.
+        Contrast to the rest of the frame, times a power of the area, times compactness; greater than 0. Lower if the
+        border of the frame cuts the region.
     labels : ndarray of int32, shape (h, w)
         Label of each pixel: 0 below the threshold, `number` inside this region, other numbers inside other regions.
     number : int
@@ -27,7 +27,8 @@ class Region(NamedTuple):
     cut : float
         Length of the border of the frame inside the region, divided by the square root of the region's area.
     competition : float (0 to 1)
-        Largest mass (sum of levels) of another region above the same threshold, divided by the region's own mass.
+        Largest mass (sum of levels) of another region above the same threshold, divided by the region's own mass; 1 if
+        the other mass is larger, 0 if there is no other region.
     """
 
     score: float
@@ -52,8 +53,8 @@ def best_region(levels: np.ndarray) -> Region | None:
     Returns
     -------
     Region or None
-        None if every region covers less than `MIN_AREA` or more than `MAX_AREA` of the frame, or has no contrast to the
-        rest. Of equal scores, the region of the lowest threshold is returned.
+        None if every examined region covers less than `MIN_AREA` or more than `MAX_AREA` of the frame, or has no
+        contrast to the rest. Of equal scores, the region of the lowest threshold is returned.
 
     Notes
     -----

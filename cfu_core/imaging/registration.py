@@ -112,8 +112,9 @@ def warp_scene(scene: np.ndarray, picture: np.ndarray, warp: np.ndarray) -> tupl
 
     Returns
     -------
-    seen : ndarray of float32, shape of `picture`
-        The scene in the frame of `picture`; beyond its border the outermost pixels are repeated.
+    seen : ndarray of float32, shape (h, w) or (h, w, 3)
+        The scene in the frame of `picture`: with the height and width of `picture`, and the channels of `scene`. Beyond
+        the border of the scene its outermost pixels are repeated.
     visible : ndarray of uint8, shape (h, w)
         1 for pixels inside the scene, 0 for pixels outside.
     """
@@ -159,7 +160,8 @@ def orient(picture: np.ndarray, orientation: int) -> np.ndarray:
     Returns
     -------
     ndarray, shape (h, w, ...) or (w, h, ...)
-        C-contiguous, with the dtype of `picture`; h and w are exchanged after an odd number of quarter turns.
+        C-contiguous, with the dtype of `picture`; h and w are exchanged after an odd number of quarter turns. It may be
+        a view of `picture` if `orientation` is 0.
     """
     turned = np.rot90(picture, orientation % 4)
     return np.ascontiguousarray(turned[:, ::-1] if orientation >= 4 else turned)

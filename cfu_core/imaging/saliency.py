@@ -19,7 +19,7 @@ class Saliency(NamedTuple):
     Attributes
     ----------
     coarse : ndarray of float32, shape (round(h / 2), round(w / 2))
-        Saliency of the surroundings of each pixel, from which the colony is detected.
+        Saliency of the surroundings of each pixel, from which the colony is detected. Each side has at least 1 pixel.
     fine : ndarray of float32, shape (h, w)
         Saliency of each pixel, lower for colours that are frequent in this image. It determines the edge of the colony.
     """

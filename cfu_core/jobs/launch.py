@@ -53,7 +53,7 @@ def submit(kind: str, spec: Mapping[str, Any]) -> Job:
     Returns
     -------
     Job
-        Queued.
+        Queued; a worker may have started it already.
 
     Raises
     ------
@@ -73,17 +73,20 @@ def submit_runs(configs: Sequence[TrainingConfig], dataset: Dataset) -> list[Run
     configs : sequence of TrainingConfig
         Configurations that all refer to `dataset`.
     dataset : Dataset
+        Dataset in its present state; each run records its edits and its split.
 
     Returns
     -------
     list of Run
-        In the order of `configs`.
+        The new runs, queued, in the order of `configs`.
 
     Raises
     ------
     CfuError
         A configuration cannot be trained, for the reasons listed in `cfu_core.runs.planning.plan_runs`; no run is
         queued.
+    StorageError
+        The disk is full, or the home folder is not writable; some of the runs may be queued.
     """
     runs = plan_runs(configs, dataset)
     ensure_worker(LANES["train"])
@@ -108,8 +111,9 @@ def run_again(run: Run, *, edited: bool = False) -> Run:
     Raises
     ------
     CfuError
-        The dataset has been deleted, differs from that of the run, or can no longer be used for training; or the disk
-        is full.
+        The dataset has been deleted, differs from that of the run (unless `edited`), or can no longer be used for
+        training; a file with initial weights is missing or damaged; the disk is full; or the home folder is not
+        writable.
     """
     again = plan_again(run, edited=edited)
     ensure_worker(LANES["train"])
@@ -129,13 +133,16 @@ def repeat(run: Run, configs: Sequence[TrainingConfig]) -> list[Run]:
     Returns
     -------
     list of Run
-        The new runs, queued; without those that `cfu_core.runs.repeats.plan_repeats` counts as existing.
+        The new runs, queued, in the order of `configs`; without those that `cfu_core.runs.repeats.plan_repeats` counts
+        as existing. Empty if all exist.
 
     Raises
     ------
     CfuError
         The dataset has been deleted or differs from that of the run, or a configuration cannot be trained (see
         `cfu_core.runs.planning.plan_runs`); no run is queued.
+    StorageError
+        The disk is full, or the home folder is not writable; some of the runs may be queued.
     """
     new = plan_repeats(run, configs).new
     ensure_worker(LANES["train"])
@@ -157,9 +164,11 @@ def resume(job: Job) -> None:
 
 
 def remove_dataset(identifier: str) -> None:
-    """Delete a dataset that no queued or running run uses, and stop its surveys and preparations of images.
+    """Delete a dataset that no queued or running run uses.
 
-    Paused and ended runs do not prevent the deletion: they keep their results, but cannot be resumed or repeated.
+    Queued and running surveys, preparations of images and estimates of this dataset are first requested to stop. The
+    deletion does not wait for their end. Paused and ended runs do not prevent the deletion: they keep their results,
+    but cannot be resumed or repeated.
 
     Parameters
     ----------
@@ -171,7 +180,7 @@ def remove_dataset(identifier: str) -> None:
     DatasetError
         The dataset does not exist, or a queued or running run uses it.
     StorageError
-        The home folder is not writable.
+        The home folder is not writable, or another process has locked the image store for ten minutes.
     """
     users = [
         job.id
@@ -193,8 +202,9 @@ def remove_dataset(identifier: str) -> None:
 def ensure_worker(lane: str) -> None:
     """Start a worker process for a lane, unless no job is queued or a worker is running.
 
-    Return without waiting for the worker. The worker continues when this process and its terminal end; its output is
-    appended to ``<home>/jobs/<lane>-worker.log``.
+    Nothing is started either if a worker was started in the last `START_SECONDS` and is alive. Return without waiting
+    for the worker. The worker continues when this process and its terminal end; its output is appended to
+    ``<home>/jobs/<lane>-worker.log``.
 
     Parameters
     ----------

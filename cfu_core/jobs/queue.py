@@ -63,6 +63,8 @@ def all_jobs() -> Iterator[Job]:
 def lane_lock(lane: str) -> FileLock:
     """Return the lock that the worker of a lane holds while it runs: on ``<home>/<lane>.lock``, not yet acquired.
 
+    The home folder is created if missing.
+
     Raises
     ------
     StorageError
@@ -75,12 +77,12 @@ def lane_lock(lane: str) -> FileLock:
 
 
 def start_marker(lane: str) -> Path:
-    """Return the file that exists from the start of a lane's worker until it has acquired the lane's lock."""
+    """Return the path of the file that exists while a lane's worker starts, until it has acquired the lane's lock."""
     return home() / "jobs" / f"{lane}-worker.json"
 
 
 def waiting(lane: str) -> list[Job]:
-    """Return the queued jobs of a lane, the next one first."""
+    """Return the queued jobs of a lane, one of the values of `LANES`; the next job first, empty if there is none."""
     return _in_state(_jobs_of(lane), State.QUEUED)
 
 
@@ -104,7 +106,7 @@ def move(job: Job, place: int) -> None:
     Parameters
     ----------
     job : Job
-        If it is no longer queued, nothing happens.
+        Job to move; a run must be a `Run`, as from `all_jobs`. If it is no longer queued, nothing happens.
     place : int
         New position among the queued jobs of the lane: 0 is the next job. A position out of range means the first or
         the last one.

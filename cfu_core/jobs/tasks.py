@@ -40,6 +40,7 @@ class JobObserver(Observer):
     Parameters
     ----------
     job : Job
+        Job whose ``status.json`` is written.
     on_status : callable
         Callback ``(status)``, called with every `Status` that is written.
 
@@ -92,9 +93,10 @@ class JobObserver(Observer):
 def execute(job: Job, *, on_status: Callable[[Status], None] = lambda status: None) -> Status:
     """Run a queued job in this process and write its final status.
 
-    SIGINT (Ctrl-C) and SIGTERM stop the job after its current step, with a valid final status; therefore call this
-    function in the main thread. If another process works on the job, wait until it has ended. Errors of the work do not
-    propagate: they are in the status, and unexpected ones are also printed to stderr with their traceback.
+    SIGINT (Ctrl-C) and SIGTERM stop the job at its next check, with a valid final status; therefore call this function
+    in the main thread. If another process works on the job, wait until it has ended. Errors of the work, and of
+    `on_status`, do not propagate: they are in the status. Unexpected ones, except a lack of memory, are also printed to
+    stderr with their traceback.
 
     Parameters
     ----------
@@ -113,6 +115,8 @@ def execute(job: Job, *, on_status: Callable[[Status], None] = lambda status: No
     ------
     StorageError
         The final status cannot be written.
+    ValueError
+        The calling thread is not the main thread.
     """
     with FileLock(job.folder / LOCK):
         status = job.status()

@@ -30,6 +30,11 @@ def work(lane: str) -> None:
     ----------
     lane : str
         One of the values of `cfu_core.jobs.queue.LANES`.
+
+    Raises
+    ------
+    StorageError
+        The home folder cannot be created, or the status of a job that could not start cannot be written.
     """
     try:
         while waiting(lane):
@@ -50,20 +55,28 @@ def work(lane: str) -> None:
 def run_in_foreground(job: Job, *, on_status: Callable[[Status], None] = lambda status: None) -> Status:
     """Run a job in this process when its lane is free, or wait for its end if a worker runs it first.
 
-    Ctrl-C stops the job, also while it is waiting.
+    Ctrl-C stops the job, also while it is waiting. Call this function in the main thread.
 
     Parameters
     ----------
     job : Job
-        Queued or running job.
+        Queued or running job. Of an ended job, the status is returned at once.
     on_status : callable
-        Callback ``(status)``, called with the `Status` of the job about every half second while it waits for the lane,
-        and with every status that is written while it runs.
+        Callback ``(status)``. It is called with the `Status` of the job about every half second while this process
+        waits for the lane, and as by `cfu_core.jobs.tasks.execute` while the job runs in this process.
 
     Returns
     -------
     Status
-        Final status: finished, failed, stopped, paused or interrupted.
+        Final status: finished, failed, stopped, paused or interrupted. After Ctrl-C while a worker runs the job, its
+        status at that moment, which may still be running.
+
+    Raises
+    ------
+    StorageError
+        The home folder cannot be created, or the final status or the request to stop cannot be written.
+    ValueError
+        The calling thread is not the main thread.
     """
     lock = lane_lock(LANES[job.kind])
     try:

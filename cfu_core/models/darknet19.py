@@ -29,6 +29,8 @@ class DarkNet19(nn.Module):
         The first eighteen convolutions, and the max-pooling layers.
     classifier : Conv2d
         The last convolution, with a kernel of 1 x 1.
+    pool : AdaptiveAvgPool2d
+        The mean of each map over the image.
 
     Raises
     ------

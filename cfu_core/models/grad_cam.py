@@ -1,4 +1,4 @@
-"""Grad-CAM: which regions of an image support each class, from the last convolutional layer."""
+"""Grad-CAM: which regions of an image support each class, from the output of one layer."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ def grad_cam(network: nn.Module, layer: str, images: torch.Tensor) -> np.ndarray
         In evaluation mode. It returns logits, shape (N, C).
     layer : str
         Dotted name of the module whose output is mapped, such as `Architecture.cam_layer`. Its output has the shape
-        (N, K, h, w).
+        (N, K, h, w), and the network must call it exactly once.
     images : Tensor of float32, shape (N, 3, S, S)
         Normalised, on the network's device.
 
@@ -26,6 +26,13 @@ def grad_cam(network: nn.Module, layer: str, images: torch.Tensor) -> np.ndarray
     ndarray of float32, shape (N, C, h, w)
         Values of 0 or more, at the resolution of the layer; C in the order of the network's outputs. The maps are not
         scaled to a common maximum. A map is 0 everywhere if no position supports its class.
+
+    Raises
+    ------
+    AttributeError
+        The network has no module with the name `layer`.
+    ValueError
+        The network does not call this module, or calls it more than once.
 
     Notes
     -----

@@ -22,7 +22,8 @@ def build_network(key: str, *, seed: int) -> nn.Module:
     key : str
         Name of the architecture.
     seed : int
-        Seed of the weights. torch's global random state is left unchanged.
+        Seed of the weights. torch's global random state on the CPU does not change; that of each GPU is set to this
+        seed.
 
     Returns
     -------
@@ -50,13 +51,14 @@ def replace_head(network: nn.Module, key: str, classes: int, *, seed: int) -> No
     Parameters
     ----------
     network : Module
-        From `build_network`. It is changed.
+        From `build_network`. It is changed; the new layer is on torch's default device, normally the CPU.
     key : str
         Name of its architecture.
     classes : int
         Number of outputs of the new layer.
     seed : int
-        Seed of the weights. torch's global random state is left unchanged.
+        Seed of the weights. torch's global random state on the CPU does not change; that of each GPU is set to this
+        seed.
 
     Raises
     ------
@@ -80,8 +82,8 @@ def replace_head(network: nn.Module, key: str, classes: int, *, seed: int) -> No
 def penultimate_features(network: nn.Module, key: str) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
     """Provide a function that computes the input of the classification layer, within a ``with`` block.
 
-    If the classification layer is a convolution, its input is averaged over the image. Applied to these features, the
-    classification layer gives the logits of the whole network.
+    If the classification layer is a convolution, its input is averaged over the image. After `replace_head`, the
+    product of these features and the weights of the classification layer, plus its bias, gives the logits.
 
     Parameters
     ----------

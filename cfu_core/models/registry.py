@@ -40,7 +40,8 @@ class Architecture:
     Attributes
     ----------
     key : str
-        torchvision's name of the network; it is also used on the command line and in files.
+        torchvision's name of the network, or our own if torchvision does not provide it; also used on the command line
+        and in files.
     label : str
         Name for users.
     input_size : int
@@ -48,7 +49,8 @@ class Architecture:
     head : str
         Dotted name of the classification layer, an `nn.Linear` or an `nn.Conv2d` with a kernel of 1 x 1.
     cam_layer : str
-        Dotted name of the layer that Grad-CAM uses: the last one whose output has height and width.
+        Dotted name of the module whose output Grad-CAM uses: the one that ends the convolutions before the
+        classification layer. The output has height and width.
     note : str
         Reason to choose it, in one line.
     builder_arguments : mapping

@@ -51,13 +51,14 @@ def initial_network(
     seed : int
         Seed of the head, and of all weights if `weights` is ``none``.
     progress : callback ``(done, total)``
-        Called with megabytes, about four times a second while ImageNet weights are downloaded. It may raise
-        `StopRequested`, which aborts the download.
+        Called with megabytes, about four times a second while ImageNet weights are downloaded; not called without a
+        download. It may raise `StopRequested`, which aborts the download and is passed on.
 
     Returns
     -------
     network : Module
-        On the CPU, in training mode. All layers but the head have the weights of the file.
+        On torch's default device, normally the CPU, in training mode. All layers but the head have the weights of the
+        file.
     record : WeightsRecord
         The weights that were loaded: kind, name and SHA-256 of the file.
 
@@ -96,7 +97,7 @@ def imagenet_file(key: str, *, progress: Progress = lambda done, total: None) ->
         Name of the architecture.
     progress : callback ``(done, total)``
         Called with megabytes, about four times a second during the download. It may raise `StopRequested`, which aborts
-        the download.
+        the download and is passed on.
 
     Returns
     -------
@@ -187,7 +188,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     Raises
     ------
     WeightsError
-        The file is missing or damaged, or does not contain a state dict.
+        The file is missing, damaged or not readable for this user, or does not contain a state dict.
     """
     try:
         state = (

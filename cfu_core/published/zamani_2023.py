@@ -1,6 +1,7 @@
 """Protocol and results of the study that this project implements.
 
-Every value is copied from the paper as printed; nothing is computed or corrected.
+Every value is copied from the paper as printed, except that times are converted to seconds; nothing is corrected. The
+remarks are by this project.
 
 References
 ----------
@@ -52,7 +53,7 @@ class PublishedResult:
     Attributes
     ----------
     seconds : int
-        Training time, which Table 3 gives in minutes and seconds.
+        Training time in seconds; Table 3 gives it in minutes and seconds.
     precision, accuracy : float (0 to 1)
         As printed in Table 4. The paper does not state how the precision is averaged over the classes.
     """

@@ -28,7 +28,7 @@ class DatasetSection:
     facts : mapping of str to str
         Values by label, for example ``Images``, ``Version`` and ``Digest``.
     tables : sequence of TextTable
-        One table per split, then the table of edits.
+        One table for each split seed, then the table of edits.
     """
 
     name: str
@@ -58,8 +58,8 @@ class RecipeSection:
 def dataset_sections(runs: Sequence[Run]) -> list[DatasetSection]:
     """Describe the datasets of runs, each version of a dataset once, in the order of the runs.
 
-    The splits are those that the runs used. If a dataset has been deleted or has changed, its edits and groups are
-    described as unknown.
+    The splits are those that the runs used; of several folds with the same split seed, only the one of the last run is
+    described. If a dataset has been deleted, is damaged or has changed, its edits and groups are described as unknown.
     """
     seen: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
@@ -186,8 +186,8 @@ def training_notes(runs: Sequence[Run]) -> list[str]:
     Returns
     -------
     list of str
-        One text for each kind of initial weights, one if there is a probe, and one for each augmentation of fine-tuned
-        runs.
+        One text for each different description of initial weights, one if there is a probe, and one for each different
+        augmentation of fine-tuned runs.
     """
     explanations = {}
     for run in runs:

@@ -67,7 +67,8 @@ def plain_text(text: str, width: int = 0) -> str:
     Returns
     -------
     str
-        The text with escaped dollar signs, with spaces in place of unprintable characters, broken into lines.
+        The text with escaped dollar signs, with spaces in place of unprintable characters, broken into lines; a word
+        that is longer than a line is broken too.
     """
     printable = "".join(c if c.isprintable() else " " for c in text)
     lines = textwrap.wrap(printable, width) if width else [printable]
@@ -122,10 +123,11 @@ def percent_axes(axes: Axes, *, x: bool = False, y: bool = False, low: float = 0
     Parameters
     ----------
     axes : matplotlib.axes.Axes
+        Axes of data in percent.
     x, y : bool
         Whether to set the limits of the x axis and of the y axis.
     low : float
-        Lower limit in percent; the upper limit is 100.
+        Lower limit in percent, less than 100; the upper limit is 100.
     """
     margin = 0.02 * (100 - low)
     if x:
@@ -156,6 +158,7 @@ def inline_svg(figure: Figure, name: str) -> str:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
+        Figure to convert, with text as paths.
     name : str
         Letters and digits, different for each figure of a page: prefix of all identifiers in the SVG, which must be
         unique within the page.

@@ -105,7 +105,8 @@ def reliability_diagram(diagrams: Mapping[str, Reliability]) -> Figure:
     Parameters
     ----------
     diagrams : mapping of str to Reliability
-        One or two diagrams by label, from `cfu_core.evaluation.probability_metrics.Calibration.diagrams`.
+        One or two diagrams by label, from `cfu_core.evaluation.probability_metrics.Calibration.diagrams`; further ones
+        are not drawn.
 
     Returns
     -------
@@ -135,7 +136,8 @@ def coverage_curve(coverage: np.ndarray, accuracy: np.ndarray) -> Figure:
     Parameters
     ----------
     coverage, accuracy : ndarray of float64, shape (N,)
-        Fractions from 0 to 1, from `cfu_core.evaluation.calibration.accuracy_by_coverage`.
+        Fractions from 0 to 1, at least one, in ascending order of `coverage`, from
+        `cfu_core.evaluation.calibration.accuracy_by_coverage`.
 
     Returns
     -------

@@ -60,7 +60,8 @@ def report_html(runs: Sequence[Run], *, now: datetime | None = None) -> str:
     runs : sequence of Run
         Finished runs, each once, in the order of the report.
     now : datetime, optional
-        Time of the report, with a time zone; by default the current time in UTC.
+        Time of the report, displayed to the minute with its time zone, if it has one; by default the current time in
+        UTC.
 
     Returns
     -------
@@ -74,6 +75,10 @@ def report_html(runs: Sequence[Run], *, now: datetime | None = None) -> str:
         `runs` is empty.
     RunError
         A run has not finished.
+    StorageError
+        A file with the name, the results or the times of a run is damaged or not readable.
+    ValueError
+        A run was tested on only one image.
     """
     if not runs:
         raise ReportError("No run was chosen.", "A report needs at least one run.", "Choose finished runs.")
@@ -122,7 +127,8 @@ def write_report(runs: Sequence[Run], path: Path) -> None:
     runs : sequence of Run
         Finished runs, each once, in the order of the report.
     path : Path
-        File to write. Its suffix, ``.html`` or ``.pdf`` in upper or lower case, determines the format.
+        File to write; its folder is created if missing. Its suffix, ``.html`` or ``.pdf`` in upper or lower case,
+        determines the format.
 
     Raises
     ------
@@ -131,7 +137,10 @@ def write_report(runs: Sequence[Run], path: Path) -> None:
     RunError
         A run has not finished.
     StorageError
-        The disk is full, or the folder is not writable.
+        The disk is full, or the folder is not writable; or a file with the name, the results or the times of a run is
+        damaged or not readable.
+    ValueError
+        A run was tested on only one image.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:

@@ -63,6 +63,11 @@ def accuracy_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], n
     TextTable
         One row per run. The published value and the difference (measured minus published) are a dash if the paper has
         no result for the network and the kind of images.
+
+    Raises
+    ------
+    StorageError
+        A file with the name, the results or the times of a run is damaged or not readable.
     """
     rows = []
     for run in _in_paper_order(runs):
@@ -106,6 +111,11 @@ def precision_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], 
     -------
     TextTable
         One row per run; published values and differences are a dash where the paper has no result.
+
+    Raises
+    ------
+    StorageError
+        A file with the name, the results or the times of a run is damaged or not readable.
     """
     rows = []
     for run in _in_paper_order(runs):
@@ -142,8 +152,14 @@ def time_table(runs: Sequence[Run], names: Mapping[str, str]) -> TextTable:
     Returns
     -------
     TextTable
-        One row per run: seconds by phase, total, and published time and difference in minutes:seconds. Phases that took
-        less than 0.05 s in all runs are left out.
+        One row per run: seconds by phase and in total; total, published time and difference (measured minus published)
+        in minutes:seconds. Phases that took less than 0.05 s in all runs are left out. Times that were not measured are
+        "undefined"; published times and differences are a dash where the paper has no result.
+
+    Raises
+    ------
+    StorageError
+        A file with the name, the results or the times of a run is damaged or not readable.
     """
     runs = _in_paper_order(runs)
     table = table_3([result_of(run) for run in runs])
@@ -199,6 +215,8 @@ def comparison_tables(
     ------
     RunError
         A run has not finished.
+    ValueError
+        Two runs were tested on the same single image.
     """
     found = [("Original against preprocessed, with otherwise equal settings", preprocessing)]
     if len(runs) > 2 or not preprocessing:
@@ -212,12 +230,15 @@ def compare_preprocessing(runs: Sequence[Run]) -> list[Comparison]:
     Returns
     -------
     list of Comparison
-        p-values are adjusted for their number by Holm's method. Empty if no two runs differ only in the preprocessing.
+        p-values are adjusted for their number by Holm's method. Empty if no two runs differ only in the preprocessing
+        and were tested on the same images.
 
     Raises
     ------
     RunError
-        A run has not finished.
+        There is such a pair, and a run has not finished.
+    ValueError
+        The runs of a pair were tested on only one image.
     """
     pairs = preprocessing_pairs(runs)
     return compare_runs(runs, pairs) if pairs else []
@@ -261,7 +282,15 @@ def class_table(evaluation: Evaluation) -> TextTable:
 
 
 def summary_table(evaluation: Evaluation) -> TextTable:
-    """Make a table of the summary metrics of one run with 95 % intervals, one row per metric."""
+    """Make a table of the summary metrics of one run with 95 % intervals, one row per metric.
+
+    Undefined metrics and limits are "undefined".
+
+    Raises
+    ------
+    ValueError
+        The run was tested on only one image.
+    """
     rows = [
         [row["Figure"], format_fraction(row["Value"]), format_interval(row["Low"], row["High"])]
         for _, row in summary_metrics_table(evaluation).iterrows()

@@ -25,6 +25,8 @@ def evaluation_of(run: Run) -> Evaluation:
     ------
     RunError
         The run has no evaluation, because it has not finished.
+    StorageError
+        ``evaluation.json`` is damaged, or the user may not read it.
     """
     found = run.evaluation()
     if found is None:
@@ -50,6 +52,8 @@ def run_figures(run: Run) -> dict[str, Figure]:
     ------
     RunError
         The run has not finished.
+    StorageError
+        A file with the name, the results or the times of the run is damaged or not readable.
     """
     evaluation = {run.name: evaluation_of(run)}
     found = {"confusion_matrix": confusion_matrices(evaluation), "accuracy": accuracies(evaluation)}
@@ -69,7 +73,8 @@ def probability_figures(run: Run) -> dict[str, Figure]:
     Returns
     -------
     dict of str to matplotlib.figure.Figure
-        Figure by name: ``roc``, ``precision_recall``, ``reliability`` and ``coverage``; empty until the run is tested.
+        Figure by name: ``roc``, ``precision_recall``, ``reliability`` (also after temperature scaling, which is fitted
+        to the validation images) and ``coverage``; empty until the run is tested.
     """
     tested = run.probabilities("test")
     if tested is None:
@@ -102,6 +107,8 @@ def figures_zip(runs: Sequence[Run]) -> bytes:
     ------
     RunError
         A run has not finished.
+    StorageError
+        A file with the name, the results or the times of a run is damaged or not readable.
     """
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

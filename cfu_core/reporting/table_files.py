@@ -87,13 +87,14 @@ def latex(table: pd.DataFrame, *, caption: str, label: str) -> str:
     r"""Return a table as LaTeX with the rules of booktabs, without its index.
 
     Numbers are aligned to the right: with no decimals in a column of whole numbers, with four in a column of values up
-    to 1, otherwise with one. A number that would be rounded to 0 is written as a power of ten. Missing values are
-    ``--``. A table of more than `MAX_PAGE_ROWS` rows is a ``longtable``, which breaks across pages; a table of more
-    than `MAX_COLUMNS` columns is otherwise scaled to the width of the text.
+    to 1, otherwise with one. A number that would be rounded to 0 is written as a power of ten. Missing values, NaN and
+    infinity are ``--``; booleans are ``yes`` and ``no``. A table of more than `MAX_PAGE_ROWS` rows is a ``longtable``,
+    which breaks across pages; a table of more than `MAX_COLUMNS` columns is otherwise scaled to the width of the text.
 
     Parameters
     ----------
     table : DataFrame
+        Table of at least one column. Its texts and the names of its columns are escaped.
     caption : str
         Plain text; it is escaped.
     label : str

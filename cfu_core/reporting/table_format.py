@@ -57,7 +57,7 @@ def format_difference(value: float | None) -> str:
 
 
 def format_p(p: float) -> str:
-    """Format a p-value with three decimals; a value below 0.001 as ``< 0.001``."""
+    """Format a p-value with three decimals, without ``p =``; a value below 0.001 as ``< 0.001``."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 

@@ -16,7 +16,8 @@ class CheckpointSchedule:
 
     The end of the ``with`` block writes the model of the run (``model.safetensors`` and ``model.json``), with the
     weights of the best epoch so far. This also happens if an error or a request to stop ends the block. No model is
-    written before the end of the first epoch.
+    written before the end of the first epoch. The end of the block raises a `StorageError` if one of these files, or
+    the last checkpoint, cannot be written.
 
     Parameters
     ----------
@@ -25,9 +26,10 @@ class CheckpointSchedule:
     training : Training
         Training whose state the checkpoints contain.
     timer : PhaseTimer
-        Receives the time of writing as phase ``save``; its times are part of each checkpoint.
+        Receives the time of `after_batch` and of the end of the block as phase ``save``; the caller adds the time of
+        the other methods. Its times are part of each checkpoint.
     initial_weights : dict
-        Value of `WeightsRecord.to_dict`, for ``model.json``.
+        Value of `WeightsRecord.to_dict`, for ``model.json`` and the checkpoints.
     """
 
     def __init__(self, run: Run, training: Training, timer: PhaseTimer, initial_weights: dict[str, Any]) -> None:
@@ -58,22 +60,25 @@ class CheckpointSchedule:
                 save_model(self._run, best.state, details)
 
     def after_batch(self) -> None:
-        """Write a checkpoint if the newest one is more than a minute old.
+        """Begin to write a checkpoint if a minute has passed since the last one or the start.
+
+        While a checkpoint is being written, none is begun.
 
         Raises
         ------
         StorageError
-            This checkpoint or the one before could not be written: the disk is full, or the folder is not writable.
+            The checkpoint before could not be written: the disk is full, or the folder is not writable.
         """
         if self._writer.due_within_epoch:
             with self.timer.measure("save"):
                 self.save()
 
     def after_epoch(self, *, best: bool) -> None:
-        """Write a checkpoint if it costs little time, and keep the weights of the best epoch.
+        """Begin to write a checkpoint if it costs little time, and keep the weights of the best epoch.
 
         A checkpoint costs little time if writing the last one took at most a fiftieth of the time since then. It is
-        also written if a minute has passed. ``timing.json`` is written in any case.
+        also begun if a minute has passed, but not while another one is being written. ``timing.json`` is written in any
+        case.
 
         Parameters
         ----------
@@ -83,7 +88,8 @@ class CheckpointSchedule:
         Raises
         ------
         StorageError
-            A file could not be written: the disk is full, or the folder is not writable.
+            The checkpoint before, or ``timing.json``, could not be written: the disk is full, or the folder is not
+            writable.
         """
         if best:
             self._best, self._weights = self._training.epoch - 1, None

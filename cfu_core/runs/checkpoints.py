@@ -43,7 +43,7 @@ class Checkpoint(NamedTuple):
         state dict of the network.
     metadata : dict
         Content of the JSON file: ``epoch``, ``batch``, the other metadata given to `CheckpointWriter.write`,
-        ``crc32`` and ``written`` (seconds since 1970).
+        ``crc32`` and ``written`` (seconds since 1970); of `best_weights`, also ``best_epoch``.
     """
 
     step: int
@@ -57,7 +57,7 @@ class CheckpointWriter:
     Parameters
     ----------
     run_folder : Path
-        Folder of the run; the files are written into its folder ``checkpoints``.
+        Folder of the run; the files are written into its folder ``checkpoints``, which is created if missing.
     """
 
     def __init__(self, run_folder: Path) -> None:
@@ -148,7 +148,8 @@ class CheckpointWriter:
         Raises
         ------
         StorageError
-            The disk is full, or the folder is not writable.
+            These weights or the checkpoint before could not be written: the disk is full, or the folder is not
+            writable.
         """
         self.wait()
         self._write_best(epoch, weights, metadata)
@@ -198,7 +199,8 @@ def newest_checkpoint(run_folder: Path) -> tuple[Checkpoint | None, list[str]]:
     checkpoint : Checkpoint or None
         None if there is no intact checkpoint.
     problems : list of str
-        A sentence for users about each newer checkpoint, which is damaged; the newest first.
+        A sentence for users about each damaged checkpoint that is newer than `checkpoint`, or about all if that is
+        None; the newest first.
     """
     return _newest(checkpoints_folder(run_folder))
 
@@ -225,7 +227,7 @@ def discard_newer(run_folder: Path, checkpoint: Checkpoint | None) -> None:
     run_folder : Path
         Folder of the run.
     checkpoint : Checkpoint or None
-        The checkpoint from which the run is resumed; None if it starts again.
+        The checkpoint from which the run is resumed; None if it starts again, so that all are removed.
     """
     folder = checkpoints_folder(run_folder)
     step, epoch = (checkpoint.step, checkpoint.metadata["epoch"]) if checkpoint else (-1, 0)

@@ -29,17 +29,19 @@ def explain(run: Run, observer: Observer, boxes: Mapping[str, Box] | None = None
     """Compute Grad-CAM maps of a run's test images and count how often their maximum is inside the colony.
 
     The maps of all classes are written to ``gradcam.npz`` in the folder of the run, and the counts to
-    ``gradcam.json``; existing files are replaced. For the counts, the map of the predicted class is used. As a control,
-    the count is repeated with the network before training.
+    ``gradcam.json``; existing files are replaced. For the counts, the map of the predicted class is used; the maximum
+    of a map that is 0 everywhere counts as outside. As a control, the count is repeated with the network before
+    training.
 
     Parameters
     ----------
     run : Run
-        Finished run.
+        Run with a model, usually a finished one.
     observer : Observer
+        Receives the progress; its requests to stop are checked after each prepared image and each batch.
     boxes : mapping of str to Box, optional
         True boxes of the colonies in pixels of the image, by path; by default those that a user or a manifest has
-        marked. Images without a box are not counted.
+        marked. They are used only to count, not to crop. Images without a box are not counted.
 
     Returns
     -------
@@ -51,8 +53,9 @@ def explain(run: Run, observer: Observer, boxes: Mapping[str, Box] | None = None
     StopRequested
         The observer requested to stop; neither file is written.
     CfuError
-        The run has no intact model; its dataset has been deleted or has changed; its initial weights cannot be loaded;
-        an image cannot be read; or the disk is full.
+        The run has no intact model; its dataset has been deleted, is damaged or has changed; its initial weights cannot
+        be downloaded or loaded; an image cannot be read or the recipe cannot be applied to it; the disk is full; the
+        home folder is not writable; or the environment variable ``CFU_CACHE_GB`` is not valid.
 
     References
     ----------

@@ -52,11 +52,13 @@ def write_activation_maps(run: Run, paths: list[str], maps: np.ndarray, counts: 
     Parameters
     ----------
     run : Run
+        Run whose folder receives the files.
     paths : list of str
         Paths of the N test images, in the order of `maps`.
     maps : ndarray of float, shape (N, C, h, w)
-        Map of each class, in the order of ``run.classes``; saved as float32.
+        Non-negative map of each class, in the order of ``run.classes``; saved as float32.
     counts : PeakCounts
+        Counts over the same test images.
 
     Raises
     ------
@@ -74,14 +76,20 @@ def read_maps(run: Run, path: str) -> np.ndarray | None:
     Parameters
     ----------
     run : Run
+        Run for which `cfu_core.runs.class_activation.explain` was called.
     path : str
         Path of the image in the dataset.
 
     Returns
     -------
     ndarray of float32, shape (C, h, w) or None
-        Non-negative values, the classes in the order of ``run.classes``. None if the maps have not been computed, or if
-        the image is not a test image of the run.
+        Non-negative values at the resolution of the network's last convolutional layer, the classes in the order of
+        ``run.classes``. None if the maps have not been computed, or if the image is not a test image of the run.
+
+    Raises
+    ------
+    StorageError
+        ``gradcam.json`` is damaged, or the user may not read it.
     """
     if read_peak_counts(run) is None:
         return None

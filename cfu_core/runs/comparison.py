@@ -13,6 +13,11 @@ def preprocessing_pairs(runs: Sequence[Run]) -> list[tuple[Run, Run]]:
 
     The runs of a pair have the same dataset version and the same configuration except for the recipe.
 
+    Parameters
+    ----------
+    runs : sequence of Run
+        Runs in any state, each once.
+
     Returns
     -------
     list of (Run, Run)
@@ -33,7 +38,7 @@ def compare_runs(runs: Sequence[Run], pairs: Sequence[tuple[Run, Run]] | None = 
         Finished runs, each once.
     pairs : sequence of (Run, Run), optional
         Pairs of these runs; all pairs by default. Pairs that were tested on different images are left out, and not
-        counted in the correction.
+        counted in the correction. Images are identified by their paths.
 
     Returns
     -------
@@ -45,6 +50,8 @@ def compare_runs(runs: Sequence[Run], pairs: Sequence[tuple[Run, Run]] | None = 
     ------
     RunError
         A run has no predictions, because it has not finished.
+    ValueError
+        The runs of a pair were tested on only one image.
 
     References
     ----------

@@ -22,8 +22,13 @@ def expected_seconds(config: TrainingConfig, training_images: int, runs: Sequenc
     -------
     float or None
         Seconds: the time of the newest finished run with the same network and mode, multiplied by the ratio of the
-        numbers of training images and, for fine-tuning, of the epochs. Differences in the device, the preprocessing and
-        the batch size are ignored. None if there is no such run.
+        numbers of training images and, for fine-tuning, of the planned epochs. Differences in the device, the
+        preprocessing and the batch size are ignored. None if there is no such run.
+
+    Raises
+    ------
+    StorageError
+        ``timing.json`` or ``evaluation.json`` of a run is damaged or not readable.
     """
     for run in runs:
         if (run.config.architecture, run.mode) != (config.architecture, config.mode):

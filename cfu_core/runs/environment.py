@@ -18,7 +18,7 @@ def environment() -> dict[str, str]:
     dict of str to str
         Version by name: ``cfu_core``, ``commit``, ``python``, ``platform`` and the libraries in `PACKAGES`. ``commit``
         is the full hash, followed by ``-dirty`` if tracked files differ from the commit; empty if the program is not in
-        a git checkout or git is not installed.
+        a git checkout, or if git is not installed or fails.
     """
     return {
         "cfu_core": __version__,

@@ -31,29 +31,32 @@ from cfu_core.training.tuning import fastest_options
 def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer) -> None:
     """Train all layers of a run's network, from its newest checkpoint or from the start, and write the results.
 
-    Files in the folder of the run: ``arithmetic.json`` and checkpoints before and during the training, a line of
-    ``metrics.jsonl`` for each batch and epoch, then the model of the best epoch (``model.safetensors``,
-    ``model.json``), predictions for the validation and test images, ``evaluation.json`` and ``timing.json``. The test
-    images are predicted once, at the end, in float32. The checkpoints are then removed.
+    Files in the folder of the run: ``arithmetic.json`` before the training; checkpoints, ``timing.json`` and a line of
+    ``metrics.jsonl`` for each batch and epoch during it; then the model of the best epoch (``model.safetensors``,
+    ``model.json``), predictions for the validation and test images, and ``evaluation.json``. The test images are
+    predicted once, at the end, in float32. The checkpoints are then removed. Damaged checkpoints are skipped; a message
+    about them is printed and is in ``timing.json``.
 
     Parameters
     ----------
     run : Run
+        Run whose folder receives the files, and whose recipe and split are used.
     dataset : Dataset
         Dataset with the edits at the time the run was planned (`cfu_core.runs.planning.planned_dataset`).
     config : TrainingConfig
         Configuration of the run, with mode ``fine-tune``.
     observer : Observer
-        Receives the progress; its requests to stop are checked between batches.
+        Receives the progress; its requests to stop are checked after each prepared image and each batch.
 
     Raises
     ------
     StopRequested
         The observer requested a stop or a pause. During the training, a checkpoint and the model of the best epoch so
-        far are written.
+        far, if an epoch has ended, are written.
     CfuError
         An image cannot be read or the recipe cannot be applied to it, the weights cannot be downloaded or loaded, the
-        training diverges (the loss is not finite), or the disk is full.
+        training diverges (the loss is not finite), the disk is full, the home folder is not writable, or the
+        environment variable ``CFU_CACHE_GB`` is not valid.
     """
     checkpoint, problems = newest_checkpoint(run.folder)
     discard_newer(run.folder, checkpoint)

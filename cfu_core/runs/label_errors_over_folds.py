@@ -24,7 +24,7 @@ def suspected_label_errors(runs: Sequence[Run]) -> pd.DataFrame | None:
         the predictions suggest), ``probability`` (of that class), ``probability_label`` (of the label) and ``run``
         (identifier of the run that was tested on the image). The row with the largest difference of the two
         probabilities is first. None if a fold is missing, because the thresholds of the classes are computed over all
-        folds.
+        folds; also None if the first run is not part of a cross-validation.
 
     References
     ----------

@@ -37,19 +37,22 @@ def initial_run_network(run: Run, config: TrainingConfig, observer: Observer) ->
     config : TrainingConfig
         Configuration of the run: architecture, initial weights, and the seed of random weights.
     observer : Observer
-        Receives the progress of a download.
+        Receives one report, and the progress of a download in megabytes.
 
     Returns
     -------
     network : Module
-        On the CPU, with one output per class.
+        On the CPU, in training mode, with one output per class. The classification layer has random weights.
     record : WeightsRecord
         Kind, file name and checksum of the weights.
 
     Raises
     ------
     WeightsError
-        The ImageNet weights cannot be downloaded, or the file is missing, damaged, or of another network.
+        The ImageNet weights cannot be downloaded or do not exist for this network; or the file is missing, damaged, or
+        of another network.
+    StorageError
+        The user may not read the file, or the downloaded file cannot be written.
     StopRequested
         The observer requested to stop during the download.
     """
@@ -72,13 +75,16 @@ def save_model(run: Run, weights: Mapping[str, torch.Tensor], details: Mapping[s
     Parameters
     ----------
     run : Run
+        Run whose folder receives the files, and whose architecture, classes and recipe are saved.
     weights : mapping of str to Tensor
         State dict of the network, on any device.
     details : mapping of str to object
-        Further entries of ``model.json``, as JSON values.
+        Further entries of ``model.json``, as JSON values; they replace entries of the same name.
 
     Raises
     ------
+    TypeError
+        `details` contains something else than JSON values and tuples. ``model.safetensors`` is written then.
     StorageError
         The disk is full, or the folder is not writable.
     """
@@ -98,7 +104,7 @@ def save_model(run: Run, weights: Mapping[str, torch.Tensor], details: Mapping[s
 
 
 def load_model(run: Run) -> nn.Module:
-    """Load the trained network of a run, with the weights of the best epoch.
+    """Load the trained network of a run; after fine-tuning, with the weights of the best epoch.
 
     Returns
     -------
@@ -108,9 +114,10 @@ def load_model(run: Run) -> nn.Module:
     Raises
     ------
     RunError
-        The run has no model, because it has not finished an epoch.
+        The run has no model yet. Fine-tuning writes it when it ends or stops after at least one epoch; a probe writes
+        it after its last layer is fitted.
     WeightsError
-        ``model.safetensors`` is damaged, or the user may not read it.
+        ``model.safetensors`` is damaged or does not fit the network, or the user may not read it.
     """
     path = run.folder / MODEL
     if not path.exists():
@@ -170,6 +177,7 @@ def predict(run: Run, images: list[np.ndarray]) -> np.ndarray:
     Parameters
     ----------
     run : Run
+        Run with a model; it determines the recipe and the largest number of images per forward pass.
     images : list of ndarray of uint8, shape (H, W, 3)
         RGB, as decoded by `cfu_core.imaging.reading.read`; sizes may differ. The recipe of the run is applied. If it
         crops, it detects the colony.
@@ -182,7 +190,13 @@ def predict(run: Run, images: list[np.ndarray]) -> np.ndarray:
     Raises
     ------
     CfuError
-        `images` is empty, the run has no intact model, or the recipe cannot be applied to an image.
+        `images` is empty.
+    RunError
+        The run has no model yet.
+    WeightsError
+        The model is damaged, or the user may not read it.
+    RecipeError
+        An image, after the crop, has fewer pixels along a side than CLAHE has tiles.
     """
     if not images:
         raise CfuError("No images were given.", "Name at least one image.")
@@ -200,7 +214,7 @@ def softmax(logits: torch.Tensor) -> np.ndarray:
     Parameters
     ----------
     logits : Tensor of float, shape (N, C)
-        On the CPU.
+        On the CPU, without gradient.
 
     Returns
     -------

@@ -20,13 +20,14 @@ class PhaseTimer:
     Parameters
     ----------
     run : Run
+        Run whose folder receives ``timing.json``.
     earlier : mapping
         Value of `to_dict` from the newest checkpoint of earlier sessions; empty in the first session.
 
     Attributes
     ----------
     seconds : dict of str to float
-        Time of each of `PHASES`, over all sessions.
+        Time of each of `PHASES` in seconds, over all sessions.
     details : dict
         Other entries of ``timing.json``: ``sittings`` (the number of sessions), ``device``, ``arithmetic`` (description
         of the compute options), ``cache_reused``, ``cache_built`` and others.
@@ -45,15 +46,15 @@ class PhaseTimer:
         """Add the time of the preparation of images to the phases ``decode``, ``preprocess`` and ``load``.
 
         ``load`` receives the part of `seconds` that is neither decoding nor preprocessing. ``details["cache_reused"]``
-        says whether an earlier run had prepared images; ``details["cache_built"]`` holds the times of all runs together
-        for decoding and preprocessing.
+        says whether an earlier run had prepared images; after the first session it changes only if `images` is None.
+        ``details["cache_built"]`` holds the times in seconds of all runs together for decoding and preprocessing.
 
         Parameters
         ----------
         images : PreparedImages or None
             None if no image had to be prepared, because the features of all images were cached.
         seconds : float
-            Wall time of the whole preparation.
+            Wall time of the whole preparation, in seconds.
         """
         if images is None:
             self.seconds["load"] += seconds

@@ -29,9 +29,10 @@ def plan_runs(
     configs : sequence of TrainingConfig
         Configurations that all refer to `dataset`.
     dataset : Dataset
-        Dataset in its present state; each run records its edits and its split.
+        Saved dataset in its present state; each run records its edits and its split.
     compute_options : mapping, optional
-        Compute options of an earlier run (`Run.compute_options`); by default each run measures them at its start.
+        Compute options of an earlier run (`Run.compute_options`); by default each run finds the fastest ones at its
+        start. Without effect for probes, and on a device of another type.
 
     Returns
     -------
@@ -40,12 +41,19 @@ def plan_runs(
 
     Raises
     ------
-    CfuError
-        The dataset has too few classes, images or groups for the split; a batch is larger than the training partition;
-        a weights file is missing, damaged or given for several networks; or ImageNet weights were chosen for a network
+    TrainingError
+        The dataset has fewer than two classes, or fewer than three images of a class; a class has no training images;
+        the validation or test partition is empty; or a batch (also of a probe) is larger than the training partition.
+        No run is created.
+    DatasetError
+        There are too few groups or images for the folds, no split was found, or the saved split lacks images. No run is
+        created.
+    WeightsError
+        A weights file is missing, damaged or given for several networks; or ImageNet weights were chosen for a network
         that has none. No run is created.
     StorageError
-        The disk is full, or the home folder is not writable. Some of the runs may have been created.
+        The saved split is damaged, or a weights file is not readable: no run is created. The disk is full, or the home
+        folder is not writable: some of the runs may have been created.
     """
     files = {c.weights for c in configs} - {IMAGENET, NONE}
     if files and len({c.architecture for c in configs}) > 1:
@@ -99,8 +107,8 @@ def plan_again(run: Run, *, edited: bool = False) -> Run:
     Raises
     ------
     CfuError
-        The dataset has been deleted, differs from that of the run (unless `edited`), or can no longer be used for
-        training; a weights file is missing or damaged; or the disk is full.
+        The dataset has been deleted, is damaged, differs from that of the run (unless `edited`), or can no longer be
+        used for training; a weights file is missing or damaged; the disk is full; or the home folder is not writable.
     """
     dataset = load_dataset(run.plan.dataset.id) if edited else planned_dataset(run)
     return plan_runs([run.config], dataset, compute_options=run.compute_options)[0]
@@ -113,8 +121,11 @@ def planned_dataset(run: Run) -> Dataset:
     ------
     DatasetError
         The dataset has been deleted or is damaged.
+    StorageError
+        The log of edits or the home folder is not readable.
     RunError
-        The images and labels differ from those of the run (`Dataset.digest`).
+        The images, labels, groups, boxes or manually assigned partitions differ from those of the run
+        (`Dataset.digest`).
     """
     planned = run.plan.dataset
     current = load_dataset(planned.id)

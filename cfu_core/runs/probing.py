@@ -23,19 +23,21 @@ from cfu_core.training.probe import fit_head
 def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer) -> None:
     """Fit the last layer of a frozen network and write the results into the run's folder.
 
-    Files: the model (``model.safetensors``, ``model.json``), ``probe.json`` (accuracy by regularisation strength),
-    predictions for the validation and test images, ``evaluation.json`` and ``timing.json``. The regularisation strength
-    is chosen on the validation images. The test images are predicted once, at the end.
+    Files: the model (``model.safetensors``, ``model.json``), ``probe.json`` (losses and accuracies by regularisation
+    strength), predictions for the validation and test images, ``evaluation.json`` and ``timing.json``. The
+    regularisation strength is chosen on the validation images. The test images are predicted once, at the end.
 
     Parameters
     ----------
     run : Run
+        Run whose folder receives the files, and whose recipe and split are used.
     dataset : Dataset
         Dataset with the edits at the time the run was planned (`cfu_core.runs.planning.planned_dataset`).
     config : TrainingConfig
         Configuration of the run, with mode ``probe``.
     observer : Observer
-        Receives the progress; its requests to stop are checked between batches and between fits.
+        Receives the progress; its requests to stop are checked after each prepared image, and before each batch and
+        each fit.
 
     Raises
     ------
@@ -43,8 +45,8 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
         The observer requested a stop or a pause. Features computed so far stay in the cache, so that a resumed probe
         need not compute them again; there are no predictions yet.
     CfuError
-        An image cannot be read or the recipe cannot be applied to it, the weights cannot be downloaded or loaded, or
-        the disk is full.
+        An image cannot be read or the recipe cannot be applied to it, the weights cannot be downloaded or loaded, the
+        disk is full, the home folder is not writable, or the environment variable ``CFU_CACHE_GB`` is not valid.
 
     References
     ----------

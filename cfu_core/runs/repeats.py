@@ -30,10 +30,10 @@ class Family(NamedTuple):
     runs : list of Run
         Two or more runs, by ascending seed or fold.
     accuracies : list of float
-        Accuracy of each run on its test images, in the order of `runs`.
+        Accuracy of each run on its test images, 0 to 1, in the order of `runs`.
     correct, n_images : int
         Number of correctly classified test images and number of test images, summed over the runs. Over folds, each
-        image is counted once; over seeds, each image is counted once per run.
+        tested image is counted once; over seeds, each test image is counted once per run.
     """
 
     name: str
@@ -58,6 +58,11 @@ def with_seeds(run: Run, seeds: Iterable[int] = SEEDS) -> list[TrainingConfig]:
     """Return the configuration of a run with each of `seeds`, in this order.
 
     Only `TrainingConfig.seed` is changed; the split seed, and so the split, is that of the run.
+
+    Raises
+    ------
+    TrainingError
+        A seed is negative or greater than 2147483647.
     """
     return [replace(run.config, seed=seed) for seed in seeds]
 
@@ -70,17 +75,17 @@ def in_folds(run: Run, folds: int = FOLDS) -> list[TrainingConfig]:
     run : Run
         Run whose other settings, including the split seed, are used.
     folds : int
-        Number of folds, at least 3.
+        Number of folds, 3 to 20.
 
     Returns
     -------
     list of TrainingConfig
-        One per fold, by ascending fold.
+        One per fold, by ascending fold; empty if `folds` is 0 or less.
 
     Raises
     ------
     TrainingError
-        The number of folds is not allowed.
+        `folds` is 1, 2 or greater than 20.
     """
     return [replace(run.config, folds=folds, fold=fold) for fold in range(folds)]
 
@@ -103,22 +108,24 @@ class Repeats(NamedTuple):
 def plan_repeats(run: Run, configs: Sequence[TrainingConfig]) -> Repeats:
     """Plan runs with those configurations that no run has yet.
 
-    A run has a configuration already if its images and labels are those of `run`, and if it is finished, queued,
-    running or paused. New runs use the compute options of `run`, and its dataset with the edits at the time it was
-    planned. No worker is started.
+    A run counts if its images, labels, groups, boxes and manually assigned partitions are those of `run`, and if it is
+    finished, queued, running or paused. New runs use the compute options of `run`, and its dataset with the edits at
+    the time it was planned. No worker is started.
 
     Parameters
     ----------
     run : Run
         Run to repeat.
     configs : sequence of TrainingConfig
-        From `with_seeds` or `in_folds`; one of them may be that of `run`.
+        From `with_seeds` or `in_folds`, each once; one of them may be that of `run`.
 
     Raises
     ------
     CfuError
-        The dataset has been deleted or differs from that of the run, or a configuration cannot be trained (see
-        `cfu_core.runs.planning.plan_runs`); no run is planned.
+        The dataset has been deleted, is damaged or differs from that of the run, or a configuration cannot be trained
+        (see `cfu_core.runs.planning.plan_runs`); no run is planned.
+    StorageError
+        The disk is full, or the home folder is not writable. Some of the runs may have been planned.
     """
     useful = (State.FINISHED, State.QUEUED, State.RUNNING, State.PAUSED)
     existing = [
@@ -144,7 +151,12 @@ def families(runs: Sequence[Run]) -> list[Family]:
     -------
     list of Family
         First the families over seeds, then those over folds, each of two or more runs. A family over folds may lack
-        folds. Empty if there is none.
+        folds. A run may be in one family of each kind. Empty if there is none.
+
+    Raises
+    ------
+    StorageError
+        ``evaluation.json`` or ``name.json`` of a run is damaged or not readable.
     """
     evaluated = [(run, evaluation) for run in runs if (evaluation := run.evaluation())]
     result: list[Family] = []

@@ -10,9 +10,10 @@
 ``predictions.csv``    path, true class, predicted class and probability of each class, of the test images
 ``validation.csv``     the same for the validation images
 ``evaluation.json``    confusion matrix, accuracy, precision; computed from ``predictions.csv`` alone
-``arithmetic.json``    device, threads, memory layout and precision
+``arithmetic.json``    of a fine-tuning run: device, threads, memory layout and precision
 ``timing.json``        seconds by phase
-``model.safetensors``  weights of the best epoch, with ``model.json`` beside them
+``checkpoints/``       state of an unfinished training (`cfu_core.runs.checkpoints`)
+``model.safetensors``  trained weights (of fine-tuning, those of the best epoch), with ``model.json`` beside them
 ``probe.json``         of a probe: accuracy by regularisation strength, and the chosen strength
 ``gradcam.npz``        class activation maps of the test images, once requested; ``gradcam.json`` beside it
 ``bundle.zip``         exported network, once requested (`cfu_core.exporting`)
@@ -59,6 +60,7 @@ class Run(Job):
     """A training run: a job of kind ``train``, with the files that the module describes.
 
     The identifier contains the time in UTC, the network, the kind of recipe and four random hexadecimal digits.
+    Properties and methods that need a setting of the run, such as `config` or `classes`, raise the errors of `plan`.
     """
 
     @cached_property
@@ -69,8 +71,10 @@ class Run(Job):
         ------
         FileNotFoundError
             The run has been deleted.
-        CfuError
-            ``spec.json`` is damaged, or a setting is unknown or out of bounds.
+        StorageError
+            ``spec.json`` is damaged, or the user may not read it.
+        TrainingError, RecipeError, KeyError, TypeError
+            A setting is missing, unknown or not allowed; see `RunPlan.from_dict`.
         """
         return RunPlan.from_dict(self.spec)
 
@@ -113,12 +117,18 @@ class Run(Job):
 
     @property
     def name(self) -> str:
-        """Name given by a user, otherwise `default_name`."""
+        """Name given by a user, otherwise `default_name`; raises the errors of `given_name`."""
         return self.given_name or self.default_name
 
     @property
     def given_name(self) -> str:
-        """Name given by a user, from ``name.json``; empty if there is none."""
+        """Name given by a user, from ``name.json``; empty if there is none.
+
+        Raises
+        ------
+        StorageError
+            The file is damaged, or the user may not read it.
+        """
         path = self.folder / "name.json"
         return read_json(path)["name"] if path.exists() else ""
 
@@ -161,11 +171,22 @@ class Run(Job):
         list of dict
             `Metrics.epochs`: fields of `cfu_core.training.loop.EpochResult` and ``memory_bytes``. Empty before the end
             of the first epoch, and for a probe.
+
+        Raises
+        ------
+        ValueError
+            A complete line of ``metrics.jsonl`` is not JSON.
         """
         return self.metrics().epochs
 
     def metrics(self) -> Metrics:
-        """Read the metrics of the finished epochs and batches from ``metrics.jsonl``; both empty if it is missing."""
+        """Read the metrics of the finished epochs and batches from ``metrics.jsonl``; both empty if it is missing.
+
+        Raises
+        ------
+        ValueError
+            A complete line is not JSON.
+        """
         return MetricsReader(self.folder / METRICS).read()
 
     def append_metrics(self, kind: str, values: Mapping[str, Any]) -> None:
@@ -200,6 +221,8 @@ class Run(Job):
         ------
         StorageError
             The disk is full, or the folder is not writable.
+        ValueError
+            A complete line is not JSON.
         """
         path = self.folder / METRICS
         if path.exists():
@@ -218,6 +241,13 @@ class Run(Job):
         """Read the manual edits in effect when the run was planned, oldest first, without edits that were undone.
 
         Empty if the dataset had no edits.
+
+        Raises
+        ------
+        DatasetError
+            ``edits.jsonl`` is damaged.
+        StorageError
+            The user may not read the file.
         """
         return applied_and_undone(read_log(self.folder, counted=0))[0]
 
@@ -248,10 +278,10 @@ class Run(Job):
 
         Returns
         -------
-        true : ndarray of int, shape (N,)
-            Indices of the true classes in `classes`. Rows in the order of `predictions`.
+        true : ndarray of int64, shape (N,)
+            Indices of the true classes in `classes`, in the order of the rows of `predictions`.
         probabilities : ndarray of float64, shape (N, C)
-            Softmax outputs, 0 to 1. Columns in the order of `classes`.
+            Softmax outputs, 0 to 1. Rows in the same order, columns in the order of `classes`.
         """
         table = self.predictions(partition)
         if table is None:
@@ -261,6 +291,8 @@ class Run(Job):
 
     def evaluation(self) -> Evaluation | None:
         """Read the evaluation on the test images, from ``evaluation.json``; None until the run is tested.
+
+        Calls return the same object until the file changes.
 
         Raises
         ------
@@ -279,6 +311,11 @@ class Run(Job):
         dict or None
             Value of `cfu_core.runs.phase_timer.PhaseTimer.to_dict`: ``seconds`` by phase with their ``total``,
             ``device``, ``arithmetic``, ``cache_reused`` and others. Of an unfinished run, the times so far.
+
+        Raises
+        ------
+        StorageError
+            The file is damaged, or the user may not read it.
         """
         path = self.folder / "timing.json"
         return read_json(path) if path.exists() else None
@@ -289,6 +326,11 @@ class Run(Job):
 
         A value of `cfu_core.training.compute_options.ComputeOptions.to_dict`: device, threads, memory layout and
         precision. None until they are measured, and for a probe.
+
+        Raises
+        ------
+        StorageError
+            The file is damaged, or the user may not read it.
         """
         path = self.folder / "arithmetic.json"
         return read_json(path) if path.exists() else self.plan.compute_options
@@ -305,7 +347,7 @@ class Run(Job):
         partition : {"test", "validation"}
             Partition of the images.
         paths, true : sequence of str
-            Path and true class of each image.
+            Path and true class of each of N images; the classes are among `classes`.
         probabilities : ndarray of float, shape (N, C)
             Softmax outputs, 0 to 1. Rows in the order of `paths`, columns in the order of `classes`. The most probable
             class is the predicted one; of several equally probable classes, the first.
@@ -314,6 +356,8 @@ class Run(Job):
         ------
         StorageError
             The disk is full, or the folder is not writable.
+        ValueError
+            There is no test image; or `paths`, `true` and `probabilities` differ in length.
         """
         predicted = [self.classes[i] for i in probabilities.argmax(axis=1)]
         table = pd.DataFrame({"path": list(paths), "true": list(true), "predicted": predicted})

@@ -18,7 +18,8 @@ class PlannedDataset:
     id, name : str
         Identifier and name.
     digest : str
-        `Dataset.digest` at that time, by which a change of images or labels is detected.
+        `Dataset.digest` at that time, by which a change of images, labels, groups, boxes or manually assigned
+        partitions is detected.
     version : int
         Number of edits at that time; 0 for the dataset as imported.
     drawn : bool
@@ -66,9 +67,10 @@ class PlannedSplit:
     counts : mapping of str to mapping of str to int
         Number of images by class and partition.
     nearness : str
-        Sentences that compare the split with 70 / 15 / 15 percent per class.
+        `Split.nearness`: sentences for users on manual assignments, groups, and the difference from 70 / 15 / 15
+        percent per class; of a cross-validation, on the use of the folds.
     folds, fold : int
-        Number of folds of a cross-validation, and index of the tested fold; 0 and 0 for a single split.
+        Number of folds of a cross-validation, and index of the tested fold, from 0; 0 and 0 for a single split.
     """
 
     seed: int
@@ -95,20 +97,24 @@ class PlannedSplit:
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """Everything that determines the result of a run.
+    """Settings, dataset, split and software of a run.
 
     Attributes
     ----------
     config : TrainingConfig
+        Network, initial weights, preprocessing, training settings and seeds.
     dataset : PlannedDataset
+        Dataset at the time of planning.
     split : PlannedSplit
+        Numbers of images in the partitions.
     architecture_label, weights_label : str
         Names of the network and of its initial weights, for display.
     batch : str
         Identifier that runs planned together share; empty for a run that was planned alone.
     compute_options : dict or None
         Compute options of an earlier run, from `cfu_core.training.compute_options.ComputeOptions.to_dict`; None if the
-        run measures them at its start.
+        run finds the fastest ones at its start. It also does so if its device is of another type. Without effect for a
+        probe.
     environment : dict of str to str
         Versions of software, from `cfu_core.runs.environment.environment`.
     """
@@ -149,10 +155,13 @@ class RunPlan:
 
         Raises
         ------
-        CfuError
-            A training setting is unknown or out of bounds.
+        TrainingError
+            A training setting is not one of the choices or is outside its range.
+        RecipeError
+            A setting of the recipe is unknown, not one of the choices or outside its range.
         KeyError, TypeError
-            An entry is missing, or an entry of the dataset or the split is unknown.
+            An entry is missing; or an entry of the configuration, the augmentation, the dataset or the split is
+            unknown.
         """
         return cls(
             config=TrainingConfig.from_dict(value["config"]),

@@ -9,6 +9,11 @@ def result_of(run: Run) -> RunResult:
 
     The run may be unfinished: times and evaluation are then incomplete or missing. Settings that a probe does not use,
     such as the learning rate, are left out.
+
+    Raises
+    ------
+    StorageError
+        ``timing.json``, ``evaluation.json`` or ``name.json`` is damaged or not readable.
     """
     timing = run.timing() or {}
     training = () if run.mode == "probe" else ("batch_size", "learning_rate", "optimizer", "schedule", "patience")

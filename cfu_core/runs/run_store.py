@@ -35,7 +35,7 @@ def create_run(plan: RunPlan, dataset: Dataset, split: Split) -> Run:
     dataset : Dataset
         Dataset whose paths, labels and edits are written.
     split : Split
-        Split whose partitions are written.
+        Split of `dataset`, whose partitions are written.
 
     Returns
     -------
@@ -92,7 +92,10 @@ def open_run(reference: str) -> Run:
 
 
 def list_runs() -> list[Run]:
-    """Return all runs, newest first; runs whose ``spec.json`` is damaged are left out."""
+    """Return all runs, newest first; empty if there are none.
+
+    Runs whose ``spec.json`` is damaged or has settings that are not valid are left out.
+    """
     found = (
         _run(path.parent, modification_time(path))
         for path in sorted(runs_folder().glob("[!.]*/spec.json"), reverse=True)

@@ -34,14 +34,20 @@ def settings_table(runs: Sequence[Run]) -> pd.DataFrame:
     Parameters
     ----------
     runs : sequence of Run
-        Runs in the order of the table; those without an evaluation are left out.
+        Runs in the order of the table, each once; those without an evaluation are left out.
 
     Returns
     -------
     DataFrame
         One row per run, indexed by identifier. Columns ``Name`` (which distinguishes the runs), `RESULTS` (metrics
-        from 0 to 1, and the total time in seconds), then the settings. Settings that a run does not use are missing
-        values. Empty, without columns, if no run has an evaluation.
+        from 0 to 1, and the total time in seconds), then the settings. Missing values: clip limit and tiles without
+        CLAHE; the epochs, the batch size and the settings of the optimizer of a probe; the fold of a single split.
+        Empty, without columns, if no run has an evaluation.
+
+    Raises
+    ------
+    StorageError
+        ``name.json``, ``evaluation.json`` or ``timing.json`` of a run is damaged or not readable.
     """
     names = names_among(runs, leave_out_shared=True)  # columns hold weights and mode
     rows = {
@@ -53,7 +59,10 @@ def settings_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def differing_settings(table: pd.DataFrame) -> list[str]:
-    """Return the columns of `settings_table` that hold settings in which rows differ; missing values are equal."""
+    """Return the names of the columns of `settings_table` that hold settings and differ between rows.
+
+    Missing values are equal to each other.
+    """
     settings = [name for name in table if name not in ("Name", *RESULTS)]
     return [name for name in settings if table[name].nunique(dropna=False) > 1]
 

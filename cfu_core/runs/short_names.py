@@ -15,25 +15,30 @@ def names_among(
 ) -> dict[str, str]:
     """Return a distinct name for each run.
 
-    A name given by a user is used unchanged. Otherwise the name consists of network, images, initial weights and mode,
-    and of those settings (epochs, seed, split seed, fold, dataset) in which the runs differ, for example ``AlexNet,
-    original, ImageNet weights, fine-tuned, seed 1``. Runs whose names would still be equal get the last four characters
-    of their identifier at the end.
+    If a user has given the run a name, this name is used. Otherwise the name consists of network, kind of images,
+    initial weights and mode, and of those settings (epochs, seed, split seed, fold, dataset) in which the runs differ,
+    for example ``AlexNet, original, ImageNet weights, fine-tuned, seed 1``. Runs whose names would be equal, also names
+    given by a user, get the last four characters of their identifier at the end.
 
     Parameters
     ----------
     runs : sequence of Run
         Runs that are displayed together, each once.
     ignoring : collection of {"epochs", "seed", "split", "fold", "dataset"}
-        Settings that are left out of the names.
+        Settings that are left out of the names also if the runs differ in them; ``split`` is the split seed.
     leave_out_shared : bool
-        Leave out weights and mode where all runs share them. The caller then displays `shared_training` once, for
-        example in a title or a caption.
+        Leave out the weights if all runs share them, and the mode if all runs share it. The caller then displays
+        `shared_training` once, for example in a title or a caption.
 
     Returns
     -------
     dict of str to str
         Name by identifier, in the order of `runs`.
+
+    Raises
+    ------
+    StorageError
+        ``name.json`` of a run is damaged or not readable.
     """
     settings = {run.id: _settings(run) for run in runs}
     different = {key for key in (*TRAINING, *_OTHERS) if len({values[key] for values in settings.values()}) > 1}

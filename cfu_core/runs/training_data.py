@@ -60,9 +60,9 @@ def prepare_images(run: Run, dataset: Dataset, timer: PhaseTimer, observer: Obse
     dataset : Dataset
         Dataset with the edits at the time the run was planned.
     timer : PhaseTimer
-        Receives the time by phase, also in ``cache_reused`` and ``cache_built`` of its details.
+        Receives the times, by `PhaseTimer.add_preparation`.
     observer : Observer
-        Receives the number of prepared images.
+        Receives the number of prepared images; its requests to stop are checked after each image.
 
     Returns
     -------
@@ -74,7 +74,8 @@ def prepare_images(run: Run, dataset: Dataset, timer: PhaseTimer, observer: Obse
     StopRequested
         The observer requested to stop. The images prepared so far stay in the cache.
     CfuError
-        An image cannot be read or the recipe cannot be applied to it, or the disk is full.
+        An image cannot be read or the recipe cannot be applied to it, the disk is full, the home folder is not
+        writable, or the environment variable ``CFU_CACHE_GB`` is not valid.
     """
     started = time.perf_counter()
     prepared = prepare(dataset, run.recipe, progress=observer.progress("Decoding and preprocessing"))
@@ -85,11 +86,12 @@ def prepare_images(run: Run, dataset: Dataset, timer: PhaseTimer, observer: Obse
 def write_predictions(run: Run, data: TrainingData, partition: str, probabilities: np.ndarray) -> None:
     """Write the predictions for a partition into the run's folder: ``validation.csv`` or ``predictions.csv``.
 
-    For the test images, ``evaluation.json`` is written as well.
+    For the test images, ``evaluation.json`` is written as well. Existing files are replaced.
 
     Parameters
     ----------
     run : Run
+        Run whose folder receives the files.
     data : TrainingData
         From `training_data` for this run.
     partition : {"validation", "test"}

@@ -44,7 +44,7 @@ class MetricsReader:
         """Return all metrics so far; an incomplete last line is left for the next call.
 
         If the file was replaced or shortened, it is read again from the start. Both lists are empty if there is no
-        file.
+        file. Each call returns new lists, but of the same dicts, which must not be changed.
 
         Raises
         ------

@@ -23,12 +23,12 @@ class ProgressReporter:
     run : Run
         Run whose ``metrics.jsonl`` is extended.
     training : Training
-        Training in progress.
+        Training in progress; its validation partition must not be empty.
     images_after : int
         Number of images to predict after the last epoch, for the estimate of the remaining time.
     observer : Observer
-        Receives ``epoch``, ``epochs``, ``batch``, ``batches``, ``images_per_second``, ``seconds_left`` (None before the
-        second batch), ``learning_rate`` and ``memory_bytes`` after each batch.
+        Receives ``epoch``, ``epochs``, ``batch``, ``batches``, ``images_per_second``, ``seconds_left`` (None until two
+        batches of one epoch are finished), ``learning_rate`` and ``memory_bytes`` after each batch.
     """
 
     def __init__(self, run: Run, training: Training, images_after: int, observer: Observer) -> None:
@@ -80,7 +80,7 @@ class ProgressReporter:
         self._observer.check()
 
     def after_epoch(self, result: EpochResult) -> None:
-        """Write an epoch to the run's metrics.
+        """Write an epoch, and the memory in use in bytes, to the run's metrics; the observer receives nothing.
 
         Raises
         ------

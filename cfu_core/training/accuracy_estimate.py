@@ -82,12 +82,14 @@ def estimate(
     """Estimate the accuracy of a network with each recipe, by cross-validated probes.
 
     The network is frozen, so the estimate applies to probes; after fine-tuning, the accuracy is usually different. Test
-    images are not used. Of more than `MAX_IMAGES` training and validation images, a random sample is used.
+    images are not used. Of more than `MAX_IMAGES` training and validation images, a random sample is used. From then
+    on, this process keeps the memory that it frees (`cfu_core.training.memory.keep_freed_memory`).
 
     Parameters
     ----------
     dataset : Dataset
-        Each class needs at least `FOLDS` images, or dishes if these are known, outside the test partition.
+        A saved dataset. Each class needs at least `FOLDS` images, or dishes if these are known, outside the test
+        partition. Copies of an image count once.
     recipes : sequence of Recipe
         At least one. Their size must be the network's input size.
     key : str
@@ -97,8 +99,8 @@ def estimate(
     split_seed : int
         Seed of the split that defines the test images; also of the folds and of random weights.
     progress : callable
-        Takes the name of a phase and returns a callback ``(done, total)`` for the steps of the phase. The callback may
-        raise `StopRequested`; finished images and features stay in the cache.
+        Takes the name of a phase and returns a callback ``(done, total)`` for the steps of the phase: images, folds, or
+        megabytes of a download. The callback may raise `StopRequested`; finished images and features stay in the cache.
 
     Returns
     -------
@@ -110,15 +112,17 @@ def estimate(
     TrainingError
         There are fewer than two classes, or too few images of a class; or no architecture is named `key`.
     DatasetError
-        `split_seed` is negative, or the saved split lacks images.
+        `split_seed` is negative, no split was found, or the saved split lacks images.
     WeightsError
-        The weights cannot be downloaded, or their file is missing, is damaged or belongs to another network.
+        The ImageNet weights cannot be downloaded or do not exist for this network; or the file is missing, is damaged
+        or belongs to another network.
     ImageError
         An image is missing from the image store, or cannot be decoded.
     RecipeError
         An image has fewer pixels along a side than CLAHE has tiles.
     StorageError
-        The disk is full, or the home folder is not writable.
+        The disk is full, the home folder is not writable, the saved split is damaged, the weights file is not readable,
+        or the environment variable ``CFU_CACHE_GB`` is not a finite number of 0 or more.
     """
     keep_freed_memory()
     check_trainable(dataset.counts)

@@ -122,7 +122,8 @@ class CacheEntry:
     dataset : str
         Identifier of the dataset for which the entry was made.
     decode_seconds, preprocess_seconds : float
-        Wall time for reading and decoding the images of the filled rows, and for applying the recipe to them.
+        Wall time in seconds for reading and decoding the images of the filled rows, and for applying the recipe to
+        them.
     """
 
     folder: Path
@@ -220,8 +221,8 @@ def make_entry(folder: Path, keys: Sequence[str], side: int, *, dataset: str) ->
     Raises
     ------
     StorageError
-        The disk is full, or the folder of the cache is not writable; then no files are left. Or the new entry cannot be
-        read back.
+        The disk is full, or the folder of the cache is not writable; then no files of the new entry are left. Or the
+        new entry cannot be read back.
     """
     with storage_errors(folder):
         for leftover in (folder, *folder.parent.glob(f".{folder.name}.*part")):

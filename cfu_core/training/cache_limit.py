@@ -78,7 +78,7 @@ def limit_bytes() -> int:
     Returns
     -------
     int
-        The environment variable ``CFU_CACHE_GB`` times 10^9; 50 GB if it is not set or empty.
+        The environment variable ``CFU_CACHE_GB`` times 10^9; 50 GB if it is not set or blank.
 
     Raises
     ------
@@ -116,7 +116,8 @@ def mark_used(path: Path) -> None:
 def make_room(keep: Path) -> list[Path]:
     """Remove the least recently used items until the size of the cache is within its limit.
 
-    Items that are being filled are kept, so that the size may stay above the limit.
+    Items that are being filled, and items with a file that cannot be removed, are kept, so that the size may stay above
+    the limit.
 
     Parameters
     ----------
@@ -126,7 +127,8 @@ def make_room(keep: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        The items that were removed, in this order. Empty if the size was within the limit.
+        The items that were removed, in this order. Empty if the size was within the limit, or if no item could be
+        removed.
 
     Raises
     ------

@@ -23,7 +23,7 @@ class ComputeOptions:
     device : {"cpu", "cuda", "mps"}
         ``cuda`` is a GPU of NVIDIA (or of AMD with ROCm), ``mps`` a GPU of Apple.
     threads : int
-        Number of CPU threads that torch uses.
+        Number of CPU threads that torch uses. Only `prepare` sets it, for the whole process.
     channels_last : bool
         Whether the channels of a pixel are next to each other in memory.
     precision : {"float32", "bfloat16"}

@@ -20,16 +20,17 @@ class TrainingConfig:
     Attributes
     ----------
     dataset : str
-        Identifier of the imported dataset.
+        Identifier of the imported dataset; its existence is not checked.
     architecture : str
         Name of a registered architecture, such as ``resnet18``.
     recipe : Recipe
         Preprocessing of the images; its size is the network's input size.
     weights : str
-        Initial weights: ``imagenet``, ``none`` for random weights, or the path of a file.
+        Initial weights: ``imagenet``, ``none`` for random weights, or the path of a file, which is not checked.
     mode : {"fine-tune", "probe"}
         ``fine-tune`` trains all layers; ``probe`` fits only the last layer, to features of the frozen network.
-        For a probe, the fields from `epochs` to `precision` and `augmentation` have no effect.
+        For a probe, the fields from `epochs` to `precision` and `augmentation` do not affect the result; they are
+        checked nevertheless.
     epochs : int (1 to 1000)
         Number of passes over the training images.
     batch_size : int (1 to 4096)
@@ -45,20 +46,22 @@ class TrainingConfig:
     precision : {"fastest", "float32"}
         ``fastest`` uses bfloat16 if a short measurement shows that it is faster on this computer, otherwise float32.
         ``float32`` always uses float32.
-    seed : int (0 or more)
+    seed : int (0 to 2147483647)
         Seed of random weights, order of images, dropout and augmentation.
-    split_seed : int (0 or more)
-        Seed of the split of the dataset into training, validation and test images.
+    split_seed : int (0 to 2147483647)
+        Seed of the split of the dataset into training, validation and test images, or into folds.
     folds, fold : int
-        Number of folds of a cross-validation, and index of the fold that is tested; 0 and 0 for a single split.
+        Number of folds of a cross-validation (3 to 20), and index of the fold that is tested, from 0; 0 and 0 for a
+        single split.
     augmentation : Augmentation
         Random transformations of the training images.
 
     Raises
     ------
     TrainingError
-        A value is not one of the choices or is outside its range; `folds` is 1 or 2; `fold` is not less than `folds`;
-        no architecture has this name; or the size of the recipe is not the input size of the architecture.
+        A value is not one of the choices, is outside its range, or is not a whole number where one is needed; `folds`
+        is 1 or 2; `fold` is not less than `folds`; no architecture has this name; or the size of the recipe is not the
+        input size of the architecture.
 
     Notes
     -----
@@ -174,7 +177,7 @@ class TrainingConfig:
             )
 
     def check_against(self, training_images: int) -> None:
-        """Check that a batch is not larger than the training partition.
+        """Check that a batch is not larger than the training partition, in both modes.
 
         Parameters
         ----------
@@ -202,7 +205,7 @@ class TrainingConfig:
         step : int
             Index of the step, from 0 to `steps` - 1.
         steps : int
-            Number of steps of all epochs together.
+            Number of steps of all epochs together, at least 1.
 
         Returns
         -------

@@ -44,7 +44,8 @@ class FrozenFeatures:
     values : ndarray of float32, shape (N, F)
         Rows in the order of the requested images. Columns are the inputs of the network's classification layer.
     seconds : float
-        Wall time of this call for computing features, without the preparation of images; 0 if all were cached.
+        Wall time in seconds of this call for computing features, without the preparation of images; 0 if all were
+        cached.
     prepared : PreparedImages or None
         The images from which features were computed; None if all features were cached, because no image was then read.
     """
@@ -83,12 +84,12 @@ def frozen_features(
         Identifier of the weights, from `weights_identifier`.
     load_network : callable
         Takes no arguments; returns the network with these weights, and its compute options. It is called only if
-        features are missing.
+        features are missing. The network is then moved to the device of the options, and set to evaluation mode.
     prepare_progress, progress : callback ``(done, total)``
         Called with numbers of images, during preparation (also while waiting for another process) and during
         computation. They may raise `StopRequested`; the results so far are kept in the cache.
     subset : ndarray of int, optional
-        Positions in ``dataset.images`` of the requested images; all images by default.
+        Positions in ``dataset.images`` of the requested images, at least one; all images by default.
 
     Returns
     -------
@@ -102,7 +103,10 @@ def frozen_features(
     RecipeError
         An image has fewer pixels along a side than CLAHE has tiles.
     StorageError
-        The disk is full, the home folder is not writable, or the environment variable ``CFU_CACHE_GB`` is not a number.
+        The disk is full, the home folder is not writable, or the environment variable ``CFU_CACHE_GB`` is not a finite
+        number of 0 or more.
+    TrainingError
+        Features are missing, and no architecture is named `key`.
     """
     keys = np.array(image_keys(dataset, recipe), dtype=object)[dataset.rows]
     if subset is not None:
@@ -149,7 +153,8 @@ def feature_options(network: nn.Module, key: str, images: int) -> ComputeOptions
     Parameters
     ----------
     network : Module
-        On the CPU. It may be on another device during the measurement, but is on the CPU again afterwards.
+        On the CPU. It may be on another device during the measurement, but is on the CPU again afterwards. Its weights
+        do not change; its training or evaluation mode may.
     key : str
         Name of its architecture.
     images : int
@@ -159,6 +164,13 @@ def feature_options(network: nn.Module, key: str, images: int) -> ComputeOptions
     -------
     ComputeOptions
         For `best_device`, always with float32. For fewer than about 300 images, torch's defaults without a measurement.
+
+    Raises
+    ------
+    TrainingError
+        No architecture has this name.
+    StorageError
+        The result cannot be written to ``<home>/arithmetic.json``: the disk is full, or the folder is not writable.
 
     See Also
     --------

@@ -33,7 +33,7 @@ class BatchLoader:
     Attributes
     ----------
     wait_seconds : float
-        Time for which the caller has waited for images so far, including the copy to the device at the beginning.
+        Seconds for which the caller has waited for images so far, including the copy to the device at the beginning.
     """
 
     def __init__(

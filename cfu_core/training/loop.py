@@ -33,7 +33,7 @@ class TrainingImages:
     labels : ndarray of int64, shape (N,)
         Index of the class of each row of `pixels`, from 0; not used outside the two partitions.
     training, validation : ndarray of int64
-        Rows of `pixels` in each partition.
+        Rows of `pixels` in each partition; at least one of each.
     """
 
     pixels: np.ndarray
@@ -57,9 +57,9 @@ class BatchResult:
     learning_rate : float
         Learning rate of this step.
     seconds : float
-        Time of augmentation, forward pass, backward pass and step of the optimizer.
+        Time of augmentation, forward pass, backward pass and step of the optimizer, in seconds.
     transfer_seconds : float
-        Time of waiting for the images before that.
+        Time of waiting for the images before that, in seconds.
     images_per_second : float
         Mean over the epoch so far, including callbacks.
     """
@@ -87,15 +87,17 @@ class EpochResult:
         Mean cross-entropy and accuracy (0 to 1) over the epoch's augmented images, each predicted before the step of
         its batch, as learning curves usually show them.
     validation_loss, validation_accuracy : float
-        Mean cross-entropy and accuracy (0 to 1) on the validation images after the epoch, without augmentation.
+        Mean cross-entropy and accuracy (0 to 1) on the validation images after the epoch, without augmentation. The
+        loss may be NaN or infinite.
     train_seconds : float
-        Wall time from the first batch to the last one, including callbacks.
+        Wall time in seconds from the first batch to the last one, including callbacks.
     validate_seconds : float
-        Wall time of the validation.
+        Wall time of the validation in seconds.
     images_per_second : float
         Training images per second of `train_seconds`.
     best : bool
-        Whether no earlier epoch had a higher validation accuracy, or an equal one with an equal or lower loss.
+        Whether no earlier epoch had a higher validation accuracy, or an equal one with an equal or lower loss. A loss
+        of NaN counts as infinite.
     """
 
     epoch: int
@@ -109,15 +111,15 @@ class EpochResult:
     best: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields by name, as JSON values."""
+        """Return the fields by name, as JSON values, except that a loss may be NaN or infinite."""
         return asdict(self)
 
 
 class Training:
     """A training run that can be paused after any batch and resumed there.
 
-    On the CPU, a resumed training gives the same weights, bit for bit, as one that was not paused. The constructor sets
-    torch's global random state from the seed of the configuration.
+    On the CPU, a resumed training with the same compute options gives the same weights, bit for bit, as one that was
+    not paused. The constructor sets torch's global random state from the seed of the configuration.
 
     Parameters
     ----------
@@ -339,8 +341,9 @@ class Training:
         ----------
         state : dict
             From `state`, with the same network, images and configuration; possibly from another process or another type
-            of device. torch's global random state is set as well. The random state of a GPU is set only if the type of
-            device is the same; otherwise the training continues with different random numbers for dropout.
+            of device. The optimizer may use its tensors without a copy, so do not use it afterwards. torch's global
+            random state is set as well. The random state of a GPU is set only if the type of device is the same;
+            otherwise the training continues with different random numbers for dropout.
         """
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])

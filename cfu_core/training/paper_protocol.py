@@ -17,7 +17,7 @@ def protocol_pairs(preprocessed: Recipe, networks: Iterable[str] = tuple(TABLE_1
     preprocessed : Recipe
         Recipe of the preprocessed images; in the paper it is a crop and CLAHE.
     networks : iterable of str
-        Names of registered architectures; by default the paper's three.
+        Names of registered architectures, which are not checked here; by default the paper's three.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def configurations(
     Parameters
     ----------
     dataset : str
-        Identifier of an imported dataset.
+        Identifier of an imported dataset, which is not checked here.
     pairs : sequence of (str, Recipe)
         Names of registered architectures with recipes, for example from `protocol_pairs`.
     settings : Mapping
@@ -51,6 +51,8 @@ def configurations(
     ------
     TrainingError
         A value in `settings` is not allowed, or no architecture has a name in `pairs`.
+    TypeError
+        A key of `settings` is unknown, or is ``dataset``, ``architecture`` or ``recipe``.
     """
     return [
         TrainingConfig(dataset=dataset, architecture=key, recipe=recipe.at(architecture(key).input_size), **settings)

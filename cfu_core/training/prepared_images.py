@@ -49,14 +49,16 @@ class PreparedImages:
     pixels : ndarray of uint8, shape (N, S, S, 3)
         RGB, memory-mapped, read-only, in the order of ``dataset.imported``. The rows of the requested images are
         filled; the remaining rows may have arbitrary values.
-    rows : ndarray of int64
-        Row in `pixels` of each image of ``dataset.images``.
+    rows : ndarray of int64, shape (M,)
+        Row in `pixels` of each image of ``dataset.images``, ascending.
     decode_seconds, preprocess_seconds : float
-        Wall time of this call for reading and decoding, and for applying the recipe; 0 if no image was prepared.
+        Wall time in seconds of this call for reading and decoding, and for applying the recipe; 0 if no image was
+        prepared.
     computed : int
         Number of images that this call prepared.
     reused : bool
-        Whether at least one image was in the cache before, so that the times of this call do not include all images.
+        Whether at least one requested image was in the cache before, so that the times of this call do not include all
+        images.
     built_decode_seconds, built_preprocess_seconds : float
         The same times, summed over all calls that filled the array.
     """
@@ -91,9 +93,10 @@ def prepare(
     recipe : Recipe
         Steps, and side S of the prepared images.
     progress : callback ``(done, total)``
-        Called with numbers of requested images, including those that were in the cache. If it raises, for example
-        `StopRequested`, the preparation stops. Finished images are kept, also if the process is killed, and the next
-        call continues from there.
+        Called after each prepared image, and regularly while another process prepares the images, with the number of
+        finished requested images, including those that were in the cache, and of all requested images. If it raises,
+        for example `StopRequested`, the preparation stops, and the next call continues from there. If the process is
+        killed, the images of its last second are lost.
     subset : ndarray of int, optional
         Positions in ``dataset.images`` of the images to prepare; all images by default.
 
@@ -109,7 +112,8 @@ def prepare(
     RecipeError
         An image has fewer pixels along a side than CLAHE has tiles; the message names the image.
     StorageError
-        The disk is full, the home folder is not writable, or the environment variable ``CFU_CACHE_GB`` is not a number.
+        The disk is full, the home folder is not writable, or the environment variable ``CFU_CACHE_GB`` is not a finite
+        number of 0 or more.
     """
     keys = image_keys(dataset, recipe)
     positions = np.arange(len(dataset.rows)) if subset is None else subset

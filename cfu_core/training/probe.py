@@ -100,7 +100,7 @@ def fit_head(
     labels : ndarray of int64, shape (N,)
         Classes of these images, 0 to `classes` - 1. At least two classes must occur.
     held_out : ndarray of float32, shape (M, F)
-        Features of the held-out images.
+        Features of the held-out images, at least one.
     held_out_labels : ndarray of int64, shape (M,)
         Classes of the held-out images, 0 to `classes` - 1.
     classes : int
@@ -117,7 +117,7 @@ def fit_head(
     Raises
     ------
     ValueError
-        Fewer than two classes occur in `labels`.
+        Fewer than two classes occur in `labels`, or a feature is NaN or infinite.
 
     Notes
     -----
@@ -169,7 +169,8 @@ def cross_validate(
     labels : ndarray of int64, shape (N,)
         Class of each image, 0 to `classes` - 1.
     folds : ndarray of int64, shape (N,)
-        Fold of each image, from 0 to at least 2, from `cfu_core.dataset.group_allocation.stratified_folds`.
+        Fold of each image, from 0 to at least 2, from `cfu_core.dataset.group_allocation.stratified_folds`; no fold is
+        empty.
     classes : int
         Number of classes.
     progress : callback ``(done, total)``
@@ -183,7 +184,7 @@ def cross_validate(
     Raises
     ------
     ValueError
-        Fewer than two classes occur in the folds to which a head is fitted.
+        Fewer than two classes occur in the folds to which a head is fitted, or a feature is NaN or infinite.
     """
     count = int(folds.max()) + 1
     predicted = np.full(len(labels), -1)

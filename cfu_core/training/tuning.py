@@ -49,7 +49,8 @@ def fastest_options(
     Parameters
     ----------
     network : Module
-        On the CPU. Its weights and batch statistics do not change; its training or evaluation mode does.
+        On the CPU. During a measurement it is on `device`; afterwards it is on the CPU again. Its weights and batch
+        statistics do not change; a measurement changes its training or evaluation mode.
     key : str
         Name of its architecture, under which the result is stored.
     shape : tuple of int
@@ -63,16 +64,16 @@ def fastest_options(
     training : bool
         Whether the network will be trained. If False, only forward passes are measured.
     progress : callback ``(done, total)``
-        Called with numbers of candidates. It may raise `StopRequested`; then no result is stored, and the network may
-        be on `device`.
+        Called before each measurement with the number of measured candidates and of all candidates. It may raise
+        `StopRequested`; then no result is stored, and the network may be on `device`.
 
     Returns
     -------
     ComputeOptions
-        The stored result for the same network, batch, processor, number of threads and version of torch, if there is
-        one. `default_options`, without a measurement, if `steps` is less than `MIN_TRAINING_STEPS` (or
-        `MIN_FORWARD_STEPS` if `training` is False), and after a measurement if no candidate needs less than 95 % of the
-        time of the defaults.
+        `default_options`, without a measurement, if `steps` is less than `MIN_TRAINING_STEPS` (or `MIN_FORWARD_STEPS`
+        if `training` is False). Otherwise the stored result for the same network, shape, `full_precision`, `training`,
+        processor, number of threads and version of torch, if there is one. Otherwise the fastest candidate; but
+        `default_options` if every other candidate needs more than 95 % of their time.
 
     Raises
     ------

@@ -20,10 +20,10 @@ def audit(dataset: Dataset, survey: Survey, split: Split) -> list[Finding]:
     dataset : Dataset
         Excluded images are ignored.
     survey : Survey
-        Survey of this dataset. An image that is not yet measured can only be in findings about its size, its class and
-        byte-identical copies.
+        Survey of this dataset in the same version, with one row per image of ``dataset.images``. An image that is not
+        yet measured can only be in findings about its size and byte-identical copies.
     split : Split
-        Split of this dataset, with which leaks and test sizes are judged.
+        Split of this dataset in the same version. It determines the leaks and the number of test images of a class.
 
     Returns
     -------

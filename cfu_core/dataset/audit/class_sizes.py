@@ -17,7 +17,7 @@ def small_classes(counts: Mapping[str, int], split: Split) -> Iterator[Finding]:
     counts : Mapping of str to int
         Number of images by class.
     split : Split
-        Split of the dataset.
+        Split of the dataset. A class that it does not contain has no test images.
 
     Yields
     ------

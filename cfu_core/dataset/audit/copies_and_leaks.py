@@ -49,7 +49,8 @@ def copy_findings(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding
     Parameters
     ----------
     images : pandas.DataFrame
-        Table of the dataset with the additional column ``partition``, with a RangeIndex.
+        Table of the dataset, sorted by path and with a RangeIndex, with the additional column ``partition``
+        (``training``, ``validation`` or ``test``).
     pairs : pandas.DataFrame
         Pairs of copies from a survey: ``path_a``, ``path_b`` and ``kind``. Pairs with a path that is not in `images`
         are ignored.
@@ -64,10 +65,10 @@ def copy_findings(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding
         - ``two-labels`` (an error): groups of copies with different classes;
         - ``leak`` (an error): groups of copies in different partitions.
 
-        Remedies exclude all but the largest image of each group (of equally large ones, a training image, then the
-        first by path, is kept), exclude all of the group (``two-labels``), or move the group to one partition
-        (``leak``): to training if one of its images is there, otherwise to the partition with more of its images, in a
-        tie to the test partition.
+        The remedy of ``two-labels`` excludes all images. The remedy of the other kinds excludes all but the image with
+        the most pixels in each group; of equally large ones, a training image, then the first by path, is kept. The
+        finding ``leak`` has another remedy before it, which moves each group to one partition: to training if one of
+        its images is there, otherwise to the partition with more of its images, in a tie to the test partition.
     """
     row_of = pd.Series(np.arange(len(images)), index=images["path"])
     ends = np.stack([row_of.reindex(pairs[name]).to_numpy(float) for name in ("path_a", "path_b")], axis=1)

@@ -32,7 +32,7 @@ class Filter:
     Attributes
     ----------
     classes, partitions, groups : tuple of str
-        Accepted labels, partitions and groups.
+        Accepted labels, partitions and groups. In each of these fields one accepted value is enough.
     findings : tuple of str
         Kinds of findings of the audit, of which the image must have at least one.
     name : str
@@ -41,7 +41,7 @@ class Filter:
         Lowest and highest value by measure, both included. Images that are not measured do not pass.
     lasso : tuple of (float, float)
         Vertices (x, y) of a polygon on the similarity map, inside which an image must be. Images that are not on the
-        map do not pass.
+        map do not pass; with fewer than three vertices no image passes.
     """
 
     classes: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Filter:
         ----------
         table : pandas.DataFrame
             Table from `cfu_core.dataset.audit.image_table.build_image_table`. Conditions on missing columns are
-            ignored.
+            ignored, except that `name` needs the column ``path``.
 
         Returns
         -------
@@ -110,9 +110,9 @@ class Filter:
         Returns
         -------
         dict of str to list of str
-            Values by name: ``class``, ``partition``, ``group`` and ``problem`` (kinds of findings), one value each;
-            ``name``; ``in.<measure>`` as ``low~high``, with 6 significant digits; ``lasso`` as ``x,y~x,y~...``, with 4
-            significant digits. Empty fields are omitted.
+            Values by name: ``class``, ``partition``, ``group`` and ``problem`` (kinds of findings), with a value for
+            each accepted name or kind; ``name``; ``in.<measure>`` as ``low~high``, with 6 significant digits; ``lasso``
+            as ``x,y~x,y~...``, with 4 significant digits. Empty fields are omitted.
         """
         params = {name: list(getattr(self, field)) for field, name in _LISTS.items() if getattr(self, field)}
         if self.name:
@@ -127,8 +127,13 @@ class Filter:
     def from_params(cls, params: Mapping[str, Sequence[str]]) -> Self:
         """Create a filter from URL parameters as `to_params` returns them.
 
-        Unknown parameters, ranges and vertices that are not finite numbers, vertices after the first `LONGEST_LASSO`,
-        and a lasso of fewer than three vertices are ignored.
+        Unknown parameters, ranges and vertices that are not two finite numbers, vertices after the first
+        `LONGEST_LASSO`, and a lasso of fewer than three vertices are ignored.
+
+        Parameters
+        ----------
+        params : mapping of str to sequence of str
+            Lists of values by name. Of several values of ``name``, ``lasso`` or a range, the last is used.
         """
         lists: dict[str, Any] = {field: tuple(params.get(name, ())) for field, name in _LISTS.items()}
         ranges = {}
@@ -152,7 +157,7 @@ def lasso_from_outline(xs: Sequence[float], ys: Sequence[float]) -> Polygon:
     Parameters
     ----------
     xs, ys : sequence of float
-        Coordinates of the outline on the map.
+        Coordinates of the outline on the map. If one is longer, its additional values are ignored.
 
     Returns
     -------
@@ -174,18 +179,21 @@ def save_filter(dataset_id: str, name: str, chosen: Filter) -> None:
     Parameters
     ----------
     dataset_id : str
-        Id of a saved dataset.
+        Id of a saved dataset; whether the dataset exists is not checked.
     name : str
         Surrounding white space is removed.
     chosen : Filter
-        The numbers are rounded as by `Filter.to_params`.
+        The numbers are rounded as by `Filter.to_params`. What `Filter.from_params` ignores is lost when
+        the filter is loaded.
 
     Raises
     ------
     DatasetError
         If the name is empty or longer than `cfu_core.settings.MAX_NAME_LENGTH` characters.
     StorageError
-        If the disk is full, the folder is not writable, or ``filters.json`` is damaged.
+        If the disk is full, the folder is not writable, or ``filters.json`` is damaged or not readable.
+    ValueError
+        If the id is not safe as a folder name.
     """
     name = validate_name(name, of="view", error=DatasetError)
     _write(dataset_id, saved_filters(dataset_id) | {name: chosen})
@@ -198,6 +206,8 @@ def saved_filters(dataset_id: str) -> dict[str, Filter]:
     ------
     StorageError
         If ``filters.json`` in the folder of the dataset is damaged or not readable.
+    ValueError
+        If the id is not safe as a folder name.
     """
     try:
         saved = read_json(dataset_folder(dataset_id) / "filters.json")
@@ -207,11 +217,13 @@ def saved_filters(dataset_id: str) -> dict[str, Filter]:
 
 
 def delete_filter(dataset_id: str, name: str) -> None:
-    """Delete a saved filter; do nothing if there is no filter with this name.
+    """Delete a saved filter, if there is one with this name.
+
+    ``filters.json`` is written in both cases.
 
     Raises
     ------
-    StorageError
+    StorageError, ValueError
         As from `save_filter`.
     """
     _write(dataset_id, {other: saved for other, saved in saved_filters(dataset_id).items() if other != name})

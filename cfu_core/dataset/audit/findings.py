@@ -17,7 +17,7 @@ class Remedy:
     label : str
         Text of the button.
     kind : str
-        Kind of the edit, as for `cfu_core.dataset.edits.edit_dataset`.
+        Kind of the edit, as for `cfu_core.dataset.edits.edit_dataset`: ``exclude`` or ``partition``.
     changes : Mapping
         New values by path, as for `cfu_core.dataset.edits.edit_dataset`.
     why : str
@@ -69,7 +69,7 @@ def exclude(paths: Iterable[str], why: str, label: str = "Exclude") -> Remedy:
         Paths of the images.
     why : str
         Reason for the log of edits.
-    label : str
+    label : str, default: "Exclude"
         Text of the button.
     """
     return Remedy(label=label, kind="exclude", changes=dict.fromkeys(paths), why=why)

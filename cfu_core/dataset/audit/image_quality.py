@@ -26,7 +26,7 @@ def unreadable(images: pd.DataFrame, survey: Survey) -> Iterator[Finding]:
     images : pandas.DataFrame
         Table of the dataset.
     survey : Survey
-        Survey with one row per image of `images`; images that are not yet measured are not listed.
+        Survey with one row per image of `images`, in the same order; images that are not yet measured are not listed.
 
     Yields
     ------
@@ -59,7 +59,8 @@ def blurred(images: pd.DataFrame, survey: Survey) -> Iterator[Finding]:
     images : pandas.DataFrame
         Table of the dataset.
     survey : Survey
-        Survey with one row per image of `images`; images that are not yet measured, or cannot be decoded, are ignored.
+        Survey with one row per image of `images`, in the same order. Images that are not yet measured, or cannot be
+        decoded, are ignored.
 
     Yields
     ------
@@ -101,7 +102,8 @@ def exposed(images: pd.DataFrame, survey: Survey) -> Iterator[Finding]:
     images : pandas.DataFrame
         Table of the dataset.
     survey : Survey
-        Survey with one row per image of `images`; images that are not yet measured, or cannot be decoded, are ignored.
+        Survey with one row per image of `images`, in the same order. Images that are not yet measured, or cannot be
+        decoded, are ignored.
 
     Yields
     ------

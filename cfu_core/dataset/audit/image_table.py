@@ -15,6 +15,14 @@ from cfu_core.dataset.survey.survey import Survey
 def build_image_table(dataset: Dataset, split: Split, survey: Survey, findings: Iterable[Finding]) -> pd.DataFrame:
     """Build a table of the images from a dataset and its split, survey and findings.
 
+    Parameters
+    ----------
+    dataset : Dataset
+        Excluded images are left out.
+    split, survey, findings
+        Of this dataset in the same version; rows of the survey are matched with images by position. Paths in findings
+        that are not in the dataset are ignored.
+
     Returns
     -------
     pandas.DataFrame
@@ -54,15 +62,15 @@ def sorted_rows(table: pd.DataFrame, passes: np.ndarray, *, by: str, descending:
     passes : ndarray of bool, shape (N,)
         Which rows pass, from `cfu_core.dataset.audit.filtering.Filter.mask`.
     by : str
-        Column to sort by.
-    descending : bool
+        Name of a column of `table`.
+    descending : bool, default: False
         Whether the largest value comes first.
 
     Returns
     -------
     ndarray of int64, shape (number of rows that pass,)
         Row numbers. Missing values come last, also in descending order; rows with equal values are in the order of
-        their paths.
+        their paths. Text is compared by code points, so capital letters come before small ones.
     """
     if by == "path":  # the table is in this order already; sorting 100,000 names would take longer than all the rest
         rows = np.flatnonzero(passes)
@@ -79,14 +87,14 @@ def percentile(table: pd.DataFrame, measure: str, row: int) -> float | None:
     table : pandas.DataFrame
         Table from `build_image_table`.
     measure : str
-        A column of numbers.
+        Name of a column of numbers.
     row : int
         Row number of the image.
 
     Returns
     -------
     float or None
-        0 to 100; None if the image is not measured.
+        From 0 to below 100, because the image itself is one of the measured images; None if it is not measured.
     """
     values = table[measure].dropna()
     value = table[measure].iat[row]

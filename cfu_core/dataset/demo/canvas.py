@@ -1,4 +1,4 @@
-"""The canvas of a demo frame: layers of absorbance, larger than the frame by a margin on each side."""
+"""The canvas of a demo frame: layers of absorbance that extend beyond each edge of the frame by a margin."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -50,7 +50,13 @@ def draw_patches(rng: Generator, look: CellLook, scale: float, depth: float, cou
     depth : float
         Distance of the last patch from the focal plane in cell radii, which determines its blur.
     count : int, default: 24
-        Number of different patches.
+        Number of different patches, at least 1.
+
+    Returns
+    -------
+    CellPatches
+        All patches have the same side, an odd number of at most ``2 * MARGIN - 3`` pixels. The outer parts of larger
+        cells are missing.
     """
     radii = look.radius * scale * np.clip(rng.normal(1, look.spread, count), 0.6, 1.7)
     half = int(min(np.ceil(1.9 * radii.max() + 4), MARGIN - 2))
@@ -112,16 +118,18 @@ def stamp(
 ) -> NDArray[np.float64]:
     """Add a patch at each position to the layers; positions farther from the focal plane get a more defocused patch.
 
-    A patch that extends beyond a layer is omitted.
+    A patch that extends beyond a layer is omitted. The strength of each patch varies at random by about 20 %.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Source of random numbers; its state advances.
     grey, pigment : ndarray of float32
-        Layers from `cfu_core.dataset.demo.canvas.empty_layer`, which are changed in place; `pigment` may be None.
+        Layers from `cfu_core.dataset.demo.canvas.empty_layer`, which are changed in place. `pigment` may be None; it is
+        not changed if `tint` is 0.
     positions : ndarray of float64, shape (n, 3)
-        x and y in pixels of the frame, and z, the signed distance from the focal plane in any unit.
+        x and y in pixels of the frame, and z, the signed distance from the focal plane in any unit. The farthest
+        position gets the most defocused patches, whatever its distance is.
     patches : CellPatches
         The patches to choose from.
     strength, tint : float
@@ -131,7 +139,7 @@ def stamp(
     Returns
     -------
     ndarray of float64, shape (n,)
-        Outer radius of the cell at each position in pixels.
+        Outer radius of the cell at each position in pixels, also where the patch is omitted.
     """
     count, side, _ = patches.absorbance.shape
     depth = np.abs(positions[:, 2])

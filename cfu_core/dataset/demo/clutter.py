@@ -25,7 +25,7 @@ def draw_stray_cells(rng: Generator, grey: Layer, number: int) -> None:
     grey : ndarray of float32
         Layer of absorbance from `cfu_core.dataset.demo.canvas.empty_layer`, which is changed in place.
     number : int
-        Number of single cells; half as many cells are added beside these.
+        Number of single cells, 0 or more; half as many cells are added beside these.
     """
     positions = _random_positions(rng, number)
     scale = rng.uniform(1.8, 3.6)
@@ -38,7 +38,9 @@ def draw_stray_cells(rng: Generator, grey: Layer, number: int) -> None:
 
 
 def draw_debris(rng: Generator, grey: Layer, number: int) -> None:
-    """Add specks and, in 30 % of the frames, a fibre.
+    """Draw specks and, in 30 % of the frames, a fibre.
+
+    They replace the absorbance of what was drawn there before.
 
     Parameters
     ----------
@@ -62,7 +64,8 @@ def draw_debris(rng: Generator, grey: Layer, number: int) -> None:
 def draw_defocused_objects(rng: Generator, grey: Layer, number: int) -> None:
     """Add cells, colonies and bubbles far from the focal plane: wide, soft, bright or dark.
 
-    They are drawn at an eighth of the resolution.
+    They are drawn at an eighth of the resolution. A faint random mottle is added to the whole layer, even without any
+    object.
 
     Parameters
     ----------

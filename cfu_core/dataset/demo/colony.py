@@ -14,8 +14,8 @@ def draw_colony(
 ) -> tuple[int, int, int, int]:
     """Draw one colony, cell by cell, at a random position.
 
-    Up to 6 % of its width may be beyond the left or the right edge of the frame, and up to 6 % of its height beyond the
-    top or the bottom edge.
+    The centres of its cells may extend beyond the left or the right edge of the frame by up to 6 % of their width, and
+    beyond the top or the bottom edge by up to 6 % of their height.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def draw_colony(
     style : ColonyStyle
         Composition of the colony.
     zoom : float
-        Factor by which the magnification of the style is multiplied. The size of the colony is limited to 0.25 to
-        0.76 of the height of the frame.
+        Factor by which the magnification of the style is multiplied. The longer side of the colony is then limited to
+        at least 0.25 of the height of the frame, and at most a random share of it, 0.5 to 0.76.
 
     Returns
     -------

@@ -43,7 +43,7 @@ class CellLook:
     spread : float
         Coefficient of variation of the radius.
     elongation : float
-        Mean relative elongation; 0 is round.
+        Strength of the random elongation and of the waves in the outline; 0 is round.
     body : float
         Absorbance through the middle of the cell.
     rim : float
@@ -71,7 +71,9 @@ class CellLook:
 
 @dataclass(frozen=True, kw_only=True)
 class ColonyStyle:
-    """Composition of one type of colony. Pairs are (minimum, maximum).
+    """Composition of one type of colony.
+
+    Pairs are (minimum, maximum). A value is drawn between them for each colony, uniformly unless stated otherwise.
 
     Attributes
     ----------
@@ -91,7 +93,7 @@ class ColonyStyle:
     ragged : tuple of float
         Relative depth of bays and lobes in the outline.
     stragglers : tuple of float
-        Fraction of the cells that are moved outwards, most of them beyond the outline.
+        Fraction of the cells that are moved outwards, by 5 to 60 % of their distance from the middle.
     spacing : float
         Distance in mean cell radii below which cells push each other apart; 2 is touching.
     evenness : int

@@ -53,14 +53,16 @@ def plan_demo(counts: Mapping[str, int] = PAPER_COUNTS, *, seed: int = 0) -> pd.
     DataFrame
         One row for each image, sorted by class (in the order of `CFU_TYPES`) and number, with the columns ``path``
         (POSIX, relative to the dataset), ``label``, ``group`` (name of the dish), ``number`` (of the image in its
-        class, from 1) and ``dish`` (number of the dish, from 1). A dish has one class and 3 to 9 images, or fewer in a
-        class of fewer than 54 images. The dishes of a class can be split in many ways into exactly 70 % of the images
-        and two halves of the rest; in a class of a dozen images or fewer only if the numbers allow it.
+        class, from 1) and ``dish`` (number of the dish, from 1). A dish has one class and 3 to 9 images. The dishes of
+        a class can be split in many ways into exactly 70 % of the images and two halves of the rest. In a class of
+        fewer than about 80 images a dish may be smaller, and such a split may not exist.
 
     Raises
     ------
     DatasetError
         `counts` is empty, a type is unknown, or a count is below 1.
+    ValueError
+        `seed` is negative.
     """
     rows: list[tuple[str, str, str, int, int]] = []
     dishes = 0
@@ -138,16 +140,16 @@ def write_demo(
     ----------
     folder : Path
         A folder that is missing or empty; it appears when the demo is complete. A folder with the same demo is left
-        unchanged. To compare it, only the first image of each class is drawn again.
+        unchanged, also if it contains other files. To compare it, only the first image of each class is drawn again.
     seed : int, default: 0
         Seed, 0 or more. The files depend on `seed` and `counts` only, not on `workers`.
     counts : mapping of str to int, optional
         Number of images of each type. The default is `PAPER_COUNTS`.
     progress : callable, optional
-        Callback ``(done, total)`` with numbers of images, called in the calling thread. An exception that it raises
-        ends the drawing, and no file remains.
+        Callback ``(done, total)`` with numbers of images, called in the calling thread: after each image, or once if
+        the folder has the same demo already. An exception that it raises ends the drawing, and no file remains.
     workers : int, optional
-        Number of threads. The default is the number of cores that this process may use.
+        Number of threads, 1 or more. The default is the number of cores that this process may use.
 
     Returns
     -------
@@ -157,10 +159,13 @@ def write_demo(
     Raises
     ------
     DatasetError
-        The folder is a file or contains files other than the same demo; `counts` is empty; a type is unknown; or a
-        count is below 1.
+        The folder is a file, or contains files but not the complete demo of this seed and these counts; `counts` is
+        empty; a type is unknown; or a count is below 1.
     StorageError
-        The disk is full, the folder is not writable, or it is no longer empty when the demo is complete.
+        The disk is full, the folder is not readable or not writable, or it is no longer empty when the demo is
+        complete.
+    ValueError
+        `seed` or `workers` is negative.
     """
     folder = Path(folder)
     plan = plan_demo(PAPER_COUNTS if counts is None else counts, seed=seed)

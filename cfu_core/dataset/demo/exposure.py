@@ -25,13 +25,13 @@ def expose(
         Layers from `cfu_core.dataset.demo.canvas.empty_layer` with the absorbance of all objects and the thickness of
         pigment.
     box : tuple of int
-        Left, top, right, bottom of the colony in pixels of the frame, right and bottom exclusive; pigment outside it
-        is ignored.
+        Left, top, right, bottom of the colony in pixels of the frame, right and bottom exclusive. It must be inside
+        the frame and not empty. Pigment outside it is ignored.
 
     Returns
     -------
     ndarray of uint8, shape (FRAME_HEIGHT, FRAME_WIDTH, 3)
-        RGB.
+        RGB, 0 to 255.
     """
     size = (FRAME_WIDTH, FRAME_HEIGHT)
     inner = np.s_[MARGIN:-MARGIN, MARGIN:-MARGIN]

@@ -42,10 +42,10 @@ def draw_frame(cfu_type: str, *, seed: int, number: int, dish: int = 0) -> Frame
     seed : int
         Seed of the dataset, 0 or more.
     number : int
-        Number of the image within its type, 0 or more. Seed, type and number determine the colony.
+        Number of the image within its type, 0 or more. Images with different numbers have different colonies.
     dish : int, default: 0
-        Number of the dish, 0 or more. Seed and dish determine what the images of one dish share: light, tint, focus
-        and clutter.
+        Number of the dish, 0 or more. Images of one seed and dish have similar light, tint, focus and amounts of
+        clutter. With another dish, the colony differs too.
 
     Returns
     -------
@@ -56,6 +56,8 @@ def draw_frame(cfu_type: str, *, seed: int, number: int, dish: int = 0) -> Frame
     ------
     DatasetError
         `cfu_type` is not a key of `CFU_TYPES`.
+    ValueError
+        `seed`, `number` or `dish` is negative.
     """
     style = CFU_TYPES.get(cfu_type)
     if style is None:

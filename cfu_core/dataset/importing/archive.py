@@ -1,7 +1,7 @@
 """Zip archives as a source of images, which may be hostile: all entries are checked before any is read.
 
 An archive is refused as a whole and never unpacked to disk. The sizes in its table of contents are checked first but
-not trusted: no entry is read beyond the size that it declares.
+not trusted: the reading of an entry stops one byte after the size that it declares.
 """
 
 import stat
@@ -47,14 +47,16 @@ _ENTRY_BYTES = 300  # in the table of contents; enough for an entry with a long 
 class ImportLimits:
     """Upper limits for an archive, an upload and one image file.
 
+    Only `image_bytes` applies to a folder or a manifest on this computer.
+
     Attributes
     ----------
     entries : int
-        Number of entries of an archive, or of files of an upload.
+        Number of entries of an archive, or of files of an upload; folders in an archive and ignored files count too.
     total_bytes : int
-        Unpacked size of an archive, or size of an upload, in bytes.
+        Unpacked size of an archive, or size of the stored files of an upload, in bytes.
     image_bytes : int
-        Size of one image file in bytes; larger files are left out without being read.
+        Size of one image file in bytes. An import leaves out larger images without reading them.
     entry_ratio, total_ratio : float
         Compression ratio (unpacked bytes divided by packed bytes) of one entry and of the whole archive. Deflate
         reaches 1,032 on a blank bitmap, which is legitimate; the ratio of an archive of images is far below 200.
@@ -103,7 +105,8 @@ class ZipTree:
     name : str
         Name of the source in messages: the name of the archive.
     files, folders : list of str
-        POSIX paths within the archive, sorted, without the names for which `is_ignored` returns True.
+        POSIX paths within the archive, sorted, without the names for which `is_ignored` returns True. A folder is
+        listed only if the archive has an entry for the folder itself.
     issues : list of ImportIssue
         Always empty: an archive with an unusable entry is refused.
     error_type : type
@@ -112,11 +115,13 @@ class ZipTree:
     Raises
     ------
     ArchiveError
-        The file is not a complete zip archive, or exceeds the limits; or an entry has an unsafe path, occurs twice, is
-        encrypted, a link, an archive or neither an image nor a ``manifest.csv``, or is compressed by another method
-        than deflate.
+        The file is not a complete zip archive, or exceeds the limits. An entry has an unsafe path, is encrypted, is a
+        link or a special file, or is a file that occurs twice. An entry that `is_ignored` does not skip is itself an
+        archive, is neither an image nor a ``manifest.csv``, or is compressed by another method than deflate.
     StorageError
-        The archive is not readable.
+        The user may not read the archive.
+    FileNotFoundError
+        The archive does not exist.
     """
 
     error_type = ArchiveError
@@ -157,7 +162,8 @@ class ZipTree:
         ImageError
             There is no such file (kind ``missing``), or it exceeds ``limits.image_bytes`` (kind ``too-large``).
         ArchiveError
-            The entry is damaged, its size differs from the one in the table of contents, or it is an archive.
+            The entry is damaged, its size differs from the one in the table of contents, or its content is that of
+            an archive.
         """
         member = self._members.get(path)
         if member is None:

@@ -34,9 +34,9 @@ class CopiedImage(NamedTuple):
     digest : str
         SHA-256 (hex) of the file.
     extension : str
-        Extension with its dot, by the format of the content.
+        ``.jpg``, ``.png``, ``.bmp`` or ``.tif``, by the format of the content.
     size_bytes : int
-        Size of the file.
+        Size of the file in bytes.
     width, height : int
         Size in pixels, with the EXIF orientation applied.
     """
@@ -51,15 +51,21 @@ class CopiedImage(NamedTuple):
 class StagingWriter:
     """Writer of images into a staging folder, which has the layout of the image store.
 
-    An image is written once, under its final name. If the image store has it already, it is linked instead of written,
-    so that it remains if another dataset is deleted during the import.
+    An image is written under its final name. If the image store has it already, it is linked instead of written, so
+    that it remains if another dataset is deleted during the import. Without hard links it is written again. A writer
+    can be pickled, and copies of it in several processes may write into the same staging folder.
 
     Parameters
     ----------
     folder : str
-        Path of the staging folder.
+        Path of the staging folder; created when needed.
     store : str
-        Path of the image store; it need not exist.
+        Path of the image store; it need not exist. Its folders are listed once, when the object is created.
+
+    Raises
+    ------
+    OSError
+        The image store is not readable.
     """
 
     def __init__(self, folder: str, store: str) -> None:
@@ -70,7 +76,7 @@ class StagingWriter:
         self._pack: PackWriter | None = None
 
     def pack_small_images(self) -> None:
-        """Write images of at most `SMALL` bytes into a pack from now on.
+        """Write images of at most `cfu_core.dataset.packs.SMALL` bytes into a pack from now on.
 
         The writer may then be used by one thread only, and the pack must be completed with `finish`.
         """
@@ -79,21 +85,23 @@ class StagingWriter:
     def add(self, digest: str, extension: str, data: bytes) -> None:
         """Write an image unless it is in the store or the staging folder already.
 
-        Several threads and processes may call it at once unless small images are packed.
+        Several threads may call it at once unless small images are packed. A packed image is kept in memory until
+        `flush` or `finish` is called.
 
         Parameters
         ----------
         digest : str
-            SHA-256 (hex) of `data`.
+            SHA-256 (hex) of `data`; it is not checked.
         extension : str
-            Extension of the file, with its dot.
+            Extension of the file, with its dot. A pack does not store it.
         data : bytes
             Content of the image file.
 
         Raises
         ------
         OSError
-            The disk is full, or the folder is not writable. An incomplete file may remain in the staging folder.
+            The disk is full, the staging folder is not writable, or the image store is not readable. An incomplete file
+            may remain in the staging folder.
         """
         subfolder = digest[:2]
         name = f"{subfolder}/{digest}{extension}"  # as in `image_store.image_file`
@@ -228,7 +236,7 @@ def hash_and_write(data: bytes, header: ImageHeader, writer: StagingWriter | Non
     data : bytes
         Content of the image file.
     header : ImageHeader
-        Header of this image.
+        Format and size of this image; they are not compared with `data`.
     writer : StagingWriter or None
         If None, the image is only hashed.
 
@@ -249,7 +257,7 @@ def copy_image(file: str, writer: StagingWriter | None, *, max_bytes: int) -> Co
     Parameters
     ----------
     file : str
-        Path of the image.
+        Path of the image. Its format is recognised by its content; its extension is ignored.
     writer : StagingWriter or None
         If None, the image is only checked and hashed.
     max_bytes : int
@@ -259,7 +267,8 @@ def copy_image(file: str, writer: StagingWriter | None, *, max_bytes: int) -> Co
     -------
     CopiedImage or None
         None, and nothing is written, if the file needs a full check (`cfu_core.imaging.reading.check`): its format is
-        not JPEG or PNG, or a rare variant of these; it is damaged; it is a link; it is too large or cannot be read.
+        not JPEG or PNG, or a rare variant of these; it is damaged; it is too large; or `read_regular_file` does not
+        read it, for example because it is a link.
 
     Raises
     ------
@@ -281,6 +290,15 @@ def copy_image(file: str, writer: StagingWriter | None, *, max_bytes: int) -> Co
 def apply_within(function: Callable[[_Item], _Result], items: Sequence[_Item], *, seconds: float) -> list[_Result]:
     """Apply a function to the first items, until a time limit is reached.
 
+    Parameters
+    ----------
+    function : callable
+        Receives an item and returns its result. An exception that it raises is not caught.
+    items : sequence
+        Items in the order in which they are processed.
+    seconds : float
+        Time limit. It is checked after each item; a running call is not interrupted.
+
     Returns
     -------
     list
@@ -297,9 +315,10 @@ def apply_within(function: Callable[[_Item], _Result], items: Sequence[_Item], *
 def serve() -> None:
     """Copy images in a `WorkerProcess`.
 
-    The first message is ``(writer, max_bytes)``, as for `copy_image`. A question is ``(files, seconds)``; its answer is
-    the list of `copy_image` results of the first files, as many as the seconds allow and at least one. The question
-    None completes the pack of small images; its answer is an empty list.
+    The first message is ``(writer, max_bytes)``, as for `copy_image`; the writer packs small images. A question is
+    ``(files, seconds)``; its answer is the list of `copy_image` results of the first files, as many as the seconds
+    allow and at least one. These images are written before the answer is sent. The question None completes the pack of
+    small images; its answer is an empty list.
     """
     worker_process.serve(_initialise)
 

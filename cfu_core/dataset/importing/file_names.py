@@ -43,7 +43,13 @@ def is_ignored(path: str) -> bool:
     """Return whether an import skips the file without reporting an issue.
 
     Skipped are files that operating systems add (names of files or folders that start with a dot, ``__MACOSX/``,
-    ``Thumbs.db``, ``ehthumbs.db``, ``desktop.ini``) and the ``truth.csv`` of the demo, in upper or lower case.
+    ``Thumbs.db``, ``ehthumbs.db``, ``desktop.ini``) and the ``truth.csv`` of the demo, in upper or lower case and in
+    any folder.
+
+    Parameters
+    ----------
+    path : str
+        POSIX path from `normalise`. Otherwise a part ``.`` counts as a name that starts with a dot.
     """
     return any(part.startswith(".") or part.lower() in _IGNORED for part in path.split("/"))
 
@@ -54,7 +60,15 @@ def is_archive(path: str) -> bool:
 
 
 def is_archive_content(data: bytes) -> bool:
-    """Return whether a file is an archive, by its first bytes."""
+    """Return whether a file is an archive, by its first bytes.
+
+    Recognised are zip, RAR, 7z, gzip, bzip2, xz, Zstandard, cabinet and tar.
+
+    Parameters
+    ----------
+    data : bytes
+        The file, or at least its first 262 bytes.
+    """
     return data.startswith(_ARCHIVE_MAGIC) or data[257:262] == b"ustar"
 
 
@@ -89,5 +103,8 @@ def unsafe_reason(name: str) -> str:
 
 
 def normalise(path: str) -> str:
-    """Return a POSIX path without ``.`` and empty parts; ``./a//b/`` becomes ``a/b``."""
+    """Return a POSIX path without ``.`` and empty parts; ``./a//b/`` becomes ``a/b``.
+
+    Parts ``..`` remain, and a path without any part becomes ``.``.
+    """
     return str(PurePosixPath(path))

@@ -1,4 +1,7 @@
-"""Folders on disk as a source of images; links must not lead out of them, and only regular files are opened."""
+"""Files on disk as a source of images: a folder, or the files that a manifest names.
+
+Links must not lead out of a folder; from a manifest they are followed. Only regular files are opened.
+"""
 
 import os
 import stat
@@ -19,7 +22,8 @@ class FolderTree:
     Parameters
     ----------
     root : Path
-        The folder. It is listed once, when the object is created.
+        The folder. It is listed once, when the object is created. If it cannot be opened, nothing is raised: `files`
+        is empty, and `issues` has the reason.
     limits : ImportLimits
         Only `image_bytes` is used.
 
@@ -28,9 +32,11 @@ class FolderTree:
     name : str
         Name of the source in messages: the path of the folder.
     files, folders : list of str
-        POSIX paths relative to `root`, sorted, without the names for which `is_ignored` returns True.
+        POSIX paths relative to `root`, sorted, without the names for which `is_ignored` returns True. `files` includes
+        links to files.
     issues : list of ImportIssue
-        Folders that cannot be opened or are links, and names that are not UTF-8. They are not in `files` or `folders`.
+        Folders that cannot be opened (these are in `folders`), folders that are links, and names that are not UTF-8
+        (these are not in `files` or `folders`).
     error_type : type
         Class of errors about the whole source: `ArchiveError` for an upload, otherwise `DatasetError`.
     """
@@ -128,7 +134,7 @@ class ListedFiles:
     Parameters
     ----------
     manifest : Path
-        A CSV file. Its paths are relative to its folder, or absolute.
+        A CSV file, which is not opened here. Its paths are relative to its folder, or absolute.
     limits : ImportLimits
         Only `image_bytes` is used.
 

@@ -26,7 +26,8 @@ class Entry(NamedTuple):  # a dataclass takes three times as long to create
     Attributes
     ----------
     path : str
-        Path in the dataset: POSIX, relative to the source, without its outer folder if it has one.
+        Path in the dataset: POSIX, relative to the source, without its outer folder if it has one. For a manifest on
+        this computer it is the path as written there.
     file : str
         Path in the source, for its ``read`` method.
     label, group : str
@@ -51,10 +52,10 @@ class Listing:
     entries : tuple of Entry
         Sorted by path.
     issues : tuple of ImportIssue
-        Issues that are found without reading an image, sorted by path: files that are left out, empty class folders,
-        rows of a manifest that cannot be used.
+        Issues that are found without reading an image, sorted by path: files that are left out, folders that cannot be
+        opened, empty class folders, rows or boxes of a manifest that cannot be used.
     drawn : bool
-        Whether every row of a manifest has the origin ``drawn``.
+        Whether every row of a manifest has the origin ``drawn``; False without a manifest.
     """
 
     entries: tuple[Entry, ...]
@@ -66,17 +67,26 @@ def list_tree(tree: FolderTree | ZipTree) -> Listing:
     """List the images of a folder or an archive with their classes.
 
     If the source has a ``manifest.csv`` at its top, its rows give the images and their classes. Otherwise the top-level
-    folder of an image is its class. If everything is in one top-level folder, that folder is dropped from the paths.
-    Exception: without a manifest, a top-level folder that directly contains images is a class.
+    folder of an image is its class. If the source has only one top-level folder, and no image or manifest beside it,
+    that folder is dropped from the paths. Exception: without a manifest, a top-level folder that directly contains
+    images is a class.
 
     No image is read: an image is recognised by the extension of its name.
+
+    Returns
+    -------
+    Listing
+        Of several rows of a manifest with one path, the first is used. An image that a manifest names is listed even if
+        it does not exist; reading it then fails.
 
     Raises
     ------
     DatasetError
-        The source contains no image, no image is in a class folder, or the manifest cannot be read, lacks a required
-        column, names no usable image, or contains a path that leads out of the source. For an archive or upload it may
-        be an `ArchiveError`.
+        The source contains no image, or no image is in a class folder. The manifest cannot be read, is not valid (see
+        `cfu_core.dataset.importing.manifest.parse_manifest`), names no usable image, or contains a path that is
+        absolute or leads out of the source. For an archive or upload it may be an `ArchiveError`.
+    ArchiveError
+        The manifest in an archive is damaged.
     """
     top = _outer_folder(tree.files, tree.folders)
     files = {file.removeprefix(top): file for file in tree.files}
@@ -93,16 +103,17 @@ def list_manifest(files: ListedFiles, data: bytes, *, name: str) -> Listing:
     Parameters
     ----------
     files : ListedFiles
-        The source of this manifest.
+        The source of this manifest. Only its name is used, in messages.
     data : bytes
         Content of the manifest.
     name : str
-        Name of the manifest in messages.
+        Name of the manifest in messages and issues.
 
     Returns
     -------
     Listing
-        Paths are those of the manifest. Of several rows with one path, the first is used.
+        Paths are those of the manifest. Of several rows with one path, the first is used. Whether the images exist is
+        not checked.
 
     Raises
     ------

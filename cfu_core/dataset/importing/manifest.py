@@ -24,12 +24,12 @@ class ManifestRow:
     Attributes
     ----------
     line : int
-        Number of the line in the file, counted from 1, for messages.
+        Number of the line in the file, counted from 1, for messages; the last line if the row spans several.
     path, label, group : str
         Without surrounding white space; `group` may be empty.
     box : tuple of int, or None
         Left, top, right, bottom in pixels of the image with its EXIF orientation applied; right and bottom exclusive.
-        None if the row has no box.
+        None if the row has no box. It may exceed the image, whose size is not known here.
     """
 
     line: int
@@ -51,7 +51,7 @@ class Manifest:
         Rows without a path (kind ``no-path``) or a label (``no-label``), and boxes that are not valid (``box``; such a
         row is in `rows` without its box).
     drawn : bool
-        Whether every row has the origin ``drawn``.
+        Whether every row has the origin ``drawn``, in upper or lower case.
     """
 
     rows: tuple[ManifestRow, ...]
@@ -65,12 +65,12 @@ def parse_manifest(data: bytes, *, name: str) -> Manifest:
     Parameters
     ----------
     data : bytes
-        CSV in UTF-8 with or without a byte order mark; columns separated by commas or semicolons; column names in the
-        first line, in upper or lower case. The columns ``path`` and ``label`` are required; ``group``, ``box_left``,
-        ``box_top``, ``box_right``, ``box_bottom`` and ``origin`` are optional; other columns and blank lines are
-        ignored.
+        CSV in UTF-8 with or without a byte order mark; column names in the first line, in upper or lower case. Columns
+        are separated by semicolons if the first line has more of these than commas, otherwise by commas. The columns
+        ``path`` and ``label`` are required; ``group``, ``box_left``, ``box_top``, ``box_right``, ``box_bottom`` and
+        ``origin`` are optional; other columns and blank lines are ignored.
     name : str
-        Name of the manifest in messages.
+        Name of the manifest in messages and issues.
 
     Raises
     ------

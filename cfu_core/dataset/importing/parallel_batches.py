@@ -21,7 +21,7 @@ def itemwise(function: Callable[[_Item], _Result]) -> Callable[[Sequence[_Item]]
     Parameters
     ----------
     function : callable
-        Receives an item and returns its result.
+        Receives an item and returns its result. An exception that it raises is not caught.
 
     Returns
     -------
@@ -41,15 +41,17 @@ def process_batches(
     Parameters
     ----------
     function : callable
-        Receives a batch and returns the results of its first items, of at least one item. The remaining items are in a
-        later batch again. An exception that it raises ends the processing.
+        Receives a batch of at most 256 items and returns the results of its first items, of at least one item. The
+        remaining items are in a later batch again. Several threads call it at once. An exception that it raises is
+        raised by the generator and ends the processing.
     items : sequence
-        Items to process.
+        May be empty; then nothing is yielded.
 
     Yields
     ------
     list
-        Results of one batch. Batches come in no particular order. When the generator is closed, no new batch starts.
+        Results of one batch, in the order of its items. Batches come in no particular order. When the generator is
+        closed, no new batch starts, and it waits for the running ones.
     """
     remaining = deque(items)
 

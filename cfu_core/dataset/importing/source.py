@@ -65,31 +65,34 @@ def import_source(
         at its top; or a CSV file, which is a manifest with paths relative to its folder, or absolute. One additional
         folder around the classes or the ``manifest.csv`` is accepted.
     name : str, optional
-        Name of the dataset. The default is the name of the source without its extension.
+        Name of the dataset. The default is the name of the folder, or of the file without its extension. If that name
+        is ``manifest``, the default is the name of the folder in which it is.
     progress : callable, optional
-        Callback ``(done, total)`` with numbers of images, called in the calling thread about every tenth of a second.
-        An exception that it raises ends the import.
+        Callback ``(done, total)`` with numbers of images, called in the calling thread: once when the images are
+        listed, then after each batch of images. An exception that it raises ends the import, and nothing is imported.
     limits : ImportLimits, optional
         Maximum sizes. The defaults are those of `ImportLimits`.
 
     Returns
     -------
     Dataset
-        The saved dataset. Its `import_issues` list the files that were left out, with reasons. The same content under
-        the same name has the same id: it replaces the earlier import, whose edits then still apply but are not in the
-        returned dataset (use `cfu_core.dataset.catalog.load_dataset`). No image is stored twice.
+        The saved dataset. Its `import_issues` list the files that were left out, with reasons, and other issues. The
+        same content under the same name has the same id: it replaces the earlier import, whose edits then still apply
+        but are not in the returned dataset (use `cfu_core.dataset.catalog.load_dataset`).
 
     Raises
     ------
     DatasetError
-        The source does not exist or is a single image; it has no class, no usable image or no valid manifest; the name
-        is blank; or a worker process was ended from outside.
+        The source does not exist, is a single image, or is neither a file nor a folder. It has no image in a class
+        folder or no usable image; or its manifest cannot be read, is not valid or contains a path that leads out of
+        the source. The name is blank; a worker process was ended from outside; or the same dataset exists and its log
+        of edits is damaged.
     ArchiveError
-        The archive is hostile, damaged or too large, or an entry is neither an image nor a ``manifest.csv``. Nothing
-        is imported.
+        An archive is dangerous to unpack, damaged or too large, or an entry is neither an image nor a ``manifest.csv``.
+        Some of the other errors about an archive or an upload have this class too.
     StorageError
-        The disk is full, the source is not readable, the home folder is not writable, or another process has locked
-        the image store for ten minutes.
+        The disk is full, the user may not read the zip or CSV file or open the folder in which the source is, the home
+        folder is not writable, or another process has locked the image store for ten minutes.
     """
     name = checked_name(name) if name is not None else None
     with Staging() as staging:
@@ -112,14 +115,15 @@ def scan_source(source: Path, *, progress: Progress | None = None, limits: Impor
     Returns
     -------
     Dataset
-        The dataset that an import would save. Its images are not in the image store, so `Dataset.read_image` fails.
+        The dataset that an import without a name would save. Its images are not put into the image store, so
+        `Dataset.read_image` fails unless an import stored them before.
 
     Raises
     ------
     DatasetError, ArchiveError
-        As from `import_source`.
+        As from `import_source`, for the source and worker processes.
     StorageError
-        The source is not readable.
+        The user may not read the zip or CSV file, or open the folder in which the source is.
     """
     return _read_source(source, name=None, progress=progress, limits=limits or ImportLimits(), writer=None)
 

@@ -33,7 +33,7 @@ class Staging:
     Raises
     ------
     StorageError
-        The disk is full, or the home folder is not writable.
+        When the context is entered: the disk is full, or the home folder is not readable or not writable.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,14 @@ class Staging:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def commit(self, dataset: Dataset) -> None:
-        """Move the images into the image store and save the dataset. On an error neither happens.
+        """Move the images into the image store and save the dataset.
+
+        On an error neither happens; only if a dataset with this id exists, images that were moved remain in the store.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            Dataset of the images that `writer` has written. Packs of small images must be complete.
 
         Raises
         ------

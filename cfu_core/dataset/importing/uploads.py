@@ -29,13 +29,13 @@ def stage_upload(files: Iterable[tuple[str, BinaryIO]], *, name: str, limits: Im
     Parameters
     ----------
     files : iterable of (str, binary file)
-        One zip, or the files of a folder with their relative POSIX paths. Files for which `is_ignored` returns
-        True are not written. Files that are neither images nor a manifest are written empty, so that the import can
-        list them as left out.
+        One zip, which is recognised by its name, or the files of a folder with their relative POSIX paths. A file is
+        read from its current position and not closed. Files for which `is_ignored` returns True are not written. Files
+        that are neither images nor a manifest are written empty, so that the import can list them as left out.
     name : str
         Name of the future dataset. Its `slug` becomes the name of the folder or zip.
     limits : ImportLimits, optional
-        Maximum number of files and bytes. The defaults are those of `ImportLimits`.
+        Only `entries` and `total_bytes` are used. The defaults are those of `ImportLimits`.
 
     Returns
     -------
@@ -45,10 +45,10 @@ def stage_upload(files: Iterable[tuple[str, BinaryIO]], *, name: str, limits: Im
     Raises
     ------
     ArchiveError
-        The upload is empty or too large; a zip is among other files; or a name leads out of its folder, occurs twice
-        or is too long. No file remains on the disk then.
+        There is no file, or there are too many files or bytes; a zip is among other files; or a name is unsafe (see
+        `unsafe_reason`), occurs twice or is too long. No file remains on the disk then.
     StorageError
-        The disk is full, or the home folder is not writable.
+        The disk is full, or the home folder is not writable. No file remains on the disk then.
     """
     limits = limits or ImportLimits()
     parent = incoming() / uuid.uuid4().hex
@@ -63,6 +63,8 @@ def stage_upload(files: Iterable[tuple[str, BinaryIO]], *, name: str, limits: Im
 
 def discard_upload(path: Path) -> None:
     """Remove an upload that `stage_upload` wrote; do nothing if it no longer exists.
+
+    Files that cannot be removed remain, without an error.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ def find_new_copies(
     store : Parts
         Parts of the survey, with the pairs found so far.
     images : sequence of StoredImage
-        Readable images, each digest once.
+        Readable images, each digest once. Images that the survey has not measured are ignored.
     count : callable
         Callback ``(done, total)`` with numbers of new images. An exception that it raises ends the search; the pairs
         of completed batches are stored.
@@ -43,7 +43,7 @@ def find_new_copies(
     Raises
     ------
     StorageError
-        The disk is full, or the home folder is not writable.
+        The disk is full, the home folder is not writable, or the image store is not readable.
     """
     pairs, through = _read_pairs(store)
     by_digest = {image.digest: image for image in images}
@@ -79,6 +79,11 @@ def copies_by_path(store: Parts, images: pd.DataFrame) -> pd.DataFrame:
         there are no copies. ``kind`` and ``score`` are those of `cfu_core.imaging.copy_detection.CopyMatch`; for
         byte-identical files they are ``identical`` and 1. The first of several byte-identical files in `images`
         represents all of them: it forms a pair with each of them, and only it forms pairs with near duplicates.
+
+    Raises
+    ------
+    StorageError
+        The survey is not readable.
     """
     first = images.drop_duplicates("digest")
     again = images[images["digest"].duplicated()]

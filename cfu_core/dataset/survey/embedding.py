@@ -33,18 +33,18 @@ def embed(
     features : ndarray of float, shape (N, F)
         One row per image; all values are finite. Constant features are ignored.
     progress : callable
-        Callback ``(done, total)`` with numbers of steps. An exception that it raises ends the work, within about a
-        second.
+        Callback ``(done, total)`` with numbers of steps, called during t-SNE only: a few times a second before the
+        first step, then every ten steps. An exception that it raises ends the work.
     max_tsne_images : int
-        Maximum number of images for t-SNE. Of more images, so many are chosen at random, and the remaining images are
-        added to the finished map.
+        Maximum number of images for t-SNE. If there are more, this number is chosen at random, and the remaining images
+        are added to the finished map.
 
     Returns
     -------
     coordinates : ndarray of float32, shape (N, 2)
         Coordinates without a unit, in the order of the rows. Neighbourhoods are meaningful; directions and large
-        distances are not. For fewer than 10 images, and if all images have equal features, they are the first two
-        principal components.
+        distances are not. For fewer than 10 images they are the first two principal components. If all images have
+        equal features, they are 0.
     method : str
         Description of the method for users, as the end of a sentence.
 

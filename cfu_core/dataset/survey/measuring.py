@@ -92,7 +92,8 @@ class MeasuredImage:
     unreadable : str
         Why the image cannot be decoded, as a sentence; the remaining fields are then empty. ``""`` if it can.
     numbers : dict of str to float
-        Values by the names in `NUMBER_COLUMNS`; those of the colony are missing if no colony is found.
+        Values by the names in `NUMBER_COLUMNS`: those of `cfu_core.imaging.measures.measure`, the box of the colony in
+        pixels of the image, and its confidence (0 to 1). Those of the colony are missing if no colony is found.
     thumbnail : bytes
         A JPEG; empty if the image file serves as its own thumbnail.
     signature, features : ndarray of float32 or None
@@ -119,7 +120,7 @@ def measure_image(image: StoredImage) -> MeasuredImage:
     Returns
     -------
     MeasuredImage
-        All results; for an image that is missing or cannot be decoded, only the reason.
+        All results; for an image that is missing or cannot be decoded, only `digest` and `unreadable`.
 
     Raises
     ------
@@ -148,6 +149,7 @@ def measure_images(images: Sequence[StoredImage]) -> Iterator[MeasuredImage]:
     """Measure images on all processor cores.
 
     Only a few images are in memory at a time. Threads are used for fewer than 200 images, worker processes otherwise.
+    Images that are missing or cannot be decoded do not end the measurement (see `measure_image`).
 
     Yields
     ------
@@ -237,11 +239,12 @@ def read_thumbnail(store: Parts, image: StoredImage) -> np.ndarray:
     store : Parts
         Parts of the survey.
     image : StoredImage
+        Image of the surveyed dataset. Its file is read only if there is no thumbnail.
 
     Returns
     -------
     ndarray of uint8, shape (H, W, 3)
-        RGB, with the EXIF orientation applied.
+        RGB, with the EXIF orientation applied. A thumbnail has at most `THUMBNAIL_SIDE` pixels on the longer side.
 
     Raises
     ------
@@ -260,8 +263,9 @@ def to_part(measured: Sequence[MeasuredImage]) -> tuple[pa.Table, bytes]:
     -------
     table : pyarrow.Table
         One row for each image: ``digest``; ``unreadable``; `NUMBER_COLUMNS` as float32, NaN where there is no value;
-        ``thumbnail_offset`` and ``thumbnail_bytes`` (position in `pack`, int64); ``signature`` and ``features`` as
-        lists of float32, null for an image that cannot be decoded.
+        ``thumbnail_offset`` and ``thumbnail_bytes`` (start and length of the thumbnail in `pack`, in bytes, int64; the
+        length is 0 without a thumbnail); ``signature`` and ``features`` as lists of float32, null for an image that
+        cannot be decoded.
     pack : bytes
         The concatenated thumbnails.
     """

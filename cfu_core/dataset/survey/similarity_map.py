@@ -64,6 +64,11 @@ def read_map(store: Parts) -> pa.Table | None:
     pyarrow.Table or None
         One row per image: ``digest``, and the coordinates ``x`` and ``y`` as float32. None if there is no map yet, or
         its file is damaged.
+
+    Raises
+    ------
+    StorageError
+        The survey is not readable.
     """
     return read_table(store.folder / "map.parquet")
 
@@ -97,15 +102,15 @@ def draw_map(
         that the callback raises ends the work; features of completed parts of 512 images are stored.
     network : Extractor, optional
         Network whose features are used. Missing features are extracted and stored in the folder of the survey, in a
-        subfolder named after the network. If its weights cannot be used, `map_source` says so, and colour, texture and
-        shape are used. The latter are the default.
+        subfolder named after `Extractor.key`. By default, and if the weights of the network cannot be used, colour,
+        texture and shape are used; in the latter case, `map_source` gives the reason.
     others : sequence of Parts
         Surveys of other datasets, from which network features of the same images are copied.
 
     Raises
     ------
     StorageError
-        The disk is full, or the home folder is not writable.
+        The disk is full, the home folder is not writable, or the file with the weights of `network` is not readable.
     """
     digests = [image.digest for image in images]
     key, label, feature_parts, remark = CLASSICAL, _CLASSICAL_LABEL, store, ""

@@ -66,7 +66,7 @@ class Survey:
     map_source : str
         Features and method of the map, for users; ``""`` if there is no map yet.
     done : int
-        Number of images that are measured, including excluded ones.
+        Number of images that are measured or found to be unreadable, including excluded ones.
     total : int
         Number of images as imported.
     """
@@ -79,7 +79,7 @@ class Survey:
 
     @property
     def complete(self) -> bool:
-        """Whether every image is measured, copies are found and the map is drawn."""
+        """Whether `done` equals `total` and there is a map, which is drawn after the copies are found."""
         return self.done == self.total and self.map_source != ""
 
 
@@ -103,12 +103,14 @@ def survey(
     dataset : Dataset
         A saved dataset.
     progress : callable
-        Receives the name of a phase and returns a callback ``(done, total)``, as `Observer.progress` does.
+        Receives the name of a phase and returns a callback ``(done, total)``, as `Observer.progress` does. An exception
+        that the callback raises ends the survey. Unless it is `StopRequested`, the measurements since the last write
+        are lost.
     stop : callable
-        Returns whether to stop; called between images.
+        Returns whether to stop; called without arguments after every call of the callback.
     network : Extractor, optional
-        Network whose features are used for the map. By default colour, texture and shape are used, also if the weights
-        of the network cannot be used.
+        Network whose features are used for the map. By default, and if the weights of the network cannot be used,
+        colour, texture and shape are used.
     part_images : int
         Measurements are written to the disk after so many images or `part_seconds`, whichever comes first. A survey
         that is killed loses only the measurements since then.
@@ -118,11 +120,13 @@ def survey(
     Raises
     ------
     StopRequested
-        `stop` returned True or `progress` requested to stop. The results so far are stored.
+        `stop` returned True, or the callback of `progress` raised it. Measurements, completed batches of copies and
+        completed parts of network features are stored.
     DatasetError
         The dataset is not saved, or was deleted in the meantime; or a worker process was ended from outside.
     StorageError
-        The disk is full, or the home folder is not writable.
+        The disk is full, the home folder is not writable, or the image store or the file with the weights of `network`
+        is not readable.
     """
 
     def counter(phase: str) -> Callable[[int, int], None]:
@@ -155,7 +159,8 @@ def survey(
 def load_survey(dataset: Dataset) -> Survey:
     """Load the results of a survey so far.
 
-    They change only when `survey_version` changes or the dataset is edited, so that they can be cached.
+    They can be cached until `survey_version` changes or the dataset is edited. Pairs of copies that are stored in
+    the meantime then appear when the survey is complete.
 
     Returns
     -------
@@ -188,7 +193,9 @@ def load_survey(dataset: Dataset) -> Survey:
 
 
 def survey_version(identifier: str) -> int:
-    """Return a number that changes whenever the survey of a dataset stores new results.
+    """Return a number that changes when the survey of a dataset stores measurements, and when it is complete.
+
+    It does not change at the time when pairs of copies or the map are stored.
 
     Parameters
     ----------
@@ -198,7 +205,7 @@ def survey_version(identifier: str) -> int:
     Returns
     -------
     int
-        Time in nanoseconds of the last change of ``state.json``; 0 if there is no survey. No result is read.
+        Time of the last change of ``state.json``, in nanoseconds since 1970; 0 if there is no survey.
 
     Raises
     ------
@@ -218,14 +225,15 @@ def thumbnail(dataset: Dataset, index: int) -> bytes:
     Parameters
     ----------
     dataset : Dataset
+        A saved dataset; it need not be surveyed.
     index : int
         Row of ``dataset.images``.
 
     Returns
     -------
     bytes
-        A JPEG with at most 256 pixels on the longer side; a smaller image keeps its size. For a small JPEG it is the
-        image file itself.
+        A JPEG with at most 256 pixels on the longer side; a smaller image keeps its size. For a small JPEG that the
+        survey has measured, it is the image file itself.
 
     Raises
     ------

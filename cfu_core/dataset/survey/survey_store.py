@@ -40,7 +40,13 @@ class Parts:
     folder: Path
 
     def files(self) -> list[Path]:
-        """Return the table file of each part, oldest first; empty if the folder does not exist."""
+        """Return the table file of each part, oldest first; empty if the folder does not exist.
+
+        Raises
+        ------
+        StorageError
+            The folder is not readable.
+        """
         try:
             with storage_errors(self.folder), os.scandir(self.folder) as entries:
                 names = sorted(entry.name for entry in entries)
@@ -51,11 +57,21 @@ class Parts:
     def read(self, columns: Sequence[str]) -> pa.Table | None:
         """Read columns of all parts.
 
+        Parameters
+        ----------
+        columns : sequence of str
+            Names of columns that every part has.
+
         Returns
         -------
         pyarrow.Table or None
             Rows of all parts, oldest first. If there are several rows of one image, the last one is valid. None if
             there are no rows. Damaged parts are skipped.
+
+        Raises
+        ------
+        StorageError
+            The folder or a part is not readable.
         """
         with ThreadPoolExecutor() as pool:
             tables = [table for table in pool.map(lambda file: read_table(file, columns), self.files()) if table]
@@ -69,14 +85,20 @@ class Parts:
         column : str
             ``signature`` or ``features``.
         digests : sequence of str
-            SHA-256 (hex) of the image files, each once.
+            SHA-256 (hex) of the image files, none twice.
 
         Returns
         -------
         has : ndarray of bool, shape (len(digests),)
             Which images have a vector.
         vectors : ndarray of float32, shape (number of images with a vector, K)
-            Vectors of these images, in the order of `digests`; K is 0 if no image has a vector.
+            Vectors of these images, in the order of `digests`; of an image in several parts, the newest one. K is 0 if
+            no image has a vector.
+
+        Raises
+        ------
+        StorageError
+            The folder or a part is not readable.
         """
         wanted = pd.Index(digests, dtype="str")
         has = np.zeros(len(wanted), bool)
@@ -136,6 +158,8 @@ class Parts:
         ------
         StorageError
             The disk is full, or a folder is not readable or not writable.
+        FileNotFoundError
+            The thumbnails of a part are missing, for example because the other dataset is being deleted.
         """
         copied: set[str] = set()
         for file in other.files():
@@ -185,7 +209,7 @@ def read_table(file: Path, columns: Sequence[str] | None = None) -> pa.Table | N
 
 
 def write_table(file: Path, table: pa.Table) -> None:
-    """Write a table as a Parquet file, atomically.
+    """Write a table as a Parquet file, atomically, replacing an existing file; create its folder if missing.
 
     Raises
     ------
@@ -255,6 +279,11 @@ def other_stores(identifier: str) -> Iterator[Parts]:
     """Yield the parts of the surveys of all datasets except the one with this id, sorted by id of the dataset.
 
     Surveys in other versions than `VERSION` are left out.
+
+    Raises
+    ------
+    StorageError
+        The home folder is not readable; raised when the first item is requested.
     """
     with storage_errors(home()):
         folders = sorted((home() / "datasets").glob(f"*/survey/v{VERSION}"))
