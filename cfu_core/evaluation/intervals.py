@@ -142,7 +142,7 @@ def compare_paired(first: np.ndarray, second: np.ndarray) -> PairedComparison:
     Raises
     ------
     ValueError
-        There are fewer than two images, or NumPy cannot broadcast `first` and `second` to the same shape.
+        There are fewer than two images, or `first` and `second` differ in length.
 
     References
     ----------
@@ -150,6 +150,8 @@ def compare_paired(first: np.ndarray, second: np.ndarray) -> PairedComparison:
        Psychometrika 12, pp. 153-157, 1947; here with the exact binomial distribution.
     .. [2] B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", Chapman & Hall, 1993.
     """
+    if first.shape != second.shape:
+        raise ValueError(f"{len(first)} and {len(second)} images")
     return _compare_differences((second.astype(np.int8) - first.astype(np.int8)).tobytes())
 
 

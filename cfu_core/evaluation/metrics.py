@@ -115,13 +115,12 @@ def evaluate(true: Sequence[str], predicted: Sequence[str], classes: Sequence[st
         True and predicted class of each image.
     classes : sequence of str
         Names of all classes that occur in `true` or `predicted`, and of classes that do not occur. They determine the
-        order of `Evaluation.confusion` and `Evaluation.per_class`. An image whose true or predicted class is not named
-        here would be missing from `Evaluation.confusion`.
+        order of `Evaluation.confusion` and `Evaluation.per_class`.
 
     Raises
     ------
     ValueError
-        `true` and `predicted` are empty or differ in length, or no class of `true` is in `classes`.
+        `true` and `predicted` are empty or differ in length, or a class that occurs is not in `classes`.
     """
     # imported here because it takes a second, and pages only read saved evaluations
     from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
@@ -129,6 +128,8 @@ def evaluate(true: Sequence[str], predicted: Sequence[str], classes: Sequence[st
     if len(true) != len(predicted) or not len(true):
         raise ValueError(f"{len(true)} true and {len(predicted)} predicted classes")
     labels = list(classes)
+    if unknown := {*true, *predicted} - {*labels}:
+        raise ValueError(f"{sorted(unknown)} are not among the classes {labels}")
     matrix = confusion_matrix(true, predicted, labels=labels)
     precision, recall, f1, support = precision_recall_fscore_support(
         true, predicted, labels=labels, zero_division=np.nan

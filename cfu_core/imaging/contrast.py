@@ -82,7 +82,7 @@ def clahe(image: np.ndarray, *, clip_limit: float, tiles: int) -> np.ndarray:
     Raises
     ------
     RecipeError
-        `tiles` is greater than the number of pixels of the shorter side.
+        `tiles` is less than 1, or greater than the number of pixels of the shorter side.
 
     References
     ----------
@@ -92,11 +92,11 @@ def clahe(image: np.ndarray, *, clip_limit: float, tiles: int) -> np.ndarray:
     K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV (1994), 474-485.
     """
     height, width = image.shape[:2]
-    if tiles > min(height, width):
+    if not 1 <= tiles <= min(height, width):
         raise RecipeError(
             f"{tiles} x {tiles} tiles do not fit into an image of {width} x {height} pixels.",
             "A tile must be at least one pixel wide and high.",
-            f"Choose at most {min(height, width)} tiles, or larger images.",
+            f"Choose 1 to {min(height, width)} tiles, or larger images.",
         )
     equaliser = cv2.createCLAHE(clipLimit=float(clip_limit), tileGridSize=(tiles, tiles))
     return _on_lightness(image, equaliser.apply)

@@ -97,7 +97,7 @@ def decode(data: bytes, *, name: str = "image") -> np.ndarray:
         RGB, with the EXIF orientation applied. Grey is repeated in the three channels, transparency is blended with
         white, and CMYK is converted without a colour profile. Samples of 16 bits are scaled to 8 bits from the smallest
         range of 8, 10, 12, 14 or 16 bits that contains the largest sample, because cameras store 12 bits in 16. An
-        alpha channel of 16 bits is scaled in the same way. Floating-point samples must be between 0 and 1.
+        alpha channel of 16 bits is scaled from the whole range. Floating-point samples must be between 0 and 1.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def _decode_plain(data: bytes, kind: str) -> np.ndarray:
         grey = _grey(_eight_bits(pixels))
         return grey if key is None else np.where((pixels == key)[..., None], np.uint8(255), grey)
     rgb = _eight_bits(pixels[..., 2::-1])
-    return _on_white(rgb, _eight_bits(pixels[..., 3])) if pixels.shape[2] == 4 else rgb
+    return _on_white(rgb, _alpha(pixels[..., 3])) if pixels.shape[2] == 4 else rgb
 
 
 def _decode_tiff(data: bytes) -> np.ndarray:
@@ -257,7 +257,7 @@ def _tiff_colours(samples: np.ndarray, page: TiffPage) -> np.ndarray:
     extra = page.extrasamples[0] if page.extrasamples and count > colours else 0
     if extra not in (1, 2):  # an extra channel that is not declared as alpha is ignored
         return rgb
-    alpha = _eight_bits(samples[..., colours], bits=page.bitspersample)
+    alpha = _alpha(samples[..., colours], bits=page.bitspersample)
     return _on_white(rgb, alpha, premultiplied=extra == 1)
 
 
@@ -302,6 +302,13 @@ def _palette(indices: np.ndarray, colormap: np.ndarray) -> np.ndarray:
 def _cmyk(values: np.ndarray) -> np.ndarray:
     light = 255 - values.astype(np.uint16)
     return ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)
+
+
+def _alpha(samples: np.ndarray, *, bits: int = 8) -> np.ndarray:
+    """Scale alpha to uint8; unlike a colour, alpha of 16 bits uses the whole range."""
+    if samples.dtype == np.uint16:
+        return cv2.convertScaleAbs(np.ascontiguousarray(samples), alpha=255 / 65535).reshape(samples.shape)
+    return _eight_bits(samples, bits=bits)
 
 
 def _on_white(rgb: np.ndarray, alpha: np.ndarray, *, premultiplied: bool = False) -> np.ndarray:

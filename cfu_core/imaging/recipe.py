@@ -128,6 +128,9 @@ class Recipe:
         if not isinstance(self.crop, bool):
             raise RecipeError(f"crop is {self.crop!r}.", "It must be true or false.")
         validate(self, RecipeError)
+        for f in fields(self):
+            if isinstance(f.default, float):  # JSON may write 2.0 as 2; equal recipes must have the same digest
+                object.__setattr__(self, f.name, float(getattr(self, f.name)))
 
     @classmethod
     def original(cls, size: int = 224) -> "Recipe":

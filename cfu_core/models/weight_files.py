@@ -124,7 +124,12 @@ def verify_weights(path: Path) -> str:
     StorageError
         This user may not read the file.
     """
-    if not path.is_file():
+    try:
+        with storage_errors(path):
+            found = path.is_file()
+    except OSError:  # the path is too long for the file system
+        found = False
+    if not found:
         raise WeightsError(
             f"There is no weights file at {path}.",
             "A .pth, .pt or .safetensors file is expected.",

@@ -206,7 +206,9 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
         ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
         raise WeightsError(
             f"{path.name} does not contain a state dict.",
             "Tensors by name are expected.",

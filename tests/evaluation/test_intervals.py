@@ -96,3 +96,8 @@ def test_mcnemar_and_wilson_are_those_of_statsmodels():
         correct = int(first.sum())
         theirs = proportion_confint(correct, images, method="wilson")
         assert wilson_interval(correct, images) == pytest.approx(theirs)
+
+
+def test_predictions_for_different_numbers_of_images_are_not_compared():
+    with pytest.raises(ValueError, match="3 and 1 images"):
+        compare_paired(np.array([True, False, True]), np.array([True]))

@@ -110,3 +110,9 @@ def test_an_evaluation_survives_json(evaluation):
 def test_empty_or_uneven_predictions_are_a_programming_error(true, predicted):
     with pytest.raises(ValueError, match="true and"):
         evaluate(true, predicted, ["a", "b"])
+
+
+@pytest.mark.parametrize(("true", "predicted"), [(["a", "x"], ["a", "a"]), (["a", "a"], ["a", "x"])])
+def test_a_class_that_is_not_among_the_classes_is_a_programming_error(true, predicted):
+    with pytest.raises(ValueError, match=r"\['x'\] are not among the classes"):
+        evaluate(true, predicted, ["a", "b"])

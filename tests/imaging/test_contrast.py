@@ -62,8 +62,13 @@ def test_the_input_is_not_changed(image):
 
 @pytest.mark.parametrize(("height", "width"), [(7, 100), (100, 7), (7, 7)])
 def test_more_tiles_than_pixels_are_refused(height, width):
-    with pytest.raises(RecipeError, match=rf"8 x 8 tiles .* {width} x {height} pixels.*at most 7 tiles"):
+    with pytest.raises(RecipeError, match=rf"8 x 8 tiles .* {width} x {height} pixels.*1 to 7 tiles"):
         clahe(np.zeros((height, width, 3), np.uint8), clip_limit=2.0, tiles=8)
+
+
+def test_no_tiles_are_refused():
+    with pytest.raises(RecipeError, match="0 x 0 tiles"):
+        clahe(np.zeros((8, 8, 3), np.uint8), clip_limit=2.0, tiles=0)  # OpenCV would end the process
 
 
 def test_tiles_of_one_pixel_are_allowed():

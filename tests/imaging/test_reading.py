@@ -92,6 +92,16 @@ def test_other_transparencies_of_png(picture):
         assert_same(data, by_pillow(data), tolerance=1)
 
 
+@pytest.mark.parametrize("colour", [0x0000, 0x8000])
+def test_alpha_of_16_bits_uses_the_whole_range(colour):
+    samples = np.full((4, 5, 4), colour, np.uint16)
+    samples[..., 3] = 0x3FFF  # a quarter opaque
+    expected = round((colour / 0xFFFF * 0.25 + 0.75) * 255)
+    png = cv2.imencode(".png", samples)[1].tobytes()
+    for data in (png, tiff(samples, photometric="rgb", extrasamples=["unassalpha"])):
+        assert np.abs(decode(data, name="quarter").astype(int) - expected).max() <= 1
+
+
 def test_premultiplied_alpha_of_tiff():
     samples = np.full((4, 4, 4), 100, np.uint8)  # colour 100 already covers 100 of 255
     data = tiff(samples, photometric="rgb", extrasamples=["assocalpha"])

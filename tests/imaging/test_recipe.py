@@ -93,6 +93,12 @@ def test_the_digest_ignores_settings_without_an_effect(change):
     assert replace(Recipe.original(), **change).digest == Recipe.original().digest
 
 
+def test_a_whole_number_has_the_digest_of_the_same_float():
+    whole = Recipe.from_dict({"contrast": "clahe", "clip_limit": 2, "crop": True, "margin": 0})
+    assert whole == Recipe(contrast="clahe", clip_limit=2.0, crop=True, margin=0.0)
+    assert whole.digest == Recipe(contrast="clahe", clip_limit=2.0, crop=True, margin=0.0).digest
+
+
 def test_the_digest_is_twelve_hexadecimal_digits():
     assert len(Recipe().digest) == 12
     int(Recipe().digest, 16)

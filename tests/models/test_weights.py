@@ -132,6 +132,11 @@ def test_a_folder_is_refused_as_a_weights_file(tmp_path):
         verify_weights(tmp_path)
 
 
+def test_a_path_that_is_too_long_for_the_file_system_is_no_weights_file(tmp_path):
+    with pytest.raises(WeightsError, match="no weights file"):
+        verify_weights(tmp_path / ("a" * 300 + ".pth"))
+
+
 def test_an_unknown_architecture_is_refused():
     with pytest.raises(TrainingError, match="no model"):
         initial_network("vgg99", "none", 3, seed=0)
@@ -179,7 +184,7 @@ def test_a_truncated_legacy_file_is_refused(tmp_path, saved):
             read_state_dict(path)
 
 
-@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, 7, {"state_dict": {"a": "b"}}])
+@pytest.mark.parametrize("value", [[1, 2], {"a": 1}, 7, {"state_dict": {"a": "b"}}, {0: torch.zeros(2)}])
 def test_files_without_tensors_by_name_are_refused(tmp_path, value):
     path = tmp_path / "other.pth"
     torch.save(value, path)
