@@ -92,10 +92,16 @@ def hold_lock(lock: FileLock, on_wait: Callable[[], None]) -> Iterator[None]:
     ------
     None
         The lock is held.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, or the folder of the lock is not writable.
     """
     while True:
         try:
-            lock.acquire(timeout=WAIT_SECONDS)
+            with storage_errors(Path(lock.lock_file)):
+                lock.acquire(timeout=WAIT_SECONDS)
             break
         except Timeout:
             on_wait()
@@ -274,7 +280,7 @@ def same_recipe_entries(folder: Path) -> Iterator[CacheEntry]:
 def remove_superseded(entry: CacheEntry) -> None:
     """Remove the entries that `entry` supersedes: those of the same dataset and recipe.
 
-    Entries that a process is filling are kept.
+    Entries that a process is filling, and entries that the user may not lock or remove, are kept.
 
     Parameters
     ----------
@@ -283,11 +289,8 @@ def remove_superseded(entry: CacheEntry) -> None:
     """
     for other in same_recipe_entries(entry.folder):
         if other.dataset == entry.dataset:
-            try:
-                with entry_lock(other.folder).acquire(timeout=0):
-                    other.discard()
-            except Timeout:
-                continue
+            with suppress(OSError), entry_lock(other.folder).acquire(timeout=0):  # Timeout is an OSError
+                other.discard()
 
 
 def _text(keys: Sequence[str]) -> bytes:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from cfu_core.errors import StorageError
 from cfu_core.training.cache import cache_folder, entry_lock
@@ -46,7 +46,7 @@ class CacheItem:
         Returns
         -------
         bool
-            Whether it was removed. False if it is being filled, or if a file cannot be removed.
+            Whether it was removed. False if it is being filled, or if the user may not lock it or remove its files.
         """
         lock = entry_lock(self.path) if self.path.is_dir() else FileLock(self.path.with_suffix(".lock"))
         try:
@@ -57,7 +57,7 @@ class CacheItem:
                     with suppress(OSError):  # Windows cannot remove a file that is open
                         self.path.unlink()
                 return not self.path.exists()
-        except Timeout:
+        except OSError:  # Timeout is one
             return False
 
 
@@ -116,8 +116,8 @@ def mark_used(path: Path) -> None:
 def make_room(keep: Path) -> list[Path]:
     """Remove the least recently used items until the size of the cache is within its limit.
 
-    Items that are being filled, and items with a file that cannot be removed, are kept, so that the size may stay above
-    the limit.
+    Items that are being filled, and items that cannot be removed, for example in a read-only folder, are kept, so that
+    the size may stay above the limit.
 
     Parameters
     ----------
@@ -150,8 +150,8 @@ def make_room(keep: Path) -> list[Path]:
 def clear_cache() -> int:
     """Remove all items of the cache.
 
-    Items that another process is filling, and items with a file that cannot be removed, are kept. Datasets, runs and
-    weights are not part of the cache.
+    Items that another process is filling, and items that cannot be removed, for example in a read-only folder, are
+    kept. Datasets, runs and weights are not part of the cache.
 
     Returns
     -------

@@ -1,7 +1,9 @@
+import errno
 import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from cfu_core.errors import StorageError
 from cfu_core.imaging.recipe import Recipe
@@ -65,6 +67,18 @@ def test_an_item_that_is_being_filled_is_kept(cached):
         assert clear_cache() == 3_500_000
     assert left(cached) == ["b"]
     assert [entry.path for entry in cache_items()] == [cached["b"]]
+
+
+def test_items_in_a_read_only_folder_are_kept(cached, monkeypatch):
+    monkeypatch.setenv("CFU_CACHE_GB", "0")
+
+    def refuse(lock: FileLock, timeout: float) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), lock.lock_file)
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    assert clear_cache() == 0
+    assert make_room(cached["a"]) == []
+    assert left(cached) == list(cached)
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "nan", "inf"])

@@ -1,3 +1,5 @@
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -7,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from cfu_core import PROJECT
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source
-from cfu_core.errors import ImageError, RecipeError, StopRequested
+from cfu_core.errors import ImageError, RecipeError, StopRequested, StorageError
 from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe, apply
@@ -269,6 +272,31 @@ def test_an_array_that_is_being_filled_is_not_removed(small_dataset):
         prepare(edited, RECIPE)
         assert older.exists()
     assert len(arrays()) == 2
+
+
+def test_an_array_that_may_not_be_locked_is_not_removed(small_dataset, monkeypatch):
+    prepare(small_dataset, RECIPE)
+    edited = edit_dataset(small_dataset.id, "box", {small_dataset.images["path"].iat[3]: [5, 6, 25, 26]})
+    (older,) = arrays()
+    acquire = FileLock.acquire
+
+    def refuse(lock: FileLock, timeout: float) -> object:
+        if timeout == 0:  # of an entry to remove
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), lock.lock_file)
+        return acquire(lock, timeout)
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    assert prepare(edited, RECIPE).computed == 1
+    assert older.exists()
+
+
+def test_a_cache_in_which_nothing_may_be_locked_is_reported(small_dataset, monkeypatch):
+    def refuse(lock: FileLock, timeout: float) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), lock.lock_file)
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(StorageError, match="No permission for .*cache"):
+        prepare(small_dataset, RECIPE)
 
 
 def test_a_stopped_copy_continues(small_dataset, monkeypatch):
