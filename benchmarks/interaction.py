@@ -1,19 +1,19 @@
-"""How fast the dashboard answers a hand: a slider of the Preprocess page, and the menu.
+"""Response times of the dashboard: a slider of the Preprocess page, and the menu.
 
     python -m benchmarks.interaction
 
-Starts the dashboard on a CFU_HOME of its own with drawn images of 1024 x 1024 pixels, and a Chromium without a
-window, both on two cores, and prints
+Starts the dashboard with a separate CFU_HOME and drawn images of 1024 x 1024 pixels, and a headless Chromium, both on
+two cores, and prints
 
-1. the time from a slider's value to its new picture, 50 single changes: from the message with the value going into
-   the server until the message with the JPEG has come out of it, as a relay between page and server sees both. It is
-   a whole run of the script with all that Streamlit does around it, without the page;
-2. the pictures a second during a drag: the mouse never rests, and what counts is how many different pictures stood on
-   the screen when a frame was drawn;
-3. the time from a click in the menu until the page stands: its title, its script at the end, its pictures loaded;
-4. CLAHE here by CLAHE in scikit-image, on the same image in the same run.
+1. the time from a slider's value to its new picture, for 50 single changes: from the message with the value until the
+   message with the JPEG, both recorded by a proxy between browser and server. It includes a whole run of the script,
+   but not the work of the browser;
+2. the number of different pictures drawn per second while the slider is dragged without a pause;
+3. the time from a click in the menu until the page is complete: its title is shown, its script has ended, and its
+   pictures are loaded;
+4. the time of CLAHE here and in scikit-image, on the same image.
 
-Seconds depend on the machine and on what else it does; look at the load.
+Seconds depend on the machine and its load, which is printed as well.
 """
 
 import os
@@ -34,7 +34,7 @@ import numpy as np
 from playwright.sync_api import Locator, Page, sync_playwright
 from skimage.exposure import equalize_adapthist
 
-from benchmarks.relay import Relay
+from benchmarks.recording_proxy import RecordingProxy
 from cfu_core import PROJECT
 from cfu_core.dataset.demo.frame import draw_frame
 from cfu_core.dataset.importing.source import import_source
@@ -50,7 +50,7 @@ SWITCHES = 50
 SETTLED = "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
 SLIDER = "Clip limit"
 
-# When a picture stands on the canvas, note it at the next frame: then it is on the screen.
+# Records each picture of the canvas at the next frame, when it is on the screen.
 WATCH = """canvas => {
   window.seen = []
   window.watching = new MutationObserver(() =>
@@ -63,18 +63,18 @@ WATCH = """canvas => {
 }"""
 SEEN = "() => { window.watching.disconnect(); return window.seen }"
 
-# The click is on its way when this promise is made; it is kept when the other page stands, looked at once a frame.
-STANDS = """([title, settled]) => {
-  const stands = () =>
+# Resolves when the page is complete, with the milliseconds since the click; checked once a frame.
+COMPLETE = """([title, settled]) => {
+  const complete = () =>
     [...document.querySelectorAll("[data-testid=stMain] h1")].some((h1) => h1.textContent === title) &&
     document.querySelector(settled) &&
     [...document.images].every((image) => image.complete) &&
     [...document.querySelectorAll("[data-testid=stSkeleton]")].length === 0
-  window.stood = new Promise((keep) => {
+  window.switched = new Promise((resolve) => {
     const begin = () => {
       const clicked = performance.now()
-      const look = () => (stands() ? keep(performance.now() - clicked) : requestAnimationFrame(look))
-      requestAnimationFrame(look)
+      const check = () => (complete() ? resolve(performance.now() - clicked) : requestAnimationFrame(check))
+      requestAnimationFrame(check)
     }
     document.addEventListener("click", begin, { once: true, capture: true })
   })
@@ -82,17 +82,17 @@ STANDS = """([title, settled]) => {
 
 
 def main() -> None:
-    """Print the four figures."""
+    """Print the four results."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])  # what is started from here inherits it
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])  # child processes inherit it
     print(f"{CORES} of {os.cpu_count()} cores; load at the start {_load()}")
     with tempfile.TemporaryDirectory(prefix="cfu-interaction-") as folder:
         dataset = make_home(Path(folder))
         where = f"preprocess?dataset={dataset}&crop=False&contrast=clahe"
         with dashboard(Path(folder)) as port, window() as page:
-            relay = Relay(port)
-            show_slider(page, f"http://127.0.0.1:{relay.port}/{where}")
-            measure_changes(page, relay)
+            proxy = RecordingProxy(port)
+            show_slider(page, f"http://127.0.0.1:{proxy.port}/{where}")
+            measure_changes(page, proxy)
             show_slider(page, f"http://127.0.0.1:{port}/{where}")
             measure_drags(page)
             measure_menu(page)
@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def make_home(folder: Path) -> str:
-    """A home folder with a dataset of drawn images, made in `folder`; its identifier."""
+    """Make a home folder with a dataset of drawn images in `folder`; return the identifier of the dataset."""
     for kind in ("BFU-E", "CFU-GM"):
         (folder / "images" / kind).mkdir(parents=True)
         for number in range(6):
@@ -111,7 +111,7 @@ def make_home(folder: Path) -> str:
 
 
 def square(kind: str, number: int) -> np.ndarray:
-    """The middle of a drawn frame at 1024 x 1024 pixels, RGB."""
+    """Return the middle of a drawn frame, RGB, enlarged to 1024 x 1024 pixels."""
     frame = draw_frame(kind, seed=0, number=number).image
     height, width = frame.shape[:2]
     left = (width - height) // 2
@@ -120,7 +120,7 @@ def square(kind: str, number: int) -> np.ndarray:
 
 @contextmanager
 def dashboard(folder: Path) -> Iterator[int]:
-    """The dashboard in a process of its own; its port."""
+    """Start the dashboard in a process of its own, and yield its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -141,7 +141,7 @@ def dashboard(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def window() -> Iterator[Page]:
-    """A page of a Chromium without a window."""
+    """Yield a page of a headless Chromium."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         sys.exit("There is no chromium on the PATH. On Debian: apt-get install chromium.")
@@ -154,42 +154,42 @@ def window() -> Iterator[Page]:
 
 
 def show_slider(page: Page, url: str) -> None:
-    """Open the page with the slider, and wait for both pictures."""
+    """Open the Preprocess page, and wait for both pictures."""
     page.goto(url)
     page.wait_for_selector(".live canvas[data-digest] + canvas[data-digest]")
     _settle(page)
 
 
-def measure_changes(page: Page, relay: Relay) -> None:
-    """Figure 1."""
+def measure_changes(page: Page, proxy: RecordingProxy) -> None:
+    """Print the time from a value to its picture."""
     print(f"image of {page.locator('.live .stage').get_attribute('data-size')} pixels")
-    answers = [one_change(page, relay) for _ in range(CHANGES + 3)][3:]  # the first ones fill caches
+    answers = [one_change(page, proxy) for _ in range(CHANGES + 3)][3:]  # the first ones fill caches
     size = statistics.median(size for _, size in answers)
     print(f"1. value to picture: {_spread([wait for wait, _ in answers])} ms, {CHANGES} changes, {size / 1000:.0f} kB")
 
 
-def one_change(page: Page, relay: Relay) -> tuple[float, int]:
-    """Milliseconds from the value to its picture, for one press of an arrow key; bytes of the picture's message."""
-    relay.passed.clear()
+def one_change(page: Page, proxy: RecordingProxy) -> tuple[float, int]:
+    """Press an arrow key; return the milliseconds to the new picture, and the bytes of its message."""
+    proxy.messages.clear()
     page.get_by_role("slider", name=SLIDER, exact=True).press("ArrowRight")
-    while not any(message.jpeg for message in relay.passed):
+    while not any(message.jpeg for message in proxy.messages):
         page.wait_for_timeout(20)
-    page.wait_for_timeout(200)  # a run of the whole page may follow
+    page.wait_for_timeout(200)  # a rerun of the whole page may follow
     _settle(page)
-    value = next(message for message in relay.passed if message.to_server)
-    picture = next(message for message in relay.passed if message.jpeg)
-    return 1000 * (picture.when - value.when), picture.size
+    value = next(message for message in proxy.messages if message.to_server)
+    picture = next(message for message in proxy.messages if message.jpeg)
+    return 1000 * (picture.time - value.time), picture.size
 
 
 def measure_drags(page: Page) -> None:
-    """Figure 2."""
+    """Print the pictures per second during three drags."""
     after = page.locator(".live canvas").nth(1)
     for _ in range(DRAGS):
         print(f"2. drag: {drag(page, after)}")
 
 
 def drag(page: Page, after: Locator) -> str:
-    """Move the mouse over the slider without a rest; what was seen."""
+    """Drag the slider to its end and back without a pause; return the result as text."""
     box = page.get_by_role("slider", name=SLIDER, exact=True).bounding_box()
     assert box is not None
     left, width, middle = box["x"] + 10, box["width"] - 20, box["y"] + box["height"] / 2
@@ -201,8 +201,8 @@ def drag(page: Page, after: Locator) -> str:
     began = time.perf_counter()
     moves = 0
     while (passed := time.perf_counter() - began) < DRAG_S:
-        there = passed / DRAG_S * 2  # to the end and back
-        page.mouse.move(left + width * min(there, 2 - there), middle)
+        place = passed / DRAG_S * 2  # 0 to 2: to the end and back
+        page.mouse.move(left + width * min(place, 2 - place), middle)
         page.wait_for_timeout(10)
         moves += 1
     seen = page.evaluate(SEEN)
@@ -217,8 +217,8 @@ def drag(page: Page, after: Locator) -> str:
 
 
 def measure_menu(page: Page) -> None:
-    """Figure 3."""
-    for title in PAGES:  # every page once, so that the server is warm
+    """Print the times from a click in the menu to the complete page."""
+    for title in PAGES:  # every page once, to fill the caches
         switch(page, title)
     waits: dict[str, list[float]] = {}
     for number in range(SWITCHES):
@@ -230,14 +230,14 @@ def measure_menu(page: Page) -> None:
 
 
 def switch(page: Page, title: str) -> float:
-    """Milliseconds from the click in the menu until the page stands."""
-    page.evaluate(STANDS, ["CFU Workbench" if title == "Overview" else title, SETTLED])
+    """Return the milliseconds from the click in the menu until the page is complete."""
+    page.evaluate(COMPLETE, ["CFU Workbench" if title == "Overview" else title, SETTLED])
     page.get_by_test_id("stSidebarNav").get_by_role("link", name=title).click()
-    return page.evaluate("() => window.stood")
+    return page.evaluate("() => window.switched")
 
 
 def compare_clahe() -> None:
-    """Figure 4."""
+    """Print the times of CLAHE."""
     image = square("BFU-E", 0)
     light = np.ascontiguousarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[..., 0])
     limit = scikit_image_clip_limit(2.0)
@@ -262,7 +262,7 @@ def _settle(page: Page) -> None:
 
 
 def _spread(values: list[float]) -> str:
-    """Median, and what one in ten exceeds."""
+    """Return the median and the 90th percentile."""
     return f"{statistics.median(values):.0f} (90 %: {statistics.quantiles(values, n=10)[-1]:.0f})"
 
 
