@@ -72,7 +72,7 @@ def test_an_item_that_is_being_filled_is_kept(cached):
 def test_items_in_a_read_only_folder_are_kept(cached, monkeypatch):
     monkeypatch.setenv("CFU_CACHE_GB", "0")
 
-    def refuse(lock: FileLock, timeout: float) -> None:
+    def refuse(lock: FileLock, **_: float) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), lock.lock_file)
 
     monkeypatch.setattr(FileLock, "acquire", refuse)

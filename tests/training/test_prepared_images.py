@@ -291,11 +291,11 @@ def test_an_array_that_may_not_be_locked_is_not_removed(small_dataset, monkeypat
 
 
 def test_a_cache_in_which_nothing_may_be_locked_is_reported(small_dataset, monkeypatch):
-    def refuse(lock: FileLock, timeout: float) -> None:
+    def refuse(lock: FileLock, **_: float) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), lock.lock_file)
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
-    with pytest.raises(StorageError, match="No permission for .*cache"):
+    with pytest.raises(StorageError, match=r"No permission for .*cache"):
         prepare(small_dataset, RECIPE)
 
 
