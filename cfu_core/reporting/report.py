@@ -76,7 +76,7 @@ def report_html(runs: Sequence[Run], *, now: datetime | None = None) -> str:
     RunError
         A run has not finished.
     StorageError
-        A file with the name, the results or the times of a run is damaged or not readable.
+        A file with the results or the times of a run is damaged or not readable.
     ValueError
         A run was tested on only one image.
     """
@@ -137,8 +137,8 @@ def write_report(runs: Sequence[Run], path: Path) -> None:
     RunError
         A run has not finished.
     StorageError
-        The disk is full, or the folder is not writable; or a file with the name, the results or the times of a run is
-        damaged or not readable.
+        The disk is full, or the folder is not writable; or a file with the results or the times of a run is damaged or
+        not readable.
     ValueError
         A run was tested on only one image.
     """

@@ -67,7 +67,7 @@ def accuracy_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], n
     Raises
     ------
     StorageError
-        A file with the name, the results or the times of a run is damaged or not readable.
+        A file with the results or the times of a run is damaged or not readable.
     """
     rows = []
     for run in _in_paper_order(runs):
@@ -115,7 +115,7 @@ def precision_table(runs: Sequence[Run], evaluations: Mapping[str, Evaluation], 
     Raises
     ------
     StorageError
-        A file with the name, the results or the times of a run is damaged or not readable.
+        A file with the results or the times of a run is damaged or not readable.
     """
     rows = []
     for run in _in_paper_order(runs):
@@ -159,7 +159,7 @@ def time_table(runs: Sequence[Run], names: Mapping[str, str]) -> TextTable:
     Raises
     ------
     StorageError
-        A file with the name, the results or the times of a run is damaged or not readable.
+        A file with the results or the times of a run is damaged or not readable.
     """
     runs = _in_paper_order(runs)
     table = table_3([result_of(run) for run in runs])

@@ -53,7 +53,7 @@ def run_figures(run: Run) -> dict[str, Figure]:
     RunError
         The run has not finished.
     StorageError
-        A file with the name, the results or the times of the run is damaged or not readable.
+        A file with the results or the times of the run is damaged or not readable.
     """
     evaluation = {run.name: evaluation_of(run)}
     found = {"confusion_matrix": confusion_matrices(evaluation), "accuracy": accuracies(evaluation)}
@@ -108,7 +108,7 @@ def figures_zip(runs: Sequence[Run]) -> bytes:
     RunError
         A run has not finished.
     StorageError
-        A file with the name, the results or the times of a run is damaged or not readable.
+        A file with the results or the times of a run is damaged or not readable.
     """
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

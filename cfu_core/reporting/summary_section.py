@@ -17,11 +17,6 @@ def report_title(runs: Sequence[Run]) -> str:
     """Return the title of a report.
 
     For one run, its name and its settings; for several runs, their number, datasets, initial weights and modes.
-
-    Raises
-    ------
-    StorageError
-        ``name.json`` of a single run is damaged or not readable.
     """
     if len(runs) == 1:
         run = runs[0]

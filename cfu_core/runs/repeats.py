@@ -156,7 +156,7 @@ def families(runs: Sequence[Run]) -> list[Family]:
     Raises
     ------
     StorageError
-        ``evaluation.json`` or ``name.json`` of a run is damaged or not readable.
+        ``evaluation.json`` of a run is damaged or not readable.
     """
     evaluated = [(run, evaluation) for run in runs if (evaluation := run.evaluation())]
     result: list[Family] = []

@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 
 from cfu_core.dataset.history import Edit, applied_and_undone, read_log
-from cfu_core.errors import CfuError
+from cfu_core.errors import CfuError, RunError, StorageError
 from cfu_core.evaluation.metrics import Evaluation, evaluate
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.job import Job
@@ -117,20 +117,17 @@ class Run(Job):
 
     @property
     def name(self) -> str:
-        """Name given by a user, otherwise `default_name`; raises the errors of `given_name`."""
+        """Name given by a user, otherwise `default_name`."""
         return self.given_name or self.default_name
 
     @property
     def given_name(self) -> str:
-        """Name given by a user, from ``name.json``; empty if there is none.
-
-        Raises
-        ------
-        StorageError
-            The file is damaged, or the user may not read it.
-        """
-        path = self.folder / "name.json"
-        return read_json(path)["name"] if path.exists() else ""
+        """Name given by a user, from ``name.json``; empty if there is no such file, or if it cannot be read."""
+        try:
+            name = read_json(self.folder / "name.json")["name"]
+        except (FileNotFoundError, StorageError, KeyError, TypeError):
+            return ""
+        return name if isinstance(name, str) else ""
 
     @property
     def default_name(self) -> str:
@@ -155,13 +152,19 @@ class Run(Job):
 
         Raises
         ------
+        RunError
+            The run has been deleted.
         StorageError
             The disk is full, or the folder is not writable.
         """
+        if not self.folder.is_dir():
+            raise RunError(f"The run {self.id} does not exist any more.", "", "Choose another run.")
+        path = self.folder / "name.json"
         if name.strip():
-            write_json(self.folder / "name.json", {"name": name.strip()})
+            write_json(path, {"name": name.strip()})
         else:
-            (self.folder / "name.json").unlink(missing_ok=True)
+            with storage_errors(path):
+                path.unlink(missing_ok=True)
 
     def history(self) -> list[dict[str, Any]]:
         """Return the finished epochs, oldest first.
@@ -263,8 +266,8 @@ class Run(Job):
         -------
         DataFrame or None
             One row per image, in the order of the dataset. Columns ``path``, ``true``, ``predicted`` (class names) and,
-            for each class in the order of `classes`, ``probability_`` followed by its name (0 to 1). None until the run
-            is tested.
+            for each class in the order of `classes`, ``probability_`` followed by its name (0 to 1, or NaN). None until
+            the run is tested.
         """
         return _read_predictions(self.folder / PREDICTIONS[partition])
 
@@ -376,4 +379,7 @@ def _evaluation(path: Path, changed: int) -> Evaluation:  # noqa: ARG001
 def _read_predictions(path: Path) -> pd.DataFrame | None:
     if not path.exists():
         return None
-    return pd.read_csv(path, dtype={"path": str, "true": str, "predicted": str}, keep_default_na=False)
+    table = pd.read_csv(path, dtype={"path": str, "true": str, "predicted": str}, keep_default_na=False)
+    probabilities = table.columns[table.columns.str.startswith(PROBABILITY)]
+    table[probabilities] = table[probabilities].apply(pd.to_numeric)  # a column with an empty cell, for NaN, is text
+    return table

@@ -13,7 +13,7 @@ def result_of(run: Run) -> RunResult:
     Raises
     ------
     StorageError
-        ``timing.json``, ``evaluation.json`` or ``name.json`` is damaged or not readable.
+        ``timing.json`` or ``evaluation.json`` is damaged or not readable.
     """
     timing = run.timing() or {}
     training = () if run.mode == "probe" else ("batch_size", "learning_rate", "optimizer", "schedule", "patience")

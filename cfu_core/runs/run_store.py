@@ -75,8 +75,6 @@ def open_run(reference: str) -> Run:
     ------
     RunError
         There is no run with this identifier or name, or several runs have this name.
-    StorageError
-        The ``name.json`` of a run is damaged or not readable, so that names cannot be compared.
     """
     if _SAFE_ID.fullmatch(reference) and (runs_folder() / reference / "spec.json").is_file():
         return Run(runs_folder() / reference)

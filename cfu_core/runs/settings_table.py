@@ -47,7 +47,7 @@ def settings_table(runs: Sequence[Run]) -> pd.DataFrame:
     Raises
     ------
     StorageError
-        ``name.json``, ``evaluation.json`` or ``timing.json`` of a run is damaged or not readable.
+        ``evaluation.json`` or ``timing.json`` of a run is damaged or not readable.
     """
     names = names_among(runs, leave_out_shared=True)  # columns hold weights and mode
     rows = {

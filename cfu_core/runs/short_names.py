@@ -34,11 +34,6 @@ def names_among(
     -------
     dict of str to str
         Name by identifier, in the order of `runs`.
-
-    Raises
-    ------
-    StorageError
-        ``name.json`` of a run is damaged or not readable.
     """
     settings = {run.id: _settings(run) for run in runs}
     different = {key for key in (*TRAINING, *_OTHERS) if len({values[key] for values in settings.values()}) > 1}

@@ -1,5 +1,8 @@
+import errno
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +11,7 @@ from sklearn.metrics import confusion_matrix, precision_score
 
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.splitting import split_of
-from cfu_core.errors import RunError, TrainingError, WeightsError
+from cfu_core.errors import RunError, StorageError, TrainingError, WeightsError
 from cfu_core.evaluation.metrics import evaluate
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.runs.phase_timer import PHASES
@@ -89,6 +92,40 @@ def test_a_run_is_found_by_its_identifier_and_by_its_name(run):
     assert open_run("mine") == run
     run.rename(" ")
     assert run.name == run.default_name
+
+
+@pytest.mark.parametrize("content", ["[]", '"text"', "{}", '{"name": 5}', "{", "\xff"])
+def test_a_damaged_name_counts_as_none_and_other_runs_are_found(config, small_dataset, content):
+    damaged, named = plan_runs([config], small_dataset)[0], plan_runs([config], small_dataset)[0]
+    (damaged.folder / "name.json").write_bytes(content.encode("latin-1"))
+    named.rename("mine")
+    assert damaged.name == damaged.default_name
+    assert open_run("mine") == named
+    damaged.rename("repaired")
+    assert damaged.name == "repaired"
+
+
+@pytest.mark.parametrize("name", ["mine", ""])
+def test_a_deleted_run_cannot_be_renamed(run, name):
+    delete_run(run)
+    with pytest.raises(RunError, match="does not exist any more"):
+        run.rename(name)
+    assert list(runs_folder().iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["other", ""])
+def test_renaming_in_a_read_only_folder_is_reported(run, monkeypatch, name):
+    run.rename("mine")
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    with monkeypatch.context() as patch:
+        for method in ("unlink", "write_bytes"):
+            patch.setattr(Path, method, refuse)
+        with pytest.raises(StorageError, match="No permission"):
+            run.rename(name)
+    assert run.name == "mine"
 
 
 def test_runs_are_listed_newest_first(config, small_dataset):
@@ -187,6 +224,15 @@ def test_predictions_and_evaluation_are_written_from_probabilities(run):
     # rows true, columns predicted
     assert run.evaluation().confusion == [[1, 0, 0], [1, 1, 0], [0, 1, 0]]
     assert run.evaluation() == evaluate(true, table["predicted"].tolist(), run.classes)
+
+
+@pytest.mark.parametrize("partition", ["test", "validation"])
+def test_probabilities_that_are_not_numbers_can_be_read_again(run, partition):
+    probabilities = np.array([[0.7, 0.2, 0.1], [np.nan, np.nan, np.nan]])
+    run.write_predictions(partition, ["a.png", "b.png"], ["disc", "ring"], probabilities)
+    true, found = run.probabilities(partition)
+    assert true.tolist() == [0, 1]
+    np.testing.assert_array_equal(found, probabilities)
 
 
 # --- a real run
