@@ -21,7 +21,7 @@ from cfu_core.dataset.splitting import Split, split_of
 from cfu_core.dataset.survey.survey import Survey, load_survey, survey_version
 from cfu_core.dataset.survey.survey import thumbnail as survey_thumbnail
 from cfu_core.errors import CfuError
-from cfu_core.imaging.contrast_effect import Effect, effect
+from cfu_core.imaging.contrast_effect import Effect, effect, histogram
 from cfu_core.imaging.cropping import Box, crop_to
 from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.imaging.measures import shrink
@@ -163,6 +163,33 @@ def _untouched(
     _recipe: Recipe,
 ) -> bytes:
     return encode_jpeg(shrink(untouched_pixels(_data, _row, _recipe), side))
+
+
+class Lightness(NamedTuple):
+    """The histogram of the lightness of an image, and measures of its contrast."""
+
+    histogram: np.ndarray
+    effect: Effect
+
+
+def lightness(data: Dataset, row: int, recipe: Recipe, *, untouched: bool = False) -> Lightness:
+    """Measure one image after all steps except the resize, or its `untouched_pixels`."""
+    recipe = replace(recipe, contrast="none") if untouched else recipe
+    return _lightness(data.images["digest"].iat[row], data.box(row), recipe.digest, untouched, data, row, recipe)
+
+
+@st.cache_data(max_entries=300, show_spinner=False)
+def _lightness(
+    digest: str,  # noqa: ARG001
+    box: Box | None,  # noqa: ARG001
+    recipe_digest: str,  # noqa: ARG001
+    untouched: bool,
+    _data: Dataset,
+    _row: int,
+    _recipe: Recipe,
+) -> Lightness:
+    pixels = untouched_pixels(_data, _row, _recipe) if untouched else enhanced(_data, _row, _recipe).image
+    return Lightness(histogram(pixels), effect(pixels))
 
 
 def strip(data: Dataset, rows: Sequence[int], recipe: Recipe, side: int) -> bytes:

@@ -55,13 +55,14 @@ def show(
         "traceorder": "normal",
         "font": text,
     }
-    figure.update_layout(template="streamlit", colorway=colors.categories, height=height, legend=legend, font=text)
-    figure.update_xaxes(tickfont=text, title_font=text)
-    figure.update_yaxes(tickfont=text, title_font=text)
     if margin is None:
         named = sum(getattr(trace, "showlegend", True) is not False for trace in figure.data) > 1
         margin = MARGIN | ({} if named else {"b": 8}) | ({} if figure.layout.title.text else {"t": 8})
-    figure.update_layout(margin=margin)
+    figure.update_layout(
+        template="streamlit", colorway=colors.categories, height=height, legend=legend, font=text, margin=margin
+    )
+    figure.update_xaxes(tickfont=text, title_font=text)
+    figure.update_yaxes(tickfont=text, title_font=text)
     for place, trace in enumerate(figure.data):
         if trace.type == "bar" and trace.text is not None:
             colour = trace.marker.color or colors.categories[place % len(colors.categories)]

@@ -13,7 +13,7 @@ from cfu_core.imaging.contrast import (
     matlab_clip_limit,
     scikit_image_clip_limit,
 )
-from cfu_core.imaging.contrast_effect import above_clip, effect, histogram, tile_size
+from cfu_core.imaging.contrast_effect import above_clip, tile_size
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.settings import setting
 from pages.components import cached, charts
@@ -92,24 +92,25 @@ def _before(data: Dataset, row: int, recipe: Recipe) -> bytes:
 def numbers_panel(data: Dataset, row: int, recipe: Recipe) -> None:
     """Show the lightness histogram and contrast measures before and after, and the effect of the clip limit."""
     try:
-        previous = cached.enhanced(data, row, replace(recipe, contrast="none")).image
-        before = cached.untouched_pixels(data, row, recipe) if untouched() else previous
-        after = cached.enhanced(data, row, recipe)
+        plain = replace(recipe, contrast="none")
+        previous = cached.enhanced(data, row, plain)
+        before = cached.lightness(data, row, plain, untouched=untouched())
+        after = cached.lightness(data, row, recipe)
     except CfuError:
         return  # the live view shows the error
-    if recipe.crop and after.colony is None:
+    if recipe.crop and previous.colony is None:
         st.warning("No colony was found in this image, so the whole image is used.", icon=":material/crop_free:")
     clip = recipe.clip_limit / BINS if recipe.contrast == "clahe" else None
     charts.show(
-        lightness_chart.lightness(histogram(before), histogram(after.image), clip),
+        lightness_chart.lightness(before.histogram, after.histogram, clip),
         key="histogram",
         alt="Histogram and cumulative curve of lightness before and after",
         height=340,
     )
     name = "Untouched" if untouched() else PREVIOUS
-    numbers_table({name: effect(before), "Result": effect(after.image)})
+    numbers_table({name: before.effect, "Result": after.effect})
     if recipe.contrast == "clahe":
-        _clipping(previous, recipe)
+        _clipping(previous.image, recipe)
 
 
 def _clipping(image: np.ndarray, recipe: Recipe) -> None:
