@@ -43,7 +43,7 @@ def plan_runs(
     ------
     TrainingError
         The dataset has fewer than two classes, or fewer than three images of a class; a class has no training images;
-        the validation or test partition is empty; or a batch (also of a probe) is larger than the training partition.
+        the validation or test partition is empty; or a batch (not of a probe) is larger than the training partition.
         No run is created.
     DatasetError
         There are too few groups or images for the folds, no split was found, or the saved split lacks images. No run is

@@ -177,7 +177,7 @@ class TrainingConfig:
             )
 
     def check_against(self, training_images: int) -> None:
-        """Check that a batch is not larger than the training partition, in both modes.
+        """Check that a batch is not larger than the training partition; a probe has no batches.
 
         Parameters
         ----------
@@ -187,9 +187,9 @@ class TrainingConfig:
         Raises
         ------
         TrainingError
-            The batch size is larger than `training_images`.
+            The mode is ``fine-tune``, and the batch size is larger than `training_images`.
         """
-        if self.batch_size > training_images:
+        if self.mode != "probe" and self.batch_size > training_images:
             images = plural(training_images, "image")
             raise TrainingError(
                 f"The batch size is {self.batch_size}, but the training partition has only {images}.",

@@ -105,3 +105,4 @@ def test_a_batch_must_not_be_larger_than_the_training_partition(config):
     replace(config, batch_size=25).check_against(25)
     with pytest.raises(TrainingError, match=r"batch size is 26, .* only 25 images"):
         replace(config, batch_size=26).check_against(25)
+    replace(config, batch_size=26, mode="probe").check_against(25)  # a probe has no batches
