@@ -7,6 +7,7 @@ from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
+from cfu_core.errors import TrainingError
 from cfu_core.job import State
 from cfu_core.runs.planning import plan_runs, planned_dataset
 from cfu_core.runs.run import Run
@@ -80,13 +81,15 @@ def in_folds(run: Run, folds: int = FOLDS) -> list[TrainingConfig]:
     Returns
     -------
     list of TrainingConfig
-        One per fold, by ascending fold; empty if `folds` is 0 or less.
+        One per fold, by ascending fold.
 
     Raises
     ------
     TrainingError
-        `folds` is 1, 2 or greater than 20.
+        `folds` is less than 3 or greater than 20.
     """
+    if folds < 1:
+        raise TrainingError(f"{folds} folds were requested.", "A cross-validation has 3 to 20 folds.")
     return [replace(run.config, folds=folds, fold=fold) for fold in range(folds)]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_dataset
+from cfu_core.errors import TrainingError
 from cfu_core.job import State, Status
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.repeats import families, in_folds, plan_repeats, with_seeds
@@ -21,6 +22,12 @@ def test_seeds_and_folds_change_nothing_else(small_dataset):
     assert [config.seed for config in seeds] == [0, 1, 2, 3, 4]
     assert [(config.folds, config.fold) for config in folds] == [(4, 0), (4, 1), (4, 2), (4, 3)]
     assert {replace(config, seed=0) for config in seeds} == {replace(config, folds=0, fold=0) for config in folds}
+
+
+@pytest.mark.parametrize("folds", [-3, 0, 1, 2, 21])
+def test_an_impossible_number_of_folds_is_refused(small_dataset, folds):
+    with pytest.raises(TrainingError):
+        in_folds(write_run(small_dataset), folds)
 
 
 def test_existing_runs_are_not_trained_again(small_dataset):
