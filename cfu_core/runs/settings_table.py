@@ -25,7 +25,10 @@ _CONFIG = {
     "Seed": "seed",
     "Split seed": "split_seed",
 }
-_NOT_FOR_PROBES = ("Epochs", "Batch", "Learning rate", "Optimizer", "Schedule", "Patience")
+_NOT_FOR_PROBES = (
+    *("Epochs", "Batch", "Learning rate", "Optimizer", "Schedule", "Patience", "Precision of arithmetic"),
+    "Augmentation",
+)
 
 
 def settings_table(runs: Sequence[Run]) -> pd.DataFrame:
@@ -41,8 +44,8 @@ def settings_table(runs: Sequence[Run]) -> pd.DataFrame:
     DataFrame
         One row per run, indexed by identifier. Columns ``Name`` (which distinguishes the runs), `RESULTS` (metrics
         from 0 to 1, and the total time in seconds), then the settings. Missing values: clip limit and tiles without
-        CLAHE; the epochs, the batch size and the settings of the optimizer of a probe; the fold of a single split.
-        Empty, without columns, if no run has an evaluation.
+        CLAHE; the settings that do not affect a probe (epochs, batch size, settings of the optimizer, precision and
+        augmentation); the fold of a single split. Empty, without columns, if no run has an evaluation.
 
     Raises
     ------
@@ -80,22 +83,20 @@ def _results(run: Run, evaluation: Evaluation) -> dict[str, float | None]:
 
 def _settings(run: Run) -> dict[str, Any]:
     config, recipe = run.config, run.recipe
-    settings = {label: getattr(config, name) for label, name in _CONFIG.items()}
-    if run.mode == "probe":
-        settings |= dict.fromkeys(_NOT_FOR_PROBES)
-    return {
+    settings = {
         "Network": run.plan.architecture_label,
         "Began with": run.plan.weights_label,
         "Images": recipe.kind,
         "Preprocessing": recipe.summary,
         "Clip limit": recipe.clip_limit if recipe.contrast == "clahe" else None,
         "Tiles": recipe.tiles if recipe.contrast == "clahe" else None,
-        **settings,
+        **{label: getattr(config, name) for label, name in _CONFIG.items()},
         "Fold": run.fold or None,
         "Augmentation": _augmentation(asdict(config.augmentation)),
         "Dataset": run.plan.dataset.name,
         "Dataset version": run.plan.dataset.version,
     }
+    return settings | dict.fromkeys(_NOT_FOR_PROBES) if run.mode == "probe" else settings
 
 
 def _augmentation(values: dict[str, Any]) -> str:
