@@ -121,7 +121,11 @@ def load_model(run: Run) -> nn.Module:
     """
     path = run.folder / MODEL
     if not path.exists():
-        raise RunError(f"The run {run.id} has no trained model.", "It has not finished an epoch.", "Train it first.")
+        raise RunError(
+            f"The run {run.id} has no trained model.",
+            "It is written when the training ends, or stops after at least one epoch.",
+            "Train the run to its end, or stop it after an epoch.",
+        )
     try:
         return read_network(path, run.config.architecture, len(run.classes))
     except WeightsError as error:
