@@ -27,8 +27,8 @@ class ProgressReporter:
     images_after : int
         Number of images to predict after the last epoch, for the estimate of the remaining time.
     observer : Observer
-        Receives ``epoch``, ``epochs``, ``batch``, ``batches``, ``images_per_second``, ``seconds_left`` (None until two
-        batches of one epoch are finished), ``learning_rate`` and ``memory_bytes`` after each batch.
+        Receives ``epoch``, ``epochs``, ``batch``, ``batches``, ``images_per_second``, ``seconds_left`` (None after the
+        first batch), ``learning_rate`` and ``memory_bytes`` after each batch.
     """
 
     def __init__(self, run: Run, training: Training, images_after: int, observer: Observer) -> None:
@@ -37,7 +37,7 @@ class ProgressReporter:
         self._after = images_after / len(training.images.validation)  # as a number of validations
         self._observer = observer
         self._step_seconds: deque[float] = deque(maxlen=RECENT)  # from step to step
-        self._last: float | None = None  # time of the last step; None before the first step of an epoch
+        self._last: float | None = None  # time of the last step, or of the end of the epoch if that is later
         self._validation: float | None = None  # seconds of the last validation
         self._memory, self._memory_read = 0, -math.inf
 
@@ -89,7 +89,7 @@ class ProgressReporter:
         """
         self._run.append_metrics("epoch", {**result.to_dict(), "memory_bytes": self._memory_now()})
         self._validation = result.validate_seconds
-        self._last = None
+        self._last = time.perf_counter()
 
     def _memory_now(self) -> int:
         """Return the memory in use in bytes, measured at most every `MEMORY_S` seconds."""
