@@ -114,8 +114,8 @@ def evaluate(true: Sequence[str], predicted: Sequence[str], classes: Sequence[st
     true, predicted : sequence of str
         True and predicted class of each image.
     classes : sequence of str
-        Names of all classes that occur in `true` or `predicted`, and of classes that do not occur. They determine the
-        order of `Evaluation.confusion` and `Evaluation.per_class`.
+        Names of all classes, each once, in the order of `Evaluation.confusion` and `Evaluation.per_class`. A class that
+        does not occur in `true` or `predicted` is allowed; it counts as 0 in `Evaluation.precision_macro`.
 
     Raises
     ------

@@ -68,7 +68,7 @@ class RunResult:
     seconds : mapping of str to float
         Seconds by phase (`cfu_core.runs.phase_timer.PHASES`) and their ``total``; empty if unknown.
     cache_reused : bool
-        Whether an earlier run had decoded and preprocessed the images.
+        Whether the images had been decoded and preprocessed before the run, for example by another run.
     drawn : bool
         Whether the images are synthetic drawings.
     recipe : str
@@ -199,8 +199,8 @@ def table_3(results: Sequence[RunResult]) -> pd.DataFrame:
     pandas.DataFrame
         One row per run, in the order of `in_paper_order`: the settings (`SETTING_COLUMNS`, as far as a run has them),
         ``Run``, ``Total (s)``, the published total and the difference (measured minus published), one column per phase,
-        ``Other (s)`` (see `other_seconds`), and ``Prepared before`` (whether an earlier run had preprocessed the
-        images). Unknown times are missing, and so are the published values of networks and kinds of images that are not
+        ``Other (s)`` (see `other_seconds`), and ``Prepared before`` (whether the images had been prepared before the
+        run). Unknown times are missing, and so are the published values of networks and kinds of images that are not
         in the paper. Without runs, a table without columns.
     """
     rows = []

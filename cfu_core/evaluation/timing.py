@@ -40,7 +40,7 @@ def preprocessing_cost(results: Sequence[RunResult]) -> str:
     -------
     str
         Total seconds with and without preprocessing, their ratio, and the part of the difference that is due to
-        decoding and preprocessing; also the number of runs whose images an earlier run had prepared. Empty if no pair
+        decoding and preprocessing; also the number of runs whose images had been prepared before. Empty if no pair
         has times.
     """
     pairs = [
@@ -66,7 +66,7 @@ def preprocessing_cost(results: Sequence[RunResult]) -> str:
     )
     reused = sum(result.cache_reused for pair in pairs for result in pair)
     if reused:
-        sentences += f" In {reused} of these {2 * len(pairs)} runs an earlier run had already prepared the images."
+        sentences += f" In {reused} of these {2 * len(pairs)} runs the images had been prepared before."
     return sentences
 
 

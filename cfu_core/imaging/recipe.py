@@ -149,7 +149,7 @@ class Recipe:
         Raises
         ------
         RecipeError
-            `size` is outside its range, or is no int.
+            `size` is outside its range, or is not an int.
         """
         return cls(size=size)
 
@@ -213,22 +213,17 @@ class Recipe:
         return " → ".join(self.steps)
 
     def at(self, size: int) -> "Recipe":
-        """Return a recipe with the same steps, but with images of `size` pixels a side.
+        """Return a recipe with the same settings, but for a network with another input size.
 
         Parameters
         ----------
         size : int
             Side of the network's input in pixels, 16 to 2048.
 
-        Returns
-        -------
-        Recipe
-            A new recipe; this one does not change.
-
         Raises
         ------
         RecipeError
-            `size` is outside its range, or is no int.
+            `size` is outside its range, or is not an int.
         """
         return replace(self, size=size)
 

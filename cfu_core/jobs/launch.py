@@ -152,12 +152,15 @@ def repeat(run: Run, configs: Sequence[TrainingConfig]) -> list[Run]:
 def resume(job: Job) -> None:
     """Queue a paused, stopped, interrupted or failed job again, and start a worker if none is running.
 
+    `cfu_core.job.Job.requeue` describes where the work continues. If a process still works on the job, wait up to five
+    seconds for its end.
+
     Raises
     ------
     RunError
-        The job is queued, running or finished, or a process still works on it.
+        The job is queued, running or finished, or a process still works on it after the wait.
     StorageError
-        The folder is not writable, or the disk is full.
+        The home folder or the folder of the job is not writable, or the disk is full.
     """
     job.requeue()
     ensure_worker(LANES[job.kind])

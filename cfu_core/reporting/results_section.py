@@ -181,7 +181,7 @@ def time_table(runs: Sequence[Run], names: Mapping[str, str]) -> TextTable:
             ]
         )
     reused = [names[run.id] for run in runs if (run.timing() or {}).get("cache_reused")]
-    before = f" An earlier run had prepared the images of: {'; '.join(reused)}." if reused else ""
+    before = f" The images had been prepared before the run of: {'; '.join(reused)}." if reused else ""
     return TextTable(
         caption="Table 3, time in seconds, and in minutes:seconds beside the published one",
         columns=["Run", *(part.removesuffix(" (s)") for part in parts), "Total", "Min:s", "Published", "Difference"],
@@ -207,16 +207,14 @@ def comparison_tables(
     Returns
     -------
     list of TextTable
-        Up to two tables. The first is omitted if `preprocessing` is empty; the second if no two runs were tested on the
-        same images, or if two runs have their only comparison in the first table. The p-values of each table are
+        Up to two tables. The first is omitted if `preprocessing` is empty; the second if no two runs can be compared
+        (`compare_runs`), or if two runs have their only comparison in the first table. The p-values of each table are
         adjusted for the number of its rows.
 
     Raises
     ------
     RunError
         A run has not finished.
-    ValueError
-        Two runs were tested on the same single image.
     """
     found = [("Original against preprocessed, with otherwise equal settings", preprocessing)]
     if len(runs) > 2 or not preprocessing:
@@ -231,14 +229,12 @@ def compare_preprocessing(runs: Sequence[Run]) -> list[Comparison]:
     -------
     list of Comparison
         p-values are adjusted for their number by Holm's method. Empty if no two runs differ only in the preprocessing
-        and were tested on the same images.
+        and were tested on the same images, at least two.
 
     Raises
     ------
     RunError
         There is such a pair, and a run has not finished.
-    ValueError
-        The runs of a pair were tested on only one image.
     """
     pairs = preprocessing_pairs(runs)
     return compare_runs(runs, pairs) if pairs else []
@@ -284,21 +280,23 @@ def class_table(evaluation: Evaluation) -> TextTable:
 def summary_table(evaluation: Evaluation) -> TextTable:
     """Make a table of the summary metrics of one run with 95 % intervals, one row per metric.
 
-    Undefined metrics and limits are "undefined".
-
-    Raises
-    ------
-    ValueError
-        The run was tested on only one image.
+    Undefined metrics and limits are "undefined". With a single test image there is no bootstrap; the intervals of all
+    metrics except the accuracy are then a dash.
     """
-    rows = [
-        [row["Figure"], format_fraction(row["Value"]), format_interval(row["Low"], row["High"])]
-        for _, row in summary_metrics_table(evaluation).iterrows()
-    ]
+    if evaluation.n_images > 1:
+        rows = [
+            [row["Figure"], format_fraction(row["Value"]), format_interval(row["Low"], row["High"])]
+            for _, row in summary_metrics_table(evaluation).iterrows()
+        ]
+        others = f"a percentile bootstrap over the {evaluation.n_images:,} test images"
+    else:
+        found = summarize(evaluation.confusion).to_dict()
+        rows = [[label, format_fraction(found[name]), NONE] for name, label in SUMMARY_METRICS.items()]
+        rows[0][-1] = format_interval(*wilson_interval(evaluation.correct, evaluation.n_images))
+        others = "none, because a bootstrap needs at least two test images"
     return TextTable(
         caption="All classes",
         columns=["Metric", "Value", "95 % interval"],
         rows=rows,
-        note="Intervals: Wilson for the accuracy, for the others a percentile bootstrap over the "
-        f"{plural(evaluation.n_images, 'test image')}.",
+        note=f"Intervals: Wilson for the accuracy, for the others {others}.",
     )

@@ -67,7 +67,7 @@ class CheckpointSchedule:
         Raises
         ------
         StorageError
-            The checkpoint before could not be written: the disk is full, or the folder is not writable.
+            The previous checkpoint could not be written: the disk is full, or the folder is not writable.
         """
         if self._writer.due_within_epoch:
             with self.timer.measure("save"):
@@ -88,7 +88,7 @@ class CheckpointSchedule:
         Raises
         ------
         StorageError
-            The checkpoint before, or ``timing.json``, could not be written: the disk is full, or the folder is not
+            The previous checkpoint, or ``timing.json``, could not be written: the disk is full, or the folder is not
             writable.
         """
         if best:
@@ -105,7 +105,7 @@ class CheckpointSchedule:
         Raises
         ------
         StorageError
-            The checkpoint before could not be written: the disk is full, or the folder is not writable.
+            The previous checkpoint could not be written: the disk is full, or the folder is not writable.
         """
         epoch, batch = self._training.epoch, self._training.batch
         if (epoch, batch) == self._newest:

@@ -95,29 +95,28 @@ class CheckpointWriter:
         best: int = 0,
         best_weights: dict[str, torch.Tensor] | None = None,
     ) -> None:
-        """Begin to write a checkpoint, and return as soon as the state is copied, so that the training can continue.
+        """Copy the state and begin to write a checkpoint; return without waiting until it is written.
 
-        If the checkpoint before is still being written, wait for it. After writing, only the two newest checkpoints are
-        kept.
+        If the previous checkpoint is still being written, wait for it first. After writing, only the two newest checkpoints
+        are kept.
 
         Parameters
         ----------
         step : int
-            Steps of the optimizer since the start; greater than that of the checkpoint before.
+            Steps of the optimizer since the start; greater than that of the previous checkpoint.
         state : dict
             State of the training: tensors, numbers, text, lists and dicts.
         metadata : mapping
-            Plain JSON values, which include ``epoch`` and ``batch``.
+            Plain JSON values, which include ``epoch`` and ``batch``. It is not copied: do not change it afterwards.
         best : int
-            The best epoch, if its weights are not on disk yet; otherwise 0. The weights are written before the
-            checkpoint, so that the best weights on disk are never older than those that the checkpoint refers to.
+            The best epoch, if its weights are not on disk yet; they are then written too. Otherwise 0.
         best_weights : dict of str to Tensor, optional
-            A copy of the weights of epoch `best`; by default ``state["network"]`` has these weights.
+            Weights of epoch `best`. They are not copied: do not change them afterwards. By default, ``state["network"]``.
 
         Raises
         ------
         StorageError
-            The checkpoint before could not be written: the disk is full, or the folder is not writable. An error in
+            The previous checkpoint could not be written: the disk is full, or the folder is not writable. An error in
             writing this checkpoint is raised by the next call of `write`, `write_best` or `wait`.
         """
         self.wait()
@@ -126,7 +125,7 @@ class CheckpointWriter:
 
         def work() -> None:
             began = time.thread_time()  # time taken from the training, without waiting for the disk
-            if best:
+            if best:  # first, so that the best weights on disk are never older than those the checkpoint refers to
                 self._write_best(best, best_weights or copied["network"], metadata)
             _write(self._folder, step, copied, metadata)
             self._last_seconds = time.thread_time() - began
@@ -148,7 +147,7 @@ class CheckpointWriter:
         Raises
         ------
         StorageError
-            These weights or the checkpoint before could not be written: the disk is full, or the folder is not
+            These weights or the previous checkpoint could not be written: the disk is full, or the folder is not
             writable.
         """
         self.wait()

@@ -45,14 +45,16 @@ class PhaseTimer:
     def add_preparation(self, images: PreparedImages | None, seconds: float = 0.0) -> None:
         """Add the time of the preparation of images to the phases ``decode``, ``preprocess`` and ``load``.
 
-        ``load`` receives the part of `seconds` that is neither decoding nor preprocessing. ``details["cache_reused"]``
-        says whether an earlier run had prepared images; after the first session it changes only if `images` is None.
-        ``details["cache_built"]`` holds the times in seconds of all runs together for decoding and preprocessing.
+        ``load`` receives the part of `seconds` that is neither decoding nor preprocessing. In the first session,
+        ``details["cache_reused"]`` is set to `PreparedImages.reused`; later sessions keep this value, because the run itself
+        has filled the cache since then. ``details["cache_built"]`` is set to the times in seconds of decoding and
+        preprocessing, summed over all calls that filled the cache.
 
         Parameters
         ----------
         images : PreparedImages or None
-            None if no image had to be prepared, because the features of all images were cached.
+            None if no image had to be prepared, because the features of all images were cached. ``cache_reused`` is then
+            True, and ``cache_built`` is not set.
         seconds : float
             Wall time of the whole preparation, in seconds.
         """

@@ -77,17 +77,18 @@ def processor_model(device: torch.device) -> str:
 
 
 def supports_bfloat16(device: torch.device) -> bool:
-    """Check whether a device has bfloat16 instructions.
+    """Return whether torch can compute in bfloat16 on a device; it may still be slower than float32.
 
     Parameters
     ----------
     device : torch.device
-        A CPU, or an available GPU.
+        A CPU, or an available GPU. For ``cuda``, the current GPU is checked, also if `device` has another index.
 
     Returns
     -------
     bool
-        False also if the device only emulates bfloat16, which is slow; always False for ``mps``.
+        ``cuda``: False if an NVIDIA GPU only emulates bfloat16; always True for a GPU of AMD. ``cpu``: True also for a
+        processor with AVX-512 that has no instructions for bfloat16. ``mps``: always False.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

@@ -44,7 +44,7 @@ def test_several_pairs_are_added_up_and_reuse_is_reported():
     assert said.startswith(
         "With preprocessing 2 runs took 36.0 s; without, 2 runs took 30.0 s. That is 1.20 times as long."
     )
-    assert said.endswith(" In 2 of these 4 runs an earlier run had already prepared the images.")
+    assert said.endswith(" In 2 of these 4 runs the images had been prepared before.")
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,8 @@ class StagingWriter:
     def pack_small_images(self) -> None:
         """Write images of at most `cfu_core.dataset.packs.SMALL` bytes into a pack from now on.
 
-        The writer may then be used by one thread only, and the pack must be completed with `finish`.
+        The writer may then be used by one thread only, and the pack must be completed with `finish`. Call this method
+        after pickling, separately in each process: copies that are made after the call would write into the same pack.
         """
         self._pack = PackWriter(f"{self._folder}/{PACKS}")
 
@@ -121,12 +122,12 @@ class StagingWriter:
             _write(staged, data)
 
     def flush(self) -> None:
-        """Write the images that wait for the pack to the disk; do nothing if small images are not packed.
+        """Write the packed images that are still in memory to the disk; do nothing if small images are not packed.
 
         Raises
         ------
         OSError
-            The disk is full, or the folder is not writable.
+            The disk is full, or the staging folder is not writable. The pack is unusable then.
         """
         if self._pack is not None:
             self._pack.flush()
@@ -266,14 +267,14 @@ def copy_image(file: str, writer: StagingWriter | None, *, max_bytes: int) -> Co
     Returns
     -------
     CopiedImage or None
-        None, and nothing is written, if the file needs a full check (`cfu_core.imaging.reading.check`): its format is
-        not JPEG or PNG, or a rare variant of these; it is damaged; it is too large; or `read_regular_file` does not
-        read it, for example because it is a link.
+        None, and nothing is written, if the file needs a full check (`cfu_core.imaging.reading.check`): it is neither a
+        JPEG nor a PNG; it is a rare kind of these; it is damaged or too large; or `read_regular_file` does not read it,
+        for example because it is a link.
 
     Raises
     ------
     OSError
-        The disk is full, or the staging folder is not writable.
+        The disk is full, the staging folder is not writable, or the image store is not readable.
     """
     data = read_regular_file(file, max_bytes=max_bytes)
     if data is None or image_format(data) not in ("JPEG", "PNG"):

@@ -40,11 +40,11 @@ def is_manifest(path: str) -> bool:
 
 
 def is_ignored(path: str) -> bool:
-    """Return whether an import skips the file without reporting an issue.
+    """Return whether a file is left out when a source is listed, without an issue.
 
-    Skipped are files that operating systems add (names of files or folders that start with a dot, ``__MACOSX/``,
-    ``Thumbs.db``, ``ehthumbs.db``, ``desktop.ini``) and the ``truth.csv`` of the demo, in upper or lower case and in
-    any folder.
+    This is the case for names of files or folders that start with a dot, for files that operating systems add
+    (``__MACOSX/``, ``Thumbs.db``, ``ehthumbs.db``, ``desktop.ini``), and for ``truth.csv``, a file of the demo. Names
+    are compared in any folder, in upper or lower case. An image that a manifest names is imported nevertheless.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def is_archive(path: str) -> bool:
 def is_archive_content(data: bytes) -> bool:
     """Return whether a file is an archive, by its first bytes.
 
-    Recognised are zip, RAR, 7z, gzip, bzip2, xz, Zstandard, cabinet and tar.
+    Zip, RAR, 7z, gzip, bzip2, xz, Zstandard, cabinet and tar are recognised.
 
     Parameters
     ----------

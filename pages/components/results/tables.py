@@ -91,15 +91,14 @@ def _time(shown: Sequence[Run]) -> None:
     timed = [result for result in results if result.seconds]
     if timed:
         spent = {result.run: seconds_by_phase(result.seconds) for result in timed}
-        figure = metric_charts.time_spent(
-            spent, names_among(shown, leave_out_shared=True)
-        )  # the caption names the shared settings
+        names = names_among(shown, leave_out_shared=True)  # the caption names the shared settings
+        figure = metric_charts.time_spent(spent, names)
         charts.show(figure, key="time", alt="Seconds of each run by phase", height=120 + 34 * len(timed))
     if cost := preprocessing_cost(results):
         st.markdown(cost)
     st.caption(
-        f"{_shared(table)}Seconds on this computer. Δ: measured minus published. “Prepared before”: an earlier run had "
-        "already decoded and preprocessed the images. " + REMARKS[2]
+        f"{_shared(table)}Seconds on this computer. Δ: measured minus published. “Prepared before”: the images had "
+        "been decoded and preprocessed before the run. " + REMARKS[2]
     )
 
 
