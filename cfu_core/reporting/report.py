@@ -77,8 +77,6 @@ def report_html(runs: Sequence[Run], *, now: datetime | None = None) -> str:
         A run has not finished.
     StorageError
         A file with the results or the times of a run is damaged or not readable.
-    ValueError
-        A run was tested on only one image.
     """
     if not runs:
         raise ReportError("No run was chosen.", "A report needs at least one run.", "Choose finished runs.")
@@ -139,8 +137,6 @@ def write_report(runs: Sequence[Run], path: Path) -> None:
     StorageError
         The disk is full, or the folder is not writable; or a file with the results or the times of a run is damaged or
         not readable.
-    ValueError
-        A run was tested on only one image.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:

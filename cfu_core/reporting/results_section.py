@@ -8,12 +8,14 @@ from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.evaluation.paper_tables import (
     DISPLAYED_PHASES,
+    SUMMARY_METRICS,
     in_paper_order,
     p_column,
     summary_metrics_table,
     table_3,
 )
 from cfu_core.evaluation.significance import Comparison
+from cfu_core.evaluation.summary_metrics import summarize
 from cfu_core.published import zamani_2023
 from cfu_core.reporting.table_format import (
     CLASS_COLUMNS,
@@ -30,7 +32,6 @@ from cfu_core.reporting.table_format import (
 from cfu_core.runs.comparison import compare_runs, preprocessing_pairs
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_result import result_of
-from cfu_core.wording import plural
 
 
 def published_result(run: Run) -> zamani_2023.PublishedResult | None:

@@ -6,6 +6,7 @@ from cfu_core.evaluation.intervals import LEVEL, wilson_interval
 from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.evaluation.significance import Comparison
 from cfu_core.reporting.table_format import format_p, join_words
+from cfu_core.runs.comparison import preprocessing_pairs
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_plan import PlannedDataset
 from cfu_core.wording import plural
@@ -50,9 +51,10 @@ def summary(
     -------
     str
         Three sentences: which networks were trained on which images, the best accuracy on test images with its 95 %
-        interval, and whether preprocessing made a difference (adjusted p-value below 0.05) or was not tested.
+        interval, and whether preprocessing made a difference (adjusted p-value below 0.05) or why it was not tested.
     """
-    return " ".join([_training(runs), best_accuracy(runs, evaluations, names), _preprocessing(comparisons, names)])
+    preprocessing = _preprocessing(comparisons, names) if comparisons else _not_tested(runs)
+    return " ".join([_training(runs), best_accuracy(runs, evaluations, names), preprocessing])
 
 
 def _distinct(values: object) -> list[str]:
@@ -116,12 +118,14 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+def _not_tested(runs: Sequence[Run]) -> str:
+    reason = "no two of the runs differ only in the preprocessing"
+    if preprocessing_pairs(runs):
+        reason = "runs that differ only in the preprocessing do not share at least two test images"
+    return f"Whether preprocessing makes a difference was not tested, because {reason}."
+
+
 def _preprocessing(comparisons: Sequence[Comparison], names: Mapping[str, str]) -> str:
-    if not comparisons:
-        return (
-            "Whether preprocessing makes a difference was not tested, because no two of the runs differ only in the "
-            "preprocessing."
-        )
     if len(comparisons) == 1:
         (comparison,) = comparisons
         verdict = "made a difference" if _significant(comparison) else "made no difference that chance cannot explain"

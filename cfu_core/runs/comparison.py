@@ -37,21 +37,20 @@ def compare_runs(runs: Sequence[Run], pairs: Sequence[tuple[Run, Run]] | None = 
     runs : sequence of Run
         Finished runs, each once.
     pairs : sequence of (Run, Run), optional
-        Pairs of these runs; all pairs by default. Pairs that were tested on different images are left out, and not
-        counted in the correction. Images are identified by their paths.
+        Pairs of these runs; all pairs by default. Pairs that were not tested on the same images, or on only one image,
+        are left out, and not counted in the correction. Images are the same if their paths are equal, and the datasets
+        have the same identifier (in any version) or the same digest.
 
     Returns
     -------
     list of Comparison
-        In the order of `pairs`; `Comparison.first` and `Comparison.second` are identifiers of runs. Empty if no two
-        runs of a pair were tested on the same images.
+        In the order of `pairs`; `Comparison.first` and `Comparison.second` are identifiers of runs. Empty if all pairs
+        are left out.
 
     Raises
     ------
     RunError
         A run has no predictions, because it has not finished.
-    ValueError
-        The runs of a pair were tested on only one image.
 
     References
     ----------
@@ -67,8 +66,17 @@ def compare_runs(runs: Sequence[Run], pairs: Sequence[tuple[Run, Run]] | None = 
             raise RunError(f"The run {run.id} has no predictions.", "It has not finished.", "Choose finished runs.")
         right[run.id] = (table["true"] == table["predicted"]).set_axis(table["path"]).sort_index()
     chosen = list(combinations(runs, 2)) if pairs is None else pairs
-    same = [(a.id, b.id) for a, b in chosen if right[a.id].index.equals(right[b.id].index)]
+    same = [
+        (a.id, b.id)
+        for a, b in chosen
+        if len(right[a.id]) > 1 and right[a.id].index.equals(right[b.id].index) and _same_dataset(a, b)
+    ]
     return compare_pairwise({run: hits.to_numpy() for run, hits in right.items()}, same)
+
+
+def _same_dataset(one: Run, other: Run) -> bool:
+    first, second = one.plan.dataset, other.plan.dataset
+    return first.id == second.id or first.digest == second.digest
 
 
 def _protocol(run: Run) -> dict[str, object]:

@@ -1,5 +1,11 @@
+import shutil
+
+import cv2
 import pytest
 
+from cfu_core.dataset.edits import edit_dataset
+from cfu_core.dataset.importing.source import import_source
+from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import RunError
 from cfu_core.job import State
 from cfu_core.runs.comparison import compare_runs, preprocessing_pairs
@@ -21,6 +27,35 @@ def test_runs_on_other_images_are_not_compared(small_dataset):
     other.predictions().iloc[1:].to_csv(other.folder / "predictions.csv", index=False)
     (found,) = compare_runs([one, other, third])
     assert (found.first, found.second) == (one.id, third.id)
+
+
+def test_runs_on_other_datasets_are_compared_only_if_the_datasets_are_equal(small_dataset, drawn_shapes, tmp_path):
+    one = write_run(small_dataset)
+    same = write_run(import_source(drawn_shapes, name="again"), wrong=[0])
+    shutil.copytree(drawn_shapes, tmp_path / "flipped")
+    for path in (tmp_path / "flipped").glob("*/*.png"):
+        cv2.imwrite(str(path), cv2.flip(cv2.imread(str(path)), 1))
+    other = write_run(import_source(tmp_path / "flipped", name="flipped"), wrong=[0])
+    assert other.predictions()["path"].tolist() == one.predictions()["path"].tolist()
+    (found,) = compare_runs([one, same, other])
+    assert (found.first, found.second) == (one.id, same.id)
+
+
+def test_runs_on_different_versions_of_a_dataset_are_compared(small_dataset):
+    one = write_run(small_dataset)
+    trained = next(path for path, part in one.split().items() if part == "training")
+    edited = edit_dataset(small_dataset.id, "exclude", {trained: None})
+    assert len(compare_runs([one, write_run(edited, wrong=[0])])) == 1
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_runs_that_were_tested_on_one_image_are_not_compared(nine_shapes):
+    dataset = import_source(nine_shapes, name="nine")
+    tested = [path for path, partition in split_of(dataset).assignment.items() if partition == "test"]
+    dataset = edit_dataset(dataset.id, "partition", dict.fromkeys(tested[1:], "training"))
+    runs = [write_run(dataset), write_run(dataset, preprocessed=True, wrong=[0])]
+    assert [len(run.predictions()) for run in runs] == [1, 1]
+    assert compare_runs(runs) == []
 
 
 def test_a_run_without_predictions_is_an_error(small_dataset):
