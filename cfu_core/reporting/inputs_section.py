@@ -28,7 +28,7 @@ class DatasetSection:
     facts : mapping of str to str
         Values by label, for example ``Images``, ``Version`` and ``Digest``.
     tables : sequence of TextTable
-        One table for each split seed, then the table of edits.
+        One table for each split, then the table of edits.
     """
 
     name: str
@@ -58,8 +58,8 @@ class RecipeSection:
 def dataset_sections(runs: Sequence[Run]) -> list[DatasetSection]:
     """Describe the datasets of runs, each version of a dataset once, in the order of the runs.
 
-    The splits are those that the runs used; of several folds with the same split seed, only the one of the last run is
-    described. If a dataset has been deleted, is damaged or has changed, its edits and groups are described as unknown.
+    The splits are those that the runs used, each once. Each fold of a cross-validation is a split of its own. If a
+    dataset has been deleted, is damaged or has changed, its edits and groups are described as unknown.
     """
     seen: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
@@ -98,8 +98,8 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
         "Digest": planned.digest,
         "Groups": grouped,
     }
-    splits = {run.plan.split.seed: run.plan.split for run in runs}
-    tables = [_split(split) for split in splits.values()]
+    splits = [run.plan.split for run in runs]
+    tables = [_split(split) for split in {(each.seed, each.folds, each.fold): each for each in splits}.values()]
     return DatasetSection(name=planned.name, facts=facts, tables=[*tables, edits])
 
 
@@ -107,8 +107,9 @@ def _split(split: PlannedSplit) -> TextTable:
     table = table_2(split.counts)
     columns = ["Class", *(partition.capitalize() for partition in PARTITIONS), "Total", "Published", "Difference"]
     rows = [[str(value) or NONE for value in row] for row in table[columns].itertuples(index=False)]
+    fold = f", fold {split.fold + 1} of {split.folds}" if split.folds else ""
     return TextTable(
-        caption=f"Table 2. Images by class and partition; split seed {split.seed}",
+        caption=f"Table 2. Images by class and partition; split seed {split.seed}{fold}",
         columns=columns,
         rows=rows,
         note=f"{split.nearness} Published and difference: training / validation / test.",

@@ -12,13 +12,20 @@ import pytest
 
 from cfu_core.cli import main
 from cfu_core.cli.terminal import INTERRUPTED
+from cfu_core.dataset.edits import edit_dataset
+from cfu_core.dataset.importing.source import import_source
+from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.reporting import pdf
+from cfu_core.reporting.inputs_section import dataset_sections
 from cfu_core.reporting.replay_commands import again_command, train_command
 from cfu_core.reporting.report import report_html, write_report
+from cfu_core.reporting.results_section import summary_table
 from cfu_core.reporting.run_plots import figures_zip
+from cfu_core.reporting.table_format import NONE
 from cfu_core.runs.planning import plan_runs
+from cfu_core.runs.repeats import in_folds
 from tests.pages.written import write_run
 
 HOSTILE = "<script>alert('x')</script> & <b>"
@@ -90,6 +97,35 @@ def test_the_train_command_has_the_settings_of_the_run(small_dataset, monkeypatc
     assert planned == [run.config]
     config = replace(run.config, folds=5, fold=1)
     assert train_command(plan_runs([config], small_dataset)[0]) is None
+
+
+def test_each_fold_has_its_table_of_images_by_partition(small_dataset):
+    runs = plan_runs(in_folds(write_run(small_dataset), 5), small_dataset)
+    (section,) = dataset_sections([*runs, runs[0]])
+    captions = [table.caption for table in section.tables[:-1]]
+    assert captions == [
+        f"Table 2. Images by class and partition; split seed 0, fold {fold} of 5" for fold in range(1, 6)
+    ]
+    (single,) = dataset_sections([write_run(small_dataset)])
+    assert single.tables[0].caption == "Table 2. Images by class and partition; split seed 0"
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_runs_that_were_tested_on_one_image_are_reported_without_bootstrap_and_comparison(nine_shapes):
+    dataset = import_source(nine_shapes, name="nine")
+    tested = [path for path, partition in split_of(dataset).assignment.items() if partition == "test"]
+    dataset = edit_dataset(dataset.id, "partition", dict.fromkeys(tested[1:], "training"))
+    runs = [write_run(dataset), write_run(dataset, preprocessed=True), write_run(dataset, key="googlenet", wrong=[0])]
+    evaluation = runs[0].evaluation()
+    assert evaluation.n_images == 1
+    table = summary_table(evaluation)
+    low, high = wilson_interval(1, 1)
+    assert table.rows[0][1:] == ["1.0000", f"{low:.3f} to {high:.3f}"]
+    assert {row[2] for row in table.rows[1:]} == {NONE}
+    assert table.note.endswith("for the others none, because a bootstrap needs at least two test images.")
+    html = report_html(runs)
+    assert "do not share at least two test images" in html
+    assert "Do the runs differ?" not in html
 
 
 def test_figures_come_as_png_and_svg(small_dataset):
