@@ -174,21 +174,13 @@ class Run(Job):
         list of dict
             `Metrics.epochs`: fields of `cfu_core.training.loop.EpochResult` and ``memory_bytes``. Empty before the end
             of the first epoch, and for a probe.
-
-        Raises
-        ------
-        ValueError
-            A complete line of ``metrics.jsonl`` is not JSON.
         """
         return self.metrics().epochs
 
     def metrics(self) -> Metrics:
-        """Read the metrics of the finished epochs and batches from ``metrics.jsonl``; both empty if it is missing.
+        """Read the metrics of the finished epochs and batches from ``metrics.jsonl``, without damaged lines.
 
-        Raises
-        ------
-        ValueError
-            A complete line is not JSON.
+        Both lists are empty if the file is missing.
         """
         return MetricsReader(self.folder / METRICS).read()
 
@@ -218,14 +210,12 @@ class Run(Job):
         ----------
         epoch, batch : int
             Current epoch of the checkpoint, from 1, and the number of its finished batches. Lines of ``metrics.jsonl``
-            about later batches, and about this epoch and later ones as a whole, are removed.
+            about later batches, and about this epoch and later ones as a whole, are removed, and so are damaged lines.
 
         Raises
         ------
         StorageError
             The disk is full, or the folder is not writable.
-        ValueError
-            A complete line is not JSON.
         """
         path = self.folder / METRICS
         if path.exists():

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -43,13 +44,8 @@ class MetricsReader:
     def read(self) -> Metrics:
         """Return all metrics so far; an incomplete last line is left for the next call.
 
-        If the file was replaced or shortened, it is read again from the start. Both lists are empty if there is no
-        file. Each call returns new lists, but of the same dicts, which must not be changed.
-
-        Raises
-        ------
-        ValueError
-            A complete line is not JSON.
+        If the file was replaced or shortened, it is read again from the start. Damaged lines are left out. Both lists
+        are empty if there is no file. Each call returns new lists, but of the same dicts, which must not be changed.
         """
         with self._lock:
             try:
@@ -67,9 +63,11 @@ class MetricsReader:
         content = file.read()
         complete = content[: content.rfind(b"\n") + 1]
         self._offset += len(complete)
+        lists = {"epoch": self._metrics.epochs, "batch": self._metrics.batches}
         for text in complete.splitlines():
-            line = json.loads(text)
-            (self._metrics.epochs if line.pop("kind") == "epoch" else self._metrics.batches).append(line)
+            with suppress(ValueError, TypeError, KeyError, AttributeError):  # a damaged line
+                line = json.loads(text)
+                lists[line.pop("kind")].append(line)
 
     def _reset(self, file: tuple[int, int]) -> None:
         self._file, self._offset, self._metrics = file, 0, Metrics([], [])

@@ -41,6 +41,18 @@ def test_an_incomplete_line_is_read_the_next_time(path):
     assert len(reader.read().batches) == 2
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [b"{", b"\0\0\0", b"\xff", b"[]", b"5", b'"text"', b'{"epoch": 1}', b'{"kind": "other"}', b'{"kind": []}'],
+)
+def test_a_damaged_line_is_left_out_at_each_reading(path, damaged):
+    reader = MetricsReader(path)
+    path.write_bytes(line("batch", 1).encode() + damaged + b"\n" + line("epoch", 2).encode())
+    first = reader.read()
+    assert [each["epoch"] for each in (*first.batches, *first.epochs)] == [1, 2]
+    assert reader.read() == MetricsReader(path).read() == first
+
+
 def test_only_new_lines_are_read(path, monkeypatch):
     reader = MetricsReader(path)
     path.write_text(line("batch", 1) * 1000)
