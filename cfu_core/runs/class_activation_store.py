@@ -1,12 +1,15 @@
 """Class activation maps of a run on disk, and the number of maps whose maximum is inside the colony."""
 
+import zlib
 from dataclasses import asdict, dataclass
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
+from cfu_core.errors import StorageError
 from cfu_core.runs.run import Run
-from cfu_core.storage import read_json, replacing, write_json
+from cfu_core.storage import read_json, replacing, storage_errors, write_json
 
 MAPS, PEAK_COUNTS = "gradcam.npz", "gradcam.json"
 
@@ -84,18 +87,27 @@ def read_maps(run: Run, path: str) -> np.ndarray | None:
     -------
     ndarray of float32, shape (C, h, w) or None
         Non-negative values at the resolution of the network's last convolutional layer, the classes in the order of
-        ``run.classes``. None if the maps have not been computed, or if the image is not a test image of the run.
+        ``run.classes``. None if the maps have not been computed, if one of their files is missing, or if the image is
+        not a test image of the run.
 
     Raises
     ------
     StorageError
-        ``gradcam.json`` is damaged, or the user may not read it.
+        ``gradcam.json`` or ``gradcam.npz`` is damaged, or the user may not read it.
     """
-    if read_peak_counts(run) is None:
+    file = run.folder / MAPS
+    if read_peak_counts(run) is None or not file.exists():
         return None
-    with np.load(run.folder / MAPS) as saved:
-        positions = np.flatnonzero(saved["paths"] == path)
-        return saved["maps"][positions[0]] if len(positions) else None
+    try:
+        with storage_errors(file), file.open("rb") as content, np.load(content) as saved:
+            positions = np.flatnonzero(saved["paths"] == path)
+            return saved["maps"][positions[0]] if len(positions) else None
+    except (ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise StorageError(
+            f"{file} is damaged: {error}.",
+            "It must contain class activation maps.",
+            "Delete it, then compute them again.",
+        ) from error
 
 
 def read_peak_counts(run: Run) -> PeakCounts | None:

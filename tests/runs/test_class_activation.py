@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cfu_core.dataset.edits import edit_dataset
-from cfu_core.errors import RunError, StopRequested
+from cfu_core.errors import RunError, StopRequested, StorageError
 from cfu_core.evaluation.activation_regions import peak_position
 from cfu_core.imaging import recipe as recipes
 from cfu_core.imaging.recipe import Recipe
@@ -15,11 +15,19 @@ from cfu_core.models.grad_cam import grad_cam
 from cfu_core.models.normalisation import normalise, to_floats
 from cfu_core.models.registry import architecture
 from cfu_core.runs.class_activation import explain
-from cfu_core.runs.class_activation_store import MAPS, PEAK_COUNTS, read_maps, read_peak_counts
+from cfu_core.runs.class_activation_store import (
+    MAPS,
+    PEAK_COUNTS,
+    PeakCounts,
+    read_maps,
+    read_peak_counts,
+    write_activation_maps,
+)
 from cfu_core.runs.execution import execute_run
 from cfu_core.runs.model_files import load_model
 from cfu_core.runs.planning import plan_runs
 from cfu_core.training.config import TrainingConfig
+from tests.pages.written import write_run
 from tests.runs.test_execution import Silent
 
 LEFT_HALF = [0, 0, 32, 48]  # of images of 64 x 48 pixels
@@ -76,6 +84,28 @@ def test_a_stopped_computation_writes_nothing(boxed):
         explain(run, Silent(reports=1))
     assert not (run.folder / MAPS).exists()
     assert not (run.folder / PEAK_COUNTS).exists()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: whole[:100],
+        lambda whole: whole[::-1],
+        lambda whole: whole[:80] + bytes(len(whole) - 160) + whole[-80:],
+    ],
+)
+def test_damaged_maps_are_reported_and_missing_ones_can_be_computed_again(small_dataset, damage):
+    run = write_run(small_dataset)
+    maps = np.random.default_rng(0).random((1, 3, 7, 7))
+    write_activation_maps(run, ["a.png"], maps, PeakCounts(images=0, trained=0, untrained=0, chance=0.0))
+    np.testing.assert_allclose(read_maps(run, "a.png"), maps[0], atol=1e-6)
+    file = run.folder / MAPS
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(StorageError, match=r"gradcam\.npz is damaged"):
+        read_maps(run, "a.png")
+    file.unlink()
+    assert read_maps(run, "a.png") is None
 
 
 def test_a_run_without_a_model_is_refused(small_dataset):
