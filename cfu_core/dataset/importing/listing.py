@@ -93,7 +93,8 @@ def list_tree(tree: FolderTree | ZipTree) -> Listing:
     manifest = next((path for path in files if "/" not in path and is_manifest(path)), None)
     if manifest is not None:
         return _by_manifest(tree, files, manifest, top)
-    folders = [folder.removeprefix(top) for folder in tree.folders if folder + "/" != top]
+    unopened = {issue.path for issue in tree.issues}
+    folders = [folder.removeprefix(top) for folder in tree.folders if folder + "/" != top and folder not in unopened]
     return _by_classes(tree, files, folders)
 
 

@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -71,6 +72,22 @@ def test_empty_class_folders_and_images_without_a_class(make, picture):
     found = import_source(make({"A/1.png": picture(1), "B/": b"", "stray.png": picture(2)}))
     assert labels(found) == {"A/1.png": "A"}
     assert kinds(found) == [("B", "empty-class"), ("stray.png", "no-class")]
+
+
+@pytest.mark.parametrize("outer", ["", "2024 plates/"])
+def test_a_class_folder_that_cannot_be_opened_is_not_called_empty(write_tree, picture, monkeypatch, outer):
+    root = write_tree({f"{outer}A/1.png": picture(1), f"{outer}B/1.png": picture(2)})
+    scandir = os.scandir
+
+    def refusing(path):
+        if str(path).endswith("/B"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    found = import_source(root)
+    assert labels(found) == {"A/1.png": "A"}
+    assert kinds(found) == [(f"{outer}B", "no-permission")]
 
 
 def test_bad_images_are_listed_and_left_out(make, picture):
