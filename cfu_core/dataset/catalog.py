@@ -160,7 +160,7 @@ def delete_dataset(id: str) -> None:
         If the home folder is not writable, or another process has locked the image store for ten minutes.
     """
     with store_lock():
-        folder = _existing(id)
+        folder = existing_folder(id)
         others = [other for other in folder.parent.glob("*/images.parquet") if other.parent != folder]
         try:
             used = set[tuple[str, str]]().union(*map(_stored, others))
@@ -192,7 +192,7 @@ def rename_dataset(id: str, name: str) -> None:
     """
     name = checked_name(name)
     with store_lock():
-        file = _existing(id) / SUMMARY
+        file = existing_folder(id) / SUMMARY
         write_json(file, read_summary(file) | {"name": name})
 
 
@@ -209,17 +209,26 @@ def dataset_folder(id: str) -> Path:
     return home() / "datasets" / id
 
 
+def existing_folder(id: str) -> Path:
+    """Return the folder of the saved dataset with this id.
+
+    Raises
+    ------
+    DatasetError
+        If there is no dataset with this id.
+    StorageError
+        If there is none, and the home folder is not readable.
+    """
+    if not is_safe_id(id) or not (dataset_folder(id) / SUMMARY).is_file():
+        raise _unknown(id)
+    return dataset_folder(id)
+
+
 def _with_edits(dataset: Dataset, edits: tuple[Edit, ...]) -> Dataset:
     try:
         return replace(dataset, edits=edits)
     except ValueError as error:
         raise damaged(dataset.id, f"its log of edits does not match its table: {error}") from error
-
-
-def _existing(id: str) -> Path:
-    if not is_safe_id(id) or not (dataset_folder(id) / SUMMARY).is_file():
-        raise _unknown(id)
-    return dataset_folder(id)
 
 
 def _resolve(reference: str) -> str:

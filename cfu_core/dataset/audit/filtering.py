@@ -13,8 +13,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from cfu_core.dataset.catalog import dataset_folder
-from cfu_core.errors import DatasetError
+from cfu_core.dataset.catalog import dataset_folder, existing_folder
+from cfu_core.errors import DatasetError, StorageError
 from cfu_core.settings import validate_name
 from cfu_core.storage import read_json, write_json
 
@@ -179,7 +179,7 @@ def save_filter(dataset_id: str, name: str, chosen: Filter) -> None:
     Parameters
     ----------
     dataset_id : str
-        Id of a saved dataset; whether the dataset exists is not checked.
+        Id of a saved dataset.
     name : str
         Surrounding white space is removed.
     chosen : Filter
@@ -189,7 +189,8 @@ def save_filter(dataset_id: str, name: str, chosen: Filter) -> None:
     Raises
     ------
     DatasetError
-        If the name is empty or longer than `cfu_core.settings.MAX_NAME_LENGTH` characters.
+        If the name is empty or longer than `cfu_core.settings.MAX_NAME_LENGTH` characters, or there is no dataset with
+        this id.
     StorageError
         If the disk is full, the folder is not writable, or ``filters.json`` is damaged or not readable.
     ValueError
@@ -209,28 +210,45 @@ def saved_filters(dataset_id: str) -> dict[str, Filter]:
     ValueError
         If the id is not safe as a folder name.
     """
+    file = dataset_folder(dataset_id) / "filters.json"
     try:
-        saved = read_json(dataset_folder(dataset_id) / "filters.json")
+        saved = read_json(file)
     except FileNotFoundError:
         return {}
+    if not isinstance(saved, dict) or not all(map(_is_params, saved.values())):
+        raise StorageError(
+            f"{file} is damaged: its content does not describe filters.",
+            "It must contain lists of texts by the name of the filter and of the parameter.",
+            "Delete it, or restore it from a backup.",
+        )
     return {name: Filter.from_params(params) for name, params in sorted(saved.items())}
 
 
 def delete_filter(dataset_id: str, name: str) -> None:
     """Delete a saved filter, if there is one with this name.
 
-    ``filters.json`` is written in both cases.
-
     Raises
     ------
+    DatasetError
+        If there is a filter with this name, but no dataset with this id.
     StorageError, ValueError
         As from `save_filter`.
     """
-    _write(dataset_id, {other: saved for other, saved in saved_filters(dataset_id).items() if other != name})
+    filters = saved_filters(dataset_id)
+    if filters.pop(name, None) is not None:
+        _write(dataset_id, filters)
 
 
 def _write(dataset_id: str, filters: Mapping[str, Filter]) -> None:
-    write_json(dataset_folder(dataset_id) / "filters.json", {name: each.to_params() for name, each in filters.items()})
+    file = existing_folder(dataset_id) / "filters.json"
+    write_json(file, {name: each.to_params() for name, each in filters.items()})
+
+
+def _is_params(value: object) -> bool:
+    """Return whether a JSON value consists of lists of texts by name, as from `Filter.to_params`."""
+    return isinstance(value, dict) and all(
+        isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in value.values()
+    )
 
 
 def _numbers(text: str, separator: str = "~") -> list[float] | None:

@@ -11,7 +11,8 @@ from cfu_core.dataset.audit.filtering import (
     save_filter,
     saved_filters,
 )
-from cfu_core.errors import DatasetError
+from cfu_core.dataset.catalog import dataset_folder
+from cfu_core.errors import DatasetError, StorageError
 
 TABLE = pd.DataFrame(
     {
@@ -127,3 +128,27 @@ def test_filters_are_saved_with_the_dataset(small_dataset):
 def test_a_saved_filter_needs_a_name(small_dataset, name):
     with pytest.raises(DatasetError, match="1 to 60"):
         save_filter(small_dataset.id, name, EVERYTHING)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", '{"a": 1}', '{"a": {"class": null}}', '{"a": {"name": [3]}}', '{"a": {"name": "x"}}']
+)
+def test_saved_filters_of_another_shape_are_reported_as_damaged(small_dataset, text):
+    file = dataset_folder(small_dataset.id) / "filters.json"
+    file.write_text(text)
+    for use in (saved_filters, lambda id: save_filter(id, "b", EVERYTHING), lambda id: delete_filter(id, "a")):
+        with pytest.raises(StorageError, match=r"filters\.json is damaged"):
+            use(small_dataset.id)
+    assert file.read_text() == text
+
+
+def test_a_filter_of_a_dataset_that_does_not_exist_is_not_saved(cfu_home):
+    with pytest.raises(DatasetError, match="There is no dataset 'nothere'"):
+        save_filter("nothere", "a", EVERYTHING)
+    delete_filter("nothere", "a")
+    assert not (cfu_home / "datasets").exists()
+
+
+def test_deleting_a_filter_that_is_not_saved_writes_nothing(small_dataset):
+    delete_filter(small_dataset.id, "a")
+    assert not (dataset_folder(small_dataset.id) / "filters.json").exists()
