@@ -92,7 +92,7 @@ def classify(
         From `onnx_network`, or an equivalent function.
     boxes : sequence of Box or None, optional
         The colony in each image, in its pixels; None where it is not known. Then it is detected, if the recipe crops.
-        An empty list is the same as None for all images. Without effect if the recipe does not crop.
+        By default it is known in no image. Without effect if the recipe does not crop.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def classify(
         `images` is empty, `boxes` and `images` differ in length, or the recipe crops and a box with its margin does not
         overlap its image.
     """
-    known = boxes or [None] * len(images)
+    known = [None] * len(images) if boxes is None else boxes
     prepared = [recipes.apply(bundle.recipe, image, box) for image, box in zip(images, known, strict=True)]
     found = [network(np.stack(prepared[first : first + BATCH_SIZE])) for first in range(0, len(prepared), BATCH_SIZE)]
     return np.concatenate(found).astype(np.float64)
@@ -132,13 +132,15 @@ def self_test(bundle: Bundle, network: Network) -> SelfTest:
     Raises
     ------
     BundleError
-        A probability is NaN, or differs by more than is allowed; or the path of a test image leads out of the folder.
+        A probability is NaN, or differs by more than is allowed; ``selftest.json`` is missing, is not JSON or cannot be
+        read; or the path of a test image leads out of the folder.
     ImageError
         A test image is missing or damaged. After `check_files` this cannot happen.
-    OSError
-        ``selftest.json`` is missing or cannot be read.
     """
-    expected = json.loads((bundle.folder / SELFTEST).read_bytes())
+    try:
+        expected = json.loads((bundle.folder / SELFTEST).read_bytes())
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{SELFTEST} cannot be read: {error}.", "", GET_AGAIN) from error
     images = [read(member_path(bundle.folder, each["file"])) for each in expected["images"]]
     boxes = [Box(*each["box"]) if each["box"] else None for each in expected["images"]]
     probabilities = np.array([[each["probabilities"][name] for name in bundle.classes] for each in expected["images"]])
@@ -174,9 +176,8 @@ def verify(folder: Path) -> tuple[Bundle, SelfTest]:
     ------
     BundleError
         The folder is not a bundle, it was exported for another version of this program, a file or an entry of its
-        manifest is missing or has been changed, ONNX Runtime cannot load the network, or the self-test fails.
-    OSError
-        A file cannot be read, for example without permission.
+        manifest is missing, cannot be read or has been changed, ONNX Runtime cannot load the network, or the self-test
+        fails.
     """
     bundle = open_bundle(folder)
     check_files(bundle)

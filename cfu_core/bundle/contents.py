@@ -26,6 +26,7 @@ from cfu_core.imaging.recipe import Recipe
 
 FORMAT = 1
 MANIFEST, ONNX, WEIGHTS, SELFTEST, CODE = "bundle.json", "model.onnx", "model.safetensors", "selftest.json", "code"
+_REQUIRED = ("files", "classes", "recipe", "architecture")  # entries of the manifest that this program uses
 #: What to do if a file or an entry of the manifest has been changed.
 GET_AGAIN = "Ask for a new copy of the bundle."
 
@@ -66,8 +67,9 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
         Contains all other files of the bundle, but no ``bundle.json``. It should be a temporary folder, because the
         file is not written atomically.
     facts : mapping
-        Entries of the manifest, as JSON values. ``classes`` and ``recipe`` are required to use the bundle, but this is
-        not checked. The entries ``format``, ``recipe_version``, ``files`` and ``seals`` (the checksums) are added.
+        Entries of the manifest, as JSON values. `open_bundle` requires ``classes``, ``recipe`` and ``architecture``;
+        this is not checked here. The entries ``format``, ``recipe_version``, ``files`` and ``seals`` (the checksums)
+        are added.
 
     Raises
     ------
@@ -98,13 +100,14 @@ def open_bundle(folder: Path) -> Bundle:
     Returns
     -------
     Bundle
-        With the manifest in memory. An entry that is missing together with its checksum is not noticed.
+        With the manifest in memory. An entry that this program does not use may be missing together with its checksum.
 
     Raises
     ------
     BundleError
         ``bundle.json`` is missing, cannot be read or is not the manifest of a bundle; one of its entries does not match
-        its checksum; or its format or the version of its recipe differs from that of this program.
+        its checksum; its format or the version of its recipe differs from that of this program; or the files, the
+        classes, the recipe or the architecture is missing.
     """
     path = folder / MANIFEST
     try:
@@ -130,6 +133,11 @@ def open_bundle(folder: Path) -> Bundle:
             f"This program reads format {FORMAT} with recipes of version {RECIPE_VERSION}.",
             "Use use.py in the bundle, or the version of the program that exported it.",
         )
+    missing = [name for name in _REQUIRED if name not in manifest]
+    if missing:
+        raise BundleError(
+            f"{MANIFEST} lacks the entry {missing[0]!r}.", f"It must have {', '.join(_REQUIRED)}.", GET_AGAIN
+        )
     return Bundle(folder=folder, manifest=manifest)
 
 
@@ -149,15 +157,18 @@ def check_files(bundle: Bundle) -> int:
     Raises
     ------
     BundleError
-        A file of the manifest is missing, has been changed, or would be outside of the folder.
-    OSError
-        A file cannot be read, for example without permission.
+        A file of the manifest is missing, cannot be read, has been changed, or would be outside of the folder.
     """
     for name, expected in bundle.manifest["files"].items():
         path = member_path(bundle.folder, name)
-        if not path.is_file():
-            raise BundleError(f"{name} is missing from the bundle.", "", GET_AGAIN)
-        found = _sha256(path)
+        try:
+            if not path.is_file():
+                raise BundleError(f"{name} is missing from the bundle.", "", GET_AGAIN)
+            found = _sha256(path)
+        except OSError as error:
+            raise BundleError(
+                f"{name} cannot be read: {error.strerror}.", "All files must be readable.", "Change its permissions."
+            ) from error
         if found != expected:
             raise BundleError(
                 f"{name} is damaged or has been changed: its SHA-256 begins with {found[:12]}.",

@@ -1,0 +1,75 @@
+"""Bundles without a network: their manifest, their files and their command line."""
+
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cfu_core.bundle.classification import classify, self_test, verify
+from cfu_core.bundle.command_line import main
+from cfu_core.bundle.contents import MANIFEST, SELFTEST, check_files, open_bundle, write_manifest
+from cfu_core.errors import BundleError
+from cfu_core.imaging.cropping import Box
+from cfu_core.imaging.recipe import Recipe
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    (tmp_path / "code").mkdir()
+    for name in ("model.onnx", "code/a.py"):
+        (tmp_path / name).write_text("text")
+    facts = {"classes": ["a", "b"], "recipe": Recipe.original(16).to_dict(), "architecture": "resnet18"}
+    write_manifest(tmp_path, facts)
+    return tmp_path
+
+
+def test_intact_files_are_counted(folder):
+    assert check_files(open_bundle(folder)) == 2
+
+
+@pytest.mark.parametrize("method", ["open", "stat"])  # stat fails for a file in a closed folder
+def test_a_file_without_permission_is_an_error_in_words(folder, monkeypatch, capsys, method):
+    original = getattr(Path, method)
+
+    def refusing(path, *arguments, **options):
+        if path.name == "a.py":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, method, refusing)
+    with pytest.raises(BundleError, match=r"code/a\.py cannot be read: Permission denied"):
+        verify(folder)
+    assert main(folder, ["verify"]) == 2
+    assert capsys.readouterr().err.startswith("code/a.py cannot be read")
+
+
+@pytest.mark.parametrize("content", [None, b"{"])
+def test_a_self_test_that_cannot_be_read_is_an_error_in_words(folder, content):
+    if content:
+        (folder / SELFTEST).write_bytes(content)
+    with pytest.raises(BundleError, match=r"selftest\.json cannot be read"):
+        self_test(open_bundle(folder), lambda images: images)
+
+
+@pytest.mark.parametrize("entry", ["files", "classes", "recipe", "architecture"])
+def test_an_entry_that_is_missing_with_its_checksum_is_named(folder, entry):
+    manifest = json.loads((folder / MANIFEST).read_text())
+    del manifest[entry], manifest["seals"][entry]
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=f"lacks the entry '{entry}'"):
+        open_bundle(folder)
+
+
+def test_there_must_be_a_box_for_each_image(folder):
+    images = [np.zeros((9, 9, 3), np.uint8)] * 2
+
+    def network(prepared: np.ndarray) -> np.ndarray:
+        return np.full((len(prepared), 2), 0.5)
+
+    for boxes in (None, [None, Box(0, 0, 9, 9)]):
+        assert classify(open_bundle(folder), images, network, boxes).shape == (2, 2)
+    for boxes in ([], [None]):
+        with pytest.raises(ValueError, match="zip"):
+            classify(open_bundle(folder), images, network, boxes)
