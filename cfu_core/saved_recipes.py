@@ -1,6 +1,8 @@
 """Named recipes: saved as one JSON file each in ``<home>/recipes``, downloaded and read again as JSON."""
 
+import hashlib
 import json
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -10,6 +12,8 @@ from cfu_core.errors import CfuError, RecipeError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.settings import validate_name
 from cfu_core.storage import home, read_json, storage_errors, write_json
+
+_LONGEST_STEM = 235  # characters: systems allow 255, and the temporary file of `write_json` has 20 more
 
 
 def save_recipe(name: str, recipe: Recipe) -> None:
@@ -79,7 +83,7 @@ def find_recipe(reference: str) -> Recipe:
     if reference in found:
         return found[reference]
     path = Path(reference)
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises if the name is too long
         with storage_errors(path):
             return recipe_from_json(path.read_bytes())[1]
     names = ", ".join(found) or "none yet"
@@ -168,4 +172,7 @@ def _folder() -> Path:
 def _file(name: str) -> Path:
     # different names need different files: other characters are encoded as their code point
     plain = unicodedata.normalize("NFC", name)
-    return _folder() / (re.sub(r"[^A-Za-z0-9 _-]", lambda m: f"%{ord(m.group()):x}", plain) + ".json")
+    stem = re.sub(r"[^A-Za-z0-9 _-]", lambda m: f"%{ord(m.group()):x}", plain)
+    if len(stem) > _LONGEST_STEM:
+        stem = "~" + hashlib.sha256(stem.encode()).hexdigest()
+    return _folder() / f"{stem}.json"

@@ -4,7 +4,14 @@ import pytest
 
 from cfu_core.errors import RecipeError
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.saved_recipes import delete_recipe, recipe_from_json, recipe_json, save_recipe, saved_recipes
+from cfu_core.saved_recipes import (
+    delete_recipe,
+    find_recipe,
+    recipe_from_json,
+    recipe_json,
+    save_recipe,
+    saved_recipes,
+)
 
 RECIPE = Recipe(background="flatten", crop=True, contrast="gamma", gamma=0.5)
 
@@ -25,17 +32,37 @@ def test_saving_again_replaces_and_deleting_removes(cfu_home):  # noqa: ARG001
     assert saved_recipes() == {}
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", "naïve ünï", "x" * 60, "CON", "a.b", ".", "🧫", "ä" * 20])
+@pytest.mark.parametrize(
+    "name",
+    ["../up", "a/b", "naïve ünï", "x" * 60, "CON", "a.b", ".", "🧫", "ä" * 20, "细" * 47, "细" * 48, "🧫" * 60],
+    ids=lambda name: name[:9],
+)
 def test_any_name_is_kept_inside_the_folder(cfu_home, name):
     save_recipe(name, RECIPE)
     assert list(saved_recipes()) == [name]
     assert [path.parent for path in cfu_home.rglob("*.json")] == [cfu_home / "recipes"]
+    delete_recipe(name)
+    assert saved_recipes() == {}
 
 
 def test_names_that_differ_do_not_share_a_file(cfu_home):  # noqa: ARG001
-    for name in ("a/b", "a_b", "a b", "a%2fb"):
+    for name in ("a/b", "a_b", "a b", "a%2fb", "细" * 60, "细" * 59 + "a"):
         save_recipe(name, RECIPE)
-    assert len(saved_recipes()) == 4
+    assert len(saved_recipes()) == 6
+
+
+def test_the_file_of_a_name_stays_the_same(cfu_home):  # that of an earlier version is found
+    for name in ("Dim plates", "ä/b", "细" * 47):
+        save_recipe(name, RECIPE)
+    names = sorted(path.stem for path in (cfu_home / "recipes").iterdir())
+    assert names == ["%7ec6" * 47, "%e4%2fb", "Dim plates"]
+
+
+@pytest.mark.usefixtures("cfu_home")
+@pytest.mark.parametrize("reference", ["nothing", "x" * 300, "x\0"], ids=["short", "long", "NUL"])
+def test_a_recipe_that_does_not_exist_is_an_error_in_words(reference):
+    with pytest.raises(RecipeError, match="There is no recipe"):
+        find_recipe(reference)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 61])
