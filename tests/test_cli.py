@@ -24,6 +24,7 @@ from cfu_core.published import zamani_2023
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.run_store import list_runs
 from cfu_core.training.config import TrainingConfig
+from tests.pages.written import write_run
 
 
 @pytest.fixture
@@ -424,6 +425,20 @@ def test_the_size_of_the_cache_is_printed_and_it_is_emptied(answer, shell, cfu_h
     assert not entry.exists()
 
 
+@pytest.mark.usefixtures("cfu_home")
+def test_a_very_long_argument_is_neither_a_path_nor_a_dataset(refusal):
+    assert "There is no dataset" in refusal("inspect", "x" * 300)
+
+
+@pytest.mark.parametrize("status", ["stopped", "running"])
+def test_explain_that_is_stopped_says_so(shell, small_dataset, monkeypatch, status):
+    run = write_run(small_dataset)
+    monkeypatch.setattr("cfu_core.cli.run_verbs.run_job", lambda job, title: status)
+    exit_status, out, err = shell("explain", run.id, "--json")
+    assert (exit_status, json.loads(out), err) == (130, {"run": run.id, "status": status}, "")
+    assert shell("explain", run.id) == (130, f"{run.id}: {status}\n", "")
+
+
 # --- bundles
 
 
@@ -447,6 +462,7 @@ def test_export_writes_a_bundle_that_verify_accepts_until_a_byte_changes(answer,
 
 
 def test_verify_refuses_a_folder_that_is_not_a_bundle(refusal, tmp_path):
+    assert "cannot be read" in refusal("verify", "x" * 300)
     assert "cannot be read" in refusal("verify", tmp_path / "nothing")
     (tmp_path / "text.zip").write_text("text")
     assert "cannot be read" in refusal("verify", tmp_path / "text.zip")

@@ -1,6 +1,7 @@
 """Subcommands for bundles: export a run as a bundle, verify a bundle."""
 
 import argparse
+import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -62,7 +63,7 @@ def _export(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     from cfu_core.exporting.export import verify_bundle
 
-    if arguments.bundle.is_dir():
+    if os.path.isdir(arguments.bundle):  # noqa: PTH112 - Path.is_dir raises if the name is too long
         return _print_result(arguments, arguments.bundle, verify_bundle(arguments.bundle))
     with tempfile.TemporaryDirectory() as folder:
         return _print_result(arguments, arguments.bundle, verify_bundle(_extract(arguments.bundle, Path(folder))))

@@ -147,6 +147,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     status = State(run_job(create_job("explain", spec), run.name))
     found = read_peak_counts(run)
     if status is not State.FINISHED or found is None:
+        _print_status(arguments, run, status)
         return INTERRUPTED
     if arguments.json:
         return print_json({"run": run.id, "maps": str(run.folder / MAPS), **found.to_dict()})
