@@ -8,7 +8,7 @@ from filelock import FileLock
 from cfu_core.job import Job, State, jobs_folder
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_store import list_runs
-from cfu_core.storage import home, read_json, storage_errors
+from cfu_core.storage import home, storage_errors
 
 #: The lane of each kind of job. Jobs of one lane run one at a time; lanes run in parallel.
 LANES = {
@@ -44,7 +44,8 @@ def open_job(folder: Path) -> Job:
     StorageError
         ``spec.json`` is damaged, or the user may not read it.
     """
-    return Run(folder) if read_json(folder / "spec.json").get("kind") == "train" else Job(folder)
+    job = Job(folder)
+    return Run(folder) if job.spec.get("kind") == "train" else job
 
 
 def all_jobs() -> Iterator[Job]:
@@ -114,20 +115,26 @@ def move(job: Job, place: int) -> None:
     Raises
     ------
     StorageError
-        The folder of the job is not writable, or the disk is full.
+        The folder of a job is not writable, or the disk is full.
     """
     queue = waiting(LANES[job.kind])
     if job not in queue:
         return
-    others = [other.rank for other in queue if other != job]
+    others = [other for other in queue if other != job]
     place = min(max(place, 0), len(others))
     before, after = others[:place], others[place:]
     if before and after:
-        job.set_rank((before[-1] + after[0]) / 2)
+        low, high = before[-1].rank, after[0].rank
+        rank = (low + high) / 2
+        if not low < rank < high:  # there is no number between them
+            rank = high - 1
+            for distance, other in enumerate(reversed(before), start=1):
+                other.set_rank(rank - distance)
+        job.set_rank(rank)
     elif after:
-        job.set_rank(after[0] - 1)
+        job.set_rank(after[0].rank - 1)
     elif before:
-        job.set_rank(before[-1] + 1)
+        job.set_rank(before[-1].rank + 1)
 
 
 def _jobs_of(lane: str) -> list[tuple[Job, State]]:

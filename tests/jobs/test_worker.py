@@ -75,6 +75,17 @@ def test_waiting_jobs_can_be_moved(done):
     assert a.rank == rank
 
 
+@pytest.mark.usefixtures("done")
+def test_waiting_jobs_can_be_moved_any_number_of_times():
+    queue = [queued(name) for name in "abcd"]
+    for _ in range(100):
+        move(queue[-1], 2)
+        queue.insert(2, queue.pop())
+        assert waiting("data") == queue
+    later = queued("later")
+    assert waiting("data") == [*queue, later]
+
+
 def test_a_job_that_is_queued_while_another_runs_is_run_too(done, monkeypatch):
     act = TASKS["demo"]
 
