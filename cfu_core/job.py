@@ -131,7 +131,13 @@ class Job:
         StorageError
             The file is damaged, or the user may not read it.
         """
-        return read_json(self.folder / "spec.json")
+        file = self.folder / "spec.json"
+        spec = read_json(file)
+        if not isinstance(spec, dict):
+            raise StorageError(
+                f"{file} is damaged: it is JSON of another form.", "It must contain an object.", "Delete its folder."
+            )
+        return spec
 
     def readable(self) -> bool:
         """Return whether ``spec.json`` has the entries of every job: ``kind`` and ``created``.
@@ -140,7 +146,7 @@ class Job:
         """
         try:
             return {"kind", "created"} <= set(self.spec)
-        except (FileNotFoundError, StorageError, TypeError):
+        except (FileNotFoundError, StorageError):
             return False
 
     @property
@@ -213,6 +219,23 @@ class Job:
             if not _overwrite(self.status_file, json_text(value).encode()):
                 raise
 
+    def lock(self, *, timeout: float = -1) -> FileLock:
+        """Return the lock that the process which works on the job holds; not yet acquired.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait when it is acquired; -1 for any time.
+
+        Raises
+        ------
+        RunError
+            The job has been deleted. The lock would create its folder again.
+        """
+        if not self.folder.is_dir():
+            raise RunError(f"{self.id} has been deleted.")
+        return FileLock(self.folder / LOCK, timeout=timeout)
+
     def request_stop(self) -> None:
         """Request a stop; return at once.
 
@@ -228,7 +251,7 @@ class Job:
         """
         self._request("stop")
         # a process that works on the job holds its lock and checks for the request itself
-        with suppress(Timeout), FileLock(self.folder / LOCK, timeout=0):
+        with suppress(Timeout), self.lock(timeout=0):
             if (status := self.status()).state in (State.QUEUED, State.PAUSED):
                 waited = status.state is State.QUEUED
                 message = "Removed from the queue before it started." if waited else "Stopped while it was paused."
@@ -252,7 +275,7 @@ class Job:
             The folder is not writable, or the disk is full.
         """
         self._request("pause")
-        with suppress(Timeout), FileLock(self.folder / LOCK, timeout=0):
+        with suppress(Timeout), self.lock(timeout=0):
             if (status := self.status()).state is State.QUEUED:
                 message = "Paused before it started." if not status.details else "Paused again before it continued."
                 self.write_status(Status(state=State.PAUSED, message=message, details=status.details))
@@ -296,7 +319,8 @@ class Job:
         Raises
         ------
         RunError
-            The job is queued, running or finished, or a process still works on it after a wait of five seconds.
+            The job is queued, running or finished, has been deleted, or a process still works on it after a wait of
+            five seconds.
         StorageError
             The folder is not writable, or the disk is full.
         """
@@ -304,7 +328,7 @@ class Job:
         try:
             # a killed process holds the lock until the system has reclaimed all its memory
             wait = LOCK_RELEASE_SECONDS if self.status().state.ended else 0
-            with storage_errors(self.folder), FileLock(self.folder / LOCK, timeout=wait):
+            with storage_errors(self.folder), self.lock(timeout=wait):
                 status = self.status()
                 if not status.state.resumable:
                     raise RunError(f"{self.id} is {status.state}.", expected)

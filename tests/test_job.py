@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -8,9 +9,9 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from cfu_core.errors import RunError
+from cfu_core.errors import RunError, StorageError
 from cfu_core.job import Job, State, Status, create_job, jobs_folder
-from cfu_core.jobs.queue import all_jobs
+from cfu_core.jobs.queue import all_jobs, open_job
 from cfu_core.processes import process_alive, process_started
 
 pytestmark = pytest.mark.usefixtures("cfu_home")
@@ -169,6 +170,13 @@ def test_a_job_that_a_process_works_on_is_not_resumed(job, monkeypatch):
         job.requeue()
 
 
+def test_a_deleted_job_is_not_resumed_and_stays_deleted(job):
+    shutil.rmtree(job.folder)
+    with pytest.raises(RunError, match="has been deleted"):
+        job.requeue()
+    assert not job.folder.exists()
+
+
 def test_a_job_is_ranked_by_its_age_unless_it_was_moved(job):
     later = create_job("import", {})
     assert job.rank < later.rank
@@ -197,6 +205,14 @@ def test_a_stop_does_not_change_how_a_job_ended(job):
 )
 def test_fraction_of_finished_work(state, details, fraction):
     assert Status(state=state, details=details).fraction == fraction
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{"])
+def test_a_damaged_request_is_reported_and_left_out_of_the_queue(job, text):
+    (job.folder / "spec.json").write_text(text)
+    with pytest.raises(StorageError, match=r"spec\.json is damaged"):
+        open_job(job.folder)
+    assert list(all_jobs()) == []
 
 
 def test_all_jobs_come_oldest_first():

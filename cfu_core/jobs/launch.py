@@ -158,7 +158,7 @@ def resume(job: Job) -> None:
     Raises
     ------
     RunError
-        The job is queued, running or finished, or a process still works on it after the wait.
+        The job is queued, running or finished, has been deleted, or a process still works on it after the wait.
     StorageError
         The home folder or the folder of the job is not writable, or the disk is full.
     """

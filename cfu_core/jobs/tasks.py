@@ -11,15 +11,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from filelock import FileLock
-
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.demo.demo_dataset import write_demo
 from cfu_core.dataset.importing.source import discard_upload, import_source
 from cfu_core.errors import CfuError, StopRequested
 from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.job import LOCK, Job, State, Status
+from cfu_core.job import Job, State, Status
 from cfu_core.models.network_features import WEIGHT_FILES, NetworkFeatures
 from cfu_core.models.weight_files import local_weights
 from cfu_core.observer import Observer
@@ -113,12 +111,14 @@ def execute(job: Job, *, on_status: Callable[[Status], None] = lambda status: No
 
     Raises
     ------
+    RunError
+        The job has been deleted.
     StorageError
         The final status cannot be written.
     ValueError
         The calling thread is not the main thread.
     """
-    with FileLock(job.folder / LOCK):
+    with job.lock():
         status = job.status()
         if status.state is not State.QUEUED:
             return status

@@ -73,6 +73,8 @@ def run_in_foreground(job: Job, *, on_status: Callable[[Status], None] = lambda 
 
     Raises
     ------
+    RunError
+        The job has been deleted.
     StorageError
         The home folder cannot be created, or the final status or the request to stop cannot be written.
     ValueError

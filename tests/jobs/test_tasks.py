@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +12,12 @@ from cfu_core import PROJECT
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset
-from cfu_core.errors import DatasetError, StopRequested
+from cfu_core.errors import DatasetError, RunError, StopRequested
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.job import Job, State, Status, create_job
 from cfu_core.jobs import tasks
 from cfu_core.jobs.tasks import TASKS, JobObserver, execute
+from cfu_core.jobs.worker import run_in_foreground
 
 pytestmark = pytest.mark.usefixtures("cfu_home")
 
@@ -66,6 +68,16 @@ def test_a_running_or_ended_job_is_not_run_again(job, doing):
     for status in (JobObserver(job)._process | {"state": State.RUNNING}, {"state": State.STOPPED}):
         job.write_status(Status(**status))
         assert execute(job).state is status["state"]
+
+
+def test_a_deleted_job_is_not_run_and_stays_deleted(job, doing):
+    doing(lambda *_: pytest.fail("done"))
+    assert job.kind == "import"
+    shutil.rmtree(job.folder)
+    for run in (execute, run_in_foreground):
+        with pytest.raises(RunError, match="has been deleted"):
+            run(job)
+    assert not job.folder.exists()
 
 
 @pytest.mark.parametrize(
