@@ -140,7 +140,8 @@ class Parts:
         """Copy the results of another dataset's survey for some images.
 
         Each part of the other survey with results for these images adds a part. Images that could not be decoded
-        there are skipped, because their files may be intact now.
+        there are skipped, because their files may be intact now. Parts without their file of thumbnails are skipped,
+        too, for example because the other dataset is being deleted.
 
         Parameters
         ----------
@@ -158,8 +159,6 @@ class Parts:
         ------
         StorageError
             The disk is full, or a folder is not readable or not writable.
-        FileNotFoundError
-            The thumbnails of a part are missing, for example because the other dataset is being deleted.
         """
         copied: set[str] = set()
         for file in other.files():
@@ -175,7 +174,13 @@ class Parts:
             if "thumbnail_bytes" not in table.column_names:
                 self.write(table)
             else:
-                self.write(*_repack(table, file.with_suffix(".bin").read_bytes()))
+                pack = file.with_suffix(".bin")
+                try:
+                    with storage_errors(pack):
+                        thumbnails = pack.read_bytes()
+                except FileNotFoundError:
+                    continue
+                self.write(*_repack(table, thumbnails))
             copied.update(table["digest"].to_pylist())
         return copied
 
@@ -204,7 +209,7 @@ def read_table(file: Path, columns: Sequence[str] | None = None) -> pa.Table | N
     try:
         with storage_errors(file), pq.ParquetFile(file) as part:
             return part.read(columns=None if columns is None else list(columns))
-    except (FileNotFoundError, pa.ArrowException):
+    except (OSError, pa.ArrowException):  # OSError: also pyarrow's error for damaged data
         return None
 
 

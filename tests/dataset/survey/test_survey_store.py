@@ -1,8 +1,12 @@
+import errno
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from cfu_core.dataset.survey.survey_store import Parts, list_column, read_table, stored_thumbnail
+from cfu_core.errors import StorageError
 
 
 def digest(letter: str) -> str:
@@ -93,6 +97,14 @@ def test_a_damaged_part_is_ignored(parts):
     assert [file.name for file in parts.files()][-1] == "part-00003.parquet"
 
 
+def test_a_part_with_damaged_data_and_an_intact_footer_is_ignored(parts):
+    file = parts.files()[0]
+    content = file.read_bytes()
+    file.write_bytes(content[:4] + b"\xff" * 60 + content[64:])
+    assert read_table(file) is None
+    assert letters(parts) == "de"
+
+
 def test_a_pack_without_its_table_is_overwritten(parts):
     (parts.folder / "part-00003.bin").write_bytes(b"cut short")
     parts.write(*part("fg"))
@@ -110,6 +122,27 @@ def test_results_of_another_survey_are_copied_with_thumbnails(parts, tmp_path):
     assert parts.gather("features", [digest("z")])[1].tolist() == [[ord("z"), 1]]
     assert parts.copy_from(other, {digest("q")}) == set()
     assert len(parts.files()) == 4
+
+
+def test_a_part_of_another_survey_without_its_thumbnails_is_not_copied(parts, tmp_path):
+    other = Parts(tmp_path / "other")
+    other.write(*part("xy"))
+    other.write(*part("yz"))
+    other.files()[0].with_suffix(".bin").unlink()
+    assert parts.copy_from(other, {digest(letter) for letter in "xyz"}) == {digest("y"), digest("z")}
+    assert letters(parts) == "abcdeyz"
+
+
+def test_thumbnails_of_another_survey_without_permission_are_an_error_in_words(parts, tmp_path, monkeypatch):
+    other = Parts(tmp_path / "other")
+    other.write(*part("xy"))
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(StorageError, match="No permission for"):
+        parts.copy_from(other, {digest("x")})
 
 
 def test_a_column_without_any_vector(tmp_path):
