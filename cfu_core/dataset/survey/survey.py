@@ -151,16 +151,18 @@ def survey(
         store = store_of(dataset.id)
         reasons = _reasons(store)
         readable = [image for image in images if reasons.get(image.digest) == ""]
-        find_new_copies(store, readable, counter("Finding copies"))
-        draw_map(store, readable, progress=counter, network=network, others=list(other_stores(dataset.id)))
-        _write_state(dataset, images, reasons)
+        try:
+            find_new_copies(store, readable, counter("Finding copies"))
+            draw_map(store, readable, progress=counter, network=network, others=list(other_stores(dataset.id)))
+        finally:  # also after a stop: pairs of copies may have been stored
+            _write_state(dataset, images, reasons)
 
 
 def load_survey(dataset: Dataset) -> Survey:
     """Load the results of a survey so far.
 
     They can be cached until `survey_version` changes or the dataset is edited. Pairs of copies that are stored in
-    the meantime then appear when the survey is complete.
+    the meantime then appear when the survey is complete or stopped.
 
     Returns
     -------
@@ -193,9 +195,10 @@ def load_survey(dataset: Dataset) -> Survey:
 
 
 def survey_version(identifier: str) -> int:
-    """Return a number that changes when the survey of a dataset stores measurements, and when it is complete.
+    """Return a number that changes when the survey of a dataset stores measurements, and when it ends.
 
-    It does not change at the time when pairs of copies or the map are stored.
+    It does not change at the time when pairs of copies or the map are stored. If the process is killed afterwards, it
+    changes at the next survey.
 
     Parameters
     ----------

@@ -288,6 +288,26 @@ def test_a_survey_can_be_stopped_while_it_draws_the_map(small_dataset):
     assert load_survey(small_dataset).complete
 
 
+def test_readers_see_the_copies_that_a_stopped_survey_has_found(cfu_home, nine_shapes):  # noqa: ARG001
+    cv2.imwrite(str(nine_shapes / "disc" / "again.bmp"), cv2.imread(str(nine_shapes / "disc" / "00.png")))
+    dataset = import_source(nine_shapes, name="copies")
+    state = survey_folder(dataset.id) / "state.json"
+
+    def progress(phase: str):
+        def count(_done: int, _total: int) -> None:
+            if phase == "Drawing the map":
+                os.utime(state, ns=(1, 1))
+                raise StopRequested
+
+        return count
+
+    with pytest.raises(StopRequested):
+        survey(dataset, progress=progress)
+    assert survey_version(dataset.id) > 1
+    found = load_survey(dataset)
+    assert (len(found.copies), found.done, found.complete) == (1, 10, False)
+
+
 KILLED_BY_PROGRESS = """
 import math, os, signal, sys
 from cfu_core.dataset.catalog import load_dataset
