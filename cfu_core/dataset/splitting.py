@@ -25,7 +25,7 @@ import pandas as pd
 from cfu_core.dataset.catalog import dataset_folder
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.group_allocation import allocate_units, split_units, stratified_folds
-from cfu_core.errors import DatasetError, TrainingError
+from cfu_core.errors import DatasetError, StorageError, TrainingError
 from cfu_core.storage import read_json, write_json
 from cfu_core.wording import plural
 
@@ -183,10 +183,7 @@ def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
     """
     if images.empty:
         raise DatasetError("The dataset holds no images.", "A split needs at least one.", "Import images first.")
-    if seed < 0:
-        raise DatasetError(
-            f"The split seed is {seed}.", "It must be 0 or a positive whole number.", "Choose another seed."
-        )
+    _check_seed(seed)
     totals = images["label"].value_counts().sort_index()
     classes = totals.index.tolist()
     targets = exact_counts({name: int(totals[name]) for name in classes})
@@ -225,7 +222,7 @@ def make_folds(images: pd.DataFrame, *, seed: int, folds: int, fold: int) -> Spl
     folds : int
         Number of folds, at least 3; with 2, no image is for training.
     fold : int
-        Index of the fold that is tested, 0 to `folds` - 1. Other values are not refused; no image is then for testing.
+        Index of the fold that is tested, 0 to `folds` - 1.
 
     Returns
     -------
@@ -235,10 +232,14 @@ def make_folds(images: pd.DataFrame, *, seed: int, folds: int, fold: int) -> Spl
     Raises
     ------
     DatasetError
-        If there are fewer groups (or single images) than folds, or no class has as many images as there are folds.
+        If the seed is negative, there are fewer groups (or single images) than folds, or no class has as many images as
+        there are folds.
     ValueError
-        If there is no image, `seed` is out of range, or `folds` is less than 2.
+        If there is no image, `seed` is too large, `folds` is less than 2, or `fold` is out of range.
     """
+    _check_seed(seed)
+    if not 0 <= fold < folds:
+        raise ValueError(f"fold is {fold}; it must be 0 to {folds - 1}")
     labels = pd.Categorical(images["label"], categories=sorted(images["label"].unique())).codes
     fold_of_image = stratified_folds(labels.astype(np.int64), split_units(images), count=folds, seed=seed)
     partitions = np.select(
@@ -275,15 +276,13 @@ def split_of(dataset: Dataset, *, seed: int = 0, folds: int = 0, fold: int = 0) 
     ------
     DatasetError
         If the dataset is empty, the seed is negative, the solver finds no split, or there are too few groups or images
-        for the folds. If the dataset has edits, also if the saved split lacks images.
+        for the folds; or the saved split lacks images.
     ValueError
-        If folds must be made, and the seed is negative or `folds` is 1.
+        If folds must be made, and `folds` is 1 or `fold` is out of range.
     StorageError
         If the saved split is damaged, the disk is full, or the home folder is not writable.
     """
     base = _saved_split(dataset, seed, folds, fold)
-    if not dataset.edits:
-        return base
     images, manual = dataset.images, dataset.partitions
     missing = sum(path not in base.assignment for path in images["path"])
     if missing:
@@ -292,6 +291,8 @@ def split_of(dataset: Dataset, *, seed: int = 0, folds: int = 0, fold: int = 0) 
             "It should hold every image of the dataset.",
             f"Delete the folder {_splits(dataset)}; the splits are then made again.",
         )
+    if not dataset.edits:
+        return base
     assignment = {path: manual.get(path, base.assignment[path]) for path in images["path"]}
     return _with_counts(
         assignment,
@@ -316,11 +317,22 @@ def _saved_split(dataset: Dataset, seed: int, folds: int, fold: int) -> Split:
     path = _splits(dataset) / f"{name}.json"
     try:
         return Split(**read_json(path))
+    except TypeError as error:
+        raise StorageError(
+            f"{path} is damaged: {error}.", "It must contain the entries of a split.", "Delete it, or restore it."
+        ) from error
     except FileNotFoundError:
         split = make_folds(images, seed=seed, folds=folds, fold=fold) if folds else make_split(images, seed=seed)
         saved = ("seed", "assignment", "counts", "targets", "grouped", *(("folds", "fold") if folds else ()))
         write_json(path, {key: getattr(split, key) for key in saved})
         return split
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise DatasetError(
+            f"The split seed is {seed}.", "It must be 0 or a positive whole number.", "Choose another seed."
+        )
 
 
 def _splits(dataset: Dataset) -> Path:

@@ -17,7 +17,7 @@ from cfu_core.dataset.splitting import (
     make_split,
     split_of,
 )
-from cfu_core.errors import CfuError, DatasetError, StorageError, TrainingError
+from cfu_core.errors import DatasetError, StorageError, TrainingError
 from cfu_core.published import zamani_2023
 
 
@@ -182,8 +182,10 @@ def test_a_dataset_without_images_cannot_be_split():
 
 
 def test_a_negative_seed_is_refused_in_words():
-    with pytest.raises(CfuError, match="-1"):
+    with pytest.raises(DatasetError, match="The split seed is -1"):
         make_split(alone(a=10), seed=-1)
+    with pytest.raises(DatasetError, match="The split seed is -1"):
+        make_folds(alone(a=10), seed=-1, folds=5, fold=0)
 
 
 # --- what can be trained on
@@ -243,10 +245,11 @@ def test_a_saved_split_is_used_again(small_dataset):
     assert split_of(small_dataset).assignment[some] == "test"
 
 
-def test_a_damaged_split_file_is_reported(small_dataset):
+@pytest.mark.parametrize("text", ["{", "[]", "{}", "null", '{"seed": 0, "more": 1}'])
+def test_a_damaged_split_file_is_reported(small_dataset, text):
     split_of(small_dataset)
     path = small_dataset_folder(small_dataset) / "splits" / "seed-0.json"
-    path.write_text("{")
+    path.write_text(text)
     with pytest.raises(StorageError, match=r"seed-0\.json is damaged"):
         split_of(small_dataset)
 
@@ -390,8 +393,9 @@ def test_a_saved_split_of_other_images_is_refused(small_dataset):
     del saved["assignment"][small_dataset.images["path"].iat[3]]
     path.write_text(json.dumps(saved))
     edited = edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
-    with pytest.raises(DatasetError, match="lacks 1 image"):
-        split_of(edited)
+    for dataset in (small_dataset, edited):
+        with pytest.raises(DatasetError, match="lacks 1 image"):
+            split_of(dataset)
 
 
 def small_dataset_folder(dataset):
@@ -436,6 +440,12 @@ def test_more_folds_than_groups_are_refused():
     images["group"] = [f"dish {i % 4}" for i in range(len(images))]
     with pytest.raises(DatasetError, match="Choose at most 4 folds"):
         make_folds(images, seed=0, folds=5, fold=0)
+
+
+@pytest.mark.parametrize("fold", [-1, 5])
+def test_a_fold_that_does_not_exist_is_refused(fold):
+    with pytest.raises(ValueError, match=f"fold is {fold}; it must be 0 to 4"):
+        make_folds(alone(a=10, b=10), seed=0, folds=5, fold=fold)
 
 
 def test_folds_are_saved_and_edits_do_not_reshuffle_them(small_dataset):
