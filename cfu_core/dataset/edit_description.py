@@ -15,7 +15,11 @@ _DONE = {
     "box": "with the colony box set by hand",
     "partition": "moved to the partition {}",
 }
-_RESET = {"box": "reset to the automatic colony box", "partition": "returned to the split"}  # all values are None
+_RESET = {  # of images whose new value is None or ""
+    "group": "removed from {} group",
+    "box": "reset to the automatic colony box",
+    "partition": "returned to the split",
+}
 
 
 def describe_changes(kind: str, changes: Mapping[str, Any]) -> str:
@@ -31,12 +35,17 @@ def describe_changes(kind: str, changes: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        For example ``2 images relabelled as CFU-GM``. The first `SHOWN` different values are listed; further values
-        are counted. If only some values are None, those are not mentioned. Boxes are not listed.
+        For example ``2 images relabelled as CFU-GM`` or ``1 image moved to the partition test, 1 image returned to the
+        split``. The first `SHOWN` different values are listed; further values are counted. Boxes are not listed.
     """
-    values = list(dict.fromkeys(str(value) for value in changes.values() if value is not None))
-    done = _DONE[kind] if values else _RESET.get(kind, _DONE[kind])
-    return f"{plural(len(changes), 'image')} {done.format(_first(values))}"
+    reset = sum(value in (None, "") for value in changes.values()) if kind in _RESET else 0
+    parts = []
+    if done := len(changes) - reset:
+        values = list(dict.fromkeys(str(value) for value in changes.values() if value not in (None, "")))
+        parts.append(f"{plural(done, 'image')} {_DONE[kind].format(_first(values))}")
+    if reset:
+        parts.append(f"{plural(reset, 'image')} {_RESET[kind].format('its' if reset == 1 else 'their')}")
+    return ", ".join(parts)
 
 
 def describe_edit(edit: Edit) -> str:
