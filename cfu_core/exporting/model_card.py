@@ -15,7 +15,7 @@ from cfu_core.reporting.table_format import CLASS_COLUMNS, class_rows, format_in
 from cfu_core.wording import plural
 
 CARD_COLUMNS = ("Class", "Images", "Precision", "Recall", "Recall, 95 % interval", "Specificity", "F1")
-_MARKS = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_MARKS = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 
 
 def model_card(manifest: Mapping[str, Any], evaluation: Evaluation) -> str:
@@ -59,7 +59,7 @@ def model_card(manifest: Mapping[str, Any], evaluation: Evaluation) -> str:
 def escape_markdown(text: str) -> str:
     """Escape characters that format text within a line of Markdown; line breaks and repeated spaces become one space.
 
-    The beginning of a list (``-``, ``+`` or ``1.``) and character references such as ``&lt;`` are not escaped.
+    The beginning of a list (``-``, ``+`` or ``1.``) is not escaped.
     """
     return _MARKS.sub(r"\\\1", " ".join(str(text).split()))
 
