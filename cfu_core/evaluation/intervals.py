@@ -77,7 +77,7 @@ def bootstrap_intervals(
     Parameters
     ----------
     confusion : array_like of int, shape (C, C)
-        Confusion matrix of at least two images: rows true, columns predicted.
+        Confusion matrix: rows true, columns predicted.
     names : sequence of str
         Names of one or more metrics: fields of `cfu_core.evaluation.summary_metrics.SummaryMetrics`.
     resamples : int
@@ -87,12 +87,13 @@ def bootstrap_intervals(
     Returns
     -------
     dict of str to (float, float)
-        Lower and upper bound by name of the metric; NaN if the metric is undefined in every resample.
+        Lower and upper bound by name of the metric; NaN if the metric is undefined in every resample, or if the matrix
+        has fewer than two images.
 
     Raises
     ------
     ValueError
-        The matrix has fewer than two images, `names` is empty, or `resamples` is less than 1.
+        `names` is empty, or `resamples` is less than 1.
     KeyError
         A name is not the name of a metric.
 
@@ -103,6 +104,8 @@ def bootstrap_intervals(
     from scipy.stats import bootstrap
 
     counts = np.asarray(confusion)
+    if counts.sum() < 2:
+        return dict.fromkeys(names, (np.nan, np.nan))
     true, predicted = (indices.repeat(counts.ravel()) for indices in np.indices(counts.shape).reshape(2, -1))
 
     def statistic(true: np.ndarray, predicted: np.ndarray, axis: int) -> Any:

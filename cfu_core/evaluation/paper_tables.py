@@ -351,12 +351,7 @@ def summary_metrics_table(evaluation: Evaluation) -> pd.DataFrame:
     pandas.DataFrame
         One row per metric, in the order of `SUMMARY_METRICS`. Columns ``Figure`` (name of the metric), ``Value``,
         ``Low`` and ``High``. Undefined metrics are missing values. The interval of the accuracy is the Wilson interval;
-        the other intervals are percentile bootstrap intervals over the test images.
-
-    Raises
-    ------
-    ValueError
-        There are fewer than two test images, which the bootstrap needs.
+        the other intervals are percentile bootstrap intervals over the test images, and missing if there is one image.
     """
     found = summarize(evaluation.confusion).to_dict()
     intervals = bootstrap_intervals(evaluation.confusion, [name for name in found if name != "accuracy"])

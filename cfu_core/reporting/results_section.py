@@ -8,14 +8,12 @@ from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.evaluation.paper_tables import (
     DISPLAYED_PHASES,
-    SUMMARY_METRICS,
     in_paper_order,
     p_column,
     summary_metrics_table,
     table_3,
 )
 from cfu_core.evaluation.significance import Comparison
-from cfu_core.evaluation.summary_metrics import summarize
 from cfu_core.published import zamani_2023
 from cfu_core.reporting.table_format import (
     CLASS_COLUMNS,
@@ -32,6 +30,7 @@ from cfu_core.reporting.table_format import (
 from cfu_core.runs.comparison import compare_runs, preprocessing_pairs
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_result import result_of
+from cfu_core.wording import plural
 
 
 def published_result(run: Run) -> zamani_2023.PublishedResult | None:
@@ -281,23 +280,15 @@ def class_table(evaluation: Evaluation) -> TextTable:
 def summary_table(evaluation: Evaluation) -> TextTable:
     """Make a table of the summary metrics of one run with 95 % intervals, one row per metric.
 
-    Undefined metrics and limits are "undefined". With a single test image there is no bootstrap; the intervals of all
-    metrics except the accuracy are then a dash.
+    Undefined metrics and limits are "undefined", also the limits of a bootstrap over one test image.
     """
-    if evaluation.n_images > 1:
-        rows = [
-            [row["Figure"], format_fraction(row["Value"]), format_interval(row["Low"], row["High"])]
-            for _, row in summary_metrics_table(evaluation).iterrows()
-        ]
-        others = f"a percentile bootstrap over the {evaluation.n_images:,} test images"
-    else:
-        found = summarize(evaluation.confusion).to_dict()
-        rows = [[label, format_fraction(found[name]), NONE] for name, label in SUMMARY_METRICS.items()]
-        rows[0][-1] = format_interval(*wilson_interval(evaluation.correct, evaluation.n_images))
-        others = "none, because a bootstrap needs at least two test images"
+    over = plural(evaluation.n_images, "test image")
     return TextTable(
         caption="All classes",
         columns=["Metric", "Value", "95 % interval"],
-        rows=rows,
-        note=f"Intervals: Wilson for the accuracy, for the others {others}.",
+        rows=[
+            [row["Figure"], format_fraction(row["Value"]), format_interval(row["Low"], row["High"])]
+            for _, row in summary_metrics_table(evaluation).iterrows()
+        ],
+        note=f"Intervals: Wilson for the accuracy, for the others a percentile bootstrap over the {over}.",
     )

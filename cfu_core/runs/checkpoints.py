@@ -97,8 +97,8 @@ class CheckpointWriter:
     ) -> None:
         """Copy the state and begin to write a checkpoint; return without waiting until it is written.
 
-        If the previous checkpoint is still being written, wait for it first. After writing, only the two newest checkpoints
-        are kept.
+        If the previous checkpoint is still being written, wait for it first. After writing, only the two newest
+        checkpoints are kept.
 
         Parameters
         ----------
@@ -111,7 +111,8 @@ class CheckpointWriter:
         best : int
             The best epoch, if its weights are not on disk yet; they are then written too. Otherwise 0.
         best_weights : dict of str to Tensor, optional
-            Weights of epoch `best`. They are not copied: do not change them afterwards. By default, ``state["network"]``.
+            Weights of epoch `best`. They are not copied: do not change them afterwards. By default,
+            ``state["network"]``.
 
         Raises
         ------

@@ -46,15 +46,15 @@ class PhaseTimer:
         """Add the time of the preparation of images to the phases ``decode``, ``preprocess`` and ``load``.
 
         ``load`` receives the part of `seconds` that is neither decoding nor preprocessing. In the first session,
-        ``details["cache_reused"]`` is set to `PreparedImages.reused`; later sessions keep this value, because the run itself
-        has filled the cache since then. ``details["cache_built"]`` is set to the times in seconds of decoding and
-        preprocessing, summed over all calls that filled the cache.
+        ``details["cache_reused"]`` is set to `PreparedImages.reused`; later sessions keep this value, because the run
+        itself has filled the cache since then. ``details["cache_built"]`` is set to the times in seconds of decoding
+        and preprocessing, summed over all calls that filled the cache.
 
         Parameters
         ----------
         images : PreparedImages or None
-            None if no image had to be prepared, because the features of all images were cached. ``cache_reused`` is then
-            True, and ``cache_built`` is not set.
+            None if no image had to be prepared, because the features of all images were cached. ``cache_reused`` is
+            then True, and ``cache_built`` is not set.
         seconds : float
             Wall time of the whole preparation, in seconds.
         """

@@ -101,3 +101,8 @@ def test_mcnemar_and_wilson_are_those_of_statsmodels():
 def test_predictions_for_different_numbers_of_images_are_not_compared():
     with pytest.raises(ValueError, match="3 and 1 images"):
         compare_paired(np.array([True, False, True]), np.array([True]))
+
+
+def test_a_bootstrap_over_one_image_is_undefined():
+    found = bootstrap_intervals([[1, 0], [0, 0]], ["f1_macro", "kappa"])
+    assert np.isnan([*found["f1_macro"], *found["kappa"]]).all()

@@ -23,7 +23,6 @@ from cfu_core.reporting.replay_commands import again_command, train_command
 from cfu_core.reporting.report import report_html, write_report
 from cfu_core.reporting.results_section import summary_table
 from cfu_core.reporting.run_plots import figures_zip
-from cfu_core.reporting.table_format import NONE
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.repeats import in_folds
 from tests.pages.written import write_run
@@ -121,8 +120,7 @@ def test_runs_that_were_tested_on_one_image_are_reported_without_bootstrap_and_c
     table = summary_table(evaluation)
     low, high = wilson_interval(1, 1)
     assert table.rows[0][1:] == ["1.0000", f"{low:.3f} to {high:.3f}"]
-    assert {row[2] for row in table.rows[1:]} == {NONE}
-    assert table.note.endswith("for the others none, because a bootstrap needs at least two test images.")
+    assert {row[2] for row in table.rows[1:]} == {"undefined"}
     html = report_html(runs)
     assert "do not share at least two test images" in html
     assert "Do the runs differ?" not in html

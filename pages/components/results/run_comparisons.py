@@ -37,7 +37,7 @@ def show_verdicts(shown: Sequence[Run]) -> None:
         return
     table = _verdicts(tuple(names_among(shown, leave_out_shared=True).items()), which, shown, pairs)
     if table.empty:
-        st.info("No two of these runs were tested on the same images, so they cannot be compared.")
+        st.info("No two of these runs were tested on the same images (at least two), so they cannot be compared.")
         return
     few = len(table) <= MAX_SENTENCES
     if few:
