@@ -1,7 +1,9 @@
 """Zip archives as a source of images, which may be hostile: all entries are checked before any is read.
 
-An archive is refused as a whole and never unpacked to disk. The sizes in its table of contents are checked first but
-not trusted: the reading of an entry stops one byte after the size that it declares.
+An archive is never unpacked to disk. It is refused as a whole if it is dangerous to unpack or has no readable table of
+contents. An entry that only cannot be read, such as an encrypted or a damaged one, is left out like an unreadable file
+in a folder. The sizes in the table of contents are checked first but not trusted: the reading of an entry stops one
+byte after the size that it declares.
 """
 
 import stat
@@ -12,12 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.file_names import (
-    is_archive,
-    is_archive_content,
     is_ignored,
     is_image,
     is_manifest,
@@ -40,6 +40,7 @@ _BROKEN = (
 )
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _UTF8_FLAG = 0x800
+_METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 12: "BZIP2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 _ENTRY_BYTES = 300  # in the table of contents; enough for an entry with a long name
 
 
@@ -86,7 +87,7 @@ def refused(where: str, why: str) -> ArchiveError:
     return ArchiveError(
         f"{where} was refused: {why}.",
         "Nothing of it was imported.",
-        "Put only folders of images, and optionally a manifest.csv, into an unencrypted zip.",
+        "Make a new zip, without a password, of the folder with the images.",
     )
 
 
@@ -106,18 +107,17 @@ class ZipTree:
         Name of the source in messages: the name of the archive.
     files, folders : list of str
         POSIX paths within the archive, sorted, without the names for which `is_ignored` returns True. A folder is
-        listed only if the archive has an entry for the folder itself.
+        listed only if the archive has an entry for the folder itself. `files` includes entries that cannot be read.
     issues : list of ImportIssue
-        Always empty: an archive with an unusable entry is refused.
+        Names that occur twice, and links that are not named like an image (these are not in `files`).
     error_type : type
         Class of errors about the whole source, `ArchiveError`.
 
     Raises
     ------
     ArchiveError
-        The file is not a complete zip archive, or exceeds the limits. An entry has an unsafe path, is encrypted, is a
-        link or a special file, or is a file that occurs twice. An entry that `is_ignored` does not skip is itself an
-        archive, is neither an image nor a ``manifest.csv``, or is compressed by another method than deflate.
+        The file is not a complete zip archive, or exceeds the limits; an entry has an unsafe path; or every image and
+        manifest in it is encrypted.
     StorageError
         The user may not read the archive.
     FileNotFoundError
@@ -143,8 +143,9 @@ class ZipTree:
             self._zip.close()
             raise
         visible = sorted(name for name in self._members if not is_ignored(name))
-        self.files = [name for name in visible if not self._members[name].is_dir()]
         self.folders = [name for name in visible if self._members[name].is_dir()]
+        self.files = [name for name in visible if not self._members[name].is_dir() and self._is_listed(name)]
+        self._refuse_if_encrypted()
 
     def __enter__(self) -> Self:
         return self
@@ -160,14 +161,16 @@ class ZipTree:
         Raises
         ------
         ImageError
-            There is no such file (kind ``missing``), or it exceeds ``limits.image_bytes`` (kind ``too-large``).
-        ArchiveError
-            The entry is damaged, its size differs from the one in the table of contents, or its content is that of
-            an archive.
+            Kind ``missing``: there is no such file. ``too-large``: it exceeds ``limits.image_bytes``. ``link``: it is a
+            link. ``not-an-image``: it is a special file. ``unreadable``: it is encrypted, compressed in an unsupported
+            way or damaged, or its size differs from the one in the table of contents.
         """
         member = self._members.get(path)
         if member is None:
             raise ImageError(f"{path} is not in the archive.", kind="missing")
+        fault = _fault(member)
+        if fault is not None:
+            raise ImageError(f"{path} {fault.reason}.", "", fault.remedy, kind=fault.kind)
         if member.file_size > self._limits.image_bytes:
             raise ImageError(
                 f"{path} has {member.file_size:,} bytes; the limit is {self._limits.image_bytes:,}.",
@@ -175,9 +178,7 @@ class ZipTree:
             )
         data = self._content(member, path)
         if len(data) != member.file_size:
-            raise refused(self.name, f"the entry {path!r} has another size than it declares")
-        if is_archive_content(data):
-            raise refused(self.name, f"the entry {path!r} is itself an archive")
+            raise _damaged(path, "its size differs from the one in the table of contents")
         return data
 
     def direct_path(self, path: str) -> None:
@@ -193,7 +194,7 @@ class ZipTree:
                 with self._lock:
                     stream.close()
         except _BROKEN as error:
-            raise refused(self.name, f"the entry {path!r} is damaged ({error})") from error
+            raise _damaged(path, error) from error
 
     def _checked_members(self, packed_bytes: int) -> dict[str, zipfile.ZipInfo]:
         """Return the members by their normalised names; raise `ArchiveError` unless all of them are harmless."""
@@ -209,33 +210,73 @@ class ZipTree:
         members: dict[str, zipfile.ZipInfo] = {}
         for info in infos:
             name = _entry_name(info)
-            fault = unsafe_reason(name) or _fault(info, normalise(name), limits)
-            if not fault and normalise(name) in members and not (info.is_dir() and members[normalise(name)].is_dir()):
-                fault = "occurs twice"
+            fault = unsafe_reason(name) or _bomb_reason(info, limits)
             if fault:
                 raise refused(self.name, f"the entry {name!r} {fault}")
-            members[normalise(name)] = info
+            self._add(members, normalise(name), info)
         return members
 
+    def _add(self, members: dict[str, zipfile.ZipInfo], name: str, info: zipfile.ZipInfo) -> None:
+        """Add a member; of two with one name a file is preferred to a folder, and the last file, as in unpacking."""
+        earlier = members.get(name)
+        if earlier is None or (earlier.is_dir() and info.is_dir()):
+            members[name] = info
+            return
+        if not info.is_dir():
+            members[name] = info
+        if not is_ignored(name):
+            detail = f"{name} occurs twice in the archive. The last file of this name is used, as when it is unpacked."
+            self.issues.append(ImportIssue(path=name, kind="listed-twice", detail=detail))
 
-def _fault(info: zipfile.ZipInfo, name: str, limits: ImportLimits) -> str:
-    """Return what is wrong with an entry whose name is safe, as a phrase; ``""`` if nothing is."""
-    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "is a link or a special file"
+    def _is_listed(self, name: str) -> bool:
+        """Return whether an entry is a file; a link that is not named like an image may be a folder."""
+        fault = _fault(self._members[name])
+        if fault is None or fault.kind != "link" or is_image(name) or is_manifest(name):
+            return True
+        detail = f"{name} is a link. Links in an archive are not followed."
+        self.issues.append(ImportIssue(path=name, kind="link", detail=detail))
+        return False
+
+    def _refuse_if_encrypted(self) -> None:
+        wanted = [name for name in self.files if is_image(name) or is_manifest(name)]
+        if wanted and all(self._members[name].flag_bits & _ENCRYPTED for name in wanted):
+            raise refused(self.name, "all its images are encrypted")
+
+
+class _Fault(NamedTuple):
+    """Why an entry cannot be read: kind of `ImageError`, a phrase, and what to do."""
+
+    kind: str
+    reason: str
+    remedy: str = ""
+
+
+def _fault(info: zipfile.ZipInfo) -> _Fault | None:
+    form = stat.S_IFMT(info.external_attr >> 16)
+    if form == stat.S_IFLNK:
+        return _Fault("link", "is a link, and links in an archive are not followed", "Put the file itself into it.")
+    if form not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return _Fault("not-an-image", "is not a regular file")
     if info.flag_bits & _ENCRYPTED:
-        return "is encrypted"
+        return _Fault("unreadable", "is encrypted", "Make the zip without a password.")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        method = _METHODS.get(info.compress_type, f"number {info.compress_type}")
+        reason = f"is compressed with the method {method}, which is not supported"
+        return _Fault("unreadable", reason, "Make the zip with the method Deflate.")
+    return None
+
+
+def _bomb_reason(info: zipfile.ZipInfo, limits: ImportLimits) -> str:
     ratio = info.file_size / max(info.compress_size, 1)
     if info.file_size > limits.entry_ratio_from and ratio > limits.entry_ratio:
         return f"unpacks to {ratio:,.0f} times its size, like a zip bomb"
-    if info.is_dir() or is_ignored(name):
-        return ""
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return f"is compressed with method {info.compress_type}; only deflate is supported"
-    if is_archive(name):
-        return "is itself an archive"
-    if not is_image(name) and not is_manifest(name):
-        return "is neither an image nor a manifest.csv"
     return ""
+
+
+def _damaged(path: str, reason: object) -> ImageError:
+    return ImageError(
+        f"{path} is damaged in the archive ({reason}).", "", "Make the zip again, or copy it again from its source."
+    )
 
 
 def _entry_name(info: zipfile.ZipInfo) -> str:

@@ -1,4 +1,4 @@
-"""Names of files: images, archives, files to ignore, and names that would lead out of their folder."""
+"""Names of files: images, manifests, files to ignore, and names that would lead out of their folder."""
 
 import re
 from pathlib import PurePosixPath
@@ -8,25 +8,6 @@ from cfu_core.imaging.reading import EXTENSIONS
 MANIFEST = "manifest.csv"
 
 _IGNORED = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "truth.csv"})
-_ARCHIVES = frozenset(
-    f".{kind}"
-    for kind in (
-        *("zip", "zipx", "rar", "7z", "tar", "gz", "tgz", "bz2", "tbz", "tbz2", "xz", "txz", "zst", "lz4", "lzma"),
-        *("jar", "cab", "iso", "dmg", "ace", "arj"),
-    )
-)
-_ARCHIVE_MAGIC = (
-    b"PK\x03\x04",
-    b"PK\x05\x06",
-    b"PK\x07\x08",
-    b"Rar!\x1a\x07",
-    b"7z\xbc\xaf\x27\x1c",
-    b"\x1f\x8b",
-    b"BZh",
-    b"\xfd7zXZ\0",
-    b"\x28\xb5\x2f\xfd",
-    b"MSCF",
-)
 
 
 def is_image(path: str) -> bool:
@@ -52,24 +33,6 @@ def is_ignored(path: str) -> bool:
         POSIX path from `normalise`. Otherwise a part ``.`` counts as a name that starts with a dot.
     """
     return any(part.startswith(".") or part.lower() in _IGNORED for part in path.split("/"))
-
-
-def is_archive(path: str) -> bool:
-    """Return whether the extension is that of an archive, such as ``.zip`` or ``.tar``, in upper or lower case."""
-    return PurePosixPath(path.lower()).suffix in _ARCHIVES
-
-
-def is_archive_content(data: bytes) -> bool:
-    """Return whether a file is an archive, by its first bytes.
-
-    Zip, RAR, 7z, gzip, bzip2, xz, Zstandard, cabinet and tar are recognised.
-
-    Parameters
-    ----------
-    data : bytes
-        The file, or at least its first 262 bytes.
-    """
-    return data.startswith(_ARCHIVE_MAGIC) or data[257:262] == b"ustar"
 
 
 def unsafe_reason(name: str) -> str:

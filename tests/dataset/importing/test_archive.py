@@ -40,22 +40,32 @@ def set_flags(data: bytearray, flags: int) -> None:
         struct.pack_into("<H", data, place, struct.unpack_from("<H", data, place)[0] | flags)
 
 
-def special(kind: int) -> bytes:
-    info = zipfile.ZipInfo("B/link.png")
+def special(kind: int, name: str = "B/link.png") -> bytes:
+    info = zipfile.ZipInfo(name)
     info.create_system = 3
     info.external_attr = (kind | 0o777) << 16
     return packed([("A/1.png", GOOD), (info, b"/etc/passwd")])
 
 
-def twice() -> bytes:
-    # The second name is written over, since zipfile warns about duplicates.
-    return packed([("A/1.png", GOOD), ("A/2.png", GOOD)]).replace(b"A/2.png", b"A/1.png")
+def with_file(name: str, content: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip with a good image, and a file that is compressed by `method`."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("A/1.png", GOOD)
+        archive.writestr(name, content, method)
+    return stream.getvalue()
 
 
-def encrypted() -> bytes:
-    data = bytearray(packed([("A/1.png", GOOD), ("B/1.png", GOOD)]))
+def encrypted(entries: tuple[str, ...] = ("A/1.png", "B/1.png")) -> bytes:
+    """The last entry is marked as encrypted."""
+    data = bytearray(packed([(name, GOOD) for name in entries]))
     set_flags(data, 1)
     return bytes(data)
+
+
+def damaged() -> bytes:
+    """The content of the first of two entries does not match its checksum."""
+    return packed([("B/1.png", GOOD), ("A/1.png", GOOD)], zipfile.ZIP_STORED).replace(b"IDAT", b"IDOT", 1)
 
 
 def lying(size: int) -> bytes:
@@ -102,33 +112,106 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "backslash traversal": (lambda: named(rb"..\..\evil.png"), "contains a backslash"),
     "NUL": (lambda: named(b"B/evil.png\0.txt"), "contains a NUL"),
     "utf-8 that is none": (lambda: named(b"B/\xff\xfe.png", flags=0x800), "not a complete zip"),
-    "symbolic link": (lambda: special(stat.S_IFLNK), "is a link or a special file"),
-    "pipe": (lambda: special(stat.S_IFIFO), "is a link or a special file"),
-    "device": (lambda: special(stat.S_IFCHR), "is a link or a special file"),
-    "encrypted": (encrypted, "is encrypted"),
-    "zip within": (lambda: packed([("A/1.png", GOOD), ("B/more.zip", packed([]))]), "is itself an archive"),
-    "tar.gz within": (lambda: packed([("A/1.png", GOOD), ("B/more.tar.gz", b"x")]), "is itself an archive"),
-    "zip as image": (lambda: packed([("A/1.png", GOOD), ("B/1.png", packed([]))]), "is itself an archive"),
-    "rar as image": (lambda: packed([("A/1.png", GOOD), ("B/1.png", b"Rar!\x1a\x07\0")]), "is itself an archive"),
-    "tar as image": (lambda: packed([("A/1.png", GOOD), ("B/1.png", tarball())]), "is itself an archive"),
     "one bomb": (lambda: packed([("A/1.png", GOOD), ("B/1.png", bytes(120_000_000))]), "like a zip bomb"),
     "overlapping bomb": (overlapping, "like a zip bomb"),
-    "other method": (lambda: packed([("A/1.png", GOOD)], zipfile.ZIP_LZMA), "compressed with method 14"),
-    "larger than declared": (lambda: lying(len(GOOD) - 5), "is damaged"),
-    "smaller than declared": (lambda: lying(len(GOOD) + 5), "is damaged|has another size than it declares"),
-    "no image": (lambda: packed([("A/1.png", GOOD), ("B/run.exe", b"MZ")]), "'B/run.exe' is neither an image"),
-    "page": (lambda: packed([("A/1.png", GOOD), ("README.txt", b"hi")]), "'README.txt' is neither an image"),
-    "twice": (twice, "'A/1.png' occurs twice"),
-    "file and folder": (lambda: packed([("A/1.png", GOOD), ("A/1.png/", b"")]), "'A/1.png/' occurs twice"),
     "text": (lambda: b"this is no zip at all", "not a complete zip"),
     "nothing": (lambda: b"", "not a complete zip"),
     "cut at the end": (lambda: packed([("A/1.png", GOOD), ("B/1.png", GOOD)])[:-30], "not a complete zip"),
-    "cut at the start": (lambda: packed([("A/1.png", GOOD), ("B/1.png", GOOD)])[100:], "not a complete zip|is damaged"),
-    "damaged entry": (
-        lambda: packed([("A/1.png", GOOD), ("B/1.png", GOOD)], zipfile.ZIP_STORED).replace(b"IDAT", b"IDOT", 1),
-        "is damaged",
-    ),
+    "all encrypted": (lambda: encrypted(entries=("A/1.png",)), "all its images are encrypted"),
 }
+
+
+LEFT_OUT: dict[str, tuple[Callable[[], bytes], str, str, str]] = {
+    "symbolic link": (lambda: special(stat.S_IFLNK), "B/link.png", "link", "is a link"),
+    "link to a folder": (lambda: special(stat.S_IFLNK, "B"), "B", "link", "is a link"),
+    "pipe": (lambda: special(stat.S_IFIFO), "B/link.png", "not-an-image", "is not a regular file"),
+    "device": (lambda: special(stat.S_IFCHR), "B/link.png", "not-an-image", "is not a regular file"),
+    "one encrypted": (encrypted, "B/1.png", "unreadable", "is encrypted"),
+    "zip within": (lambda: with_file("B/more.zip", packed([])), "B/more.zip", "not-an-image", "is left out"),
+    "program": (lambda: with_file("B/run.exe", b"MZ"), "B/run.exe", "not-an-image", "is left out"),
+    "text": (lambda: with_file("README.txt", b"hi"), "README.txt", "not-an-image", "is left out"),
+    "zip as image": (lambda: with_file("B/1.png", packed([])), "B/1.png", "not-an-image", "B/1.png is"),
+    "rar as image": (lambda: with_file("B/1.png", b"Rar!\x1a\x07\0"), "B/1.png", "not-an-image", "B/1.png is"),
+    "tar as image": (lambda: with_file("B/1.png", tarball()), "B/1.png", "not-an-image", "B/1.png is"),
+    "other method": (
+        lambda: with_file("B/1.png", GOOD, zipfile.ZIP_LZMA),
+        "B/1.png",
+        "unreadable",
+        "is compressed with the method LZMA",
+    ),
+    "larger than declared": (lambda: lying(len(GOOD) - 5), "B/1.png", "unreadable", "is damaged"),
+    "smaller than declared": (lambda: lying(len(GOOD) + 5), "B/1.png", "unreadable", "is damaged"),
+    "damaged": (damaged, "B/1.png", "unreadable", "is damaged"),
+}
+
+
+@pytest.mark.parametrize("case", LEFT_OUT)
+def test_an_entry_that_cannot_be_used_is_left_out_with_its_reason(tmp_path: Path, case):
+    make, path, kind, reason = LEFT_OUT[case]
+    archive = tmp_path / "plates.zip"
+    archive.write_bytes(make())
+    found = import_source(archive)
+    assert found.images["path"].tolist() == ["A/1.png"]
+    (issue,) = [issue for issue in found.import_issues if issue.kind != "empty-class"]
+    assert (issue.path, issue.kind) == (path, kind)
+    assert reason in issue.detail
+    assert scan_source(archive).import_issues == found.import_issues
+
+
+def test_other_files_are_left_out_in_a_zip_as_in_a_folder(write_tree, write_zip, picture):
+    files = {
+        "set/A/1.png": picture(1),
+        "set/A/notes.txt": b"hi",
+        "set/A/table.xlsx": b"PK\x03\x04",
+        "set/B/2.png": picture(2),
+        "set/B/page.jpg": b"<html>",
+        "set/more.zip": b"PK\x05\x06" + bytes(18),
+        "set/README": b"",
+    }
+    by_folder, by_zip = import_source(write_tree(files)), import_source(write_zip(files))
+    assert by_zip.images["path"].tolist() == by_folder.images["path"].tolist() == ["A/1.png", "B/2.png"]
+    assert by_zip.import_issues == by_folder.import_issues
+    assert {issue.path for issue in by_zip.import_issues} == {
+        "A/notes.txt",
+        "A/table.xlsx",
+        "B/page.jpg",
+        "README",
+        "more.zip",
+    }
+
+
+def test_encrypted_files_beside_a_readable_manifest_are_named(tmp_path: Path, picture):
+    rows = b"path,label\nA/1.png,A\nB/1.png,B\n"
+    data = bytearray(packed([("manifest.csv", rows), ("A/1.png", picture(1)), ("B/1.png", picture(2))]))
+    set_flags(data, 1)
+    path = tmp_path / "plates.zip"
+    path.write_bytes(data)
+    found = import_source(path)
+    assert found.counts == {"A": 1}
+    assert [issue.detail for issue in found.import_issues] == ["B/1.png is encrypted. Make the zip without a password."]
+
+
+def test_the_last_of_two_entries_with_one_name_is_used(tmp_path: Path, picture):
+    path = tmp_path / "plates.zip"
+    # The second name is written over, since zipfile warns about duplicates.
+    path.write_bytes(packed([("A/1.png", picture(1)), ("A/2.png", picture(2))]).replace(b"A/2.png", b"A/1.png"))
+    found = import_source(path)
+    assert [found.read_bytes(0)] == [picture(2)]
+    assert [(issue.path, issue.kind) for issue in found.import_issues] == [("A/1.png", "listed-twice")]
+
+
+def test_a_file_is_preferred_to_a_folder_of_the_same_name(write_zip, picture):
+    found = import_source(write_zip({"A/1.png": picture(1), "A/1.png/": b""}))
+    assert found.images["path"].tolist() == ["A/1.png"]
+    assert [(issue.path, issue.kind) for issue in found.import_issues] == [("A/1.png", "listed-twice")]
+
+
+def test_of_an_archive_without_its_beginning_the_rest_is_imported(tmp_path: Path):
+    path = tmp_path / "plates.zip"
+    path.write_bytes(packed([("A/1.png", GOOD), ("B/1.png", GOOD)])[100:])
+    found = import_source(path)
+    assert found.images["path"].tolist() == ["B/1.png"]
+    assert ("A/1.png", "unreadable") in [(issue.path, issue.kind) for issue in found.import_issues]
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
