@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,9 +29,52 @@ def home() -> Path:
         Absolute path: ``$CFU_HOME`` if it is set and not blank, else the platform's folder for user data
         (on Linux ``~/.local/share/cfu-workbench``). In ``$CFU_HOME``, ``~`` is expanded, and a relative path begins at
         the working directory. The folder is created when a file is first written to it.
+
+    Raises
+    ------
+    StorageError
+        ``$CFU_HOME`` begins with ``~`` and the name of a user who does not exist.
     """
     named = os.environ.get("CFU_HOME", "").strip()
-    return Path(named).expanduser().absolute() if named else Path(platformdirs.user_data_dir("cfu-workbench", False))
+    if not named:
+        return Path(platformdirs.user_data_dir("cfu-workbench", False))
+    try:
+        return Path(named).expanduser().absolute()
+    except RuntimeError as error:  # unknown user
+        raise _unusable_home(named, "this user is not known") from error
+
+
+def check_home() -> None:
+    """Check that the home folder can be used: that it can be opened, or can be created if it does not exist.
+
+    It is not created. A home folder that exists need not be writable, because it can be read nevertheless.
+
+    Raises
+    ------
+    StorageError
+        The home folder, or what should be a folder above it, is a file or a link to nothing; this user may not open the
+        home folder or may not create it; or its path is too long.
+    """
+    folder = home()
+    try:
+        missing = not folder.exists()
+        existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+        if not existing.is_dir():
+            raise _unusable_home(folder, "it is not a folder" if existing == folder else f"{existing} is not a folder")
+        if missing:  # not only a missing permission prevents a new folder: network file systems have other reasons
+            Path(tempfile.mkdtemp(prefix=".cfu-", dir=existing)).rmdir()
+        elif not os.access(folder, os.R_OK | os.X_OK):
+            raise _unusable_home(folder, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _unusable_home(folder, str(error.strerror)) from error
+
+
+def _unusable_home(folder: Path | str, reason: str) -> StorageError:
+    return StorageError(
+        f"The home folder {folder} cannot be used: {reason}.",
+        "It must be a folder, or a path at which a folder can be created.",
+        "Set CFU_HOME to a folder of your own.",
+    )
 
 
 @contextmanager
@@ -90,7 +134,7 @@ def replacing(path: Path) -> Iterator[Path]:
         The disk is full, or the folder is not writable.
     """
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
         try:
             yield draft
@@ -124,7 +168,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         with storage_errors(path):
-            draft.mkdir(parents=True)
+            _make_folder(draft)
             yield draft
             if path.exists():
                 if not path.is_dir() or any(path.iterdir()):
@@ -135,6 +179,17 @@ def new_folder(path: Path) -> Iterator[Path]:
             draft.rename(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _make_folder(path: Path) -> None:
+    """Create a folder and those above it, if missing; the caller converts a full disk and missing permissions."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
+        raise StorageError(
+            f"The folder {path} cannot be created: {file} is not a folder.", "", "Choose another folder."
+        ) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

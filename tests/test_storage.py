@@ -9,7 +9,7 @@ import pytest
 
 from cfu_core import PROJECT
 from cfu_core.errors import StorageError
-from cfu_core.storage import home, new_folder, read_json, replacing, storage_errors, write_bytes, write_json
+from cfu_core.storage import check_home, home, new_folder, read_json, replacing, storage_errors, write_bytes, write_json
 
 
 def test_the_home_folder_is_cfu_home(cfu_home):
@@ -35,6 +35,48 @@ def test_without_cfu_home_the_platforms_folder_is_used(monkeypatch, tmp_path, va
         monkeypatch.setenv("CFU_HOME", value)
     assert home().name == "cfu-workbench"
     assert home().is_relative_to(tmp_path)
+
+
+@pytest.mark.parametrize("below", ["", "deep/er"])
+def test_a_home_that_is_a_file_is_refused(monkeypatch, tmp_path, below):
+    (tmp_path / "file").write_text("text")
+    monkeypatch.setenv("CFU_HOME", str(tmp_path / "file" / below))
+    with pytest.raises(StorageError, match=r"home folder .*file.* cannot be used: .*is not a folder.*Set CFU_HOME"):
+        check_home()
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [("x" * 300, "too long"), ("~nobody-of-this-name/home", "not known"), ("/proc/home", "No such")],
+)
+def test_a_home_that_cannot_be_created_is_refused(monkeypatch, tmp_path, value, reason):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CFU_HOME", value)
+    with pytest.raises(StorageError, match=reason):
+        check_home()
+
+
+def test_a_home_that_is_a_link_to_nothing_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    monkeypatch.setenv("CFU_HOME", str(tmp_path / "link"))
+    with pytest.raises(StorageError, match="is not a folder"):
+        check_home()
+
+
+def test_a_usable_home_is_not_created_by_the_check(cfu_home):
+    check_home()
+    assert list(cfu_home.parent.iterdir()) == []
+    cfu_home.mkdir()
+    check_home()
+
+
+def test_a_file_in_the_place_of_a_folder_is_reported(tmp_path):
+    (tmp_path / "file").write_text("text")
+    for write in (write_json, lambda path, value: new_folder(path).__enter__()):
+        with pytest.raises(StorageError, match=r"cannot be created: .*file is not a folder"):
+            write(tmp_path / "file" / "deep" / "v.json", 1)
+        with pytest.raises(StorageError, match=r"cannot be created: .*file is not a folder"):
+            write(tmp_path / "file" / "v.json", 1)
 
 
 def test_a_file_is_replaced(tmp_path):
