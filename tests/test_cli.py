@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from cfu_core import PROJECT
 from cfu_core.cli import main
-from cfu_core.cli.terminal import import_data as imported
+from cfu_core.cli.data_argument import import_data as imported
 from cfu_core.dataset.catalog import list_datasets
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source

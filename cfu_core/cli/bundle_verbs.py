@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cfu_core.cli.terminal import OK, ProgressLine, add_json_option, print_json
+from cfu_core.cli.terminal import OK, ProgressLine, add_json_option, print_json, print_line
 from cfu_core.errors import BundleError
 from cfu_core.observer import Observer
 
@@ -87,7 +87,7 @@ def _print_result(arguments: argparse.Namespace, bundle: Path, found: Mapping[st
         return print_json(
             {"bundle": str(bundle), "self_test": {network: result._asdict() for network, result in found.items()}}
         )
-    print(f"{bundle}: no file has been changed.")
+    print_line(f"{bundle}: no file has been changed.")
     for network, result in found.items():
-        print(f"{network}: {result.summary}.")
+        print_line(f"{network}: {result.summary}.")
     return OK

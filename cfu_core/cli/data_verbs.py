@@ -6,18 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cfu_core.cli.terminal import (
-    DATA_HELP,
-    INTERRUPTED,
-    OK,
-    ProgressLine,
-    add_json_option,
-    import_data,
-    is_path,
-    print_json,
-    read_data,
-    run_job,
-)
+from cfu_core.cli.data_argument import DATA_HELP, dataset_id, import_data, read_data, saved_dataset
+from cfu_core.cli.foreground import run_job
+from cfu_core.cli.terminal import INTERRUPTED, OK, ProgressLine, add_json_option, print_json, print_line
 from cfu_core.wording import plural
 
 
@@ -89,7 +80,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
     with ProgressLine() as line:
         folder = write_demo(arguments.folder, seed=arguments.seed, progress=line.count("Drawing"))
-    print(f"The demo dataset (drawn, not photographed) is in {folder}.")
+    print_line(f"The demo dataset (drawn, not photographed) is in {folder}.")
     return OK
 
 
@@ -105,13 +96,13 @@ def _inspect(arguments: argparse.Namespace) -> int:
                 "duplicates": duplicates,
             }
         )
-    print(plural(len(dataset.images), "image"))
+    print_line(plural(len(dataset.images), "image"))
     for name, count in dataset.counts.items():
-        print(f"  {name}: {count}")
+        print_line(f"  {name}: {count}")
     for issue in dataset.import_issues:
-        print(f"not imported: {issue.path} ({issue.kind}): {issue.detail}")
+        print_line(f"not imported: {issue.path} ({issue.kind}): {issue.detail}")
     for paths in duplicates:
-        print(f"identical: {', '.join(paths)}")
+        print_line(f"identical: {', '.join(paths)}")
     return OK
 
 
@@ -119,13 +110,24 @@ def _split(arguments: argparse.Namespace) -> int:
     from cfu_core.dataset.splitting import PARTITIONS, make_split, split_of
 
     dataset = read_data(arguments.data)
-    imported = not is_path(arguments.data)
-    split = split_of(dataset, seed=arguments.seed) if imported else make_split(dataset.images, seed=arguments.seed)
+    saved = saved_dataset(dataset)
+    split = split_of(saved, seed=arguments.seed) if saved else make_split(dataset.images, seed=arguments.seed)
+    version = saved.version if saved else 0
     if arguments.json:
-        return print_json({"counts": split.counts, "assignment": split.assignment, "nearness": split.nearness})
+        return print_json(
+            {
+                "counts": split.counts,
+                "assignment": split.assignment,
+                "nearness": split.nearness,
+                "dataset": saved.id if saved else None,
+                "version": version,
+            }
+        )
     for name, parts in split.counts.items():
-        print(f"{name}: " + ", ".join(f"{partition} {parts[partition]}" for partition in PARTITIONS))
-    print(split.nearness)
+        print_line(f"{name}: " + ", ".join(f"{partition} {parts[partition]}" for partition in PARTITIONS))
+    print_line(split.nearness)
+    if version:
+        print_line(f"with {plural(version, 'edit')} of the dataset {dataset.id}")
     return OK
 
 
@@ -151,13 +153,13 @@ def _survey(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print(
+        print_line(
             f"{found.done:,} of {plural(found.total, 'image')} measured, {plural(len(found.copies), 'pair')} of copies"
         )
         for path, reason in unreadable.items():
-            print(f"unreadable: {path}: {reason}")
+            print_line(f"unreadable: {path}: {reason}")
         if found.map_source:
-            print(f"map: {found.map_source}")
+            print_line(f"map: {found.map_source}")
     return OK if status == "finished" else INTERRUPTED
 
 
@@ -166,30 +168,31 @@ def _edits(arguments: argparse.Namespace) -> int:
     from cfu_core.dataset.edits import edit_log
     from cfu_core.dataset.history import applied_and_undone
 
-    log = edit_log(arguments.dataset)
+    log = edit_log(dataset_id(arguments.dataset))
     applied = {edit.number for edit in applied_and_undone(log)[0]}
     if arguments.json:
         return print_json([{**asdict(edit), "counts": edit.number in applied} for edit in log])
     for edit in log:
         in_effect = edit.number in applied or edit.kind in ("undo", "redo")
         what = describe_edit(edit) + ("" if in_effect else " (undone)")
-        print("  ".join(part for part in (str(edit.number), edit.when, edit.who, what, edit.why) if part))
+        print_line("  ".join(part for part in (str(edit.number), edit.when, edit.who, what, edit.why) if part))
     return OK
 
 
 def _edit(arguments: argparse.Namespace) -> int:
     from cfu_core.dataset.edits import edit_dataset, redo_edit, undo_edit
 
+    reference = dataset_id(arguments.dataset)
     if arguments.kind in ("undo", "redo"):
         step = undo_edit if arguments.kind == "undo" else redo_edit
-        dataset = step(arguments.dataset, who=arguments.who)
+        dataset = step(reference, who=arguments.who)
     else:
         changes = dict.fromkeys(arguments.paths, getattr(arguments, "label", None))
-        dataset = edit_dataset(arguments.dataset, arguments.kind, changes, who=arguments.who, why=arguments.why)
+        dataset = edit_dataset(reference, arguments.kind, changes, who=arguments.who, why=arguments.why)
     if arguments.json:
         return print_json({"dataset": dataset.id, "version": dataset.version, "classes": dataset.counts})
     classes = ", ".join(f"{name} {count}" for name, count in dataset.counts.items())
-    print(f"{dataset.name}, version {dataset.version}: {plural(len(dataset.images), 'image')} ({classes})")
+    print_line(f"{dataset.name}, version {dataset.version}: {plural(len(dataset.images), 'image')} ({classes})")
     return OK
 
 
@@ -202,6 +205,6 @@ def _cache(arguments: argparse.Namespace) -> int:
     if arguments.json:
         return print_json({"folder": folder, "bytes": size, "limit_bytes": limit, "removed_bytes": removed})
     if arguments.clear:
-        print(f"Removed {removed / 1e9:.2f} GB.")
-    print(f"{size / 1e9:.2f} GB of at most {limit / 1e9:g} GB ({LIMIT_VARIABLE}) in {folder}")
+        print_line(f"Removed {removed / 1e9:.2f} GB.")
+    print_line(f"{size / 1e9:.2f} GB of at most {limit / 1e9:g} GB ({LIMIT_VARIABLE}) in {folder}")
     return OK

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from cfu_core.cli.terminal import OK
+from cfu_core.cli.terminal import OK, print_line
 
 
 def add_verbs(verbs: Any) -> None:
@@ -28,5 +28,5 @@ def _report(arguments: argparse.Namespace) -> int:
 
     runs = list({run.id: run for run in map(open_run, arguments.runs)}.values())
     write_report(runs, arguments.out)
-    print(arguments.out)
+    print_line(str(arguments.out))
     return OK

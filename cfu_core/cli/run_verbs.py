@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from cfu_core.cli.terminal import INTERRUPTED, OK, add_json_option, print_json, run_job
+from cfu_core.cli.foreground import run_job
+from cfu_core.cli.terminal import INTERRUPTED, OK, add_json_option, print_json, print_line, print_table
 from cfu_core.errors import RunError
 from cfu_core.job import Job, State, create_job
 from cfu_core.runs.run import Run
@@ -90,7 +91,7 @@ def _runs(arguments: argparse.Namespace) -> int:
         return print_json(rows)
     for row in rows:
         accuracy = "" if row["accuracy"] is None else f"  accuracy {row['accuracy']:.4f}"
-        print(f"{row['run']}  {row['status']}  {row['name']}  on {row['dataset']}{accuracy}")
+        print_line(f"{row['run']}  {row['status']}  {row['name']}  on {row['dataset']}{accuracy}")
     return OK
 
 
@@ -99,21 +100,29 @@ def _show(arguments: argparse.Namespace) -> int:
     facts = describe_run(run.folder)
     if arguments.json:
         return print_json(facts)
-    print(f"{run.name} ({run.id}): {run.status().state}")
-    print(f"dataset {run.plan.dataset.name}, began with {run.plan.weights_label}, {run.recipe.summary}")
+    print_line(f"{run.name} ({run.id}): {facts['status']}")
+    if facts["message"]:
+        print_line(facts["message"])
+    if facts["status"] in (State.FAILED, State.INTERRUPTED):
+        print_line(
+            f"log: {facts['log']}"
+            if facts["log"]
+            else "log: none, because a subcommand trained the run and showed its output"
+        )
+    print_line(f"dataset {run.plan.dataset.name}, began with {run.plan.weights_label}, {run.recipe.summary}")
     for epoch in facts["history"]:
-        print(
+        print_line(
             f"epoch {epoch['epoch']}: training loss {_format_metric(epoch['training_loss'])}, "
             f"validation loss {_format_metric(epoch['validation_loss'])}, "
             f"accuracy {_format_metric(epoch['validation_accuracy'])}"
         )
     if facts["confusion"]:
-        print(
+        print_line(
             f"test accuracy {facts['accuracy']:.4f}; precision macro {facts['precision']['macro']:.4f}, "
             f"micro {facts['precision']['micro']:.4f}; rows true, columns predicted:"
         )
         for name, row in zip(facts["classes"], facts["confusion"], strict=True):
-            print(f"  {name:>16} " + " ".join(f"{n:5d}" for n in row))
+            print_line(f"  {name:>16} " + " ".join(f"{n:5d}" for n in row))
     return OK
 
 
@@ -130,11 +139,15 @@ def _compare(arguments: argparse.Namespace) -> int:
         metrics = {run: json.loads(table.to_json(orient="records")) for run, table in tables.items()}
         return print_json({"runs": metrics, "comparisons": [c.to_dict() for c in comparisons]})
     for run in runs:
-        print(f"\n{run.name} ({run.id})\n{tables[run.id].to_string(index=False, na_rep='undefined')}")
+        print_line("")
+        print_line(f"{run.name} ({run.id})")
+        print_table(tables[run.id].to_string(index=False, na_rep="undefined"))
     if comparisons:
-        print("\n" + comparison_table(comparisons, names_among(runs)).to_string(index=False))
+        print_line("")
+        print_table(comparison_table(comparisons, names_among(runs)).to_string(index=False))
     elif len(runs) > 1:
-        print("\nNo two of these runs were tested on the same images.")
+        print_line("")
+        print_line("No two of these runs were tested on the same images.")
     return OK
 
 
@@ -151,15 +164,15 @@ def _explain(arguments: argparse.Namespace) -> int:
         return INTERRUPTED
     if arguments.json:
         return print_json({"run": run.id, "maps": str(run.folder / MAPS), **found.to_dict()})
-    print(f"{run.folder / MAPS}")
+    print_line(f"{run.folder / MAPS}")
     if found.images:
-        print(
+        print_line(
             f"The map of the predicted class has its maximum inside the box of the colony in {found.trained} of "
             f"{plural(found.images, 'test image')} (before training: {found.untrained}; expected for random points: "
             f"{found.chance:.1f})."
         )
     else:
-        print(
+        print_line(
             "The boxes of the colonies are unknown, so it cannot be checked whether the maps have their maximum there."
         )
     return OK
@@ -205,7 +218,7 @@ def _print_status(arguments: argparse.Namespace, run: Run, status: State) -> Non
     if arguments.json:
         print_json({"run": run.id, "status": status.value})
     else:
-        print(f"{run.id}: {status.value}")
+        print_line(f"{run.id}: {status.value}")
 
 
 def _final_state(job: Job) -> State:
@@ -232,7 +245,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     if arguments.json:
         return print_json({"run": run.id, "weights": run.plan.weights_label, "predictions": rows})
     for row in rows:
-        print(f"{row['path']}: {row['predicted']} ({row['probabilities'][row['predicted']]:.3f})")
+        print_line(f"{row['path']}: {row['predicted']} ({row['probabilities'][row['predicted']]:.3f})")
     return OK
 
 
@@ -248,7 +261,8 @@ def describe_run(folder: Path) -> dict[str, Any]:
     -------
     dict
         Values for `cfu_core.cli.terminal.print_json`. Name and settings: ``run`` (identifier), ``name``, ``dataset``,
-        ``split``, ``weights``, ``config``, ``environment``, ``classes``. State: ``status``, ``message``. Results:
+        ``split``, ``weights``, ``config``, ``environment``, ``classes``. State: ``status``, ``message``, ``log`` (path
+        of the output of the process; None if a subcommand trained the run, because it shows the output). Results:
         ``confusion``, ``accuracy``, ``precision`` (``macro`` and ``micro``), ``per_class``, ``seconds`` (by phase),
         ``cache_reused``, ``device``, ``history`` (by epoch) and ``predictions`` (path of the CSV file). Results that do
         not exist yet are None; ``history`` is then empty.
@@ -271,6 +285,7 @@ def describe_run(folder: Path) -> dict[str, Any]:
         "name": run.name,
         "status": status.state.value,
         "message": status.message,
+        "log": str(run.log) if run.log.exists() else None,
         "dataset": asdict(run.plan.dataset),
         "split": asdict(run.plan.split),
         "weights": run.plan.weights_label,

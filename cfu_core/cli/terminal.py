@@ -1,24 +1,22 @@
-"""Functions that the subcommands share: reading datasets, running jobs in the foreground, output to the terminal."""
+"""Output of subcommands to the terminal, and exit statuses."""
 
 import argparse
 import json
-import os
+import re
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cfu_core.dataset.catalog import load_dataset
-from cfu_core.dataset.dataset import Dataset
-from cfu_core.dataset.importing.source import import_source, scan_source
-from cfu_core.errors import CfuError
 from cfu_core.storage import json_value
 
 if TYPE_CHECKING:
-    from cfu_core.job import Job, Status
+    from cfu_core.job import Status
 
-OK, USER_ERROR, INTERRUPTED = 0, 2, 130  # exit status
-DATA_HELP = "a folder, a zip archive, a CSV manifest, or the name of an imported dataset"
+OK, USER_ERROR, INTERRUPTED, OUTPUT_CLOSED = 0, 2, 130, 141  # exit status; 141 is that of a program ended by SIGPIPE
+
+#: Characters that control a terminal, end a line, change the direction of the text after them, or are not encodable.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +24,67 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
 
 
+def printable(text: str) -> str:
+    r"""Return a text in which control characters are replaced by escapes such as ``\x1b``.
+
+    File names, class names and reasons come from users and from downloaded files. Printed as they are, an escape
+    sequence in them could erase or imitate other output, and a line break could imitate a line of its own.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+
+    Returns
+    -------
+    str
+        One line without control characters (line break and tab included), line and paragraph separators, characters
+        that change the direction of the text, and the surrogates of file names that are not UTF-8.
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+class OutputClosedError(Exception):
+    """The program that reads stdout or stderr has ended; other closed pipes remain a BrokenPipeError."""
+
+
+@contextmanager
+def output() -> Iterator[None]:
+    """Within a ``with`` block that only prints, convert a BrokenPipeError to an `OutputClosedError`."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise OutputClosedError from error
+
+
+def print_line(text: str) -> None:
+    """Print a text as one line to stdout, made `printable`."""
+    with output():
+        print(printable(text))
+
+
+def print_error(text: str) -> None:
+    """Print a text as one line to stderr, made `printable`; line breaks become spaces."""
+    with output():
+        print(printable(" ".join(text.splitlines())), file=sys.stderr)
+
+
+def print_table(text: str) -> None:
+    """Print the lines of a table to stdout, each made `printable`.
+
+    Parameters
+    ----------
+    text : str
+        From `pandas.DataFrame.to_string`, which escapes line breaks in cells.
+    """
+    for line in text.split("\n"):
+        print_line(line)
+
+
 def print_json(value: Any) -> int:
     """Print a value as one indented JSON document to stdout; NaN and infinity as null.
+
+    Control characters are escaped as JSON does, so that the document is safe in a terminal and has the same value.
 
     Parameters
     ----------
@@ -39,116 +96,11 @@ def print_json(value: Any) -> int:
     int
         Exit status 0, so that a subcommand can return the result of this function.
     """
-    print(json.dumps(json_value(value), indent=2, ensure_ascii=False, allow_nan=False))
+    document = json.dumps(json_value(value), indent=2, ensure_ascii=False, allow_nan=False)
+    lines = document.split("\n")  # strings contain none: json escapes the characters below the space
+    with output():
+        print("\n".join(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in lines))
     return OK
-
-
-def is_path(data: str) -> bool:
-    """Return whether an argument is a path and not the name of an imported dataset.
-
-    It is a path if the file or folder exists, if it contains a slash, or if it ends in ``.zip`` or ``.csv``.
-    """
-    exists = os.path.exists(data)  # noqa: PTH110 - Path.exists raises if the name is too long
-    return exists or "/" in data or data.lower().endswith((".zip", ".csv"))
-
-
-def read_data(data: str) -> Dataset:
-    """Read a folder, archive or manifest without importing it, or load an imported dataset.
-
-    Parameters
-    ----------
-    data : str
-        Path of a folder, a zip archive or a CSV manifest, or the name or identifier of an imported dataset (see
-        `is_path`).
-
-    Returns
-    -------
-    Dataset
-        Of a path: the dataset that an import would save; its images are not in the image store. Of an imported dataset:
-        with all its edits.
-
-    Raises
-    ------
-    DatasetError
-        The source does not exist, contains no usable image or has no valid manifest; there is no dataset with this name
-        or identifier, or it is damaged; or a worker process that reads images was ended from outside.
-    ArchiveError
-        The archive is damaged, too large or dangerous to unpack.
-    StorageError
-        The source or the home folder is not readable.
-    """
-    if not is_path(data):
-        return load_dataset(data)
-    with ProgressLine() as line:
-        return scan_source(Path(data), progress=line.count("Reading"))
-
-
-def import_data(data: str) -> Dataset:
-    """Import a folder, archive or manifest, or load an imported dataset.
-
-    Parameters
-    ----------
-    data : str
-        Path of a folder, a zip archive or a CSV manifest, or the name or identifier of an imported dataset (see
-        `is_path`).
-
-    Returns
-    -------
-    Dataset
-        With all its edits, also if the same source was imported before and edited since then.
-
-    Raises
-    ------
-    DatasetError, ArchiveError
-        As from `read_data`.
-    StorageError
-        The source is not readable, the disk is full, the home folder is not writable, or another process has locked the
-        image store for ten minutes.
-    """
-    if not is_path(data):
-        return load_dataset(data)
-    with ProgressLine() as line:
-        imported = import_source(Path(data), progress=line.count("Importing"))
-    return load_dataset(imported.id)  # with its edits
-
-
-def run_job(job: "Job", title: str) -> str:
-    """Run a job in this process when its lane is free, with its progress in the terminal.
-
-    If a worker runs the job first, wait for its end. A worker for the other queued jobs of the lane is then started.
-    Ctrl-C stops the job. Call this function in the main thread.
-
-    Parameters
-    ----------
-    job : Job
-        Queued or running job.
-    title : str
-        Text before the progress in the terminal.
-
-    Returns
-    -------
-    str
-        Final state: ``finished``, ``stopped`` or ``paused``. After Ctrl-C while a worker runs the job, ``running`` if
-        it has not stopped yet.
-
-    Raises
-    ------
-    CfuError
-        The job failed or was interrupted; the message says why.
-    StorageError
-        The home folder is not writable, or the disk is full.
-    """
-    from cfu_core.job import State
-    from cfu_core.jobs.launch import ensure_worker
-    from cfu_core.jobs.queue import LANES
-    from cfu_core.jobs.worker import run_in_foreground
-
-    with ProgressLine() as line:
-        ended = run_in_foreground(job, on_status=line.follow(title))
-    ensure_worker(LANES[job.kind])
-    if ended.state in (State.FAILED, State.INTERRUPTED):
-        raise CfuError(ended.message)
-    return ended.state.value
 
 
 class ProgressLine:
@@ -205,4 +157,5 @@ class ProgressLine:
 
     def _write(self, text: str) -> None:
         if self._enabled:
-            print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)
+            with output():
+                print(f"\r\x1b[2K{printable(text)}", end="", file=sys.stderr, flush=True)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from cfu_core.cli.terminal import DATA_HELP, INTERRUPTED, OK, add_json_option, import_data, print_json, run_job
+from cfu_core.cli.data_argument import DATA_HELP, import_data
+from cfu_core.cli.foreground import run_job
+from cfu_core.cli.terminal import INTERRUPTED, OK, add_json_option, print_json, print_line, print_table
 from cfu_core.cli.training_options import RECIPE_HELP, add_training_options, training_settings
 from cfu_core.errors import CfuError
 from cfu_core.job import State
@@ -67,7 +69,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"run": runs[0].id, "status": status})
     else:
-        print(f"{runs[0].id}: {status}")
+        print_line(f"{runs[0].id}: {status}")
     return OK if status == "finished" else INTERRUPTED
 
 
@@ -114,10 +116,12 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         print_json({"runs": [run.id for run in runs], "status": status, "departures": departures, **rows})
     else:
         for title, table in zip(("Table 3: seconds", "Table 4: precision and accuracy"), tables.values(), strict=True):
-            print(f"\n{title}; {describe_shared_settings(table)}")
-            print(table[display_columns(table)].to_string(index=False, na_rep=""))
+            print_line("")
+            print_line(f"{title}; {describe_shared_settings(table)}")
+            print_table(table[display_columns(table)].to_string(index=False, na_rep=""))
         remarks = [f"Departs from the paper's preprocessing: {'; '.join(departures)}."] if departures else []
-        print("\n" + "\n".join([*remarks, *REMARKS]))
+        for line in ("", *remarks, *REMARKS):
+            print_line(line)
     return OK if status == "finished" else INTERRUPTED
 
 
@@ -156,10 +160,10 @@ def _repeat(arguments: argparse.Namespace) -> int:
     else:
         for family in found:
             values = ", ".join(f"{value:.4f}" for value in family.accuracies)
-            print(f"{family.name}: {plural(len(family.runs), family.varied[:-1])}: {values}")
-            print(f"mean {family.mean:.4f}, standard deviation {family.deviation:.4f}")
+            print_line(f"{family.name}: {plural(len(family.runs), family.varied[:-1])}: {values}")
+            print_line(f"mean {family.mean:.4f}, standard deviation {family.deviation:.4f}")
         if paused:
-            print(f"{plural(len(paused), 'run is', 'runs are')} paused and left out: {', '.join(paused)}")
+            print_line(f"{plural(len(paused), 'run is', 'runs are')} paused and left out: {', '.join(paused)}")
     return OK if status == "finished" else INTERRUPTED
 
 
@@ -172,7 +176,7 @@ def _networks(arguments: argparse.Namespace) -> int:
     table = table_1(sizes, {key: a.label for key, a in ARCHITECTURES.items()})
     if arguments.json:
         return print_json({"table_1": json.loads(table.to_json(orient="records"))})
-    print(table.to_string(index=False))
+    print_table(table.to_string(index=False))
     return OK
 
 
@@ -182,7 +186,7 @@ def _device(arguments: argparse.Namespace) -> int:
     device = describe_device(best_device())
     if arguments.json:
         return print_json({"device": device})
-    print(device)
+    print_line(device)
     return OK
 
 
