@@ -1,15 +1,17 @@
 """Lists of the images of a source with their classes, from class folders or from a manifest."""
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.archive import ZipTree
-from cfu_core.dataset.importing.file_names import MANIFEST, is_image, is_manifest, normalise, unsafe_reason
+from cfu_core.dataset.importing.file_names import MANIFEST, is_image, is_manifest, unsafe_reason
 from cfu_core.dataset.importing.folders import FolderTree, ListedFiles
 from cfu_core.dataset.importing.manifest import Box, Manifest, parse_manifest
+from cfu_core.dataset.importing.name_forms import describe_forms, unify_names
+from cfu_core.dataset.importing.path_matching import DiskMatcher, TreeMatcher, differs_in_case
 from cfu_core.errors import DatasetError, ImageError
 from cfu_core.imaging.reading import EXTENSIONS
 from cfu_core.wording import plural
@@ -27,11 +29,11 @@ class Entry(NamedTuple):  # a dataclass takes three times as long to create
     ----------
     path : str
         Path in the dataset: POSIX, relative to the source, without its outer folder if it has one. For a manifest on
-        this computer it is the path as written there.
+        this computer it is relative to the folder of the manifest, or absolute as written there.
     file : str
         Path in the source, for its ``read`` method.
     label, group : str
-        Class and group; `group` is ``""`` if unknown.
+        Class and group; `group` is ``""`` if unknown. In a `Listing`, names that look alike have one spelling.
     box : tuple of int, or None
         Left, top, right, bottom in pixels of the image with its EXIF orientation applied; right and bottom exclusive.
     """
@@ -53,7 +55,9 @@ class Listing:
         Sorted by path.
     issues : tuple of ImportIssue
         Issues that are found without reading an image, sorted by path: files that are left out, folders that cannot be
-        opened, empty class folders, rows or boxes of a manifest that cannot be used.
+        opened, empty class folders; columns, rows or boxes of a manifest that cannot be used, an encoding that was
+        guessed, and paths that differ from the names of the files in letter case (kind ``letter-case``); names of
+        classes (``class-name``) and groups (``group-name``) that look alike.
     drawn : bool
         Whether every row of a manifest has the origin ``drawn``; False without a manifest.
     """
@@ -104,7 +108,7 @@ def list_manifest(files: ListedFiles, data: bytes, *, name: str) -> Listing:
     Parameters
     ----------
     files : ListedFiles
-        The source of this manifest. Only its name is used, in messages.
+        The source of this manifest. Its name is the path of the manifest, to whose folder the paths are relative.
     data : bytes
         Content of the manifest.
     name : str
@@ -113,8 +117,8 @@ def list_manifest(files: ListedFiles, data: bytes, *, name: str) -> Listing:
     Returns
     -------
     Listing
-        Paths are those of the manifest. Of several rows with one path, the first is used. Whether the images exist is
-        not checked.
+        Paths are those of the manifest, with the separators, accents and letter case of the files. Of several rows
+        with one path, the first is used. An image that does not exist is listed; reading it then fails.
 
     Raises
     ------
@@ -122,7 +126,8 @@ def list_manifest(files: ListedFiles, data: bytes, *, name: str) -> Listing:
         The manifest is not valid (see `cfu_core.dataset.importing.manifest.parse_manifest`), or names no usable image.
     """
     manifest = parse_manifest(data, name=name)
-    return _listing(manifest, {row.path: row.path for row in manifest.rows}, where=files.name)
+    matcher = DiskMatcher(Path(files.name).parent.absolute())
+    return _listing(manifest, {row.path: matcher.find(row.path) for row in manifest.rows}, name=name, where=files.name)
 
 
 def issue_from(path: str, error: ImageError) -> ImportIssue:
@@ -170,7 +175,7 @@ def _by_classes(tree: FolderTree | ZipTree, files: dict[str, str], folders: list
         if "/" not in folder and folder not in labels:
             detail = f"The class folder {folder} contains no image."
             issues.append(ImportIssue(path=folder, kind="empty-class", detail=detail))
-    return _sorted(entries, issues)
+    return _unified(sorted(entries), issues)
 
 
 def _no_classes(tree: FolderTree | ZipTree, files: dict[str, str], issues: list[ImportIssue]) -> DatasetError:
@@ -192,7 +197,7 @@ def _by_manifest(tree: FolderTree | ZipTree, files: dict[str, str], manifest: st
         parsed = parse_manifest(tree.read(files[manifest]), name=manifest)
     except ImageError as error:
         raise tree.error_type(error.found, "", "Make the manifest readable, or remove it.") from error
-    matcher = _PathMatcher(files)
+    matcher = TreeMatcher(files)
     paths: dict[str, str] = {}
     for row in parsed.rows:
         reason = unsafe_reason(row.path.replace("\\", "/"))
@@ -203,7 +208,7 @@ def _by_manifest(tree: FolderTree | ZipTree, files: dict[str, str], manifest: st
                 "Write them relative to its folder.",
             )
         paths[row.path] = matcher.find(row.path)
-    listing = _listing(parsed, paths, where=where)
+    listing = _listing(parsed, paths, name=manifest, where=where)
     named = {entry.path for entry in listing.entries} | {issue.path for issue in listing.issues}
     extra = [
         ImportIssue(path=path, kind="not-listed", detail=f"{path} is left out: {manifest} does not name it.")
@@ -214,24 +219,10 @@ def _by_manifest(tree: FolderTree | ZipTree, files: dict[str, str], manifest: st
     return _sorted(entries, [*tree.issues, *listing.issues, *extra], drawn=listing.drawn)
 
 
-class _PathMatcher:
-    """Finds the file of a path in a manifest, which may use another separator or Unicode normalisation form."""
-
-    def __init__(self, files: Iterable[str]) -> None:
-        self._files = set(files)
-        self._composed = {unicodedata.normalize("NFC", file): file for file in files}
-
-    def find(self, path: str) -> str:
-        if normalise(path) in self._files:
-            return normalise(path)
-        plain = normalise(path.replace("\\", "/"))
-        return self._composed.get(unicodedata.normalize("NFC", plain), plain)
-
-
-def _listing(manifest: Manifest, paths: dict[str, str], *, where: str) -> Listing:
+def _listing(manifest: Manifest, paths: dict[str, str], *, name: str, where: str) -> Listing:
     """List the rows of a manifest; `paths` maps each path in the manifest to the path in the dataset."""
     entries: dict[str, Entry] = {}
-    issues = list(manifest.issues)
+    issues = [*manifest.issues, *_case_issues(paths, name)]
     for row in manifest.rows:
         path = paths[row.path]
         if path in entries:
@@ -244,7 +235,32 @@ def _listing(manifest: Manifest, paths: dict[str, str], *, where: str) -> Listin
             entries[path] = Entry(path=path, file=path, label=row.label, group=row.group, box=row.box)
     if not entries:
         raise DatasetError(f"{where} names no usable image. {describe_issues(issues)}", "", "Correct its rows.")
-    return _sorted(entries.values(), issues, drawn=manifest.drawn)
+    return _unified(list(entries.values()), issues, drawn=manifest.drawn)
+
+
+def _case_issues(paths: dict[str, str], name: str) -> list[ImportIssue]:
+    differing = [(written, path) for written, path in paths.items() if differs_in_case(written, path)]
+    if not differing:
+        return []
+    written, path = differing[0]
+    what = plural(len(differing), "path differs from its file", "paths differ from their files")
+    detail = f"{name}: {what} in letter case, such as {written}, for which {path} is used."
+    return [ImportIssue(path=name, kind="letter-case", detail=detail)]
+
+
+def _unified(entries: list[Entry], issues: list[ImportIssue], *, drawn: bool = False) -> Listing:
+    """Give names of classes and groups that look alike one spelling; of equally frequent ones, that of the first."""
+    labels, label_forms = unify_names(entry.label for entry in entries)
+    groups, group_forms = unify_names(entry.group for entry in entries if entry.group)
+    for what, changed in (("class", label_forms), ("group", group_forms)):
+        for shown, forms in changed.items():
+            detail = describe_forms(shown, forms, what=what)
+            issues.append(ImportIssue(path=shown, kind=f"{what}-name", detail=detail))
+    if label_forms or group_forms:
+        entries = [
+            entry._replace(label=labels[entry.label], group=groups.get(entry.group, entry.group)) for entry in entries
+        ]
+    return _sorted(entries, issues, drawn=drawn)
 
 
 def _sorted(entries: Iterable[Entry], issues: Iterable[ImportIssue], *, drawn: bool = False) -> Listing:

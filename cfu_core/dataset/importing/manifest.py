@@ -1,20 +1,18 @@
 """Manifests: CSV files that list the images of a dataset with their classes, and optionally their groups and boxes."""
 
-import csv
-import io
 from dataclasses import dataclass
 
 from cfu_core.dataset.dataset import ImportIssue
+from cfu_core.dataset.importing.csv_lines import CsvLine, read_lines
+from cfu_core.dataset.importing.manifest_columns import EXPECTED, ManifestColumns, count_known, find_columns
+from cfu_core.dataset.importing.name_forms import clean_name
+from cfu_core.dataset.importing.text_encoding import decode_text
 from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import DatasetError
 
 Box = tuple[int, int, int, int]
 
-_REQUIRED = ("path", "label")
-_EXPECTED = (
-    "A manifest needs the columns path and label; group, box_left, box_top, box_right, box_bottom and origin are "
-    "optional."
-)
+_SAMPLE_LENGTH = 60  # characters of a guessed text in its issue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +24,7 @@ class ManifestRow:
     line : int
         Number of the line in the file, counted from 1, for messages; the last line if the row spans several.
     path, label, group : str
-        Without surrounding white space; `group` may be empty.
+        Without surrounding blanks; `group` may be empty.
     box : tuple of int, or None
         Left, top, right, bottom in pixels of the image with its EXIF orientation applied; right and bottom exclusive.
         None if the row has no box. It may exceed the image, whose size is not known here.
@@ -48,8 +46,9 @@ class Manifest:
     rows : tuple of ManifestRow
         Rows with a path and a label, in the order of the file. One path may occur several times.
     issues : tuple of ImportIssue
-        Rows without a path (kind ``no-path``) or a label (``no-label``), and boxes that are not valid (``box``; such a
-        row is in `rows` without its box).
+        An encoding that was guessed (kind ``encoding``); columns that have another name than the expected one, or are
+        not used (``columns``); rows without a path (``no-path``) or a label (``no-label``), rows with more cells than
+        there are columns (``cells``), and boxes that are not valid (``box``; such a row is in `rows` without its box).
     drawn : bool
         Whether every row has the origin ``drawn``, in upper or lower case.
     """
@@ -65,74 +64,70 @@ def parse_manifest(data: bytes, *, name: str) -> Manifest:
     Parameters
     ----------
     data : bytes
-        CSV in UTF-8 with or without a byte order mark; column names in the first line, in upper or lower case. Columns
-        are separated by semicolons if the first line has more of these than commas, otherwise by commas. The columns
+        CSV as `cfu_core.dataset.importing.text_encoding.decode_text` and
+        `cfu_core.dataset.importing.csv_lines.read_lines` accept it, with column names in the first line. The columns
         ``path`` and ``label`` are required; ``group``, ``box_left``, ``box_top``, ``box_right``, ``box_bottom`` and
-        ``origin`` are optional; other columns and blank lines are ignored.
+        ``origin`` are optional. Other usual names of these columns are recognised (see
+        `cfu_core.dataset.importing.manifest_columns.find_columns`). Other columns and blank lines are ignored.
     name : str
         Name of the manifest in messages and issues.
 
     Raises
     ------
     DatasetError
-        The manifest is not UTF-8 text or not CSV, lacks a required column, has a column twice, or has no row below
-        the column names.
+        The manifest is not text or its encoding is not recognised, it is not CSV, lacks a required column, has a column
+        twice, or has no row below the column names.
     """
-    lines = _lines(data, name)
-    columns = _columns(lines[0][1] if lines else [], name)
-    rows, issues, origins = [], [], set()
-    for line, cells in lines[1:]:
-        values = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
+    text, guessed = decode_text(data, name=name)
+    lines = read_lines(text, name=name, known_columns=count_known)
+    header, *body = lines or [CsvLine(1, [])]
+    columns = find_columns(header.cells, name=name, line=header.line)
+    if not body:
+        raise DatasetError(f"{name} has a header but no rows.", EXPECTED, "Add a row for each image.")
+    filled = {position for line in body for position, cell in enumerate(line.cells) if cell}
+    issues = [_guess_issue(text, guessed, name)] if guessed else []
+    issues += columns.issues(name, filled=filled)
+    rows, origins = [], set()
+    for line, cells in body:
+        values = _values(columns, cells)
         origins.add(values.get("origin", "").lower())
         row, issue = _row(line, values, name)
         if row is not None:
             rows.append(row)
         if issue is not None:
             issues.append(issue)
-    if not origins:
-        raise DatasetError(f"{name} has a header but no rows.", _EXPECTED, "Add a row for each image.")
+        if any(cells[len(columns.names) :]):
+            issues.append(_cells_issue(line, cells, columns, name))
     return Manifest(rows=tuple(rows), issues=tuple(issues), drawn=origins == {"drawn"})
 
 
-def _lines(data: bytes, name: str) -> list[tuple[int, list[str]]]:
-    """Return (line number, cells) of every line that is not blank."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DatasetError(
-            f"{name} is not UTF-8 text (byte {error.start + 1}).", "", 'In Excel, save it as "CSV UTF-8".'
-        ) from error
-    header = text.lstrip().partition("\n")[0]
-    separator = ";" if header.count(";") > header.count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    try:
-        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except csv.Error as error:
-        raise DatasetError(
-            f"{name} cannot be read as a table, from line {reader.line_num} on: {error}.",
-            _EXPECTED,
-            "Save it again as CSV.",
-        ) from error
+def _guess_issue(text: str, guessed: str, name: str) -> ImportIssue:
+    sample = next((line for line in text.splitlines() if not line.isascii()), text.partition("\n")[0]).strip()
+    detail = (
+        f"{name} does not say its encoding and is not UTF-8; it was read as {guessed}: {sample[:_SAMPLE_LENGTH]}. If "
+        'this is wrong, save it as "CSV UTF-8" and import it again.'
+    )
+    return ImportIssue(path=name, kind="encoding", detail=detail)
 
 
-def _columns(header: list[str], name: str) -> list[str]:
-    columns = [cell.strip().lower() for cell in header]
-    missing = [column for column in _REQUIRED if column not in columns]
-    if missing:
-        found = f"{name} has no column {' and no column '.join(missing)}; it has {', '.join(columns) or 'nothing'}."
-        raise DatasetError(found, _EXPECTED, "Add it to the first line.")
-    twice = sorted({column for column in columns if column and columns.count(column) > 1})
-    if twice:
-        raise DatasetError(f"{name} has the column {twice[0]} twice.", _EXPECTED, "Remove one of them.")
-    return columns
+def _cells_issue(line: int, cells: list[str], columns: ManifestColumns, name: str) -> ImportIssue:
+    detail = (
+        f"Line {line} of {name} has {len(cells)} cells, but there are {len(columns.names)} columns; the last cells are "
+        "not used. Put a cell that contains the separator in quotation marks."
+    )
+    return ImportIssue(path=f"{name}:{line}", kind="cells", detail=detail)
+
+
+def _values(columns: ManifestColumns, cells: list[str]) -> dict[str, str]:
+    return {column: cells[at] for column, at in columns.positions.items() if at < len(cells)}
 
 
 def _row(line: int, values: dict[str, str], name: str) -> tuple[ManifestRow | None, ImportIssue | None]:
     """Return the row of a line, None if it lacks its path or label, and its issue; a wrong box only drops the box."""
-    path, label = values.get("path", ""), values.get("label", "")
+    path, label = values.get("path", "").strip(), values.get("label", "")
     if not path:
         return None, ImportIssue(path=f"{name}:{line}", kind="no-path", detail=f"Line {line} of {name} names no image.")
-    if not label:
+    if not clean_name(label):
         return None, ImportIssue(path=path, kind="no-label", detail=f"Line {line} of {name} gives {path} no label.")
     box, issue = None, None
     try:

@@ -278,11 +278,14 @@ def test_rows_that_cannot_be_used(make, picture):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"path,class\n1.png,A\n", "has no column label; it has path, class"),
+        (b"path,note\n1.png,A\n", "has no column label; line 1 has path, note"),
+        (b"sep=;\n1.png;A\n", "has no column path and no column label; line 2 has 1.png, A"),
         (b"", "has no column path and no column label"),
         (b"path,label\n", "has a header but no rows"),
         (b"path,label,label\n1.png,A,B\n", "has the column label twice"),
-        ("path,label\né.png,A\n".encode("latin-1"), "is not UTF-8 text"),
+        ("path,label\n1.png,紅血球\n".encode("big5"), r"is not UTF-8 text \(line 2\)"),
+        (b"path,label\n1.png,A\n2.png,\0\n", "line 3 has a NUL character"),
+        (b'path,label\n1.png,"A\n2.png,B\n', r'quotation mark \("\) in line 2 that is not closed'),
         (b'path,label\n"' + b"x" * 200_000 + b'",A\n', "cannot be read as a table"),
         (b"path,label\nx.txt,A\n", "names no usable image"),
     ],
@@ -308,6 +311,65 @@ def test_a_manifest_may_use_other_separators_and_accents(make, picture):
     found = import_source(make({"manifest.csv": rows.encode()} | files))
     assert labels(found) == {"A/1.png": "x", "A/2.png": "x", "A/e\u0301.png": "y"}
     assert found.import_issues == ()
+
+
+def test_a_manifest_may_use_other_letter_case(make, picture):
+    rows = "path,label\nA/1.PNG,x\na\\2.png,y\nA/same.png,y\n"
+    files = {"A/1.png": picture(1), "A/2.png": picture(2), "A/Same.png": picture(3), "A/SAME.png": picture(4)}
+    found = import_source(make({"manifest.csv": rows.encode()} | files))
+    assert labels(found) == {"A/1.png": "x", "A/2.png": "y"}
+    assert kinds(found) == [  # which of the two is meant is not known
+        ("A/SAME.png", "not-listed"),
+        ("A/Same.png", "not-listed"),
+        ("A/same.png", "missing"),
+        ("manifest.csv", "letter-case"),
+    ]
+    assert "2 paths differ from their files in letter case, such as A/1.PNG, for which A/1.png" in str(
+        found.import_issues[-1].detail
+    )
+
+
+@pytest.mark.parametrize("path", [".\\A\\1.png", "./a/1.PNG", "A//1.png", "..\\plates\\A\\1.png"])
+def test_a_csv_given_directly_may_use_other_separators_and_letter_case(write_tree, picture, path):
+    root = write_tree({"labels.csv": f"path,label\n{path},x\n".encode(), "A/1.png": picture(1)})
+    found = import_source(root / "labels.csv")
+    assert labels(found) == {("../plates/A/1.png" if "plates" in path else "A/1.png"): "x"}
+    assert [kind for _, kind in kinds(found)] == ["letter-case"] * ("PNG" in path)
+
+
+def test_a_csv_given_directly_finds_absolute_paths_in_other_accents(write_tree, picture):
+    root = write_tree({"labels.csv": b"", "Mu\u0308ller/1.png": picture(1)})
+    (root / "labels.csv").write_text(f"path,label\n{root.as_posix()}/M\u00fcller/1.png,x\n", encoding="utf-8")
+    found = import_source(root / "labels.csv")
+    assert labels(found) == {f"{root.as_posix()}/Mu\u0308ller/1.png": "x"}
+    assert found.import_issues == ()
+
+
+def test_class_folders_that_look_alike_are_one_class(make, picture):
+    names = ["CFU-E", "cfu-e", "CFU\u2011E", "CFU-E\u200b", "CFU\u00a0GM", "CFU GM", "Mu\u0308", "M\u00fc"]
+    files = {f"{name}/{number}.png": picture(number) for number, name in enumerate(names)}
+    found = import_source(make(files | {"CFU-E/more.png": picture(9)}))
+    assert found.counts == {"CFU GM": 2, "CFU-E": 5, "M\u00fc": 2}
+    assert kinds(found) == [("CFU GM", "class-name"), ("CFU-E", "class-name"), ("M\u00fc", "class-name")]
+    assert found.import_issues[1].detail == (
+        'The classes "CFU-E" (2 images), "CFU-E\u200b" with U+200B (1 image), "CFU\u2011E" with U+2011 (1 image) and '
+        '"cfu-e" (1 image) look alike and became the class CFU-E.'
+    )
+
+
+def test_classes_and_groups_of_a_manifest_that_look_alike_are_one(make, picture):
+    rows = (
+        "path,label,group\n1.png,cfu-e,Donor 1\n2.png,CFU\u2212E\u00a0,donor  1\n3.png,cfu-e,\n4.png,CFU-GM,Donor 2\n"
+    )
+    images = {f"{number}.png": picture(number) for number in range(1, 5)}
+    found = import_source(make({"manifest.csv": rows.encode()} | images))
+    assert labels(found) == {"1.png": "cfu-e", "2.png": "cfu-e", "3.png": "cfu-e", "4.png": "CFU-GM"}
+    assert found.images["group"].tolist() == ["Donor 1", "Donor 1", "", "Donor 2"]
+    assert kinds(found) == [("Donor 1", "group-name"), ("cfu-e", "class-name")]
+    assert found.import_issues[1].detail == (
+        'The classes "cfu-e" (2 images) and "CFU\u2212E\u00a0" with U+2212, U+00A0 (1 image) look alike and became the '
+        "class cfu-e."
+    )
 
 
 @pytest.mark.parametrize(
