@@ -33,6 +33,12 @@ def real_images() -> Path:
     return folder
 
 
+@pytest.fixture
+def cases(real_images: Path) -> Path:
+    """The folder with small drawn files of difficult kinds, beside the folder with real images."""
+    return real_images.with_name("cases")
+
+
 @pytest.fixture(scope="session")
 def drawn_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 36 drawn images of 64 x 48 pixels in three classes, distinguished by colour and shape."""

@@ -17,7 +17,7 @@ from cfu_core.dataset.history import LOG, Edit, extended_log, log_size, read_log
 from cfu_core.dataset.image_store import image_file, image_store, store_lock
 from cfu_core.dataset.packs import PACKS, remove_packs
 from cfu_core.dataset.summary import SUMMARY, DatasetSummary, damaged, read_summary, summarize, summarize_damaged
-from cfu_core.dataset.table import COLUMNS, DTYPES
+from cfu_core.dataset.table import COLUMNS, DTYPES, RANGE_COLUMNS, with_keys
 from cfu_core.errors import CfuError, DatasetError
 from cfu_core.storage import home, replacing, storage_errors, write_bytes, write_json
 from cfu_core.wording import plural
@@ -290,7 +290,9 @@ def _summary(file: Path) -> DatasetSummary:
 def _read_table(file: Path) -> pd.DataFrame:
     try:
         images = pd.read_parquet(file)
-        return images[COLUMNS].astype(DTYPES)
+        if "samples" not in images:  # written before there were ranges of samples
+            images = images.assign(samples="", **dict.fromkeys(RANGE_COLUMNS, pd.NA))
+        return with_keys(images.assign(key="")[COLUMNS].astype(DTYPES))
     except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's own errors are among these
         raise damaged(file.parent.name, f"images.parquet cannot be read ({error})") from error
 

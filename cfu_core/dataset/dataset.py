@@ -13,10 +13,11 @@ import pandas as pd
 
 from cfu_core.dataset.history import Edit, Effect, apply_edits
 from cfu_core.dataset.image_store import image_file, stored_bytes
-from cfu_core.dataset.table import BOX_COLUMNS, COLUMNS, content_digest
+from cfu_core.dataset.table import BOX_COLUMNS, COLUMNS, RANGE_COLUMNS, content_digest
 from cfu_core.errors import DatasetError, ImageError
 from cfu_core.imaging import reading
 from cfu_core.imaging.cropping import Box
+from cfu_core.imaging.sample_range import SampleRange
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -37,7 +38,7 @@ class ImportIssue:
         number of the line.
     kind : str
         Keyword for lists: a kind of `ImageError`, ``no-class``, ``empty-class``, ``not-listed``, ``listed-twice``,
-        ``no-path``, ``no-label``, ``box`` or ``name``.
+        ``no-path``, ``no-label``, ``box``, ``name`` or ``range`` (range of samples of more than 8 bits).
     detail : str
         One or two sentences that explain the issue to the user.
     """
@@ -64,6 +65,9 @@ class Dataset:
         relative to the source, ``group`` is ``""`` where unknown, ``digest`` is the SHA-256 (hex) of the file, and
         ``extension`` includes the dot. ``width``, ``height`` and ``box_*`` are in pixels of the image with its EXIF
         orientation applied. The right and bottom of a box are exclusive; all four are ``<NA>`` where there is no box.
+        ``samples`` is the kind of samples of more than 8 bits (`cfu_core.imaging.sample_range.SampleStatistics.kind`),
+        and ``black`` and ``white`` are their range; ``""`` and ``<NA>`` for other images, and for images that were
+        imported before ranges were chosen. ``key`` identifies the pixels (`cfu_core.dataset.table.with_keys`).
     import_issues : tuple of ImportIssue
         Files that the import left out, and other issues that it found.
     drawn : bool
@@ -205,7 +209,14 @@ class Dataset:
         StorageError
             If the image store is not readable.
         """
-        return reading.decode(self.read_bytes(index), name=self.images["path"].iloc[index])
+        return reading.decode(
+            self.read_bytes(index), name=self.images["path"].iloc[index], samples=self.sample_range(index)
+        )
+
+    def sample_range(self, index: int) -> SampleRange | None:
+        """Return the range of the samples of image `index` of `images`; None if none was chosen."""
+        black, white = (self.images[column].iat[index] for column in RANGE_COLUMNS)
+        return None if pd.isna(white) else SampleRange(float(black), float(white))
 
     def read_bytes(self, index: int) -> bytes:
         """Read the stored file of image `index` of `images`, unchanged since the import.

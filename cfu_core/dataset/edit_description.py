@@ -14,6 +14,7 @@ _DONE = {
     "group": "assigned to group {}",
     "box": "with the colony box set by hand",
     "partition": "moved to the partition {}",
+    "range": "with the range of samples {}",
 }
 _RESET = {  # of images whose new value is None or ""
     "group": "removed from {} group",

@@ -4,6 +4,7 @@ Nothing is overwritten: each edit is a line in the dataset's log (see `cfu_core.
 dataset is the table as imported with this log applied.
 """
 
+import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.history import KINDS, Edit, applied_and_undone
 from cfu_core.dataset.image_store import store_lock
 from cfu_core.dataset.splitting import PARTITIONS
-from cfu_core.dataset.table import boxes
+from cfu_core.dataset.table import RANGE_COLUMNS, boxes
 from cfu_core.errors import DatasetError
 from cfu_core.wording import plural
 
@@ -34,8 +35,8 @@ def edit_dataset(dataset_id: str, kind: str, changes: Mapping[str, Any], *, who:
     dataset_id : str
         Id or name, as for `cfu_core.dataset.catalog.load_dataset`.
     kind : str
-        One of `cfu_core.dataset.history.KINDS`: ``relabel``, ``exclude``, ``include``, ``group``, ``box`` or
-        ``partition``.
+        One of `cfu_core.dataset.history.KINDS`: ``relabel``, ``exclude``, ``include``, ``group``, ``box``,
+        ``partition`` or ``range``.
     changes : Mapping
         New value by path of an image, as in `cfu_core.dataset.history.Edit`; the values for ``exclude`` and ``include``
         have no effect. Values equal to the current ones are dropped; if none remains, nothing is written. White space
@@ -54,8 +55,8 @@ def edit_dataset(dataset_id: str, kind: str, changes: Mapping[str, Any], *, who:
     DatasetError
         If there is no such dataset or image; the dataset is damaged; no image would remain; a label is empty; a label
         or group is not text, has more than `LONGEST_NAME` characters or a control character; a box is not inside its
-        image or not in whole pixels; there is no such partition; or `who` or `why` is too long. Nothing has changed
-        then.
+        image or not in whole pixels; there is no such partition; an image has no range, or black is not less than
+        white; or `who` or `why` is too long. Nothing has changed then.
     StorageError
         If the disk is full, the home folder is not writable, or another process has locked the image store for ten
         minutes. Nothing has changed then.
@@ -209,6 +210,10 @@ def _effective_changes(dataset: Dataset, kind: str, changes: Mapping[str, Any]) 
         sizes = dataset.imported[["width", "height"]].to_numpy()[rows].tolist()
         for (path, box), size in zip(changes.items(), sizes, strict=True):
             checked[path] = None if box is None else _checked_box(path, box, *size)
+    elif kind == "range":
+        has_range = dataset.imported["white"].notna().to_numpy()[rows].tolist()
+        for (path, ends), deep in zip(changes.items(), has_range, strict=True):
+            checked[path] = _checked_range(path, ends, deep)
     elif kind not in ("exclude", "include"):
         check = _checked_partition if kind == "partition" else _NameCheck(dataset, kind)
         checked_values = {value: check(value) for value in set(changes.values())}
@@ -240,6 +245,8 @@ def _current_values(dataset: Dataset, kind: str) -> dict[str, Any]:
     if kind == "box":
         edges = boxes(dataset.edited).tolist()
         return {path: None if box[0] < 0 else box for path, box in zip(paths, edges, strict=True)}
+    if kind == "range":
+        return dict(zip(paths, dataset.edited[RANGE_COLUMNS].astype(object).to_numpy().tolist(), strict=True))
     return dict(zip(paths, dataset.edited[_COLUMNS[kind]], strict=True))
 
 
@@ -257,6 +264,25 @@ def _checked_box(path: str, box: Sequence[float], width: int, height: int) -> li
             "Draw it inside the image.",
         )
     return edges
+
+
+def _checked_range(path: str, ends: Sequence[float], deep: bool) -> list[float]:
+    if not deep:
+        raise DatasetError(
+            f"{path} has no range of samples: its samples have 8 bits, or it was imported before ranges were chosen.",
+            "Only a range that was chosen at the import can be changed.",
+            "If it has more than 8 bits, import the dataset again.",
+        )
+    try:
+        black, white = map(float, ends)
+        valid = math.isfinite(black) and math.isfinite(white) and black < white
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise DatasetError(
+            f"The range of {path} is {ends!r}.", "It should be two numbers, black less than white.", "Correct it."
+        )
+    return [black, white]
 
 
 def _checked_partition(value: Any) -> str | None:

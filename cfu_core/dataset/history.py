@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cfu_core.dataset.table import BOX_COLUMNS
+from cfu_core.dataset.table import BOX_COLUMNS, RANGE_COLUMNS, with_keys
 from cfu_core.errors import DatasetError
 from cfu_core.storage import storage_errors
 from cfu_core.wording import plural
@@ -38,7 +38,8 @@ class Edit:
     changes : Mapping
         New value by path of an image. ``relabel``: the label; ``exclude`` and ``include``: None; ``group``: the group
         (``""`` for none); ``box``: left, top, right, bottom in pixels (None to find the colony automatically);
-        ``partition``: the partition (None for that of the split). ``undo`` and ``redo``: ``{"edit": number}``.
+        ``partition``: the partition (None for that of the split); ``range``: the samples that are black and white.
+        ``undo`` and ``redo``: ``{"edit": number}``.
     """
 
     number: int
@@ -53,6 +54,10 @@ def _is_box(value: object) -> bool:
     return value is None or (isinstance(value, list) and len(value) == 4 and all(type(edge) is int for edge in value))
 
 
+def _is_range(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(end) in (int, float) for end in value)
+
+
 #: Kinds of edits of images, and functions that return whether a value in the log is valid for the kind.
 KINDS: dict[str, Callable[[object], bool]] = {
     "relabel": lambda value: isinstance(value, str) and value != "",
@@ -61,6 +66,7 @@ KINDS: dict[str, Callable[[object], bool]] = {
     "group": lambda value: isinstance(value, str),
     "box": _is_box,
     "partition": lambda value: value is None or isinstance(value, str),
+    "range": _is_range,
 }
 _UNDO_OR_REDO = ("undo", "redo")
 
@@ -183,7 +189,7 @@ class Effect(NamedTuple):
     ----------
     edited : pandas.DataFrame
         Every row of the imported table, with all edits except exclusions applied. It is the imported table itself, not
-        a copy, if no label, group or box was edited.
+        a copy, if no label, group, box or range was edited.
     rows : ndarray of int64, shape (len(images),)
         Rows of `edited` that are not excluded, ascending.
     images : pandas.DataFrame
@@ -221,7 +227,7 @@ def apply_edits(imported: pd.DataFrame, log: Sequence[Edit]) -> Effect:
         else:
             values[edit.kind].update(edit.changes)
     rows_of = _RowIndex(imported)
-    edited = imported.copy() if any(values[kind] for kind in ("relabel", "group", "box")) else imported
+    edited = imported.copy() if any(values[kind] for kind in ("relabel", "group", "box", "range")) else imported
     for kind, column in (("relabel", "label"), ("group", "group")):
         if values[kind]:
             edited[column] = rows_of.replaced(edited[column], values[kind])
@@ -229,6 +235,11 @@ def apply_edits(imported: pd.DataFrame, log: Sequence[Edit]) -> Effect:
         for side, column in enumerate(BOX_COLUMNS):
             edges = {path: None if box is None else box[side] for path, box in values["box"].items()}
             edited[column] = rows_of.replaced(edited[column], edges)
+    if values["range"]:
+        for end, column in enumerate(RANGE_COLUMNS):
+            ends = {path: float(chosen[end]) for path, chosen in values["range"].items()}
+            edited[column] = rows_of.replaced(edited[column], ends)
+        edited = with_keys(edited)
     included = np.ones(len(imported), bool)
     included[rows_of.find(values["exclude"])] = False
     rows_of.find(values["partition"])  # raises if an image is missing

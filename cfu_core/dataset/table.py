@@ -8,9 +8,17 @@ import numpy as np
 import pandas as pd
 
 BOX_COLUMNS = ["box_left", "box_top", "box_right", "box_bottom"]
-COLUMNS = ["path", "label", "group", "digest", "extension", "size_bytes", "width", "height", *BOX_COLUMNS]
-_TEXTS, _NUMBERS = COLUMNS[:5], COLUMNS[5:8]
-DTYPES = dict.fromkeys(_TEXTS, "str") | dict.fromkeys(_NUMBERS, "int64") | dict.fromkeys(BOX_COLUMNS, "Int64")
+RANGE_COLUMNS = ["black", "white"]
+_TEXTS = ["path", "label", "group", "digest", "extension", "samples"]
+_NUMBERS = ["size_bytes", "width", "height"]
+#: Columns of the table, of which ``key`` follows from others.
+COLUMNS = [*_TEXTS[:-1], *_NUMBERS, *BOX_COLUMNS, "samples", *RANGE_COLUMNS, "key"]
+DTYPES = (
+    dict.fromkeys([*_TEXTS, "key"], "str")
+    | dict.fromkeys(_NUMBERS, "int64")
+    | dict.fromkeys(BOX_COLUMNS, "Int64")
+    | dict.fromkeys(RANGE_COLUMNS, "Float64")
+)
 
 
 def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -19,8 +27,9 @@ def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Parameters
     ----------
     rows : iterable of Mapping
-        One mapping per image, with keys from `COLUMNS`; other keys are ignored. ``group`` (``""`` by default) and
-        ``box_*`` may be missing. Each path must occur once; this is not checked.
+        One mapping per image, with keys from `COLUMNS`; other keys are ignored. ``group`` and ``samples``
+        (``""`` by default), ``box_*``, ``black`` and ``white`` may be missing. Each path must occur once; this is not
+        checked.
 
     Returns
     -------
@@ -30,21 +39,46 @@ def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a row has no value for a column other than ``group`` and ``box_*``, or its ``group`` is None.
+        If a row has no value for another column, or its ``group`` or ``samples`` is None.
     TypeError
         If an edge of a box is not a whole number.
     """
-    table = pd.DataFrame([{"group": ""} | dict(row) for row in rows]).reindex(columns=COLUMNS)
+    table = pd.DataFrame([{"group": "", "samples": ""} | dict(row) for row in rows]).reindex(columns=COLUMNS)
     if table[_TEXTS].isna().any(axis=None):
         raise ValueError(f"every image needs {', '.join(_TEXTS)}")
-    return table.astype(DTYPES).sort_values("path", ignore_index=True)
+    return with_keys(table.astype(DTYPES).sort_values("path", ignore_index=True))
+
+
+def with_keys(images: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the column ``key``, which identifies the pixels of an image.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        Table with the other `COLUMNS`; it is not changed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``key`` is the digest of the file; for an image with a range of samples, the SHA-256 (hex) of the digest and
+        the range.
+    """
+    keys = images["digest"].copy()
+    deep = images["white"].notna().to_numpy()
+    if deep.any():
+        fields = images.loc[deep, ["digest", *RANGE_COLUMNS]].itertuples(index=False, name=None)
+        keys[deep] = [
+            hashlib.sha256(f"{digest} {float(black)!r} {float(white)!r}".encode()).hexdigest()
+            for digest, black, white in fields
+        ]
+    return images.assign(key=keys)
 
 
 def content_digest(images: pd.DataFrame) -> str:
     r"""Return the SHA-256 (hex) of the sorted lines ``path\0label\0group\0digest``.
 
-    The line of an image with a bounding box also contains ``\0left,top,right,bottom``. The order of the rows has no
-    effect.
+    The line of an image with a bounding box also contains ``\0left,top,right,bottom``, that of an image with a range of
+    samples ``\0black..white``. The order of the rows has no effect.
 
     Parameters
     ----------
@@ -57,6 +91,9 @@ def content_digest(images: pd.DataFrame) -> str:
     boxed = images[BOX_COLUMNS].dropna()
     for index, box in zip(boxed.index, boxed.itertuples(index=False, name=None), strict=True):
         lines[index] += "\0" + ",".join(str(int(edge)) for edge in box)
+    ranged = images[RANGE_COLUMNS].dropna()
+    for index, ends in zip(ranged.index, ranged.itertuples(index=False, name=None), strict=True):
+        lines[index] += "\0" + "..".join(repr(float(end)) for end in ends)
     return hashlib.sha256("".join(f"{line}\n" for line in sorted(lines)).encode()).hexdigest()
 
 

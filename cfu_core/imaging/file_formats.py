@@ -282,6 +282,25 @@ def png_depth(data: bytes) -> int:
     return data[24]
 
 
+def png_significant_bits(data: bytes) -> int | None:
+    """Return the number of significant bits of the samples of a PNG, from its chunk sBIT; None if it has none.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a PNG does.
+
+    Returns
+    -------
+    int or None
+        The largest number of all channels.
+    """
+    for chunk, start, end in _png_chunks(data):
+        if chunk == b"sBIT":
+            return max(data[start:end], default=None)
+    return None
+
+
 def read_bmp(data: bytes) -> Found:
     """Read the size of a BMP.
 

@@ -164,17 +164,14 @@ def image_keys(dataset: Dataset, recipe: Recipe) -> list[str]:
     Returns
     -------
     list of str
-        In the order of ``dataset.imported``, with excluded images. Digest of the image file; if the recipe crops and
-        the image has a box, followed by a space and the box as ``left,top,right,bottom`` in pixels.
+        In the order of ``dataset.imported``, with excluded images. The column ``key``; if the recipe crops and the
+        image has a box, followed by a space and the box as ``left,top,right,bottom`` in pixels.
     """
-    digests = dataset.edited["digest"].tolist()
+    keys = dataset.edited["key"].tolist()
     if not recipe.crop:
-        return digests
+        return keys
     marked = boxes(dataset.edited).tolist()
-    return [
-        digest if box[0] < 0 else f"{digest} {','.join(map(str, box))}"
-        for digest, box in zip(digests, marked, strict=True)
-    ]
+    return [key if box[0] < 0 else f"{key} {','.join(map(str, box))}" for key, box in zip(keys, marked, strict=True)]
 
 
 @contextmanager

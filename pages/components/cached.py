@@ -83,7 +83,7 @@ def _view(identifier: str, digest: str, version: int, surveyed: int, seed: int, 
 
 def thumbnail(data: Dataset, row: int) -> bytes:
     """Return a small JPEG of one image."""
-    return _thumbnail(data.images["digest"].iat[row], data, row)
+    return _thumbnail(data.images["key"].iat[row], data, row)
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
@@ -93,7 +93,7 @@ def _thumbnail(digest: str, _data: Dataset, _row: int) -> bytes:  # noqa: ARG001
 
 def image(data: Dataset, row: int) -> np.ndarray:
     """Return one decoded image."""
-    return _image(data.images["digest"].iat[row], data, row)
+    return _image(data.images["key"].iat[row], data, row)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -103,7 +103,7 @@ def _image(digest: str, _data: Dataset, _row: int) -> np.ndarray:  # noqa: ARG00
 
 def enhanced(data: Dataset, row: int, recipe: Recipe) -> Enhanced:
     """Return one image after all steps except the resize."""
-    return _enhanced(data.images["digest"].iat[row], data.box(row), recipe.digest, data, row, recipe)
+    return _enhanced(data.images["key"].iat[row], data.box(row), recipe.digest, data, row, recipe)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -124,7 +124,7 @@ class Small(NamedTuple):
 
 def small(data: Dataset, row: int, recipe: Recipe, side: int) -> Small:
     """Return one image processed by a recipe at full size and then reduced to at most `side` pixels."""
-    return _small(data.images["digest"].iat[row], data.box(row), recipe.digest, side, data, row, recipe)
+    return _small(data.images["key"].iat[row], data.box(row), recipe.digest, side, data, row, recipe)
 
 
 @st.cache_data(max_entries=300, show_spinner=False)
@@ -149,7 +149,7 @@ def untouched_pixels(data: Dataset, row: int, recipe: Recipe) -> np.ndarray:
 def untouched(data: Dataset, row: int, recipe: Recipe, side: int) -> bytes:
     """Return `untouched_pixels` as a JPEG of at most `side` pixels."""
     plain = replace(recipe, contrast="none")
-    return _untouched(data.images["digest"].iat[row], data.box(row), plain.digest, side, data, row, plain)
+    return _untouched(data.images["key"].iat[row], data.box(row), plain.digest, side, data, row, plain)
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
@@ -175,7 +175,7 @@ class Lightness(NamedTuple):
 def lightness(data: Dataset, row: int, recipe: Recipe, *, untouched: bool = False) -> Lightness:
     """Measure one image after all steps except the resize, or its `untouched_pixels`."""
     recipe = replace(recipe, contrast="none") if untouched else recipe
-    return _lightness(data.images["digest"].iat[row], data.box(row), recipe.digest, untouched, data, row, recipe)
+    return _lightness(data.images["key"].iat[row], data.box(row), recipe.digest, untouched, data, row, recipe)
 
 
 @st.cache_data(max_entries=300, show_spinner=False)

@@ -169,9 +169,7 @@ def test_floating_point_between_0_and_1():
 @pytest.mark.parametrize(
     ("samples", "options"),
     [
-        (np.full((4, 4), 1000, np.float32), {}),
-        (np.full((4, 4), 10**6, np.int32), {}),
-        (np.full((4, 4), -1, np.int16), {}),
+        (np.zeros((4, 4), np.complex64), {}),
         (np.zeros((4, 4, 7), np.uint8), {"photometric": "minisblack", "planarconfig": "contig"}),
         (np.zeros((3, 4, 4), np.uint8), {"photometric": "minisblack", "volumetric": True}),
     ],
@@ -339,9 +337,9 @@ def test_a_check_finds_the_header(picture):
     exif[274] = 6
     for kind in FORMATS:
         data = encoded(picture, kind, exif=exif)
-        assert check(data) == read_header(data, name="x")
-        assert check(data).usual == (kind in ("JPEG", "PNG"))
-    assert check(encoded(picture, "JPEG", exif=exif))[:4] == ("JPEG", 60, 80, 6)
+        assert check(data) == (read_header(data, name="x"), None)
+        assert check(data).header.usual == (kind in ("JPEG", "PNG"))
+    assert check(encoded(picture, "JPEG", exif=exif)).header[:4] == ("JPEG", 60, 80, 6)
 
 
 def test_read(tmp_path: Path, picture):

@@ -27,13 +27,14 @@ def build_image_table(dataset: Dataset, split: Split, survey: Survey, findings: 
     -------
     pandas.DataFrame
         One row per image of ``dataset.images``, in its order (sorted by path), with a RangeIndex. The columns are
-        ``path``, ``label``, ``group``, ``digest``, ``width`` and ``height`` (in pixels), ``size_bytes``, ``pixels``
-        (width times height), ``partition``, the columns of ``survey.table``, ``findings`` (kinds of the findings that
-        list the image, each between blanks; ``""`` for none) and ``copies`` (images that belong together in a finding
-        have the same number, images in several findings that of the last one; NaN for the remaining images).
+        ``path``, ``label``, ``group``, ``digest``, ``key``, ``width`` and ``height`` (in pixels),
+        ``size_bytes``, ``pixels`` (width times height), ``partition``, the columns of ``survey.table``,
+        ``findings`` (kinds of the findings that list the image, each between blanks; ``""`` for none) and
+        ``copies`` (images that belong together in a finding have the same number, images in several findings
+        that of the last one; NaN for the remaining images).
     """
     images = dataset.images
-    table = images[["path", "label", "group", "digest", "width", "height", "size_bytes"]].copy()
+    table = images[["path", "label", "group", "digest", "key", "width", "height", "size_bytes"]].copy()
     table["pixels"] = table["width"] * table["height"]
     table["partition"] = images["path"].map(split.assignment)
     table = pd.concat([table, survey.table.reset_index(drop=True)], axis=1)

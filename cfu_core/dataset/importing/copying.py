@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 from cfu_core import worker_process
 from cfu_core.dataset.packs import PACKS, SMALL, Pack, PackWriter, find_packed
 from cfu_core.errors import ImageError
-from cfu_core.imaging.file_formats import png_intact
+from cfu_core.imaging.file_formats import png_depth, png_intact
 from cfu_core.imaging.headers import FORMAT_EXTENSIONS, ImageHeader, check_structure, image_format
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -268,8 +268,8 @@ def copy_image(file: str, writer: StagingWriter | None, *, max_bytes: int) -> Co
     -------
     CopiedImage or None
         None, and nothing is written, if the file needs a full check (`cfu_core.imaging.reading.check`): it is neither a
-        JPEG nor a PNG; it is a rare kind of these; it is damaged or too large; or `read_regular_file` does not read it,
-        for example because it is a link.
+        JPEG nor a PNG; it is a PNG of 16 bits or a rare kind of these; it is damaged or too large; or
+        `read_regular_file` does not read it, for example because it is a link.
 
     Raises
     ------
@@ -283,7 +283,7 @@ def copy_image(file: str, writer: StagingWriter | None, *, max_bytes: int) -> Co
         header = check_structure(data, name=file)
     except ImageError:
         return None
-    if not header.usual or (header.format == "PNG" and not png_intact(data)):
+    if not header.usual or (header.format == "PNG" and (png_depth(data) == 16 or not png_intact(data))):
         return None
     return hash_and_write(data, header, writer)
 

@@ -46,12 +46,12 @@ def find_new_copies(
         The disk is full, the home folder is not writable, or the image store is not readable.
     """
     pairs, through = _read_pairs(store)
-    by_digest = {image.digest: image for image in images}
-    numbers, ordered = _order_by_part(store, by_digest)
+    by_key = {image.key: image for image in images}
+    numbers, ordered = _order_by_part(store, by_key)
     new = int((numbers > through).sum())
     if not new:
         return
-    _, signatures = store.gather("signature", [image.digest for image in ordered])
+    _, signatures = store.gather("signature", [image.key for image in ordered])
     done = 0
     for end in _batch_ends(numbers, through, at_once):
         mask = (numbers > through)[:end]
@@ -70,7 +70,7 @@ def copies_by_path(store: Parts, images: pd.DataFrame) -> pd.DataFrame:
     store : Parts
         Parts of the survey of the dataset.
     images : pandas.DataFrame
-        Table with the columns ``path`` and ``digest``.
+        Table with the columns ``path`` and ``key``.
 
     Returns
     -------
@@ -85,10 +85,10 @@ def copies_by_path(store: Parts, images: pd.DataFrame) -> pd.DataFrame:
     StorageError
         The survey is not readable.
     """
-    first = images.drop_duplicates("digest")
-    again = images[images["digest"].duplicated()]
-    paths = pd.Series(first["path"].to_numpy(), index=first["digest"])
-    same = pd.DataFrame({"path_a": paths.reindex(again["digest"]).to_numpy(), "path_b": again["path"].to_numpy()})
+    first = images.drop_duplicates("key")
+    again = images[images["key"].duplicated()]
+    paths = pd.Series(first["path"].to_numpy(), index=first["key"])
+    same = pd.DataFrame({"path_a": paths.reindex(again["key"]).to_numpy(), "path_b": again["path"].to_numpy()})
     pairs, _ = _read_pairs(store)
     alike = pd.DataFrame({f"path_{x}": paths.reindex(pairs[f"digest_{x}"]).to_numpy() for x in "ab"})
     alike = alike.assign(kind=pairs["kind"].to_numpy(), score=pairs["score"].to_numpy()).dropna()
@@ -158,8 +158,8 @@ def _compare(
     kinds = [_kind(*pair) for pair in zip(found["kind"], first, second, strict=True)]
     return pd.DataFrame(
         {
-            "digest_a": [image.digest for image in first],
-            "digest_b": [image.digest for image in second],
+            "digest_a": [image.key for image in first],
+            "digest_b": [image.key for image in second],
             "kind": kinds,
             "score": found["score"],
         }

@@ -1,5 +1,6 @@
 """Measurement of images for a survey: each image is decoded once, on all processor cores."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,12 +16,14 @@ from cfu_core import worker_process
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.image_store import stored_bytes
 from cfu_core.dataset.survey.survey_store import Parts, list_column, stored_thumbnail
+from cfu_core.dataset.table import RANGE_COLUMNS
 from cfu_core.errors import ImageError
 from cfu_core.imaging import reading
 from cfu_core.imaging.appearance_features import features
 from cfu_core.imaging.cropping import locate_colony
 from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, measure, shrink
+from cfu_core.imaging.sample_range import SampleRange
 from cfu_core.imaging.signature import signature
 from cfu_core.worker_pool import WorkerPool
 from cfu_core.worker_process import worker_count
@@ -49,6 +52,10 @@ class StoredImage(NamedTuple):
         Size of the file.
     width, height : int
         Size in pixels, with the EXIF orientation applied.
+    black, white : float
+        Range of samples of more than 8 bits; NaN for other images.
+    key : str
+        Identifies the pixels, as in `cfu_core.dataset.table.with_keys`.
     """
 
     digest: str
@@ -56,6 +63,14 @@ class StoredImage(NamedTuple):
     size_bytes: int
     width: int
     height: int
+    black: float
+    white: float
+    key: str
+
+    @property
+    def samples(self) -> SampleRange | None:
+        """Range of samples of more than 8 bits; None for other images."""
+        return None if math.isnan(self.white) else SampleRange(self.black, self.white)
 
     @property
     def is_own_thumbnail(self) -> bool:
@@ -87,8 +102,8 @@ class MeasuredImage:
 
     Attributes
     ----------
-    digest : str
-        SHA-256 (hex) of the image file.
+    key : str
+        Key of the image, as in `StoredImage`.
     unreadable : str
         Why the image cannot be decoded, as a sentence; the remaining fields are then empty. ``""`` if it can.
     numbers : dict of str to float
@@ -100,7 +115,7 @@ class MeasuredImage:
         Vectors from `cfu_core.imaging.signature.signature` and `cfu_core.imaging.appearance_features.features`.
     """
 
-    digest: str
+    key: str
     unreadable: str = ""
     numbers: dict[str, float] = field(default_factory=dict)
     thumbnail: bytes = b""
@@ -109,8 +124,9 @@ class MeasuredImage:
 
 
 def stored_images(dataset: Dataset) -> list[StoredImage]:
-    """Return the images of a dataset as imported, with excluded ones; of identical files, only the first by path."""
-    table = dataset.imported[list(StoredImage._fields)].drop_duplicates("digest")
+    """Return the images of a dataset, with excluded ones; of images with the same key, only the first by path."""
+    table = dataset.edited[list(StoredImage._fields)].drop_duplicates("key")
+    table = table.astype(dict.fromkeys(RANGE_COLUMNS, "float64"))
     return [StoredImage(*row) for row in table.itertuples(index=False, name=None)]
 
 
@@ -120,7 +136,7 @@ def measure_image(image: StoredImage) -> MeasuredImage:
     Returns
     -------
     MeasuredImage
-        All results; for an image that is missing or cannot be decoded, only `digest` and `unreadable`.
+        All results; for an image that is missing or cannot be decoded, only `key` and `unreadable`.
 
     Raises
     ------
@@ -128,16 +144,16 @@ def measure_image(image: StoredImage) -> MeasuredImage:
         The image store is not readable.
     """
     try:
-        pixels = reading.decode(image.read(), name="The file")
+        pixels = reading.decode(image.read(), name="The file", samples=image.samples)
     except ImageError as error:
-        return MeasuredImage(digest=image.digest, unreadable=str(error))
+        return MeasuredImage(key=image.key, unreadable=str(error))
     small = shrink(pixels, MEASURING_SIDE)
     numbers = measure(small).to_dict()
     colony = locate_colony(pixels)
     if colony is not None:
         numbers |= dict(zip(COLONY_COLUMNS, (*colony.box, colony.confidence), strict=True))
     return MeasuredImage(
-        digest=image.digest,
+        key=image.key,
         numbers=numbers,
         thumbnail=b"" if image.is_own_thumbnail else encode_thumbnail(small, pixels.shape[1], pixels.shape[0]),
         signature=signature(small),
@@ -253,7 +269,7 @@ def read_thumbnail(store: Parts, image: StoredImage) -> np.ndarray:
     StorageError
         The survey or the image store is not readable.
     """
-    return reading.decode(stored_thumbnail(store, image.digest) or image.read(), name="The file")
+    return reading.decode(stored_thumbnail(store, image.key) or image.read(), name="The file", samples=image.samples)
 
 
 def to_part(measured: Sequence[MeasuredImage]) -> tuple[pa.Table, bytes]:
@@ -274,7 +290,7 @@ def to_part(measured: Sequence[MeasuredImage]) -> tuple[pa.Table, bytes]:
         name: np.array([one.numbers.get(name, np.nan) for one in measured], np.float32) for name in NUMBER_COLUMNS
     }
     columns = {
-        "digest": pa.array([one.digest for one in measured], pa.string()),
+        "digest": pa.array([one.key for one in measured], pa.string()),
         "unreadable": pa.array([one.unreadable for one in measured], pa.string()),
         **numbers,
         "thumbnail_offset": np.cumsum(lengths) - lengths,

@@ -112,7 +112,7 @@ def draw_map(
     StorageError
         The disk is full, the home folder is not writable, or the file with the weights of `network` is not readable.
     """
-    digests = [image.digest for image in images]
+    digests = [image.key for image in images]
     key, label, feature_parts, remark = CLASSICAL, _CLASSICAL_LABEL, store, ""
     if network is not None:
         try:
@@ -141,11 +141,11 @@ def _network_features(
     """Extract and store the features that are missing; return the parts with the features of all images."""
     parts = Parts(store.folder / network.key)
     known = parts.read(["digest"])
-    missing = {image.digest for image in images} - set(() if known is None else known["digest"].to_pylist())
+    missing = {image.key for image in images} - set(() if known is None else known["digest"].to_pylist())
     for other in others:
         if missing:
             missing -= parts.copy_from(Parts(other.folder / network.key), missing)
-    todo = [image for image in images if image.digest in missing]
+    todo = [image for image in images if image.key in missing]
     count = progress(f"Extracting features with {network.label}")
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(todo), _PART_IMAGES):
@@ -153,7 +153,7 @@ def _network_features(
             for first in range(start, min(start + _PART_IMAGES, len(todo)), _BATCH_SIZE):
                 batch = todo[first : first + _BATCH_SIZE]
                 pixels = pool.map(lambda image: _square(store, image, network.side), batch)
-                seen = {image.digest: p for image, p in zip(batch, pixels, strict=True) if p is not None}
+                seen = {image.key: p for image, p in zip(batch, pixels, strict=True) if p is not None}
                 if seen:
                     rows |= dict(zip(seen, network(np.stack(list(seen.values()))), strict=True))
                 count(len(images) - len(todo) + first + len(batch), len(images))

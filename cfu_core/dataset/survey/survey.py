@@ -150,7 +150,7 @@ def survey(
         _measure_missing(dataset, images, counter("Measuring images"), part_images, part_seconds)
         store = store_of(dataset.id)
         reasons = _reasons(store)
-        readable = [image for image in images if reasons.get(image.digest) == ""]
+        readable = [image for image in images if reasons.get(image.key) == ""]
         try:
             find_new_copies(store, readable, counter("Finding copies"))
             draw_map(store, readable, progress=counter, network=network, others=list(other_stores(dataset.id)))
@@ -176,7 +176,7 @@ def load_survey(dataset: Dataset) -> Survey:
         The home folder is not readable.
     """
     store = store_of(dataset.id)
-    wanted = pa.array(dataset.imported["digest"], pa.string())
+    wanted = pa.array(dataset.edited["key"], pa.string())
     found = store.read(["digest", "unreadable", *NUMBER_COLUMNS])
     rows = np.full(len(wanted), -1) if found is None else rows_of(wanted, found["digest"])
     table = pd.DataFrame({name: numbers_at(found, name, rows) for name in NUMBER_COLUMNS})
@@ -245,14 +245,15 @@ def thumbnail(dataset: Dataset, index: int) -> bytes:
     StorageError
         The home folder is not readable.
     """
-    stored = stored_thumbnail(store_of(dataset.id), dataset.images["digest"].iat[index])
+    stored = stored_thumbnail(store_of(dataset.id), dataset.images["key"].iat[index])
     if stored:
         return stored
     data = dataset.read_bytes(index)
     if stored is not None:
         return data
     path, width, height = (dataset.images[name].iat[index] for name in ("path", "width", "height"))
-    return encode_thumbnail(reading.decode_small(data, side=THUMBNAIL_SIDE, name=path), width, height)
+    pixels = reading.decode_small(data, side=THUMBNAIL_SIDE, name=path, samples=dataset.sample_range(index))
+    return encode_thumbnail(pixels, width, height)
 
 
 def _check_saved(dataset: Dataset) -> None:
@@ -268,7 +269,7 @@ def _reasons(store: Parts) -> dict[str, str]:
 
 def _write_state(dataset: Dataset, images: list[StoredImage], reasons: dict[str, str]) -> None:
     _check_saved(dataset)
-    write_state(dataset.id, done=sum(image.digest in reasons for image in images), total=len(images))
+    write_state(dataset.id, done=sum(image.key in reasons for image in images), total=len(images))
 
 
 def _measure_missing(
@@ -281,13 +282,13 @@ def _measure_missing(
     """Copy results of other surveys, then measure the other images, including those that could not be read before."""
     store = store_of(dataset.id)
     reasons = _reasons(store)
-    missing = {image.digest for image in images} - set(reasons)
+    missing = {image.key for image in images} - set(reasons)
     for other in other_stores(dataset.id):
         if missing:
             copied = store.copy_from(other, missing)
             reasons |= dict.fromkeys(copied, "")
             missing -= copied
-    todo = [image for image in images if image.digest in missing or reasons.get(image.digest)]
+    todo = [image for image in images if image.key in missing or reasons.get(image.key)]
     buffer: list[MeasuredImage] = []
     written = time.monotonic()
 
@@ -296,7 +297,7 @@ def _measure_missing(
         if buffer:
             _check_saved(dataset)
             store.write(*to_part(buffer))
-            reasons.update({measured.digest: measured.unreadable for measured in buffer})
+            reasons.update({measured.key: measured.unreadable for measured in buffer})
             _write_state(dataset, images, reasons)
             buffer.clear()
         written = time.monotonic()
@@ -304,7 +305,7 @@ def _measure_missing(
     count(len(images) - len(todo), len(images))
     try:
         for done, measured in enumerate(measure_images(todo), len(images) - len(todo) + 1):
-            if reasons.get(measured.digest) != measured.unreadable:
+            if reasons.get(measured.key) != measured.unreadable:
                 buffer.append(measured)
             if len(buffer) >= part_images or time.monotonic() - written >= part_seconds:
                 write_buffer()

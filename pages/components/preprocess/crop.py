@@ -107,7 +107,7 @@ def _sheet_tile(view: View, row: int, margin: float) -> Tile:
     path = view.table["path"].iat[row]
     mark = next(iter(boxes_of(view, row)), None)
     try:
-        picture = _with_boxes(view.table["digest"].iat[row], mark, margin, view.data, row)
+        picture = _with_boxes(view.table["key"].iat[row], mark, margin, view.data, row)
     except CfuError as error:
         return Tile(id=path, picture=b"", title="Cannot be read", subtitle=path, warning=str(error))
     title = "No colony found" if mark is None else mark.label

@@ -366,7 +366,7 @@ def test_processes_and_threads_give_the_same_results(nine, monkeypatch):
     monkeypatch.setattr(measuring, "_MIN_IMAGES_FOR_PROCESSES", 9)
     images = measuring.stored_images(nine)
     by_processes = list(measuring.measure_images(images))
-    assert [found.digest for found in by_processes] == [image.digest for image in images]
+    assert [found.key for found in by_processes] == [image.key for image in images]
     assert [bool(found.unreadable) for found in by_processes] == [row == 4 for row in range(9)]
     for one, other in zip(by_threads, by_processes, strict=True):
         assert (one.numbers, one.thumbnail, one.unreadable) == (other.numbers, other.thumbnail, other.unreadable)
