@@ -97,8 +97,7 @@ def choose_range(images: Sequence[SampleStatistics]) -> ChosenRange:
     3. From 0, the smallest range of 8, 10, 12, 14 or 16 bits that contains the samples.
     4. The range of the samples, if some are negative or need more than 16 bits.
 
-    One sample in 10,000 of each image, but at least one of 256 or more, may be outside of the range at each end, because
-    cameras have hot pixels.
+    One sample in 10,000 of each image may be outside of the range at each end, because cameras have hot pixels.
 
     Parameters
     ----------
