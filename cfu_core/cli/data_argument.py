@@ -1,5 +1,6 @@
 """The argument DATA of subcommands: a path, or a dataset by its name or identifier."""
 
+import argparse
 import os
 from pathlib import Path
 
@@ -10,6 +11,19 @@ from cfu_core.dataset.importing.source import import_source, scan_source
 from cfu_core.errors import DatasetError
 
 DATA_HELP = "a folder, a zip archive, a CSV manifest, or the name or identifier of an imported dataset"
+
+
+def add_data_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument DATA and the option ``--zip-names`` to the parser of a subcommand.
+
+    ``arguments.data`` and ``arguments.zip_names`` are the arguments of `read_data` and `import_data`.
+    """
+    parser.add_argument("data", help=DATA_HELP)
+    parser.add_argument(
+        "--zip-names",
+        metavar="ENCODING",
+        help="encoding of the names in a zip that does not state it, such as cp932 or gb18030; guessed by default",
+    )
 
 
 def dataset_id(reference: str) -> str:
@@ -93,7 +107,7 @@ def saved_dataset(dataset: Dataset) -> Dataset | None:
     return load_dataset(dataset.id) if saved else None
 
 
-def read_data(data: str) -> Dataset:
+def read_data(data: str, *, zip_names: str | None = None) -> Dataset:
     """Read a folder, archive or manifest without importing it, or load an imported dataset.
 
     Parameters
@@ -101,6 +115,8 @@ def read_data(data: str) -> Dataset:
     data : str
         Path of a folder, a zip archive or a CSV manifest, or the name or identifier of an imported dataset. Text
         with a slash is always a path, and an identifier always a dataset.
+    zip_names : str, optional
+        Encoding of the names in a zip archive that does not state it; by default it is guessed.
 
     Returns
     -------
@@ -122,10 +138,10 @@ def read_data(data: str) -> Dataset:
     if not _is_path(data):
         return load_dataset(dataset_id(data))
     with ProgressLine() as line:
-        return scan_source(Path(data), progress=line.count("Reading"))
+        return scan_source(Path(data), progress=line.count("Reading"), zip_names=zip_names)
 
 
-def import_data(data: str) -> Dataset:
+def import_data(data: str, *, zip_names: str | None = None) -> Dataset:
     """Import a folder, archive or manifest, or load an imported dataset.
 
     Parameters
@@ -133,6 +149,8 @@ def import_data(data: str) -> Dataset:
     data : str
         Path of a folder, a zip archive or a CSV manifest, or the name or identifier of an imported dataset. Text
         with a slash is always a path, and an identifier always a dataset.
+    zip_names : str, optional
+        Encoding of the names in a zip archive that does not state it; by default it is guessed.
 
     Returns
     -------
@@ -150,5 +168,5 @@ def import_data(data: str) -> Dataset:
     if not _is_path(data):
         return load_dataset(dataset_id(data))
     with ProgressLine() as line:
-        imported = import_source(Path(data), progress=line.count("Importing"))
+        imported = import_source(Path(data), progress=line.count("Importing"), zip_names=zip_names)
     return load_dataset(imported.id)  # with its edits

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cfu_core.cli.data_argument import DATA_HELP, dataset_id, import_data, read_data, saved_dataset
+from cfu_core.cli.data_argument import add_data_argument, dataset_id, import_data, read_data, saved_dataset
 from cfu_core.cli.foreground import run_job
 from cfu_core.cli.terminal import INTERRUPTED, OK, ProgressLine, add_json_option, print_json, print_line
 from cfu_core.wording import plural
@@ -27,18 +27,18 @@ def add_verbs(verbs: Any) -> None:
     demo.set_defaults(verb=_demo)
 
     inspect = verbs.add_parser("inspect", help="list the classes and problems of a dataset")
-    inspect.add_argument("data", help=DATA_HELP)
+    add_data_argument(inspect)
     add_json_option(inspect)
     inspect.set_defaults(verb=_inspect)
 
     split = verbs.add_parser("split", help="show the split into training, validation and test images")
-    split.add_argument("data", help=DATA_HELP)
+    add_data_argument(split)
     split.add_argument("--seed", type=int, default=0)
     add_json_option(split)
     split.set_defaults(verb=_split)
 
     survey = verbs.add_parser("survey", help="measure all images, find copies and compute the map of similar images")
-    survey.add_argument("data", help=DATA_HELP)
+    add_data_argument(survey)
     add_json_option(survey)
     survey.set_defaults(verb=_survey)
 
@@ -85,7 +85,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
-    dataset = read_data(arguments.data)
+    dataset = read_data(arguments.data, zip_names=arguments.zip_names)
     duplicates = dataset.duplicates()
     if arguments.json:
         return print_json(
@@ -109,7 +109,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
 def _split(arguments: argparse.Namespace) -> int:
     from cfu_core.dataset.splitting import PARTITIONS, make_split, split_of
 
-    dataset = read_data(arguments.data)
+    dataset = read_data(arguments.data, zip_names=arguments.zip_names)
     saved = saved_dataset(dataset)
     split = split_of(saved, seed=arguments.seed) if saved else make_split(dataset.images, seed=arguments.seed)
     version = saved.version if saved else 0
@@ -135,7 +135,7 @@ def _survey(arguments: argparse.Namespace) -> int:
     from cfu_core.dataset.survey.survey import load_survey
     from cfu_core.job import create_job
 
-    dataset = import_data(arguments.data)
+    dataset = import_data(arguments.data, zip_names=arguments.zip_names)
     status = run_job(create_job("survey", {"dataset": dataset.id}), f"Survey of {dataset.name}")
     found = load_survey(dataset)
     reasons = found.table["unreadable"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from cfu_core.cli.data_argument import DATA_HELP, import_data
+from cfu_core.cli.data_argument import add_data_argument, import_data
 from cfu_core.cli.foreground import run_job
 from cfu_core.cli.terminal import INTERRUPTED, OK, add_json_option, print_json, print_line, print_table
 from cfu_core.cli.training_options import RECIPE_HELP, add_training_options, training_settings
@@ -26,7 +26,7 @@ def add_verbs(verbs: Any) -> None:
         parsed arguments, which returns the exit status.
     """
     train = verbs.add_parser("train", help="train one network")
-    train.add_argument("data", help=DATA_HELP)
+    add_data_argument(train)
     train.add_argument("--model", required=True)
     images = train.add_mutually_exclusive_group(required=True)
     images.add_argument("--images", choices=("original", "preprocessed"))
@@ -37,7 +37,7 @@ def add_verbs(verbs: Any) -> None:
     train.set_defaults(verb=_train)
 
     reproduce = verbs.add_parser("reproduce", help="train the six runs of the paper, then print Tables 3 and 4")
-    reproduce.add_argument("data", help=DATA_HELP)
+    add_data_argument(reproduce)
     reproduce.add_argument("--models", help="names of networks, separated by commas; by default the three of the paper")
     reproduce.add_argument("--recipe", metavar="FILE|NAME", help=f"{RECIPE_HELP}; by default crop and CLAHE")
     add_training_options(reproduce)
@@ -198,7 +198,7 @@ def _run_all(arguments: argparse.Namespace, pairs: Sequence[tuple[str, Any]]) ->
 
     for key, _ in pairs:
         architecture(key)  # a wrong name is reported before the import
-    dataset = import_data(arguments.data)
+    dataset = import_data(arguments.data, zip_names=arguments.zip_names)
     runs = plan_runs(configurations(dataset.id, pairs, training_settings(arguments)), dataset)
     return runs, _train_all(runs)
 

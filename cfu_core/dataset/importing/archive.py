@@ -24,6 +24,7 @@ from cfu_core.dataset.importing.file_names import (
     normalise,
     unsafe_reason,
 )
+from cfu_core.dataset.importing.zip_names import decode_names
 from cfu_core.errors import ArchiveError, ImageError
 from cfu_core.storage import storage_errors
 
@@ -39,7 +40,6 @@ _BROKEN = (
     OSError,
 )
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
-_UTF8_FLAG = 0x800
 _METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 12: "BZIP2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 _ENTRY_BYTES = 300  # in the table of contents; enough for an entry with a long name
 
@@ -100,6 +100,9 @@ class ZipTree:
         The archive. Its table of contents is read and checked when the object is created.
     limits : ImportLimits
         Maximum sizes and compression ratios.
+    zip_names : str, optional
+        Encoding of the names that the archive does not mark as UTF-8, such as ``cp932``. By default it is guessed, see
+        `cfu_core.dataset.importing.zip_names`.
 
     Attributes
     ----------
@@ -109,7 +112,8 @@ class ZipTree:
         POSIX paths within the archive, sorted, without the names for which `is_ignored` returns True. A folder is
         listed only if the archive has an entry for the folder itself. `files` includes entries that cannot be read.
     issues : list of ImportIssue
-        Names that occur twice, and links that are not named like an image (these are not in `files`).
+        The encoding of the names if it was guessed (kind ``encoding``), names that occur twice (``listed-twice``), and
+        links that are not named like an image (``link``; these are not in `files`).
     error_type : type
         Class of errors about the whole source, `ArchiveError`.
 
@@ -117,7 +121,7 @@ class ZipTree:
     ------
     ArchiveError
         The file is not a complete zip archive, or exceeds the limits; an entry has an unsafe path; or every image and
-        manifest in it is encrypted.
+        manifest in it is encrypted. `zip_names` is not known or does not fit.
     StorageError
         The user may not read the archive.
     FileNotFoundError
@@ -126,7 +130,7 @@ class ZipTree:
 
     error_type = ArchiveError
 
-    def __init__(self, path: Path, *, limits: ImportLimits) -> None:
+    def __init__(self, path: Path, *, limits: ImportLimits, zip_names: str | None = None) -> None:
         self.name = path.name
         self.issues: list[ImportIssue] = []
         self._limits = limits
@@ -138,7 +142,7 @@ class ZipTree:
             except _BROKEN as error:
                 raise refused(self.name, f"it is not a complete zip archive ({error})") from error
         try:
-            self._members = self._checked_members(path.stat().st_size)
+            self._members = self._checked_members(path.stat().st_size, zip_names)
         except BaseException:
             self._zip.close()
             raise
@@ -196,7 +200,7 @@ class ZipTree:
         except _BROKEN as error:
             raise _damaged(path, error) from error
 
-    def _checked_members(self, packed_bytes: int) -> dict[str, zipfile.ZipInfo]:
+    def _checked_members(self, packed_bytes: int, encoding: str | None) -> dict[str, zipfile.ZipInfo]:
         """Return the members by their normalised names; raise `ArchiveError` unless all of them are harmless."""
         infos, limits = self._zip.infolist(), self._limits
         if len(infos) > limits.entries:
@@ -208,8 +212,10 @@ class ZipTree:
         if total > limits.total_ratio_from and total > limits.total_ratio * packed_bytes:
             raise refused(self.name, f"its {packed_bytes:,} bytes unpack to {total:,}, like a zip bomb")
         members: dict[str, zipfile.ZipInfo] = {}
-        for info in infos:
-            name = _entry_name(info)
+        decoded = decode_names(infos, archive=self.name, encoding=encoding)
+        if decoded.guess:
+            self.issues.append(ImportIssue(path=self.name, kind="encoding", detail=decoded.guess))
+        for info, name in zip(infos, decoded.names, strict=True):
             fault = unsafe_reason(name) or _bomb_reason(info, limits)
             if fault:
                 raise refused(self.name, f"the entry {name!r} {fault}")
@@ -277,17 +283,6 @@ def _damaged(path: str, reason: object) -> ImageError:
     return ImageError(
         f"{path} is damaged in the archive ({reason}).", "", "Make the zip again, or copy it again from its source."
     )
-
-
-def _entry_name(info: zipfile.ZipInfo) -> str:
-    """Return the name as the archive spells it; zipfile cuts it at NUL and reads unmarked UTF-8 as code page 437."""
-    name = info.orig_filename
-    if info.flag_bits & _UTF8_FLAG:
-        return name
-    try:
-        return name.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return name
 
 
 def _check_contents_size(path: Path, limits: ImportLimits) -> None:

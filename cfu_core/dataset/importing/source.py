@@ -57,6 +57,7 @@ def import_source(
     name: str | None = None,
     progress: Progress | None = None,
     limits: ImportLimits | None = None,
+    zip_names: str | None = None,
 ) -> Dataset:
     """Import a source and save it as a dataset.
 
@@ -74,6 +75,9 @@ def import_source(
         listed, then after each batch of images. An exception that it raises ends the import, and nothing is imported.
     limits : ImportLimits, optional
         Maximum sizes. The defaults are those of `ImportLimits`.
+    zip_names : str, optional
+        Encoding of the names in a zip archive that does not state it, such as ``cp932``. By default it is guessed (see
+        `cfu_core.dataset.importing.zip_names`), and an issue says which one was used. Ignored for other sources.
 
     Returns
     -------
@@ -90,8 +94,8 @@ def import_source(
         the source. The name is blank; a worker process was ended from outside; or the same dataset exists and its log
         of edits is damaged.
     ArchiveError
-        An archive is dangerous to unpack, damaged or too large, or an entry is neither an image nor a ``manifest.csv``.
-        Some of the other errors about an archive or an upload have this class too.
+        An archive is dangerous to unpack, damaged as a whole, encrypted or too large, or its names are not in the
+        encoding `zip_names`. Some of the other errors about an archive or an upload have this class too.
     StorageError
         The disk is full, the user may not read the zip or CSV file or open the folder in which the source is, the home
         folder is not writable, or another process has locked the image store for ten minutes.
@@ -100,18 +104,29 @@ def import_source(
     with Staging() as staging:
         with storage_errors(staging.folder):
             dataset = _read_source(
-                source, name=name, progress=progress, limits=limits or ImportLimits(), writer=staging.writer
+                source,
+                name=name,
+                progress=progress,
+                limits=limits or ImportLimits(),
+                writer=staging.writer,
+                zip_names=zip_names,
             )
         staging.commit(dataset)
     return dataset
 
 
-def scan_source(source: Path, *, progress: Progress | None = None, limits: ImportLimits | None = None) -> Dataset:
+def scan_source(
+    source: Path,
+    *,
+    progress: Progress | None = None,
+    limits: ImportLimits | None = None,
+    zip_names: str | None = None,
+) -> Dataset:
     """Check a source as `import_source` does, without writing anything.
 
     Parameters
     ----------
-    source, progress, limits
+    source, progress, limits, zip_names
         As for `import_source`.
 
     Returns
@@ -127,7 +142,9 @@ def scan_source(source: Path, *, progress: Progress | None = None, limits: Impor
     StorageError
         The user may not read the zip or CSV file, or open the folder in which the source is.
     """
-    return _read_source(source, name=None, progress=progress, limits=limits or ImportLimits(), writer=None)
+    return _read_source(
+        source, name=None, progress=progress, limits=limits or ImportLimits(), writer=None, zip_names=zip_names
+    )
 
 
 def _read_source(
@@ -137,9 +154,10 @@ def _read_source(
     progress: Progress | None,
     limits: ImportLimits,
     writer: StagingWriter | None,
+    zip_names: str | None,
 ) -> Dataset:
     """Read every image of a source once and give each good one to the writer."""
-    tree, list_images = _open_source(source, limits)
+    tree, list_images = _open_source(source, limits, zip_names)
     with tree:
         listing = list_images()
         # Closed at once on an error: no thread or process may write any more when the staging folder is removed.
@@ -161,7 +179,7 @@ def _read_source(
     )
 
 
-def _open_source(source: Path, limits: ImportLimits) -> tuple[Tree, Callable[[], Listing]]:
+def _open_source(source: Path, limits: ImportLimits, zip_names: str | None) -> tuple[Tree, Callable[[], Listing]]:
     mode = _mode(source)
     if stat.S_ISDIR(mode):
         folder = FolderTree(source, limits=limits)
@@ -174,7 +192,7 @@ def _open_source(source: Path, limits: ImportLimits) -> tuple[Tree, Callable[[],
             f"{source} is a single image.", "Expected a folder or a zip of images.", "Choose a folder or a zip."
         )
     if source.suffix.lower() != ".csv":
-        archive = ZipTree(source, limits=limits)
+        archive = ZipTree(source, limits=limits, zip_names=zip_names)
         return archive, lambda: list_tree(archive)
     with storage_errors(source):
         data = source.read_bytes()
