@@ -1,4 +1,4 @@
-"""Subcommands for runs: list, show, compare, explain, pause, stop, resume, repeat, and classify images."""
+"""Subcommands for runs: list, show, compare, explain, pause, stop, resume and repeat."""
 
 import argparse
 import json
@@ -65,12 +65,6 @@ def add_verbs(verbs: Any) -> None:
             verb.add_argument("--edited", action="store_true", help="use the dataset with all its present edits")
         add_json_option(verb)
         verb.set_defaults(verb=function, request=name)
-
-    predict = verbs.add_parser("predict", help="classify images with the network of a run")
-    predict.add_argument("run")
-    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    add_json_option(predict)
-    predict.set_defaults(verb=_predict)
 
 
 def _runs(arguments: argparse.Namespace) -> int:
@@ -226,27 +220,6 @@ def _final_state(job: Job) -> State:
     while not (status := job.status()).state.ended:
         time.sleep(0.1)
     return status.state
-
-
-def _predict(arguments: argparse.Namespace) -> int:
-    from cfu_core.imaging.reading import read
-    from cfu_core.runs.model_files import predict
-
-    run = open_run(arguments.run)
-    probabilities = predict(run, [read(path) for path in arguments.images])
-    rows: list[dict[str, Any]] = [
-        {
-            "path": str(path),
-            "predicted": run.classes[int(row.argmax())],
-            "probabilities": dict(zip(run.classes, map(float, row), strict=True)),
-        }
-        for path, row in zip(arguments.images, probabilities, strict=True)
-    ]
-    if arguments.json:
-        return print_json({"run": run.id, "weights": run.plan.weights_label, "predictions": rows})
-    for row in rows:
-        print_line(f"{row['path']}: {row['predicted']} ({row['probabilities'][row['predicted']]:.3f})")
-    return OK
 
 
 def describe_run(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Networks of runs: with their initial weights, and on disk with everything that is needed to use them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +175,38 @@ def _build(key: str, classes: int) -> nn.Module:
     return network
 
 
+def load_predictor(run: Run) -> Callable[[np.ndarray], np.ndarray]:
+    """Load a run's network once, for predictions of any number of batches on the best device of this computer.
+
+    Parameters
+    ----------
+    run : Run
+        Run with a model; it determines the largest number of images per forward pass.
+
+    Returns
+    -------
+    callable
+        Function from at least one image that the recipe of the run was applied to, uint8 of shape (N, S, S, 3), to
+        class probabilities, float64 of shape (N, C), with columns in the order of ``run.classes``. Rows sum to 1.
+
+    Raises
+    ------
+    RunError
+        The run has no model yet.
+    WeightsError
+        The model is damaged, or the user may not read it.
+    """
+    options = default_options(best_device())
+    network = options.prepare(load_model(run))
+
+    def probabilities(pixels: np.ndarray) -> np.ndarray:
+        rows = np.arange(len(pixels))
+        loader = BatchLoader(pixels, rows, options.torch_device)
+        return softmax(predict_logits(network, loader, rows, run.config.batch_size, options))
+
+    return probabilities
+
+
 def predict(run: Run, images: list[np.ndarray]) -> np.ndarray:
     """Predict the class probabilities of new images with a run's network, on the best device of this computer.
 
@@ -204,12 +236,7 @@ def predict(run: Run, images: list[np.ndarray]) -> np.ndarray:
     """
     if not images:
         raise CfuError("No images were given.", "Name at least one image.")
-    options = default_options(best_device())
-    network = options.prepare(load_model(run))
-    pixels = np.stack([recipes.apply(run.recipe, image) for image in images])
-    rows = np.arange(len(images))
-    loader = BatchLoader(pixels, rows, options.torch_device)
-    return softmax(predict_logits(network, loader, rows, run.config.batch_size, options))
+    return load_predictor(run)(np.stack([recipes.apply(run.recipe, image) for image in images]))
 
 
 def softmax(logits: torch.Tensor) -> np.ndarray:

@@ -81,12 +81,14 @@ def open_run(reference: str) -> Run:
     named = [run for run in list_runs() if run.name == reference]
     if len(named) == 1:
         return named[0]
+    if named:
+        raise RunError(
+            f"{len(named)} runs are named {reference!r}: {', '.join(run.id for run in named)}.",
+            "A name must belong to one run.",
+            "Use one of these identifiers instead of the name.",
+        )
     known = ", ".join(run.id for run in list_runs()[:5]) or "none yet"
-    raise RunError(
-        f"There is no run {reference!r}." if not named else f"{len(named)} runs are named {reference!r}.",
-        f"The newest runs are: {known}.",
-        "Use the identifier of a run.",
-    )
+    raise RunError(f"There is no run {reference!r}.", f"The newest runs are: {known}.", "Use the identifier of a run.")
 
 
 def list_runs() -> list[Run]:

@@ -141,7 +141,7 @@ def test_runs_are_listed_newest_first(config, small_dataset):
 
 def test_a_name_of_several_runs_is_an_error(config, small_dataset):
     runs = [plan_runs([config], small_dataset)[0] for _ in range(2)]
-    with pytest.raises(RunError, match=r"2 runs are named .*identifier"):
+    with pytest.raises(RunError, match=rf"2 runs are named .*: {runs[1].id}, {runs[0].id}\..*identifier"):
         open_run(runs[0].name)
 
 

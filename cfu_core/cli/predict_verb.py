@@ -1,0 +1,127 @@
+"""The subcommand that classifies images with the network of a run."""
+
+import argparse
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cfu_core.cli.image_arguments import FoundImages, find_images
+from cfu_core.cli.terminal import (
+    OK,
+    USER_ERROR,
+    ProgressLine,
+    add_json_option,
+    print_error,
+    print_json,
+    print_line,
+)
+from cfu_core.errors import RunError
+from cfu_core.runs.run import Run
+from cfu_core.runs.run_store import open_run
+from cfu_core.storage import replacing
+from cfu_core.wording import plural
+
+if TYPE_CHECKING:
+    from cfu_core.runs.prediction import FilePrediction
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add the subcommand ``predict`` to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse._SubParsersAction
+        Value of `argparse.ArgumentParser.add_subparsers`. Each subcommand sets ``verb``, the function to call with the
+        parsed arguments, which returns the exit status.
+    """
+    predict = verbs.add_parser("predict", help="classify images with the network of a run")
+    predict.add_argument("run")
+    predict.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="an image file, or a folder of images with its subfolders"
+    )
+    predict.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="write a table with the columns path, predicted, a probability for each class, and error",
+    )
+    add_json_option(predict)
+    predict.set_defaults(verb=_predict)
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    """Classify all images that can be used; the exit status says whether there were others."""
+    run = open_run(arguments.run)
+    found = find_images(arguments.images)
+    total = len(found.files) + len(found.unusable)
+    rows, failed = [], []
+    with _table(arguments.csv, run) as add_to_table, ProgressLine() as line:
+        progress = line.count("Classifying")
+        for done, each in enumerate(_predictions(run, found), 1):
+            add_to_table(each)
+            progress(done, total)
+            if each.error:
+                failed.append({"path": str(each.path), "error": each.error})
+                line.show("")
+                print_error(each.error if str(each.path) in each.error else f"{each.path}: {each.error}")
+            elif arguments.json:
+                rows.append(_json_row(run, each))
+            elif not arguments.csv:
+                line.show("")
+                print_line(f"{each.path}: {_class(run, each)} ({max(_probabilities(run, each).values()):.3f})")
+    if found.others:
+        print_error(found.describe_others)
+    if failed and total > 1:
+        print_error(f"{len(failed):,} of {total:,} could not be classified.")
+    if arguments.json:
+        left_out = found.others.total()
+        document = {"run": run.id, "weights": run.plan.weights_label, "predictions": rows}
+        print_json({**document, "failed": failed, "left_out": left_out})
+    elif arguments.csv:
+        print_line(f"{plural(total - len(failed), 'image')} classified: {arguments.csv}")
+    return USER_ERROR if failed else OK
+
+
+def _predictions(run: Run, found: FoundImages) -> "Iterator[FilePrediction]":
+    """Yield the folders that cannot be used, then the predictions of all files."""
+    from cfu_core.runs.prediction import FilePrediction, predict_files  # late: it imports torch
+
+    for path, reason in found.unusable.items():
+        yield FilePrediction(path, None, reason)
+    yield from predict_files(run, found.files)
+
+
+def _probabilities(run: Run, each: "FilePrediction") -> dict[str, float]:
+    """Return the probabilities by class; empty if the image was not classified."""
+    return {} if each.probabilities is None else dict(zip(run.classes, each.probabilities.tolist(), strict=True))
+
+
+def _class(run: Run, each: "FilePrediction") -> str:
+    return "" if each.probabilities is None else run.classes[int(each.probabilities.argmax())]
+
+
+def _json_row(run: Run, each: "FilePrediction") -> dict[str, Any]:
+    return {"path": str(each.path), "predicted": _class(run, each), "probabilities": _probabilities(run, each)}
+
+
+@contextmanager
+def _table(file: Path | None, run: Run) -> "Iterator[Callable[[FilePrediction], None]]":
+    """Yield a function that adds a row to a CSV file, which replaces `file` at the end; it does nothing without one."""
+    if file is None:
+        yield lambda each: None
+        return
+    if file.suffix.lower() != ".csv" or file.is_dir():  # --csv *.png would replace the first image
+        raise RunError(
+            f"The table {file} cannot be written.", "Its name must end in .csv, and it must not be a folder."
+        )
+    with replacing(file) as draft, draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["path", "predicted", *(f"probability_{name}" for name in run.classes), "error"])
+
+        def add(each: "FilePrediction") -> None:
+            probabilities = _probabilities(run, each).values() or [""] * len(run.classes)
+            writer.writerow([str(each.path), _class(run, each), *probabilities, each.error])
+
+        yield add
