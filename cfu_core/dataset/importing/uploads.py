@@ -1,12 +1,16 @@
-"""Uploads from a browser, stored until they are imported. Their file names are not trusted."""
+"""Uploads from a browser, stored until they are imported. Their file names are not trusted.
 
-import errno
+The files of a folder are stored in one zip, without compression. So a name is never the name of a file on disk: it may
+be longer than a file system allows, end in a blank or a full stop, or differ from another one in letter case only.
+"""
+
 import re
 import shutil
 import uuid
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from cfu_core.dataset.dataset import slug
 from cfu_core.dataset.importing.archive import ImportLimits, refused
@@ -15,7 +19,7 @@ from cfu_core.errors import ArchiveError
 from cfu_core.storage import home, storage_errors
 
 _CHUNK = 2**20
-_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
+_MAX_NAME = 2**16 - 1  # bytes of a name in a zip
 
 
 def incoming() -> Path:
@@ -29,24 +33,26 @@ def stage_upload(files: Iterable[tuple[str, BinaryIO]], *, name: str, limits: Im
     Parameters
     ----------
     files : iterable of (str, binary file)
-        One zip, which is recognised by its name, or the files of a folder with their relative POSIX paths. A file is
-        read from its current position and not closed. Files for which `is_ignored` returns True are not written. Files
-        that are neither images nor a manifest are written empty, so that the import can list them as left out.
+        One zip, which is recognised by its name, or the files of a folder with their relative POSIX paths, of any
+        length. A file is read from its current position and not closed. Files for which `is_ignored` returns True are
+        not written. Files that are neither images nor a manifest are written empty, so that the import can list them as
+        left out.
     name : str
-        Name of the future dataset. Its `slug` becomes the name of the folder or zip.
+        Name of the future dataset. Its `slug` becomes the name of the stored zip; without an extension if the upload is
+        a folder.
     limits : ImportLimits, optional
         Only `entries` and `total_bytes` are used. The defaults are those of `ImportLimits`.
 
     Returns
     -------
     Path
-        The folder or zip, as the source for `import_source`. Remove it with `discard_upload` afterwards.
+        A zip, as the source for `import_source`. Remove it with `discard_upload` afterwards.
 
     Raises
     ------
     ArchiveError
-        There is no file, or there are too many files or bytes; a zip is among other files; or a name is unsafe (see
-        `unsafe_reason`), occurs twice or is too long. No file remains on the disk then.
+        There is no file, or there are too many files or bytes; or a name is unsafe (see `unsafe_reason`), occurs twice
+        or has more than 65,535 bytes. No file remains on the disk then.
     StorageError
         The disk is full, or the home folder is not writable. No file remains on the disk then.
     """
@@ -84,44 +90,46 @@ def discard_upload(path: Path) -> None:
 
 
 def _write_upload(files: Iterable[tuple[str, BinaryIO]], parent: Path, name: str, limits: ImportLimits) -> Path:
-    root = parent / slug(name)
-    root.mkdir()
-    bytes_left, count, archive = limits.total_bytes, 0, None
+    streams: dict[str, BinaryIO] = {}
+    count = 0
     for path, stream in files:
-        fault = unsafe_reason(path)
-        if fault:
-            raise refused("The upload", f"the name {path!r} {fault}")
         count += 1
         if count > limits.entries:
             raise refused("The upload", f"it has more than {limits.entries:,} files")
-        if is_ignored(normalise(path)):
-            continue
-        if normalise(path).lower().endswith(".zip"):
-            archive = normalise(path)
-        bytes_left -= _write(root / path, stream, path, bytes_left)
+        fault = unsafe_reason(path)
+        if fault:
+            raise refused("The upload", f"the name {path!r} {fault}")
+        normal = normalise(path)
+        if normal in streams or len(normal.encode()) > _MAX_NAME:
+            raise refused("The upload", f"the name {path!r} occurs twice or is too long")
+        if not is_ignored(normal):
+            streams[normal] = stream
     if count == 0:
         raise ArchiveError("The upload is empty.", "", "Choose a zip or a folder of images.")
-    if archive is None:
-        return root
-    if count > 1:
-        raise refused("The upload", f"{archive!r} is an archive among other files")
-    return (root / archive).replace(parent / f"{root.name}.zip")
+    if len(streams) == 1 and next(iter(streams)).lower().endswith(".zip"):
+        archive = parent / f"{slug(name)}.zip"
+        with archive.open("xb") as target:
+            _copy(next(iter(streams.values())), target, limits.total_bytes)
+        return archive
+    folder = parent / slug(name)
+    _write_folder(streams, folder, limits.total_bytes)
+    return folder
 
 
-def _write(target: Path, stream: BinaryIO, name: str, bytes_left: int) -> int:
-    """Copy a stream to a new file and return its size in bytes; refuse more than `bytes_left`."""
-    wanted = is_image(name) or is_manifest(name) or name.lower().endswith(".zip")
+def _write_folder(streams: dict[str, BinaryIO], target: Path, bytes_left: int) -> None:
+    with zipfile.ZipFile(target, "x", zipfile.ZIP_STORED) as archive:
+        for name, stream in streams.items():
+            with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as entry:
+                if is_image(name) or is_manifest(name):
+                    bytes_left -= _copy(stream, entry, bytes_left)
+
+
+def _copy(stream: BinaryIO, target: IO[bytes], bytes_left: int) -> int:
+    """Copy a stream and return its size in bytes; refuse more than `bytes_left`."""
     written = 0
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as file:
-            while wanted and (chunk := stream.read(_CHUNK)):
-                written += len(chunk)
-                if written > bytes_left:
-                    raise refused("The upload", "it is larger than the limit for one upload")
-                file.write(chunk)
-    except OSError as error:
-        if error.errno in _NAME_ERRORS:
-            raise refused("The upload", f"the name {name!r} is too long or occurs twice") from error
-        raise
+    while chunk := stream.read(_CHUNK):
+        written += len(chunk)
+        if written > bytes_left:
+            raise refused("The upload", "it is larger than the limit for one upload")
+        target.write(chunk)
     return written
