@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cfu_core.errors import ImageError
 from cfu_core.imaging import file_formats
+from cfu_core.imaging.unread_formats import unread_format
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 FORMAT_EXTENSIONS = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "TIFF": ".tif"}
@@ -73,7 +74,7 @@ def read_header(data: bytes, *, name: str) -> ImageHeader:
     if not data:
         raise ImageError(f"{name} is empty (0 bytes).", "", _COPY_AGAIN, kind="empty")
     if kind is None:
-        raise ImageError(f"{name} is not an image.", "It must be a JPEG, PNG, BMP or TIFF file.", kind="not-an-image")
+        raise _not_read(data, name)
     try:
         width, height, orientation, usual = _READERS[kind](data)
     except (struct.error, IndexError, EOFError) as error:
@@ -148,6 +149,13 @@ def check_structure(data: bytes, *, name: str) -> ImageHeader:
     if not complete:
         raise _truncated(name)
     return header
+
+
+def _not_read(data: bytes, name: str) -> ImageError:
+    other = unread_format(data)
+    if other is not None:
+        return ImageError(f"{name} is {other.name}, which is not read.", "", other.remedy, kind="not-an-image")
+    return ImageError(f"{name} is not an image.", "It must be a JPEG, PNG, BMP or TIFF file.", kind="not-an-image")
 
 
 def _truncated(name: str) -> ImageError:

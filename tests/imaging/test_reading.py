@@ -186,7 +186,7 @@ def test_empty():
     assert caught.value.kind == "empty"
 
 
-@pytest.mark.parametrize("data", [b"hello", b"BMW built this car, and it is no bitmap", b"GIF89a...", b"\0" * 200])
+@pytest.mark.parametrize("data", [b"hello", b"BMW built this car, and it is no bitmap", b"\0" * 200])
 def test_a_file_that_is_not_an_image(data):
     with pytest.raises(ImageError, match=r"a\.jpg is not an image") as caught:
         decode(data, name="a.jpg")

@@ -4,15 +4,21 @@ import re
 from pathlib import PurePosixPath
 
 from cfu_core.imaging.reading import EXTENSIONS
+from cfu_core.imaging.unread_formats import OTHER_EXTENSIONS
 
 MANIFEST = "manifest.csv"
 
+_IMAGES = (*EXTENSIONS, *OTHER_EXTENSIONS)
 _IGNORED = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "truth.csv"})
 
 
 def is_image(path: str) -> bool:
-    """Return whether the path ends in one of `cfu_core.imaging.reading.EXTENSIONS`, in upper or lower case."""
-    return path.lower().endswith(EXTENSIONS)
+    """Return whether the name is that of an image of any format; its content decides whether it is read.
+
+    It ends in one of `cfu_core.imaging.reading.EXTENSIONS` or of `cfu_core.imaging.unread_formats.OTHER_EXTENSIONS`, in
+    upper or lower case.
+    """
+    return path.lower().endswith(_IMAGES)
 
 
 def is_manifest(path: str) -> bool:
