@@ -1,9 +1,9 @@
 """Classification with a bundle, and the self-test that compares it with the dashboard."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from cfu_core.bundle.contents import GET_AGAIN, ONNX, SELFTEST, Bundle, check_fi
 from cfu_core.errors import BundleError
 from cfu_core.imaging import recipe as recipes
 from cfu_core.imaging.cropping import Box
-from cfu_core.imaging.reading import read
+from cfu_core.imaging.reading import decode, read_file
+from cfu_core.imaging.sample_range import SampleRange
 from cfu_core.wording import plural
 
 BATCH_SIZE = 16  # images
@@ -141,7 +142,7 @@ def self_test(bundle: Bundle, network: Network) -> SelfTest:
         expected = json.loads((bundle.folder / SELFTEST).read_bytes())
     except (OSError, ValueError) as error:
         raise BundleError(f"{SELFTEST} cannot be read: {error}.", "", GET_AGAIN) from error
-    images = [read(member_path(bundle.folder, each["file"])) for each in expected["images"]]
+    images = [_test_image(bundle, each) for each in expected["images"]]
     boxes = [Box(*each["box"]) if each["box"] else None for each in expected["images"]]
     probabilities = np.array([[each["probabilities"][name] for name in bundle.classes] for each in expected["images"]])
     differences = np.abs(classify(bundle, images, network, boxes) - probabilities).max(axis=1)
@@ -155,6 +156,13 @@ def self_test(bundle: Bundle, network: Network) -> SelfTest:
             GET_AGAIN,
         )
     return SelfTest(images=len(images), largest=largest, allowed=allowed)
+
+
+def _test_image(bundle: Bundle, entry: Mapping[str, Any]) -> np.ndarray:
+    """Read a test image as the dashboard did; bundles of earlier versions have no range of samples."""
+    path = member_path(bundle.folder, entry["file"])
+    chosen = entry.get("samples")
+    return decode(read_file(path), name=path.name, samples=SampleRange(*chosen) if chosen else None)
 
 
 def verify(folder: Path) -> tuple[Bundle, SelfTest]:

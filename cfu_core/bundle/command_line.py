@@ -9,7 +9,7 @@ from pathlib import Path
 from cfu_core.bundle.classification import classify, onnx_network, verify
 from cfu_core.bundle.contents import open_bundle
 from cfu_core.errors import CfuError
-from cfu_core.imaging.reading import read
+from cfu_core.imaging.reading import read_with_ranges
 
 OK, FAILED = 0, 2  # exit status
 
@@ -65,7 +65,10 @@ def _predict(folder: Path, paths: Sequence[Path]) -> None:
     bundle = open_bundle(folder)
     network = onnx_network(bundle)
     for path in paths:
-        (row,) = classify(bundle, [read(path)], network)
+        pixels, remark = read_with_ranges(path, bundle.sample_ranges)
+        if remark:
+            print(remark, file=sys.stderr)
+        (row,) = classify(bundle, [pixels], network)
         probabilities = dict(zip(bundle.classes, map(float, row), strict=True))
         line = {"path": str(path), "predicted": bundle.classes[int(row.argmax())], "probabilities": probabilities}
         print(json.dumps(line, ensure_ascii=False))

@@ -23,6 +23,7 @@ from typing import Any
 from cfu_core.errors import BundleError
 from cfu_core.imaging.recipe import VERSION as RECIPE_VERSION
 from cfu_core.imaging.recipe import Recipe
+from cfu_core.imaging.sample_range import SampleRange
 
 FORMAT = 1
 MANIFEST, ONNX, WEIGHTS, SELFTEST, CODE = "bundle.json", "model.onnx", "model.safetensors", "selftest.json", "code"
@@ -51,6 +52,12 @@ class Bundle:
     def classes(self) -> list[str]:
         """The class names, in the order of the network's outputs."""
         return self.manifest["classes"]
+
+    @property
+    def sample_ranges(self) -> dict[str, SampleRange]:
+        """Range of each kind of samples of more than 8 bits in the dataset of the network."""
+        ranges = self.manifest.get("dataset", {}).get("sample_ranges", {})
+        return {kind: SampleRange(*ends) for kind, ends in ranges.items()}
 
     @cached_property
     def recipe(self) -> Recipe:

@@ -218,6 +218,15 @@ class Dataset:
         black, white = (self.images[column].iat[index] for column in RANGE_COLUMNS)
         return None if pd.isna(white) else SampleRange(float(black), float(white))
 
+    @property
+    def sample_ranges(self) -> dict[str, SampleRange]:
+        """The range of each kind of samples of more than 8 bits in `images`; of several, the most frequent."""
+        deep = self.images[self.images["samples"] != ""]
+        return {
+            kind: SampleRange(*map(float, group[RANGE_COLUMNS].value_counts().index[0]))
+            for kind, group in deep.groupby("samples")
+        }
+
     def read_bytes(self, index: int) -> bytes:
         """Read the stored file of image `index` of `images`, unchanged since the import.
 

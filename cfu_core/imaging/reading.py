@@ -1,6 +1,7 @@
 """Reading of image files: from the bytes of any supported format, bit depth and colour model to RGB pixels."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from cfu_core.imaging.headers import (
     check_structure,
     read_header,
 )
-from cfu_core.imaging.sample_range import SampleRange, SampleStatistics, sample_statistics
+from cfu_core.imaging.sample_range import SampleRange, SampleStatistics, choose_range, kind_in_words, sample_statistics
 from cfu_core.imaging.samples import Samples, read_samples, to_rgb
 
 __all__ = [
@@ -30,7 +31,9 @@ __all__ = [
     "decode",
     "decode_small",
     "read",
+    "read_file",
     "read_header",
+    "read_with_ranges",
 ]
 
 _REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
@@ -181,17 +184,64 @@ def read(path: Path) -> np.ndarray:
     Raises
     ------
     ImageError
+        With the kinds of `read_file` and `decode`.
+    """
+    return decode(read_file(path), name=path.name)
+
+
+def read_with_ranges(path: Path, ranges: Mapping[str, SampleRange]) -> tuple[np.ndarray, str]:
+    """Read an image file with the ranges of samples of a dataset, so that both can be compared.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read`.
+    ranges : mapping of str to SampleRange
+        Range of each kind of samples of more than 8 bits in the dataset
+        (`cfu_core.imaging.sample_range.SampleStatistics.kind`).
+
+    Returns
+    -------
+    pixels : ndarray, uint8, shape (H, W, 3), C-contiguous
+        RGB, with the EXIF orientation applied.
+    remark : str
+        A sentence if the samples are of a kind that `ranges` does not have: their range was then chosen for this image
+        alone. Otherwise ``""``.
+
+    Raises
+    ------
+    ImageError
+        As from `read`.
+    """
+    data = read_file(path)
+    samples = check(data, name=path.name).samples
+    if samples is None:
+        return decode(data, name=path.name), ""
+    known = ranges.get(samples.kind)
+    chosen = known or choose_range([samples]).range
+    remark = (
+        f"{path.name} has samples of {kind_in_words(samples.kind)}, which the dataset does not have. In this image, "
+        f"{chosen.black:g} is shown as black and {chosen.white:g} as white."
+    )
+    return decode(data, name=path.name, samples=chosen), "" if known else remark
+
+
+def read_file(path: Path) -> bytes:
+    """Read the content of an image file.
+
+    Raises
+    ------
+    ImageError
         Kind ``missing``: the file does not exist. ``no-permission``: this user may not read it. ``unreadable``: reading
-        fails, for example because `path` is a folder. The kinds of `decode`: the content cannot be decoded.
+        fails, for example because `path` is a folder.
     """
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise ImageError(f"{path} does not exist.", kind="missing") from error
     except OSError as error:
         kind = "no-permission" if isinstance(error, PermissionError) else "unreadable"
         raise ImageError(f"{path} cannot be read: {error.strerror}.", kind=kind) from error
-    return decode(data, name=path.name)
 
 
 def _undecodable(name: str, reason: object) -> ImageError:

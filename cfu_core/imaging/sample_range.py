@@ -64,6 +64,15 @@ class ChosenRange(NamedTuple):
     reason: str
 
 
+def kind_in_words(kind: str) -> str:
+    """Return a `SampleStatistics.kind` in words: ``16 bits``, ``16 bits with a sign``, ``32-bit floating point``."""
+    dtype, _, scale = kind.partition(" ")
+    bits = "".join(c for c in dtype if c.isdigit())
+    if dtype.startswith("float"):
+        return f"{bits}-bit floating point{' ' * bool(scale)}{scale}"
+    return f"{bits} bits{'' if dtype.startswith('u') else ' with a sign'}"
+
+
 def sample_statistics(samples: np.ndarray, declared: SampleRange | None = None) -> SampleStatistics:
     """Measure the colour samples of an image.
 

@@ -1,7 +1,7 @@
 """The plan of a run: the typed form of its ``spec.json``."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cfu_core.dataset.dataset import Dataset
@@ -28,6 +28,8 @@ class PlannedDataset:
         Number of images.
     classes : list of str
         In the order of the network's outputs.
+    sample_ranges : dict of str to list of float
+        `Dataset.sample_ranges`: the samples that are black and white, by the kind of samples.
     """
 
     id: str
@@ -37,6 +39,7 @@ class PlannedDataset:
     images: int
     classes: list[str]
     version: int = 0
+    sample_ranges: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, dataset: Dataset) -> "PlannedDataset":
@@ -49,6 +52,7 @@ class PlannedDataset:
             drawn=dataset.drawn,
             images=len(dataset.images),
             classes=dataset.classes,
+            sample_ranges={kind: list(ends) for kind, ends in dataset.sample_ranges.items()},
         )
 
 

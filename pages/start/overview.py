@@ -77,10 +77,10 @@ with left:
                 counts = " · ".join(f"{escaped(name)} {n}" for name, n in summary.counts.items())
                 st.caption(f"{plural(summary.n_images, 'image')}: {counts}")
             if summary.n_import_issues:
-                not_imported = plural(summary.n_import_issues, "file was", "files were")
+                remarks = plural(summary.n_import_issues, "remark")
                 st.page_link(
                     "pages/data/explore.py",
-                    label=f"{not_imported} not imported: see the reasons on Explore",
+                    label=f"{remarks} of the import: what it left out or assumed",
                     icon=":material/warning:",
                     query_params={"dataset": summary.id, "explore_panel": "Audit"},
                 )

@@ -51,11 +51,10 @@ def test_from_an_upload_to_two_compared_runs(screen, server, blood_cells):
         expect(image).to_have_js_property("complete", True)
         assert image.evaluate("image => image.naturalWidth") > 0
     screen.panel("Audit")
-    screen.text("Files not imported (1)").click()
-    problems = screen.table("Problem")
-    assert len(problems) == 1
-    assert problems[0]["File"].startswith("lymphocyte/")
-    assert problems[0]["Kind"] == "truncated"
+    screen.text("Remarks of the import (1)").click()
+    remark = screen.page.get_by_test_id("stTable").get_by_role("row").nth(1)
+    expect(remark).to_contain_text("lymphocyte/")
+    expect(remark).to_contain_text("truncated")
 
     # live preview of the contrast
     screen.go("Preprocess")

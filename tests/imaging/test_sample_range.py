@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from cfu_core.imaging.reading import check, decode
-from cfu_core.imaging.sample_range import SampleRange, choose_range, sample_statistics, to_eight_bits
+from cfu_core.imaging.sample_range import SampleRange, choose_range, kind_in_words, sample_statistics, to_eight_bits
 from tests.imaging.test_reading import tiff
 
 CAMERA = np.random.default_rng(5).integers(1200, 3700, (96, 128), dtype=np.uint16)  # 12 bits in 16
@@ -127,3 +127,16 @@ def test_the_same_field_in_other_types_looks_the_same(cases, name):
     assert np.corrcoef(found[usual], expected[usual])[0, 1] > 0.999
     if name != "int16_signed":  # whose file does not say where 0 is
         assert np.abs(found[usual].astype(int) - expected[usual]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("uint16", "16 bits"),
+        ("int16", "16 bits with a sign"),
+        ("float32", "32-bit floating point"),
+        ("float64 (0 to 1)", "64-bit floating point (0 to 1)"),
+    ],
+)
+def test_kinds_of_samples_in_words(kind, words):
+    assert kind_in_words(kind) == words

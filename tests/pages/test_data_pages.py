@@ -200,8 +200,8 @@ def test_problems_of_the_import_and_identical_files_are_findings(visit, flawed_d
     app.session_state["explore_panel"] = "Audit"
     app.run()
     assert not app.exception
-    problems = next(frame.value for frame in app.dataframe if "Problem" in frame.value)
-    assert problems["File"].tolist() == ["large/cut.png"]
+    (remarks,) = [table.value for table in app.table]
+    assert remarks.index.tolist() == ["large/cut.png"]
     app.button(key="show_byte-duplicate").click().run()
     assert [tile["id"] for tile in tiles(app)] == ["small/00.png", "small/01.png"]
     app.session_state["explore_panel"] = "Audit"
@@ -212,8 +212,8 @@ def test_problems_of_the_import_and_identical_files_are_findings(visit, flawed_d
 
 def test_the_overview_links_to_the_files_that_were_not_imported(visit, flawed_dataset):
     app = visit("start/overview", dataset=flawed_dataset.id)
-    (link,) = [link.proto for link in app.main.get("page_link") if "not imported" in link.proto.label]
-    assert link.label == "1 file was not imported: see the reasons on Explore"
+    (link,) = [link.proto for link in app.main.get("page_link") if "of the import" in link.proto.label]
+    assert link.label == "1 remark of the import: what it left out or assumed"
     assert "explore_panel=Audit" in link.query_string
 
 

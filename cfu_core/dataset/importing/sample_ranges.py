@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cfu_core.dataset.dataset import ImportIssue
-from cfu_core.imaging.sample_range import ChosenRange, SampleStatistics, choose_range
+from cfu_core.imaging.sample_range import ChosenRange, SampleStatistics, choose_range, kind_in_words
 from cfu_core.wording import plural
 
 
@@ -49,8 +49,8 @@ def _describe(kind: str, samples: Sequence[SampleStatistics], chosen: ChosenRang
     clipped = sum(each.lowest < black or each.highest > white for each in samples)
     undefined = sum(each.not_finite > 0 for each in samples)
     text = (
-        f"{plural(len(samples), 'image has', 'images have')} samples of the kind {kind}. {black:g} is shown as black "
-        f"and {white:g} as white, in all of them: {chosen.reason}."
+        f"{plural(len(samples), 'image has', 'images have')} samples of {kind_in_words(kind)}. {black:g} is shown as "
+        f"black and {white:g} as white, in all of them: {chosen.reason}."
     )
     if clipped:
         text += (

@@ -9,23 +9,27 @@ from pages.components.cached import View
 from pages.components.editing import apply_edit
 from pages.components.explore.filters import set_filter
 
+MAX_WRAPPED = 50  # remarks in a table that is not scrolled
 ICONS = {"error": ":material/error:", "warning": ":material/warning:", "info": ":material/info:"}
 
 
 def audit_panel(view: View) -> None:
-    """Show the findings, the most severe first, and the files that were not imported."""
+    """Show the findings, the most severe first, and the remarks of the import."""
     if not view.findings:
         pending = "" if view.survey.complete else " so far; the images are still being measured"
         st.success(f"No problems found{pending}.", icon=":material/verified:")
     for finding in view.findings:
         _show_finding(view, finding)
     if view.data.import_issues:
-        with st.expander(f"Files not imported ({len(view.data.import_issues)})", icon=":material/file_open:"):
-            st.caption("Fix these files and import again, or continue without them.")
+        with st.expander(f"Remarks of the import ({len(view.data.import_issues)})", icon=":material/file_open:"):
+            st.caption("What was left out, changed or assumed. Correct the files and import again, or continue.")
             found = view.data.import_issues
-            issues = [{"File": issue.path, "Kind": issue.kind, "Problem": issue.detail} for issue in found]
-            wide = st.column_config.TextColumn(width="large")
-            st.dataframe(pd.DataFrame(issues), hide_index=True, column_config={"Problem": wide})
+            issues = [{"File": issue.path, "Kind": issue.kind, "Remark": issue.detail} for issue in found]
+            if len(issues) <= MAX_WRAPPED:
+                st.table(pd.DataFrame(issues).set_index("File"))  # unlike a data frame, it wraps long texts
+            else:
+                wide = st.column_config.TextColumn(width="large")
+                st.dataframe(pd.DataFrame(issues), hide_index=True, column_config={"Remark": wide})
 
 
 def _show_finding(view: View, finding: Finding) -> None:

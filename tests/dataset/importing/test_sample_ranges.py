@@ -50,7 +50,7 @@ def test_all_images_of_a_camera_share_one_range(camera):
 def test_the_import_says_which_range_it_chose_and_what_is_clipped(camera):
     (issue,) = [issue for issue in camera.import_issues if issue.kind == "range"]
     assert issue.path == "dark/0.tif"
-    assert "8 images have samples of the kind uint16. 0 is shown as black and 4095 as white" in issue.detail
+    assert "8 images have samples of 16 bits. 0 is shown as black and 4095 as white" in issue.detail
     assert "2 images have single values outside of this range" in issue.detail
     assert load_dataset(camera.id).import_issues == camera.import_issues
 
