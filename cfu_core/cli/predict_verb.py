@@ -62,6 +62,9 @@ def _predict(arguments: argparse.Namespace) -> int:
         for done, each in enumerate(_predictions(run, found), 1):
             add_to_table(each)
             progress(done, total)
+            if each.remark:
+                line.show("")
+                print_error(f"{each.path}: {each.remark}")
             if each.error:
                 failed.append({"path": str(each.path), "error": each.error})
                 line.show("")
@@ -103,7 +106,8 @@ def _class(run: Run, each: "FilePrediction") -> str:
 
 
 def _json_row(run: Run, each: "FilePrediction") -> dict[str, Any]:
-    return {"path": str(each.path), "predicted": _class(run, each), "probabilities": _probabilities(run, each)}
+    row = {"path": str(each.path), "predicted": _class(run, each), "probabilities": _probabilities(run, each)}
+    return row | ({"remark": each.remark} if each.remark else {})
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from cfu_core.errors import CfuError
-from cfu_core.imaging.reading import read
+from cfu_core.imaging.reading import read_with_ranges
 from cfu_core.imaging.recipe import apply
+from cfu_core.imaging.sample_range import SampleRange
 from cfu_core.runs.model_files import load_predictor
 from cfu_core.runs.run import Run
 
@@ -24,18 +25,23 @@ class FilePrediction(NamedTuple):
         In the order of ``run.classes``; None if the image could not be classified.
     error : str
         Why the image could not be classified; empty if it was.
+    remark : str
+        A sentence if the image has samples of more than 8 bits of a kind that the run's dataset does not have, so that
+        their range was chosen for this image alone; otherwise empty.
     """
 
     path: Path
     probabilities: np.ndarray | None
     error: str
+    remark: str = ""
 
 
 def predict_files(run: Run, paths: Iterable[Path]) -> Iterator[FilePrediction]:
     """Predict the class probabilities of image files with a run's network, on the best device of this computer.
 
     The memory does not depend on the number of files: one decoded image and one batch of preprocessed images are held
-    at a time. A file that cannot be used does not affect the others.
+    at a time. A file that cannot be used does not affect the others. Samples of more than 8 bits are shown in the range
+    of the run's dataset.
 
     Parameters
     ----------
@@ -60,18 +66,21 @@ def predict_files(run: Run, paths: Iterable[Path]) -> Iterator[FilePrediction]:
     names: list[Path] = []
     pixels: dict[int, np.ndarray] = {}  # by position in `names`
     errors: dict[int, str] = {}
+    remarks: dict[int, str] = {}
+    ranges = {kind: SampleRange(*ends) for kind, ends in run.plan.dataset.sample_ranges.items()}
 
     def results() -> Iterator[FilePrediction]:
         rows = predictor(np.stack(list(pixels.values()))) if pixels else ()
         probabilities = dict(zip(pixels, rows, strict=True))
         for i, path in enumerate(names):
-            yield FilePrediction(path, probabilities.get(i), errors.get(i, ""))
-        for filled in (names, pixels, errors):
+            yield FilePrediction(path, probabilities.get(i), errors.get(i, ""), remarks.get(i, ""))
+        for filled in (names, pixels, errors, remarks):
             filled.clear()
 
     for path in paths:
         try:
-            pixels[len(names)] = apply(run.recipe, read(path))
+            image, remarks[len(names)] = read_with_ranges(path, ranges)
+            pixels[len(names)] = apply(run.recipe, image)
         except CfuError as error:
             errors[len(names)] = str(error)
         names.append(path)

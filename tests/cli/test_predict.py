@@ -6,6 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from cfu_core.cli import main
@@ -92,7 +94,7 @@ def test_a_table_of_before_is_kept_if_the_work_is_stopped(predict, plates, tmp_p
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cfu_core.runs.prediction.read", stop)
+    monkeypatch.setattr("cfu_core.runs.prediction.read_with_ranges", stop)
     status, out, err = predict(plates, "--csv", table)
     assert (status, out, err) == (130, "", "Stopped.\n")
     assert table.read_text() == "before"
@@ -149,3 +151,13 @@ def test_a_folder_that_may_not_be_opened_is_named(monkeypatch, plates):
     found = find_images([plates])
     assert found.unusable == {plates / "deep": "The folder cannot be opened: Permission denied."}
     assert [path.name for path in found.files] == ["a.png", "b.PNG"]
+
+
+def test_a_range_of_samples_that_was_chosen_for_one_image_is_told(predict, tmp_path):
+    file = tmp_path / "deep.png"
+    cv2.imwrite(str(file), np.full((64, 64, 3), 3000, np.uint16))
+    status, out, err = predict(file, "--json")
+    (row,) = json.loads(out)["predictions"]
+    assert status == 0
+    assert "which the dataset does not have" in row["remark"]
+    assert err == f"{file}: {row['remark']}\n"
