@@ -205,7 +205,7 @@ class Dataset:
         Raises
         ------
         ImageError
-            If the stored file is missing or cannot be decoded.
+            If the stored file is missing, has been changed or cannot be decoded.
         StorageError
             If the image store is not readable.
         """
@@ -233,7 +233,7 @@ class Dataset:
         Raises
         ------
         ImageError
-            If the file is missing from the image store (kind ``missing``).
+            If the file is missing from the image store (kind ``missing``), or has been changed.
         StorageError
             If the image store is not readable.
         """
@@ -247,6 +247,9 @@ class Dataset:
                 "Import the dataset again.",
                 kind="missing",
             ) from error
+        except ImageError as error:
+            path = self.images["path"].iloc[index]
+            raise ImageError(f"{path}: {error.found}", error.expected, error.remedy) from error
 
 
 def slug(name: str) -> str:

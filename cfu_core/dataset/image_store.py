@@ -4,6 +4,7 @@ An image is `<home>/images/<ab>/<sha256><extension>`; small images of large data
 `<home>/images/packs/`.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cfu_core.dataset.packs import PACKS, read_packed
-from cfu_core.errors import StorageError
+from cfu_core.errors import ImageError, StorageError
 from cfu_core.storage import home, storage_errors
 
 _LOCK_TIMEOUT_S = 600
@@ -49,18 +50,28 @@ def stored_bytes(digest: str, extension: str) -> bytes:
     ------
     FileNotFoundError
         If the image is missing from the image store.
+    ImageError
+        If the content of the stored file is not the one that was imported.
     StorageError
         If the image store is not readable.
     """
     file = image_file(digest, extension)
     with storage_errors(file):
         try:
-            return file.read_bytes()
+            content = file.read_bytes()
         except FileNotFoundError:
             packed = read_packed(str(image_store() / PACKS), digest)
             if packed is None:
                 raise
-            return packed
+            content = packed
+    found = hashlib.sha256(content).hexdigest()
+    if found != digest:
+        raise ImageError(
+            f"The stored file has been changed since the import: its SHA-256 begins with {found[:12]}.",
+            f"It must begin with {digest[:12]}.",
+            f"Delete {file}, and import the dataset again.",
+        )
+    return content
 
 
 @contextmanager

@@ -84,7 +84,7 @@ class StoredImage(NamedTuple):
         Raises
         ------
         ImageError
-            The file is missing from the image store (kind ``missing``).
+            The file is missing from the image store (kind ``missing``), or has been changed.
         StorageError
             The image store is not readable.
         """

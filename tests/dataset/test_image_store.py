@@ -1,0 +1,33 @@
+"""The image store returns the bytes that were imported, or says that they have changed."""
+
+import hashlib
+
+import pytest
+
+from cfu_core.dataset.image_store import image_file, stored_bytes
+from cfu_core.errors import ImageError
+
+
+def test_a_stored_file_that_was_replaced_by_one_of_the_same_length_is_refused(small_dataset):
+    file, other = small_dataset.image_file(0), small_dataset.image_file(1)
+    content = file.read_bytes()
+    replaced = other.read_bytes()[: len(content)].ljust(len(content), b"\0")
+    assert len(replaced) == len(content)
+    assert small_dataset.read_bytes(0) == content
+    file.write_bytes(replaced)
+    path = small_dataset.images["path"].iat[0]
+    for read in (small_dataset.read_bytes, small_dataset.read_image):
+        with pytest.raises(ImageError, match=f"{path}: The stored file has been changed since the import") as refused:
+            read(0)
+        assert str(file) in str(refused.value)
+
+
+def test_a_file_with_its_digest_is_read(cfu_home):
+    content = b"anything"
+    digest = hashlib.sha256(content).hexdigest()
+    image_file(digest, ".png").parent.mkdir(parents=True)
+    image_file(digest, ".png").write_bytes(content)
+    assert stored_bytes(digest, ".png") == content
+    with pytest.raises(FileNotFoundError):
+        stored_bytes("0" * 64, ".png")
+    assert cfu_home.exists()
