@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from cfu_core.reporting.figure_fonts import use_installed_fonts
+
 # Matplotlib reads these settings only globally; they make the file of a figure reproducible
 mpl.rcParams["svg.hashsalt"] = "cfu-workbench"
 mpl.rcParams["svg.fonttype"] = "path"  # looks the same if the font is not installed
@@ -25,6 +27,7 @@ INK, FAINT = "#222222", "#8a8a8a"
 #: Palette of Okabe and Ito (2008); yellow, which is faint on white, is last.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 DASHES = ("-", "--", "-.", ":")
+_JOINERS = "\u200c\u200d"  # part of the spelling of Persian and of Indic languages
 
 
 class LineStyle(NamedTuple):
@@ -67,10 +70,10 @@ def plain_text(text: str, width: int = 0) -> str:
     Returns
     -------
     str
-        The text with escaped dollar signs, with spaces in place of unprintable characters, broken into lines; a word
-        that is longer than a line is broken too.
+        The text with escaped dollar signs, with spaces in place of unprintable characters (except joiners of letters),
+        broken into lines; a word that is longer than a line is broken too.
     """
-    printable = "".join(c if c.isprintable() else " " for c in text)
+    printable = "".join(c if c.isprintable() or c in _JOINERS else " " for c in text)
     lines = textwrap.wrap(printable, width) if width else [printable]
     return "\n".join(lines).replace("$", r"\$")
 
@@ -137,14 +140,22 @@ def percent_axes(axes: Axes, *, x: bool = False, y: bool = False, low: float = 0
 
 
 def png(figure: Figure) -> bytes:
-    """Return a figure as the content of a PNG file, at `DPI` dots per inch."""
+    """Return a figure as the content of a PNG file, at `DPI` dots per inch.
+
+    Texts use installed fonts for characters that the default font lacks.
+    """
+    use_installed_fonts(figure)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
     return file.getvalue()
 
 
 def svg(figure: Figure) -> bytes:
-    """Return a figure as the content of an SVG file, with text as paths; the same figure gives the same bytes."""
+    """Return a figure as the content of an SVG file, with text as paths; the same figure gives the same bytes.
+
+    Texts use installed fonts for characters that the default font lacks.
+    """
+    use_installed_fonts(figure)
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return file.getvalue()

@@ -16,6 +16,7 @@ from cfu_core.published.zamani_2023 import REMARKS
 from cfu_core.reporting import inputs_section, results_section, summary_section
 from cfu_core.reporting.accuracy_plot import accuracies
 from cfu_core.reporting.confusion_matrix_plot import confusion_matrices
+from cfu_core.reporting.figure_fonts import missing_characters_note, use_installed_fonts
 from cfu_core.reporting.learning_curve_plot import learning_curves
 from cfu_core.reporting.pdf import print_pdf
 from cfu_core.reporting.plot_style import inline_svg
@@ -45,7 +46,7 @@ class ReportFigure:
     svg : Markup
         The figure as an SVG element, which is not escaped again.
     caption : str
-        Text below the figure.
+        Text below the figure; it names characters that no installed font has.
     """
 
     svg: Markup
@@ -160,7 +161,8 @@ def _templates() -> Environment:
 
 
 def _figure(name: str, figure: Any, caption: str) -> ReportFigure:
-    return ReportFigure(svg=Markup(inline_svg(figure, name)), caption=caption)
+    note = missing_characters_note(use_installed_fonts(figure))
+    return ReportFigure(svg=Markup(inline_svg(figure, name)), caption=f"{caption} {note}".strip())
 
 
 def _phase_times(runs: Sequence[Run], names: Mapping[str, str]) -> ReportFigure | None:

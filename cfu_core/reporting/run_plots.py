@@ -11,6 +11,7 @@ from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.evaluation.probability_metrics import assess_calibration, curves_by_class
 from cfu_core.reporting.accuracy_plot import accuracies
 from cfu_core.reporting.confusion_matrix_plot import confusion_matrices
+from cfu_core.reporting.figure_fonts import missing_characters_note, use_installed_fonts
 from cfu_core.reporting.learning_curve_plot import learning_curves
 from cfu_core.reporting.plot_style import png, svg
 from cfu_core.reporting.probability_plots import coverage_curve, precision_recall, reliability_diagram, roc
@@ -101,7 +102,8 @@ def figures_zip(runs: Sequence[Run]) -> bytes:
     -------
     bytes
         Content of a zip archive with two files per plot, such as ``roc.png`` and ``roc.svg`` (names from
-        `run_figures`); for several runs, in one folder per run that is named by its identifier.
+        `run_figures`); for several runs, in one folder per run that is named by its identifier. If no installed font
+        has a character of a name, ``missing_fonts.txt`` says so.
 
     Raises
     ------
@@ -111,10 +113,15 @@ def figures_zip(runs: Sequence[Run]) -> bytes:
         A file with the results or the times of a run is damaged or not readable.
     """
     file = io.BytesIO()
+    notes: list[str] = []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for run in runs:
             folder = f"{run.id}/" if len(runs) > 1 else ""
             for name, figure in run_figures(run).items():
+                if note := missing_characters_note(use_installed_fonts(figure)):
+                    notes.append(f"{folder}{name}: {note}\n")
                 archive.writestr(f"{folder}{name}.png", png(figure))
                 archive.writestr(f"{folder}{name}.svg", svg(figure))
+        if notes:
+            archive.writestr("missing_fonts.txt", "".join(notes))
     return file.getvalue()
