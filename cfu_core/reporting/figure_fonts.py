@@ -58,8 +58,8 @@ def missing_characters_note(characters: str) -> str:
     packages = ["fonts-noto-cjk"] * any(east_asian) + ["fonts-noto-core"] * (not all(east_asian))
     return (
         f"No installed font has {named}{more}: this figure shows boxes instead. The tables have the full names. "
-        f"Install a font with these characters (Debian and Ubuntu: {' and '.join(packages)}; others: a Noto font), then draw "
-        "the figure again."
+        f"Install a font with these characters (Debian and Ubuntu: {' and '.join(packages)}; others: a Noto font), "
+        "then draw the figure again."
     )
 
 
@@ -71,9 +71,9 @@ def _missing_after_fallback(texts: Iterable[Text]) -> set[str]:
         lacking = _visible(text.get_text())
         for family in families:
             lacking -= _covered(family, weight, style)
-        while lacking and (family := _best_family(lacking, weight, style)):
-            families.append(family)
-            lacking -= _covered(family, weight, style)
+        while lacking and (other := _best_family(lacking, weight, style)):
+            families.append(other)
+            lacking -= _covered(other, weight, style)
         if families != text.get_fontfamily():
             text.set_fontfamily(families)
         missing |= lacking
