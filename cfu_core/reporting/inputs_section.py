@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cfu_core.dataset.audit.divided_groups import divided_groups
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edit_description import describe_edit
 from cfu_core.dataset.history import applied_and_undone
@@ -84,11 +85,7 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
         )
     else:
         edits = _edits(dataset)
-        grouped = (
-            "yes: images of one dish or donor are in the same partition"
-            if dataset.has_groups
-            else "no: the dataset has no dishes or donors; only identical images are in the same partition"
-        )
+        grouped = _grouped(dataset, divided=any(_leak(dataset, run) for run in runs))
     facts = {
         "Dataset": planned.name,
         "Identifier": planned.id,
@@ -98,12 +95,26 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
         "Digest": planned.digest,
         "Groups": grouped,
     }
-    splits = [run.plan.split for run in runs]
-    tables = [_split(split) for split in {(each.seed, each.folds, each.fold): each for each in splits}.values()]
+    splits = {(run.plan.split.seed, run.plan.split.folds, run.plan.split.fold): run for run in runs}
+    tables = [_split(run.plan.split, leak=_leak(dataset, run) if dataset else "") for run in splits.values()]
     return DatasetSection(name=planned.name, facts=facts, tables=[*tables, edits])
 
 
-def _split(split: PlannedSplit) -> TextTable:
+def _grouped(dataset: Dataset, *, divided: bool) -> str:
+    if divided:
+        return "yes, but images of one dish or donor are in several partitions; see Table 2"
+    if dataset.has_groups:
+        return "yes: images of one dish or donor are in the same partition"
+    return "no: the dataset has no dishes or donors; only identical images are in the same partition"
+
+
+def _leak(dataset: Dataset, run: Run) -> str:
+    """Return a sentence on the groups that manual moves divided in the split of a run; empty if there are none."""
+    images = dataset.images.assign(partition=dataset.images["path"].map(run.split()))
+    return " ".join(f"{finding.title}: {finding.detail}" for finding in divided_groups(images, dataset.partitions))
+
+
+def _split(split: PlannedSplit, *, leak: str = "") -> TextTable:
     table = table_2(split.counts)
     columns = ["Class", *(partition.capitalize() for partition in PARTITIONS), "Total", "Published", "Difference"]
     rows = [[str(value) or NONE for value in row] for row in table[columns].itertuples(index=False)]
@@ -112,7 +123,7 @@ def _split(split: PlannedSplit) -> TextTable:
         caption=f"Table 2. Images by class and partition; split seed {split.seed}{fold}",
         columns=columns,
         rows=rows,
-        note=f"{split.nearness} Published and difference: training / validation / test.",
+        note=" ".join(filter(None, [leak, split.nearness, "Published and difference: training / validation / test."])),
     )
 
 

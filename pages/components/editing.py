@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from cfu_core.dataset.audit.divided_groups import rest_of_groups
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edit_description import describe_changes, describe_edit
 from cfu_core.dataset.edits import edit_dataset, next_redo, next_undo, redo_edit, undo_edit
@@ -15,10 +16,13 @@ from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError
 from cfu_core.imaging.cropping import Box
 from cfu_core.wording import plural
-from pages.components import charts
+from pages.components import cached, charts
 from pages.components.browser.tiles import select
+from pages.components.dataset_choice import split_seed
+from pages.components.page_layout import escaped
 
 WHO, NOTICE = "edit_who", "edit_notice"
+MOST_GROUPS = 5  # named in the warning before a move
 
 
 def apply_edit(data: Dataset, kind: str, changes: Mapping[str, Any], why: str = "") -> bool:
@@ -126,9 +130,30 @@ def edit_buttons(data: Dataset, paths: Sequence[str], *, key: str, done: Callabl
         part = st.selectbox(
             "To the partition", PARTITIONS, key=f"{key}_part", format_func=lambda p: charts.PARTITION_NAMES[p]
         )
+        moved = _whole_groups(data, paths, part, key=key)
         why = _note(f"{key}_part")
         if st.button("Move", key=f"{key}_move", type="primary"):
-            change("partition", dict.fromkeys(paths, part), why)
+            change("partition", dict.fromkeys(moved, part), why)
+
+
+def _whole_groups(data: Dataset, paths: Sequence[str], partition: str, *, key: str) -> list[str]:
+    """Return the images to move: with those that remain of their groups, unless the user unticks the box."""
+    if not paths or not data.has_groups:
+        return list(paths)
+    assignment = cached.split(data, split_seed()).assignment
+    rest = rest_of_groups(data.images, assignment, paths, partition=partition)
+    if not rest:
+        return list(paths)
+    lines = [f"- {escaped(group.describe(assignment))}" for group in rest[:MOST_GROUPS]]
+    if len(rest) > MOST_GROUPS:
+        lines.append(f"- {plural(len(rest) - MOST_GROUPS, 'more group is', 'more groups are')} divided as well.")
+    st.warning(
+        "\n".join(["This move would divide images of one dish or donor, a leak:", "", *lines]),
+        icon=":material/warning:",
+    )
+    others = [path for group in rest for path in group.others]
+    whole = f"Move all {len(paths) + len(others)} images, so that each group stays together"
+    return [*paths, *others] if st.checkbox(whole, value=True, key=f"{key}_whole") else list(paths)
 
 
 def _note(key: str) -> str:

@@ -18,6 +18,7 @@ from pages.components.address import in_url
 from pages.components.dataset_choice import chosen_dataset, split_seed
 from pages.components.page_layout import header
 from pages.components.preprocess.augmentation import describe_augmentation, restored_augmentation
+from pages.components.train.data_warnings import divided_groups_warning
 from pages.components.train.duration import count_and_duration
 from pages.components.train.images import ORIGINAL, choose_images, protocol_note
 from pages.components.train.run_queue import current_run, live_queue, resumable_runs
@@ -62,6 +63,7 @@ def settings_form(data: Dataset) -> DeltaGenerator:
             f"Augmentation of the training images: {describe_augmentation(augmentation)}. "
             "It is set on the Preprocess page."
         )
+    divided_groups_warning(data)
     with st.container(horizontal=True):
         start_button(
             data, [(key, recipe)], settings, "Start training", type="primary", icon=":material/play_arrow:", key="start"

@@ -158,6 +158,27 @@ def test_relabel_undo_redo(visit, surveyed_dataset):
     assert load_dataset(surveyed_dataset.id).counts["ring"] == 14
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_move_of_part_of_a_dish_offers_to_move_all_of_it(visit, surveyed_dataset, whole):
+    dish = surveyed_dataset.images["path"].tolist()[:4]
+    data = edit_dataset(surveyed_dataset.id, "group", dict.fromkeys(dish, "dish_7"))
+    here = split_of(data, seed=0).assignment[dish[0]]
+    other = "test" if here != "test" else "training"
+    app = visit("data/explore", dataset=data.id, image=dish[0])
+    app.selectbox(key="large_part").set_value(other).run()
+    (warning,) = [element.value for element in app.warning if "leak" in element.value]
+    assert f"has 3 more in {here}" in warning
+    box = app.checkbox(key="large_whole")
+    assert (box.value, box.label) == (True, "Move all 4 images, so that each group stays together")
+    if not whole:
+        box.uncheck().run()
+    app.button(key="large_move").click().run()
+    assert load_dataset(data.id).partitions == dict.fromkeys(dish if whole else dish[:1], other)
+    train = visit("model/train", dataset=data.id)
+    leaks = [element.value for element in train.warning if "Groups in several partitions" in element.value]
+    assert len(leaks) == (0 if whole else 1)
+
+
 def test_exclude_and_include_again(visit, surveyed_dataset):
     path = surveyed_dataset.images["path"].iat[0]
     app = visit("data/explore", dataset=surveyed_dataset.id, image=path)

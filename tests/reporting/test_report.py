@@ -109,6 +109,20 @@ def test_each_fold_has_its_table_of_images_by_partition(small_dataset):
     assert single.tables[0].caption == "Table 2. Images by class and partition; split seed 0"
 
 
+def test_a_dish_that_was_divided_is_named_beside_the_table_of_the_split(small_dataset):
+    dish = small_dataset.images["path"].tolist()[:4]
+    data = edit_dataset(small_dataset.id, "group", dict.fromkeys(dish, "X"))
+    (section,) = dataset_sections([write_run(data)])
+    assert section.facts["Groups"].startswith("yes: ")
+    assert "leak" not in section.tables[0].note
+    other = "test" if split_of(data).assignment[dish[0]] != "test" else "training"
+    (section,) = dataset_sections([write_run(edit_dataset(data.id, "partition", {dish[0]: other}))])
+    assert section.facts["Groups"] == "yes, but images of one dish or donor are in several partitions; see Table 2"
+    assert section.tables[0].note.startswith(
+        "Groups in several partitions (leak): 1 group is in several partitions: X "
+    )
+
+
 @pytest.mark.usefixtures("cfu_home")
 def test_runs_that_were_tested_on_one_image_are_reported_without_bootstrap_and_comparison(nine_shapes):
     dataset = import_source(nine_shapes, name="nine")

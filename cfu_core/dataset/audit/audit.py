@@ -5,6 +5,7 @@ The findings follow from tables (the dataset, its survey, its split); no image i
 
 from cfu_core.dataset.audit.class_sizes import small_classes
 from cfu_core.dataset.audit.copies_and_leaks import copy_findings
+from cfu_core.dataset.audit.divided_groups import divided_groups
 from cfu_core.dataset.audit.findings import Finding
 from cfu_core.dataset.audit.image_quality import blurred, exposed, unreadable, unusual_size
 from cfu_core.dataset.dataset import Dataset
@@ -28,8 +29,9 @@ def audit(dataset: Dataset, survey: Survey, split: Split) -> list[Finding]:
     Returns
     -------
     list of Finding
-        Errors, then warnings, then information. Within a severity: unreadable images, copies, blurred images, badly
-        exposed images, unusual sizes, small classes. Empty if nothing was found, or all images are excluded.
+        Errors, then warnings, then information. Within a severity: unreadable images, copies, divided groups,
+        blurred images, badly exposed images, unusual sizes, small classes. Empty if nothing was found, or all images
+        are excluded.
     """
     if dataset.images.empty:
         return []
@@ -37,6 +39,7 @@ def audit(dataset: Dataset, survey: Survey, split: Split) -> list[Finding]:
     findings = [
         *unreadable(images, survey),
         *copy_findings(images, survey.copies),
+        *divided_groups(images, dataset.partitions),
         *blurred(images, survey),
         *exposed(images, survey),
         *unusual_size(images),

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cfu_core.dataset.audit.audit import audit
+from cfu_core.dataset.audit.divided_groups import rest_of_groups
 from cfu_core.dataset.audit.findings import Finding
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.splitting import split_of
@@ -21,6 +22,7 @@ def a_dataset(**columns) -> SimpleNamespace:
         {
             "path": [f"{'a' if i < 20 else 'b'}/{i:02d}.jpg" for i in range(N)],
             "label": ["a"] * 20 + ["b"] * 20,
+            "group": [f"dish {i:02d}" for i in range(N)],
             "digest": [f"d{i:02d}" for i in range(N)],
             "width": 100,
             "height": 80,
@@ -30,7 +32,7 @@ def a_dataset(**columns) -> SimpleNamespace:
         for row, value in changes.items():
             images.loc[row, name] = value
     counts = images["label"].value_counts().to_dict()
-    return SimpleNamespace(images=images, counts=counts)
+    return SimpleNamespace(images=images, counts=counts, partitions={})
 
 
 def a_survey(pairs=(), **columns) -> SimpleNamespace:
@@ -136,7 +138,42 @@ def test_copies_of_excluded_images_are_ignored():
 def test_a_dataset_of_which_everything_is_excluded_has_no_findings():
     data, survey = a_dataset(), a_survey()
     survey.table = survey.table.iloc[:0]
-    assert audit(SimpleNamespace(images=data.images.iloc[:0], counts={}), survey, a_split(data)) == []
+    assert audit(SimpleNamespace(images=data.images.iloc[:0], counts={}, partitions={}), survey, a_split(data)) == []
+
+
+def test_a_divided_group_is_an_error_and_is_moved_to_most_of_its_images_or_back():
+    data = a_dataset(group={1: "X", 2: "X", 3: "X", 7: "Y", 8: "Y"})
+    data.partitions = {"a/03.jpg": "test", "b/30.jpg": "test"}
+    finding = found(data, a_survey(), a_split(data, a_03="test", b_30="test"))["divided-group"]
+    assert (finding.severity, finding.paths) == ("error", (("a/01.jpg", "a/02.jpg", "a/03.jpg"),))
+    assert finding.detail.startswith("1 group is in several partitions: X (2 training, 1 test). ")
+    assert [remedy.changes for remedy in finding.remedies] == [{"a/03.jpg": "training"}, {"a/03.jpg": None}]
+
+
+def test_a_move_of_part_of_a_group_names_the_rest_of_it():
+    data = a_dataset(group={1: "X", 2: "X", 3: "X", 4: "X", 7: "Y"})
+    assignment = a_split(data, a_04="test").assignment
+    (rest,) = rest_of_groups(data.images, assignment, ["a/01.jpg", "a/07.jpg"], partition="test")
+    assert rest == ("X", ("a/01.jpg",), ("a/02.jpg", "a/03.jpg"))
+    assert rest.describe(assignment) == (
+        "1 selected image is of the group X (a dish, a donor), which has 2 more in training."
+    )
+    whole = ["a/01.jpg", "a/02.jpg", "a/03.jpg"]
+    assert rest_of_groups(data.images, assignment, whole, partition="test") == []
+
+
+@pytest.mark.parametrize("remedy", [0, 1])
+def test_either_remedy_makes_a_divided_group_whole(small_dataset, remedy):
+    dish = small_dataset.images["path"].iloc[:4].tolist()
+    grouped = edit_dataset(small_dataset.id, "group", dict.fromkeys(dish, "X"))
+    split = split_of(grouped, seed=0)
+    other = "test" if split.assignment[dish[0]] != "test" else "training"
+    moved = edit_dataset(grouped.id, "partition", {dish[0]: other})
+    findings = {f.kind: f for f in audit(moved, load_survey(moved), split_of(moved, seed=0))}
+    assert findings["divided-group"].paths == (tuple(dish),)
+    edit = findings["divided-group"].remedies[remedy]
+    whole = edit_dataset(moved.id, edit.kind, edit.changes, why=edit.why)
+    assert "divided-group" not in {f.kind for f in audit(whole, load_survey(whole), split_of(whole, seed=0))}
 
 
 def test_blur_is_judged_by_the_sharpness_of_the_dataset():

@@ -1,0 +1,119 @@
+"""Findings about groups (a dish, a donor): groups that manual moves divided, and datasets without groups."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from cfu_core.dataset.audit.findings import Finding, Remedy
+from cfu_core.dataset.splitting import PARTITIONS
+from cfu_core.wording import plural
+
+MOST_NAMED = 3  # groups in the text of a finding
+
+
+class GroupRest(NamedTuple):
+    """A group of which only a part is about to be moved to a partition."""
+
+    group: str
+    selected: tuple[str, ...]  # paths
+    others: tuple[str, ...]  # paths of the images that would remain in another partition
+
+    def describe(self, assignment: Mapping[str, str]) -> str:
+        """Return a sentence for users; `assignment` holds the present partition of each image."""
+        places = pd.Series([assignment[path] for path in self.others]).value_counts()
+        where = " and ".join(f"{places[name]:,} more in {name}" for name in PARTITIONS if name in places)
+        return (
+            f"{plural(len(self.selected), 'selected image is', 'selected images are')} of the group {self.group} (a "
+            f"dish, a donor), which has {where}."
+        )
+
+
+def rest_of_groups(
+    images: pd.DataFrame, assignment: Mapping[str, str], paths: Sequence[str], *, partition: str
+) -> list[GroupRest]:
+    """Find the groups that a move of some of their images would divide, or leave divided.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        Table of the dataset, with the columns ``path`` and ``group``.
+    assignment : Mapping of str to str
+        Present partition of each image, by path.
+    paths : sequence of str
+        Paths of the images to move.
+    partition : str
+        Where they are to be moved.
+
+    Returns
+    -------
+    list of GroupRest
+        In the order of the names of the groups; empty if no group has another image outside this partition.
+    """
+    chosen = images["path"].isin(paths)
+    groups = set(images["group"][chosen]) - {""}
+    found = []
+    for group, table in images[images["group"].isin(groups)].groupby("group"):
+        selected = chosen[table.index]
+        outside = ~selected & (table["path"].map(assignment) != partition)
+        if outside.any():
+            found.append(GroupRest(str(group), tuple(table["path"][selected]), tuple(table["path"][outside])))
+    return found
+
+
+def divided_groups(images: pd.DataFrame, manual: Mapping[str, str]) -> Iterator[Finding]:
+    """Find groups whose images are in several partitions.
+
+    A split keeps a group together, so only a manual move can divide one.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        Table of the dataset with the columns ``path``, ``group`` (empty where unknown) and ``partition``.
+    manual : Mapping of str to str
+        Partitions that were assigned manually, by path.
+
+    Yields
+    ------
+    Finding
+        At most one, an error of the kind ``divided-group`` with one tuple of paths per group. Its first remedy moves
+        each group to the partition of most of its images, of equals the first of `PARTITIONS`; its second undoes the
+        manual moves of their images.
+    """
+    known = images[images["group"] != ""]
+    divided = known[known.groupby("group")["partition"].transform("nunique") > 1]
+    if divided.empty:
+        return
+    counts = pd.crosstab(divided["group"], divided["partition"]).reindex(columns=PARTITIONS, fill_value=0)
+    target = divided["group"].map(counts.idxmax(axis=1))
+    together = divided["partition"] != target
+    moves = dict(zip(divided["path"][together], target[together], strict=True))
+    back = dict.fromkeys(path for path in divided["path"] if path in manual)
+    remedies = [
+        Remedy(
+            label="Move each group together", kind="partition", changes=moves, why="a group belongs in one partition"
+        )
+    ]
+    if back:
+        remedies.append(
+            Remedy(label="Back to the split", kind="partition", changes=back, why="the split keeps groups together")
+        )
+    yield Finding(
+        kind="divided-group",
+        title="Groups in several partitions (leak)",
+        detail=f"{_named(counts)}. Only images that were moved manually can divide a group. The network is then tested "
+        "on a dish or donor that it was trained on, and the test accuracy is too high. Move each group to the "
+        "partition that has most of its images, or put the images back where the split had them.",
+        paths=tuple(tuple(paths) for _, paths in divided.groupby("group")["path"]),
+        severity="error",
+        remedies=tuple(remedies),
+    )
+
+
+def _named(counts: pd.DataFrame) -> str:
+    groups = [
+        f"{group} ({', '.join(f'{row[name]} {name}' for name in PARTITIONS if row[name])})"
+        for group, row in counts.head(MOST_NAMED).iterrows()
+    ]
+    more = f" and {len(counts) - MOST_NAMED} more" if len(counts) > MOST_NAMED else ""
+    return f"{plural(len(counts), 'group is', 'groups are')} in several partitions: {', '.join(groups)}{more}"
