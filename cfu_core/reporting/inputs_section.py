@@ -105,7 +105,10 @@ def _grouped(dataset: Dataset, *, divided: bool) -> str:
         return "yes, but images of one dish or donor are in several partitions; see Table 2"
     if dataset.has_groups:
         return "yes: images of one dish or donor are in the same partition"
-    return "no: the dataset has no dishes or donors; only identical images are in the same partition"
+    return (
+        "no dish or donor is known: images of one dish may be on both sides of the split, and the accuracy may be too "
+        "high for a new dish; only identical images are in the same partition"
+    )
 
 
 def _leak(dataset: Dataset, run: Run) -> str:

@@ -5,7 +5,7 @@ The findings follow from tables (the dataset, its survey, its split); no image i
 
 from cfu_core.dataset.audit.class_sizes import small_classes
 from cfu_core.dataset.audit.copies_and_leaks import copy_findings
-from cfu_core.dataset.audit.divided_groups import divided_groups
+from cfu_core.dataset.audit.divided_groups import divided_groups, unknown_groups
 from cfu_core.dataset.audit.findings import Finding
 from cfu_core.dataset.audit.image_quality import blurred, exposed, unreadable, unusual_size
 from cfu_core.dataset.dataset import Dataset
@@ -30,8 +30,8 @@ def audit(dataset: Dataset, survey: Survey, split: Split) -> list[Finding]:
     -------
     list of Finding
         Errors, then warnings, then information. Within a severity: unreadable images, copies, divided groups,
-        blurred images, badly exposed images, unusual sizes, small classes. Empty if nothing was found, or all images
-        are excluded.
+        blurred images, badly exposed images, unusual sizes, small classes, no groups. Empty if nothing was found,
+        or all images are excluded.
     """
     if dataset.images.empty:
         return []
@@ -44,6 +44,7 @@ def audit(dataset: Dataset, survey: Survey, split: Split) -> list[Finding]:
         *exposed(images, survey),
         *unusual_size(images),
         *small_classes(dataset.counts, split),
+        *unknown_groups(images),
     ]
     order = {"error": 0, "warning": 1, "info": 2}
     return sorted(findings, key=lambda finding: order[finding.severity])

@@ -117,3 +117,29 @@ def _named(counts: pd.DataFrame) -> str:
     ]
     more = f" and {len(counts) - MOST_NAMED} more" if len(counts) > MOST_NAMED else ""
     return f"{plural(len(counts), 'group is', 'groups are')} in several partitions: {', '.join(groups)}{more}"
+
+
+def unknown_groups(images: pd.DataFrame) -> Iterator[Finding]:
+    """Find out whether no group is known at all.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        Table of the dataset with the column ``group`` (empty where unknown).
+
+    Yields
+    ------
+    Finding
+        At most one, of the kind ``no-groups`` and the severity ``info``, without paths and remedies.
+    """
+    if (images["group"] == "").all():
+        yield Finding(
+            kind="no-groups",
+            title="No dish or donor is known",
+            detail="Images of one dish or donor may be on both sides of the split, in training and in test. The test "
+            "accuracy may then be too high for images of a new dish. If the file names contain the dish or the donor, "
+            "open the History panel, Groups from file names, and describe them by a pattern; or import again with a "
+            "manifest that has a column for the group. New groups make a new split.",
+            paths=(),
+            severity="info",
+        )

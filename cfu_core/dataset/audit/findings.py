@@ -38,8 +38,8 @@ class Finding:
     ----------
     kind : str
         Keyword for filters: ``unreadable``, ``byte-duplicate``, ``near-duplicate``, ``two-labels``, ``leak``,
-        ``divided-group``, ``blurred``, ``underexposed``, ``overexposed``, ``off-size``, ``small-class`` or
-        ``small-test``.
+        ``divided-group``, ``blurred``, ``underexposed``, ``overexposed``, ``off-size``, ``small-class``,
+        ``small-test`` or ``no-groups``.
     title : str
         Short name for display.
     detail : str

@@ -15,7 +15,7 @@ ICONS = {"error": ":material/error:", "warning": ":material/warning:", "info": "
 
 def audit_panel(view: View) -> None:
     """Show the findings, the most severe first, and the remarks of the import."""
-    if not view.findings:
+    if all(finding.kind == "no-groups" for finding in view.findings):
         pending = "" if view.survey.complete else " so far; the images are still being measured"
         st.success(f"No problems found{pending}.", icon=":material/verified:")
     for finding in view.findings:

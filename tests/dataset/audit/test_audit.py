@@ -150,6 +150,15 @@ def test_a_divided_group_is_an_error_and_is_moved_to_most_of_its_images_or_back(
     assert [remedy.changes for remedy in finding.remedies] == [{"a/03.jpg": "training"}, {"a/03.jpg": None}]
 
 
+def test_a_dataset_without_groups_is_information_and_one_group_is_enough():
+    data = a_dataset(group=dict.fromkeys(range(N), ""))
+    finding = found(data, a_survey())["no-groups"]
+    assert (finding.severity, finding.paths, finding.remedies) == ("info", (), ())
+    assert "History panel" in finding.detail
+    data.images.loc[5, "group"] = "dish"
+    assert found(data, a_survey()) == {}
+
+
 def test_a_move_of_part_of_a_group_names_the_rest_of_it():
     data = a_dataset(group={1: "X", 2: "X", 3: "X", 4: "X", 7: "Y"})
     assignment = a_split(data, a_04="test").assignment
@@ -225,7 +234,7 @@ def test_remedies_are_edits_that_fix_the_finding(small_dataset):
     """With a real dataset that has not been surveyed: what needs no survey is found, and its remedy can be applied."""
     data, split = small_dataset, split_of(small_dataset, seed=0)
     findings = {f.kind: f for f in audit(data, load_survey(data), split)}
-    assert set(findings) == {"small-test"}
+    assert set(findings) == {"small-test", "no-groups"}
     one_in_test = next(path for path, part in split.assignment.items() if part == "test")
     one_in_training = next(path for path, part in split.assignment.items() if part == "training")
     survey = load_survey(data)
