@@ -103,8 +103,7 @@ def classify(
     Raises
     ------
     RecipeError
-        An image, after the crop, has fewer pixels along a side than CLAHE has tiles; or the recipe of the bundle is not
-        valid.
+        The recipe of the bundle is not valid.
     ValueError
         `images` is empty, `boxes` and `images` differ in length, or the recipe crops and a box with its margin does not
         overlap its image.
@@ -159,10 +158,11 @@ def self_test(bundle: Bundle, network: Network) -> SelfTest:
 
 
 def _test_image(bundle: Bundle, entry: Mapping[str, Any]) -> np.ndarray:
-    """Read a test image as the dashboard did; bundles of earlier versions have no range of samples."""
+    """Read a test image as the dashboard did; bundles of earlier versions have neither range nor plane."""
     path = member_path(bundle.folder, entry["file"])
     chosen = entry.get("samples")
-    return decode(read_file(path), name=path.name, samples=SampleRange(*chosen) if chosen else None)
+    samples = SampleRange(*chosen) if chosen else None
+    return decode(read_file(path), name=path.name, samples=samples, plane=entry.get("plane"))
 
 
 def verify(folder: Path) -> tuple[Bundle, SelfTest]:

@@ -61,6 +61,24 @@ PRESETS = (
 )
 
 
+def tiles_that_fit(shape: tuple[int, ...], tiles: int) -> int:
+    """Return the number of tiles of CLAHE along each side for an image, so that each tile has at least one pixel.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Starts with the height and width of the image; both are at least 1.
+    tiles : int
+        Number of tiles along each side in the recipe; at least 1.
+
+    Returns
+    -------
+    int
+        `tiles`, or the number of pixels of the shorter side if that is less.
+    """
+    return min(tiles, *shape[:2])
+
+
 def clahe(image: np.ndarray, *, clip_limit: float, tiles: int) -> np.ndarray:
     """Apply contrast-limited adaptive histogram equalisation (Pizer et al., 1987; Zuiderveld, 1994).
 
@@ -82,7 +100,8 @@ def clahe(image: np.ndarray, *, clip_limit: float, tiles: int) -> np.ndarray:
     Raises
     ------
     RecipeError
-        `tiles` is less than 1, or greater than the number of pixels of the shorter side.
+        `tiles` is less than 1, or greater than the number of pixels of the shorter side. `tiles_that_fit` gives a
+        number that is allowed.
 
     References
     ----------

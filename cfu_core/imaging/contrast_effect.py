@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from cfu_core.imaging.contrast import BINS, clip_limit_in_pixels
+from cfu_core.imaging.contrast import BINS, clip_limit_in_pixels, tiles_that_fit
 from cfu_core.imaging.measures import measure
 
 WINDOWS = 16  # local contrast is taken in windows of a sixteenth of the longer side
@@ -117,7 +117,7 @@ def above_clip(image: np.ndarray, *, clip_limit: float, tiles: int) -> float:
         As OpenCV defines it: the bins of a tile's histogram are clipped at this multiple of the mean bin. Must be
         greater than 0.
     tiles : int
-        Number of tiles along each side: at least 1, and at most the shorter side of the image in pixels.
+        Number of tiles along each side, at least 1; no more are used than fit, by `tiles_that_fit`.
 
     Returns
     -------
@@ -125,6 +125,7 @@ def above_clip(image: np.ndarray, *, clip_limit: float, tiles: int) -> float:
         0 (no bin of any tile exceeds the limit) to 1. Pixels with which OpenCV pads the image are counted too.
     """
     light = lightness(image)
+    tiles = tiles_that_fit(light.shape, tiles)
     height, width = tile_size(light.shape, tiles)
     pads = (0, height * tiles - light.shape[0], 0, width * tiles - light.shape[1])
     light = cv2.copyMakeBorder(light, *pads, borderType=cv2.BORDER_REFLECT_101)
@@ -141,7 +142,7 @@ def tile_size(shape: tuple[int, ...], tiles: int) -> tuple[int, int]:
     shape : tuple
         Starts with the height and width of the picture.
     tiles : int
-        Number of tiles along each side; at least 1.
+        Number of tiles along each side, at least 1; no more are used than fit, by `tiles_that_fit`.
 
     Returns
     -------
@@ -149,6 +150,7 @@ def tile_size(shape: tuple[int, ...], tiles: int) -> tuple[int, int]:
         Height and width in pixels. OpenCV pads the picture if either side is not a multiple of `tiles`.
     """
     height, width = shape[:2]
+    tiles = tiles_that_fit(shape, tiles)
     if height % tiles == 0 and width % tiles == 0:
         return height // tiles, width // tiles
     # OpenCV then pads each side by tiles - (side % tiles), even a side that is a multiple of tiles

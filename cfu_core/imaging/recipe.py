@@ -13,7 +13,7 @@ import numpy as np
 
 from cfu_core.errors import RecipeError
 from cfu_core.imaging.colour import flatten_background, neutralise_background, normalise_stain
-from cfu_core.imaging.contrast import adjust_gamma, clahe, equalise, stretch
+from cfu_core.imaging.contrast import adjust_gamma, clahe, equalise, stretch, tiles_that_fit
 from cfu_core.imaging.cropping import Box, crop_to, locate_colony, square_around
 from cfu_core.settings import declare, validate
 
@@ -50,7 +50,8 @@ class Recipe:
     clip_limit : float (0.1 to 40)
         Clip limit of CLAHE, as OpenCV defines it. Without effect for other methods.
     tiles : int (1 to 64)
-        Number of tiles of CLAHE along each side. Without effect for other methods.
+        Number of tiles of CLAHE along each side. An image whose shorter side has fewer pixels has as many tiles as this
+        side has pixels. Without effect for other methods.
     gamma : float (0.2 to 5)
         Exponent of gamma correction. Without effect for other methods.
     size : int (16 to 2048)
@@ -109,7 +110,8 @@ class Recipe:
     tiles: int = declare(
         8,
         "Tiles per side",
-        "CLAHE equalises each tile of a grid separately. More tiles increase local contrast, and noise.",
+        "CLAHE equalises each tile of a grid separately. More tiles increase local contrast, and noise. "
+        "An image has at most as many as its shorter side has pixels.",
         minimum=1,
         maximum=64,
         step=1,
@@ -288,11 +290,15 @@ class Enhanced(NamedTuple):
     frame : Box
         The square of the input to which the image was cropped; it may extend beyond the input. The whole input if the
         image was not cropped.
+    tiles : int or None
+        Number of tiles of CLAHE along each side: less than in the recipe if the image, after the crop, has fewer pixels
+        along its shorter side. None for other methods.
     """
 
     image: np.ndarray
     colony: Box | None
     frame: Box
+    tiles: int | None
 
 
 def enhance(image: np.ndarray, recipe: Recipe, box: Box | None = None) -> Enhanced:
@@ -317,8 +323,6 @@ def enhance(image: np.ndarray, recipe: Recipe, box: Box | None = None) -> Enhanc
 
     Raises
     ------
-    RecipeError
-        The recipe has CLAHE, and the image, after the crop, has fewer pixels along a side than CLAHE has tiles.
     ValueError
         The recipe crops, and `box` with the margin does not overlap the image.
     """
@@ -333,7 +337,8 @@ def enhance(image: np.ndarray, recipe: Recipe, box: Box | None = None) -> Enhanc
         if colony is not None:
             frame = square_around(colony, recipe.margin)
             image = crop_to(image, frame)
-    return Enhanced(adjust_contrast(image, recipe), colony, frame)
+    tiles = tiles_that_fit(image.shape, recipe.tiles) if recipe.contrast == "clahe" else None
+    return Enhanced(adjust_contrast(image, recipe), colony, frame, tiles)
 
 
 def adjust_contrast(image: np.ndarray, recipe: Recipe) -> np.ndarray:
@@ -349,15 +354,11 @@ def adjust_contrast(image: np.ndarray, recipe: Recipe) -> np.ndarray:
     Returns
     -------
     ndarray of uint8, shape (H, W, 3)
-        RGB; `image` itself, not a copy, if `contrast` is ``none``.
-
-    Raises
-    ------
-    RecipeError
-        `contrast` is ``clahe``, and the image has fewer pixels along a side than CLAHE has tiles.
+        RGB; `image` itself, not a copy, if `contrast` is ``none``. CLAHE uses as many tiles as fit, by
+        `tiles_that_fit`.
     """
     if recipe.contrast == "clahe":
-        return clahe(image, clip_limit=recipe.clip_limit, tiles=recipe.tiles)
+        return clahe(image, clip_limit=recipe.clip_limit, tiles=tiles_that_fit(image.shape, recipe.tiles))
     if recipe.contrast == "gamma":
         return adjust_gamma(image, gamma=recipe.gamma)
     if recipe.contrast == "equalise":
@@ -409,8 +410,6 @@ def apply(recipe: Recipe, image: np.ndarray, box: Box | None = None) -> np.ndarr
 
     Raises
     ------
-    RecipeError
-        The recipe has CLAHE, and the image, after the crop, has fewer pixels along a side than CLAHE has tiles.
     ValueError
         The recipe crops, and `box` with the margin does not overlap the image.
     """

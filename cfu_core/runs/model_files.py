@@ -231,8 +231,6 @@ def predict(run: Run, images: list[np.ndarray]) -> np.ndarray:
         The run has no model yet.
     WeightsError
         The model is damaged, or the user may not read it.
-    RecipeError
-        An image, after the crop, has fewer pixels along a side than CLAHE has tiles.
     """
     if not images:
         raise CfuError("No images were given.", "Name at least one image.")

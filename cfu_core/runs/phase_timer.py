@@ -30,7 +30,7 @@ class PhaseTimer:
         Time of each of `PHASES` in seconds, over all sessions.
     details : dict
         Other entries of ``timing.json``: ``sittings`` (the number of sessions), ``device``, ``arithmetic`` (description
-        of the compute options), ``cache_reused``, ``cache_built`` and others.
+        of the compute options), ``cache_reused``, ``cache_built``, ``remarks`` and others.
     """
 
     def __init__(self, run: Run, earlier: Mapping[str, Any]) -> None:
@@ -48,7 +48,8 @@ class PhaseTimer:
         ``load`` receives the part of `seconds` that is neither decoding nor preprocessing. In the first session,
         ``details["cache_reused"]`` is set to `PreparedImages.reused`; later sessions keep this value, because the run
         itself has filled the cache since then. ``details["cache_built"]`` is set to the times in seconds of decoding
-        and preprocessing, summed over all calls that filled the cache.
+        and preprocessing, summed over all calls that filled the cache. `PreparedImages.remarks` are added to
+        ``details["remarks"]``.
 
         Parameters
         ----------
@@ -67,6 +68,9 @@ class PhaseTimer:
         self.seconds["load"] += max(0.0, seconds - images.decode_seconds - images.preprocess_seconds)
         if self.details["sittings"] == 1:
             self.details["cache_reused"] = images.reused
+        known = self.details.get("remarks", [])
+        if new := [remark for remark in images.remarks if remark not in known]:
+            self.details["remarks"] = [*known, *new]
         self.details["cache_built"] = {
             "decode": images.built_decode_seconds,
             "preprocess": images.built_preprocess_seconds,

@@ -118,8 +118,6 @@ def estimate(
         or belongs to another network.
     ImageError
         An image is missing from the image store, or cannot be decoded.
-    RecipeError
-        An image has fewer pixels along a side than CLAHE has tiles.
     StorageError
         The disk is full, the home folder is not writable, the saved split is damaged, the weights file is not readable,
         or the environment variable ``CFU_CACHE_GB`` is not a finite number of 0 or more.

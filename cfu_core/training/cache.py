@@ -6,7 +6,8 @@ recipe:
 =================  ====================================================================================================
 ``pixels.npy``     uint8, shape (N, S, S, 3); its space is reserved before the first row is filled
 ``keys.txt``       a line per row: the digest of the image, and the box of the colony if the recipe crops to it
-``progress.json``  which rows are filled, and how long that took; replaced regularly, each time after the pixels
+``progress.json``  which rows are filled, which of them with fewer tiles of CLAHE than the recipe has, and how long
+                   that took; replaced regularly, each time after the pixels
 =================  ====================================================================================================
 """
 
@@ -125,6 +126,8 @@ class CacheEntry:
         Key of each row: the digest of its image, and the box if the recipe crops to it.
     filled : ndarray of bool, shape (N,)
         Which rows are filled.
+    fewer_tiles : ndarray of bool, shape (N,)
+        For which of the filled rows CLAHE used fewer tiles than the recipe has, because the image is small.
     dataset : str
         Identifier of the dataset for which the entry was made.
     decode_seconds, preprocess_seconds : float
@@ -136,6 +139,7 @@ class CacheEntry:
     pixels: np.ndarray
     keys: list[str]
     filled: np.ndarray
+    fewer_tiles: np.ndarray
     dataset: str
     decode_seconds: float
     preprocess_seconds: float
@@ -183,7 +187,9 @@ def open_entry(folder: Path, *, mode: str) -> CacheEntry | None:
     try:
         keys = (folder / "keys.txt").read_bytes().decode().split("\n")
         progress = read_json(folder / "progress.json")
-        filled = np.unpackbits(np.frombuffer(bytes.fromhex(progress["done"]), np.uint8), count=len(keys)).astype(bool)
+        filled = _flags(progress["done"], len(keys))
+        # earlier versions refused such images
+        fewer_tiles = _flags(progress["fewer_tiles"], len(keys)) if "fewer_tiles" in progress else filled & False
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")  # refuses a file that is too short; r+ would extend it
         if mode == "r+":
             pixels = np.load(folder / "pixels.npy", mmap_mode="r+")
@@ -194,6 +200,7 @@ def open_entry(folder: Path, *, mode: str) -> CacheEntry | None:
             pixels=pixels,
             keys=keys,
             filled=filled,
+            fewer_tiles=fewer_tiles,
             dataset=progress["dataset"],
             decode_seconds=progress["decode_seconds"],
             preprocess_seconds=progress["preprocess_seconds"],
@@ -242,6 +249,7 @@ def make_entry(folder: Path, keys: Sequence[str], side: int, *, dataset: str) ->
             pixels=np.empty(0),
             keys=list(keys),
             filled=np.zeros(len(keys), bool),
+            fewer_tiles=np.zeros(len(keys), bool),
             dataset=dataset,
             decode_seconds=0.0,
             preprocess_seconds=0.0,
@@ -303,7 +311,12 @@ def _progress(entry: CacheEntry) -> dict[str, Any]:
         "decode_seconds": entry.decode_seconds,
         "preprocess_seconds": entry.preprocess_seconds,
         "done": np.packbits(entry.filled).tobytes().hex(),
+        "fewer_tiles": np.packbits(entry.fewer_tiles).tobytes().hex(),
     }
+
+
+def _flags(packed: str, count: int) -> np.ndarray:
+    return np.unpackbits(np.frombuffer(bytes.fromhex(packed), np.uint8), count=count).astype(bool)
 
 
 def _reserve(path: Path, shape: tuple[int, ...]) -> None:

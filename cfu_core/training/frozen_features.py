@@ -100,8 +100,6 @@ def frozen_features(
     ------
     ImageError
         An image is missing from the image store, or cannot be decoded.
-    RecipeError
-        An image has fewer pixels along a side than CLAHE has tiles.
     StorageError
         The disk is full, the home folder is not writable, or the environment variable ``CFU_CACHE_GB`` is not a finite
         number of 0 or more.

@@ -17,10 +17,8 @@ import numpy as np
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.table import boxes
-from cfu_core.errors import RecipeError
-from cfu_core.imaging import recipe as recipes
 from cfu_core.imaging.cropping import Box
-from cfu_core.imaging.recipe import Recipe
+from cfu_core.imaging.recipe import Recipe, enhance, resize
 from cfu_core.storage import storage_errors
 from cfu_core.training.cache import (
     CacheEntry,
@@ -33,9 +31,11 @@ from cfu_core.training.cache import (
     same_recipe_entries,
 )
 from cfu_core.training.cache_limit import make_room, mark_used
+from cfu_core.wording import plural
 
 PENDING_PER_THREAD = 4  # images submitted to the thread pool at once
 COPY_BYTES = 2**26  # copied at once
+NAMED = 5  # images in a remark
 SAVE_SECONDS = 1.0  # of work that are lost at most if the process is killed
 Progress = Callable[[int, int], None]
 
@@ -61,6 +61,9 @@ class PreparedImages:
         images.
     built_decode_seconds, built_preprocess_seconds : float
         The same times, summed over all calls that filled the array.
+    remarks : list of str
+        Sentences for users on requested images to which the recipe was applied in another way than it says: CLAHE used
+        fewer tiles, because the image, after the crop, has fewer pixels along its shorter side.
     """
 
     pixels: np.ndarray
@@ -71,6 +74,7 @@ class PreparedImages:
     reused: bool
     built_decode_seconds: float
     built_preprocess_seconds: float
+    remarks: list[str]
 
 
 def prepare(
@@ -109,8 +113,6 @@ def prepare(
     ------
     ImageError
         An image is missing from the image store, or cannot be decoded; the message names the image.
-    RecipeError
-        An image has fewer pixels along a side than CLAHE has tiles; the message names the image.
     StorageError
         The disk is full, the home folder is not writable, or the environment variable ``CFU_CACHE_GB`` is not a finite
         number of 0 or more.
@@ -148,7 +150,21 @@ def prepare(
             reused=computed < len(rows),
             built_decode_seconds=entry.decode_seconds,
             built_preprocess_seconds=entry.preprocess_seconds,
+            remarks=_remarks(dataset, recipe, positions[entry.fewer_tiles[rows]]),
         )
+
+
+def _remarks(dataset: Dataset, recipe: Recipe, fewer_tiles: np.ndarray) -> list[str]:
+    """Name the images, by their positions in ``dataset.images``, on which CLAHE used fewer tiles."""
+    if not len(fewer_tiles):
+        return []
+    paths = dataset.images["path"].iloc[np.sort(fewer_tiles)].tolist()
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    tiles = f"{recipe.tiles} × {recipe.tiles} tiles"
+    return [
+        f"CLAHE used fewer than {tiles} on {plural(len(paths), 'small image')}, as many along each side as the "
+        f"shorter side has pixels: {', '.join(paths[:NAMED])}{more}."
+    ]
 
 
 def image_keys(dataset: Dataset, recipe: Recipe) -> list[str]:
@@ -211,6 +227,7 @@ def _copy(entry: CacheEntry, rows: np.ndarray, progress: Progress) -> None:
             target, source = pairs[first : first + step].T
             entry.pixels[target] = other.pixels[source]
             entry.filled[target] = True
+            entry.fewer_tiles[target] = other.fewer_tiles[source]
             entry.decode_seconds += other.decode_seconds * len(target) / other.filled.sum()
             entry.preprocess_seconds += other.preprocess_seconds * len(target) / other.filled.sum()
             saver.save_if_due()
@@ -236,7 +253,8 @@ def _compute(
                 for image in missing[first : first + batch]
             }
             for future in as_completed(futures):
-                thread_time += future.result()
+                seconds, entry.fewer_tiles[futures[future]] = future.result()
+                thread_time += seconds
                 entry.filled[futures[future]] = True
                 wall = (time.perf_counter() - started) * thread_time / thread_time.sum()
                 entry.decode_seconds, entry.preprocess_seconds = map(float, before + wall)
@@ -248,14 +266,12 @@ def _compute(
 
 def _prepare_one(
     dataset: Dataset, recipe: Recipe, image: int, marked: np.ndarray, target: np.ndarray
-) -> tuple[float, float]:
-    """Write one image of ``dataset.images`` to `target`; return the seconds of decoding and of the recipe."""
+) -> tuple[tuple[float, float], bool]:
+    """Write one image to `target`; return the seconds of decoding and of the recipe, and if CLAHE had fewer tiles."""
     started = time.perf_counter()
     pixels = dataset.read_image(image)
     decoded = time.perf_counter()
-    try:
-        target[...] = recipes.apply(recipe, pixels, box=None if marked[0] < 0 else Box(*map(int, marked)))
-    except RecipeError as error:
-        path = dataset.images["path"].iat[image]
-        raise RecipeError(f"{path}: {error.found}", error.expected, error.remedy) from error
-    return decoded - started, time.perf_counter() - decoded
+    enhanced = enhance(pixels, recipe, box=None if marked[0] < 0 else Box(*map(int, marked)))
+    target[...] = resize(enhanced.image, recipe.size)
+    fewer_tiles = enhanced.tiles is not None and enhanced.tiles < recipe.tiles
+    return (decoded - started, time.perf_counter() - decoded), fewer_tiles

@@ -50,6 +50,7 @@ def test_the_share_above_the_clip_limit_by_hand():
     expected = sum(np.maximum(c - 2, 0).sum() * n for c, n in zip(counts, (1, 3), strict=True)) / 1024
     assert above_clip(image, clip_limit=2.0, tiles=2) == pytest.approx(expected)
     assert above_clip(image, clip_limit=256.0, tiles=2) == 0
+    assert above_clip(image, clip_limit=2.0, tiles=64) == above_clip(image, clip_limit=2.0, tiles=32)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,7 @@ def test_the_share_above_the_clip_limit_by_hand():
         ((64, 70), 8, (9, 9)),
         ((100, 50), 3, (34, 17)),
         ((8, 8), 8, (1, 1)),
+        ((4, 12), 8, (1, 3)),  # four tiles
     ],
 )
 def test_the_size_of_tiles_is_opencvs(shape, tiles, size):

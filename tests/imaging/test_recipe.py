@@ -207,9 +207,25 @@ def test_no_colony_is_detected_without_a_crop(colony):
     assert enhance(colony, Recipe.original()).colony is None
 
 
-def test_an_image_smaller_than_the_grid_is_refused():
-    with pytest.raises(RecipeError, match="16 x 16 tiles"):
-        apply(Recipe(contrast="clahe", tiles=16), np.zeros((10, 40, 3), np.uint8))
+@pytest.mark.parametrize("shape", [(10, 40), (40, 10), (15, 16), (1, 1), (1, 300)])
+def test_an_image_smaller_than_the_grid_has_as_many_tiles_as_pixels(shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    recipe = Recipe(contrast="clahe", tiles=16, size=32)
+    enhanced = enhance(image, recipe)
+    assert enhanced.tiles == min(shape)
+    np.testing.assert_array_equal(enhanced.image, clahe(image, clip_limit=2.0, tiles=min(shape)))
+    np.testing.assert_array_equal(apply(recipe, image), resize(enhanced.image, 32))
+
+
+def test_the_number_of_tiles_that_were_used_is_known(colony):
+    assert enhance(colony, Recipe(contrast="clahe", tiles=64)).tiles == 64
+    assert enhance(colony, Recipe(contrast="gamma")).tiles is None
+
+
+def test_the_crop_decides_how_many_tiles_fit(colony):
+    recipe = Recipe.preprocessed(32, tiles=64)
+    enhanced = enhance(colony, recipe, Box(100, 140, 100, 140))
+    assert enhanced.tiles == min(enhanced.image.shape[:2]) < 64
 
 
 @pytest.mark.parametrize("shape", [(480, 640), (100, 50), (64, 64), (1, 1), (1, 3000)])

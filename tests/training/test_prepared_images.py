@@ -1,5 +1,7 @@
 import errno
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from cfu_core import PROJECT
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source
-from cfu_core.errors import ImageError, RecipeError, StopRequested, StorageError
+from cfu_core.errors import ImageError, StopRequested, StorageError
 from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe, apply
@@ -340,10 +342,41 @@ def test_two_processes_at_once_make_one_cache(small_dataset):
     assert len(arrays()) == 1
 
 
-def test_a_recipe_that_does_not_suit_an_image_names_it(small_dataset):
-    with pytest.raises(RecipeError, match=r"(disc|ring|square)/\d\d\.png: 64 x 64 tiles do not fit"):
-        prepare(small_dataset, Recipe(contrast="clahe", tiles=64, size=32))
-    assert leftovers() == []
+def test_small_images_have_fewer_tiles_and_are_named_also_from_the_cache(small_dataset):
+    side = min(small_dataset.read_image(0).shape[:2])
+    recipe = Recipe(contrast="clahe", tiles=64, size=32)
+    first = prepare(small_dataset, recipe, subset=np.array([2, 0]))
+    paths = small_dataset.images["path"]
+    said = f"fewer than 64 × 64 tiles on 2 small images, .*: {paths[0]}, {paths[2]}\\.$"
+    assert re.search(said, first.remarks[0])
+    again = prepare(small_dataset, recipe)
+    assert f"{len(paths)} small images" in again.remarks[0]
+    assert f" and {len(paths) - 5} more." in again.remarks[0]
+    assert prepare(small_dataset, recipe).remarks == again.remarks
+    plain = Recipe(contrast="clahe", tiles=side, size=32)
+    found = prepare(small_dataset, plain)
+    assert found.remarks == []
+    np.testing.assert_array_equal(found.pixels, again.pixels)
+
+
+def test_an_array_without_a_record_of_tiles_has_no_remark(small_dataset):
+    prepare(small_dataset, RECIPE)
+    (file,) = cache_folder().glob("*/progress.json")
+    progress = json.loads(file.read_text())
+    del progress["fewer_tiles"]  # as earlier versions wrote it
+    file.write_text(json.dumps(progress))
+    found = prepare(small_dataset, RECIPE)
+    assert (found.computed, found.remarks) == (0, [])
+
+
+def test_rows_from_another_array_keep_their_remark(small_dataset):
+    recipe = Recipe(contrast="clahe", tiles=64, size=32)
+    prepare(small_dataset, recipe)
+    (file,) = arrays()
+    file.parent.rename(file.parent.with_name(f"{'0' * 16}-{recipe.digest}"))
+    found = prepare(small_dataset, recipe)
+    assert found.computed == 0
+    assert f"{len(small_dataset.images)} small images" in found.remarks[0]
 
 
 def test_an_image_that_is_gone_is_named_once(small_dataset):
