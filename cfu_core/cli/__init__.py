@@ -11,7 +11,16 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from cfu_core.cli import bundle_verbs, data_verbs, predict_verb, queue_verbs, report_verbs, run_verbs, training_verbs
+from cfu_core.cli import (
+    bin_verbs,
+    bundle_verbs,
+    data_verbs,
+    predict_verb,
+    queue_verbs,
+    report_verbs,
+    run_verbs,
+    training_verbs,
+)
 from cfu_core.cli.terminal import (
     INTERRUPTED,
     OUTPUT_CLOSED,
@@ -89,6 +98,16 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m cfu_core", description="Classify images of colony-forming units.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for module in (data_verbs, training_verbs, run_verbs, predict_verb, report_verbs, bundle_verbs, queue_verbs):
+    modules = (
+        data_verbs,
+        bin_verbs,
+        training_verbs,
+        run_verbs,
+        predict_verb,
+        report_verbs,
+        bundle_verbs,
+        queue_verbs,
+    )
+    for module in modules:
         module.add_verbs(verbs)
     return parser

@@ -10,15 +10,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from cfu_core.dataset.bin import DeletedDataset, find_deleted, move_to_bin
 from cfu_core.dataset.dataset import Dataset, ImportIssue, checked_name, is_safe_id
 from cfu_core.dataset.history import LOG, Edit, extended_log, log_size, read_log
-from cfu_core.dataset.image_store import image_file, image_store, store_lock
-from cfu_core.dataset.packs import PACKS, remove_packs
+from cfu_core.dataset.image_store import store_lock
+from cfu_core.dataset.saved_table import TABLE, read_table, remove_with_images
 from cfu_core.dataset.summary import SUMMARY, DatasetSummary, damaged, read_summary, summarize, summarize_damaged
-from cfu_core.dataset.table import COLUMNS, DTYPES, RANGE_COLUMNS, with_keys
-from cfu_core.errors import CfuError, DatasetError
+from cfu_core.errors import DatasetError
 from cfu_core.storage import home, replacing, storage_errors, write_bytes, write_json
 from cfu_core.wording import plural
 
@@ -45,7 +43,7 @@ def save_dataset(dataset: Dataset) -> None:
                 dataset = _with_edits(dataset, read_log(folder, counted=0))
             else:  # an interrupted deletion may have left a log
                 (folder / LOG).unlink(missing_ok=True)
-            with replacing(folder / "images.parquet") as draft:
+            with replacing(folder / TABLE) as draft:
                 dataset.imported.to_parquet(draft, index=False)
             write_json(folder / SUMMARY, _summary_json(dataset, log_size(folder)))
         except BaseException:
@@ -104,7 +102,7 @@ def load_dataset(reference: str, *, version: int | None = None) -> Dataset:
     identity = _resolve(reference)
     folder = dataset_folder(identity)
     summary = read_summary(folder / SUMMARY)
-    imported = _read_table(folder / "images.parquet")
+    imported = read_table(folder / TABLE)
     edits = read_log(folder, counted=summary["edits"]["version"])
     if version is not None and not 0 <= version <= len(edits):
         raise DatasetError(
@@ -145,12 +143,36 @@ def list_datasets() -> list[DatasetSummary]:
     return summaries
 
 
-def delete_dataset(id: str) -> None:
-    """Delete the folder of a dataset, and those of its images that no other dataset uses.
+def discard_dataset(id: str, *, who: str = "") -> DeletedDataset:
+    """Move a dataset to the bin, where it can be restored for 30 days (`cfu_core.dataset.bin`).
 
-    The folder also contains its splits, its survey and its saved filters. Runs that used the dataset are kept. If the
-    table of any dataset cannot be read, the images that it uses are unknown, and no image is deleted. A pack of small
-    images is deleted when no dataset uses any image in it.
+    Its splits, its survey and its saved filters go with it, and its images stay in the image store. Runs that used the
+    dataset are kept. Datasets that have been in the bin for more than 30 days are removed.
+
+    Parameters
+    ----------
+    id : str
+        Id of the dataset.
+    who : str
+        Name of the person who deletes it, if known.
+
+    Raises
+    ------
+    DatasetError
+        If there is no dataset with this id.
+    StorageError
+        If the disk is full, the home folder is not writable, or another process has locked the image store for ten
+        minutes.
+    """
+    with store_lock():
+        return move_to_bin(existing_folder(id), who=who)
+
+
+def delete_dataset(id: str) -> None:
+    """Delete the folder of a dataset at once, and those of its images that no other dataset uses.
+
+    The folder also contains its splits, its survey and its saved filters. Runs that used the dataset are kept. Datasets
+    in the bin keep their images. `cfu_core.dataset.saved_table.remove_with_images` says which images are deleted.
 
     Raises
     ------
@@ -160,21 +182,7 @@ def delete_dataset(id: str) -> None:
         If the home folder is not writable, or another process has locked the image store for ten minutes.
     """
     with store_lock():
-        folder = existing_folder(id)
-        others = [other for other in folder.parent.glob("*/images.parquet") if other.parent != folder]
-        try:
-            used = set[tuple[str, str]]().union(*map(_stored, others))
-            spare = _stored(folder / "images.parquet") - used
-            known = True
-        except CfuError:
-            known = False
-        with storage_errors(folder):
-            (folder / SUMMARY).unlink()
-            shutil.rmtree(folder)
-            if known:
-                for digest, extension in spare:
-                    image_file(digest, extension).unlink(missing_ok=True)
-                remove_packs(str(image_store() / PACKS), used={digest for digest, _ in used})
+        remove_with_images([existing_folder(id)])
 
 
 def rename_dataset(id: str, name: str) -> None:
@@ -242,6 +250,14 @@ def _resolve(reference: str) -> str:
 
 
 def _unknown(reference: str) -> DatasetError:
+    deleted = find_deleted(reference)
+    if deleted:
+        return DatasetError(
+            f"The dataset {deleted.name} ({deleted.id}) is in the bin: it was deleted on {deleted.when:%Y-%m-%d}"
+            + (f" by {deleted.who}." if deleted.who else "."),
+            "Only a dataset that is not deleted can be used.",
+            "Restore it under Deleted datasets on the Overview page, or with the subcommand bin in the shell.",
+        )
     known = [f"{summary.name} ({summary.id})" for summary in list_datasets()]
     listed = ", ".join(known[:10]) + (f" and {len(known) - 10:,} more" if len(known) > 10 else "")
     return DatasetError(
@@ -278,25 +294,10 @@ def _summary(file: Path) -> DatasetSummary:
     identity = file.parent.name
     try:
         summary = read_summary(file)
-        if not file.with_name("images.parquet").is_file():
-            raise damaged(identity, "images.parquet is missing")
+        if not file.with_name(TABLE).is_file():
+            raise damaged(identity, f"{TABLE} is missing")
         if log_size(file.parent) != summary["edits"]["bytes"]:  # an edit is being written, or a crash interrupted it
             summary |= _current_counts(load_dataset(identity), 0)
     except DatasetError as error:
         return summarize_damaged(identity, error)
     return summarize(identity, summary)
-
-
-def _read_table(file: Path) -> pd.DataFrame:
-    try:
-        images = pd.read_parquet(file)
-        if "samples" not in images:  # written before there were ranges of samples
-            images = images.assign(samples="", **dict.fromkeys(RANGE_COLUMNS, pd.NA))
-        return with_keys(images.assign(key="")[COLUMNS].astype(DTYPES))
-    except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's own errors are among these
-        raise damaged(file.parent.name, f"images.parquet cannot be read ({error})") from error
-
-
-def _stored(file: Path) -> set[tuple[str, str]]:
-    images = _read_table(file)
-    return set(zip(images["digest"], images["extension"], strict=True))

@@ -13,10 +13,11 @@ import psutil
 from filelock import Timeout
 
 from cfu_core import PROJECT
-from cfu_core.dataset.catalog import delete_dataset
+from cfu_core.dataset.catalog import delete_dataset, discard_dataset
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import DatasetError, StorageError
 from cfu_core.job import Job, create_job
+from cfu_core.jobs.dataset_use import dataset_use
 from cfu_core.jobs.queue import LANES, all_jobs, lane_lock, start_marker, waiting
 from cfu_core.processes import process_alive, process_started
 from cfu_core.runs.planning import plan_again, plan_runs
@@ -166,40 +167,44 @@ def resume(job: Job) -> None:
     ensure_worker(LANES[job.kind])
 
 
-def remove_dataset(identifier: str) -> None:
-    """Delete a dataset that no queued or running run uses.
+def remove_dataset(identifier: str, *, who: str = "", for_good: bool = False) -> None:
+    """Move a dataset that no queued or running run uses to the bin, or delete it for good.
 
     Queued and running surveys, preparations of images and estimates of this dataset are first requested to stop. The
     deletion does not wait for their end. Paused and ended runs do not prevent the deletion: they keep their results,
-    but cannot be resumed or repeated.
+    but cannot be resumed or repeated unless the dataset is restored (`cfu_core.dataset.bin.restore_dataset`).
 
     Parameters
     ----------
     identifier : str
         Identifier of the dataset.
+    who : str
+        Name of the person who deletes it, for the record in the bin.
+    for_good : bool
+        Delete it and its images at once.
 
     Raises
     ------
     DatasetError
         The dataset does not exist, or a queued or running run uses it.
     StorageError
-        The home folder is not writable, or another process has locked the image store for ten minutes.
+        The disk is full (unless `for_good`), the home folder is not writable, or another process has locked the image
+        store for ten minutes.
     """
-    users = [
-        job.id
-        for job in all_jobs()
-        if isinstance(job, Run) and job.plan.dataset.id == identifier and not job.status().state.ended
-    ]
+    users = dataset_use(identifier).active_runs
     if users:
         raise DatasetError(
-            f"{plural(len(users), 'run on this dataset is', 'runs on this dataset are')} queued or running.",
+            f"{plural(users, 'run on this dataset is', 'runs on this dataset are')} queued or running.",
             "A dataset can be deleted only if no run uses it.",
             "Stop the runs on the Train page first.",
         )
     for job in all_jobs():
         if job.spec.get("dataset") == identifier and not job.status().state.ended:
             job.request_stop()  # a survey or the preparation of images
-    delete_dataset(identifier)
+    if for_good:
+        delete_dataset(identifier)
+    else:
+        discard_dataset(identifier, who=who)
 
 
 def ensure_worker(lane: str) -> None:

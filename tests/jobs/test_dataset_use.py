@@ -1,0 +1,29 @@
+"""What depends on a dataset."""
+
+from cfu_core.dataset.edits import edit_dataset
+from cfu_core.job import State, Status, create_job
+from cfu_core.jobs.dataset_use import dataset_use
+from tests.pages.written import write_run
+
+
+def test_nothing_depends_on_a_new_dataset(small_dataset):
+    use = dataset_use(small_dataset.id)
+    assert (use.runs, use.edits, use.jobs, use.sentences, use.active_runs) == ({}, 0, (), [], 0)
+
+
+def test_runs_edits_and_jobs_are_counted(small_dataset):
+    for state in (State.PAUSED, State.QUEUED, State.FINISHED, State.FINISHED):
+        write_run(small_dataset, state)
+    edit_dataset(small_dataset.id, "exclude", {small_dataset.images["path"].iat[0]: None})
+    create_job("survey", {"dataset": small_dataset.id})
+    create_job("prepare", {"dataset": small_dataset.id}).write_status(Status(state=State.FINISHED))
+    create_job("survey", {"dataset": "another-00000000"})
+    use = dataset_use(small_dataset.id)
+    assert use.active_runs == 1
+    assert use.sentences == [
+        "4 runs use this dataset: 1 waiting, 1 paused, 2 finished.",
+        "1 unfinished run cannot be resumed while the dataset is deleted.",
+        "The dataset has 1 manual edit.",
+        "At work on this dataset, and stopped by a deletion: a survey.",
+    ]
+    assert dataset_use("another-00000000").runs == {}
