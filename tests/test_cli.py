@@ -21,6 +21,7 @@ from cfu_core.job import State
 from cfu_core.jobs.queue import lane_lock
 from cfu_core.models.registry import ARCHITECTURES
 from cfu_core.published import zamani_2023
+from cfu_core.reporting.replay_commands import train_command
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.run_store import list_runs
 from cfu_core.training.config import TrainingConfig
@@ -90,6 +91,43 @@ def test_inspect_prints_the_same_as_text(shell, nine_shapes):
     assert (status, err) == (0, "")
     assert out.splitlines()[0] == "9 images"
     assert "  ring: 3" in out
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_inspect_tells_files_that_were_left_out_from_remarks(shell, nine_shapes):
+    (nine_shapes / "disc" / "broken.png").write_bytes(b"no image")
+    (nine_shapes / "Ring").mkdir()
+    shutil.copy(nine_shapes / "ring" / "00.png", nine_shapes / "Ring" / "again.png")
+    _, out, _ = shell("inspect", nine_shapes)
+    assert [line.split(":")[:2] for line in out.splitlines() if line.startswith(("not", "remark"))] == [
+        ["not imported", " disc/broken.png (not-an-image)"],
+        ["remark", " ring (class-name)"],
+    ]
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_a_class_that_could_not_be_read_is_told_and_trained_without_only_on_request(
+    shell, refusal, nine_shapes, monkeypatch
+):
+    (nine_shapes / "star").mkdir()
+    for i in range(8):
+        (nine_shapes / "star" / f"{i}.png").write_bytes(b"no image")
+    line = "8 files were left out at the import, all of the class star. The class star has no image in the dataset."
+    status, out, err = shell("split", nine_shapes, "--json")
+    assert (status, err) == (0, f"{line} “inspect” lists each with the reason.\n")
+    assert json.loads(out)["dataset"] is None
+    monkeypatch.setattr("cfu_core.cli.data_verbs.run_job", lambda *_: "stopped")
+    assert line in shell("survey", nine_shapes)[2]
+    for command in (trained(nine_shapes), ["reproduce", nine_shapes, "--weights", "none"]):
+        message = refusal(*command)
+        assert line in message
+        assert "--without-missing-classes" in message
+    assert list_runs() == []
+    monkeypatch.setattr("cfu_core.cli.training_verbs.run_job", lambda *_: "stopped")
+    _, _, err = shell(*trained(nine_shapes), "--batch-size", "3", "--without-missing-classes")
+    assert line in err
+    (run,) = list_runs()
+    assert "--without-missing-classes" in train_command(run)
 
 
 def test_a_dataset_is_found_by_its_name(answer, small_dataset):

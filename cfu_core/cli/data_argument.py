@@ -4,10 +4,11 @@ import argparse
 import os
 from pathlib import Path
 
-from cfu_core.cli.terminal import ProgressLine
+from cfu_core.cli.terminal import ProgressLine, print_error
 from cfu_core.dataset.catalog import list_datasets, load_dataset
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.importing.source import import_source, scan_source
+from cfu_core.dataset.left_out import describe_left_out
 from cfu_core.errors import DatasetError
 
 DATA_HELP = "a folder, a zip archive, a CSV manifest, or the name or identifier of an imported dataset"
@@ -170,3 +171,10 @@ def import_data(data: str, *, zip_names: str | None = None) -> Dataset:
     with ProgressLine() as line:
         imported = import_source(Path(data), progress=line.count("Importing"), zip_names=zip_names)
     return load_dataset(imported.id)  # with its edits
+
+
+def print_left_out(dataset: Dataset) -> None:
+    """Print one line to stderr that says what the import of a dataset left out; nothing if it used everything."""
+    text = describe_left_out(dataset)
+    if text:
+        print_error(f"{text} “inspect” lists each with the reason.")

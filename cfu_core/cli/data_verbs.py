@@ -6,7 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cfu_core.cli.data_argument import add_data_argument, dataset_id, import_data, read_data, saved_dataset
+from cfu_core.cli.data_argument import (
+    add_data_argument,
+    dataset_id,
+    import_data,
+    print_left_out,
+    read_data,
+    saved_dataset,
+)
 from cfu_core.cli.foreground import run_job
 from cfu_core.cli.terminal import INTERRUPTED, OK, ProgressLine, add_json_option, print_json, print_line
 from cfu_core.wording import plural
@@ -100,7 +107,8 @@ def _inspect(arguments: argparse.Namespace) -> int:
     for name, count in dataset.counts.items():
         print_line(f"  {name}: {count}")
     for issue in dataset.import_issues:
-        print_line(f"not imported: {issue.path} ({issue.kind}): {issue.detail}")
+        heading = "not imported" if issue.left_out else "remark"
+        print_line(f"{heading}: {issue.path} ({issue.kind}): {issue.detail}")
     for paths in duplicates:
         print_line(f"identical: {', '.join(paths)}")
     return OK
@@ -111,6 +119,7 @@ def _split(arguments: argparse.Namespace) -> int:
 
     dataset = read_data(arguments.data, zip_names=arguments.zip_names)
     saved = saved_dataset(dataset)
+    print_left_out(saved or dataset)
     split = split_of(saved, seed=arguments.seed) if saved else make_split(dataset.images, seed=arguments.seed)
     version = saved.version if saved else 0
     if arguments.json:
@@ -136,6 +145,7 @@ def _survey(arguments: argparse.Namespace) -> int:
     from cfu_core.job import create_job
 
     dataset = import_data(arguments.data, zip_names=arguments.zip_names)
+    print_left_out(dataset)
     status = run_job(create_job("survey", {"dataset": dataset.id}), f"Survey of {dataset.name}")
     found = load_survey(dataset)
     reasons = found.table["unreadable"]

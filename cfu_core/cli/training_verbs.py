@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from cfu_core.cli.data_argument import add_data_argument, import_data
+from cfu_core.cli.data_argument import add_data_argument, import_data, print_left_out
 from cfu_core.cli.foreground import run_job
 from cfu_core.cli.terminal import INTERRUPTED, OK, add_json_option, print_json, print_line, print_table
 from cfu_core.cli.training_options import RECIPE_HELP, add_training_options, training_settings
@@ -34,6 +34,7 @@ def add_verbs(verbs: Any) -> None:
     train.add_argument("--clip-limit", type=float, help="clip limit of CLAHE, for --images preprocessed")
     train.add_argument("--tiles", type=int, help="tiles of CLAHE along each side, for --images preprocessed")
     add_training_options(train)
+    _add_missing_classes_option(train)
     train.set_defaults(verb=_train)
 
     reproduce = verbs.add_parser("reproduce", help="train the six runs of the paper, then print Tables 3 and 4")
@@ -41,6 +42,7 @@ def add_verbs(verbs: Any) -> None:
     reproduce.add_argument("--models", help="names of networks, separated by commas; by default the three of the paper")
     reproduce.add_argument("--recipe", metavar="FILE|NAME", help=f"{RECIPE_HELP}; by default crop and CLAHE")
     add_training_options(reproduce)
+    _add_missing_classes_option(reproduce)
     reproduce.set_defaults(verb=_reproduce)
 
     repeat = verbs.add_parser(
@@ -61,6 +63,14 @@ def add_verbs(verbs: Any) -> None:
     device = verbs.add_parser("device", help="show the device that training uses")
     add_json_option(device)
     device.set_defaults(verb=_device)
+
+
+def _add_missing_classes_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--without-missing-classes",
+        action="store_true",
+        help="train even if the import could read no image of a class",
+    )
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -192,6 +202,7 @@ def _device(arguments: argparse.Namespace) -> int:
 
 def _run_all(arguments: argparse.Namespace, pairs: Sequence[tuple[str, Any]]) -> tuple[list[Run], str]:
     """Import the data, plan a run for each pair of network and recipe, and train one after the other."""
+    from cfu_core.dataset.left_out import check_missing_classes
     from cfu_core.models.registry import architecture
     from cfu_core.runs.planning import plan_runs
     from cfu_core.training.paper_protocol import configurations
@@ -199,6 +210,9 @@ def _run_all(arguments: argparse.Namespace, pairs: Sequence[tuple[str, Any]]) ->
     for key, _ in pairs:
         architecture(key)  # a wrong name is reported before the import
     dataset = import_data(arguments.data, zip_names=arguments.zip_names)
+    if not arguments.without_missing_classes:
+        check_missing_classes(dataset, "Or add --without-missing-classes.")
+    print_left_out(dataset)
     runs = plan_runs(configurations(dataset.id, pairs, training_settings(arguments)), dataset)
     return runs, _train_all(runs)
 

@@ -19,6 +19,10 @@ from cfu_core.imaging import reading
 from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.sample_range import SampleRange
 
+#: Kinds of import issues that say what was mapped or assumed; all others are about something that was left out.
+_REMARKS = frozenset(
+    {"columns", "cells", "encoding", "letter-case", "class-name", "group-name", "range", "box", "plane"}
+)
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -29,16 +33,20 @@ def is_safe_id(text: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportIssue:
-    """A file that an import left out, or another finding of the import that the user should check.
+    """A file that an import left out, or a remark about what the import mapped or assumed.
 
     Attributes
     ----------
     path : str
-        Path of the file or folder, relative to the source (POSIX). For ``no-path``: name of the manifest, ``:`` and
-        number of the line.
+        Path of the file or folder, relative to the source (POSIX). For ``no-path`` and ``cells``: name of the manifest,
+        ``:`` and number of the line. For ``class-name`` and ``group-name``: the name that is used.
     kind : str
-        Keyword for lists: a kind of `ImageError`, ``no-class``, ``empty-class``, ``not-listed``, ``listed-twice``,
-        ``no-path``, ``no-label``, ``box``, ``name`` or ``range`` (range of samples of more than 8 bits).
+        Keyword for lists. Left out: a kind of `ImageError`, also for a link or a folder; ``no-class`` (not in a class
+        folder), ``empty-class`` (a class folder without images), ``not-listed`` (not in the manifest),
+        ``listed-twice``, ``no-path`` and ``no-label`` (rows of a manifest), or ``name`` (not UTF-8). Remarks:
+        ``columns``, ``cells`` and ``letter-case`` of a manifest, ``encoding`` of a manifest or of the names in a zip,
+        ``class-name`` and ``group-name`` (forms that became one), ``box`` (a box that is not used), ``range`` (of
+        samples of more than 8 bits) or ``plane`` (of several pictures of a file).
     detail : str
         One or two sentences that explain the issue to the user.
     """
@@ -46,6 +54,11 @@ class ImportIssue:
     path: str
     kind: str
     detail: str
+
+    @property
+    def left_out(self) -> bool:
+        """Whether a file, a class folder or a row of a manifest was left out; False for a remark."""
+        return self.kind not in _REMARKS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,6 +8,7 @@ from cfu_core.dataset.audit.divided_groups import divided_groups
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edit_description import describe_edit
 from cfu_core.dataset.history import applied_and_undone
+from cfu_core.dataset.left_out import describe_left_out
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.paper_tables import table_2
@@ -94,6 +95,7 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
         "Version": f"{version} (" + (f"{plural(version, 'edit')} since the import)" if version else "as imported)"),
         "Digest": planned.digest,
         "Groups": grouped,
+        "Left out": (describe_left_out(dataset) or "nothing") if dataset else grouped,
     }
     splits = {(run.plan.split.seed, run.plan.split.folds, run.plan.split.fold): run for run in runs}
     tables = [_split(run.plan.split, leak=_leak(dataset, run) if dataset else "") for run in splits.values()]

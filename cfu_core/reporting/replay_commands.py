@@ -2,6 +2,9 @@
 
 import shlex
 
+from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.left_out import missing_classes
+from cfu_core.errors import CfuError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.runs.run import Run
 from cfu_core.training.config import TrainingConfig
@@ -50,4 +53,14 @@ def train_command(run: Run) -> str | None:
         if value != getattr(defaults, name):
             words += [f"--{name.replace('_', '-')}", repr(value) if isinstance(value, float) else str(value)]
     words += ["--seed", str(config.seed)]
+    if _has_missing_classes(config.dataset):
+        words.append("--without-missing-classes")
     return f"{PROGRAM} " + " ".join(map(shlex.quote, words))
+
+
+def _has_missing_classes(identifier: str) -> bool:
+    """Return whether the import of a dataset lost a class; False if the dataset is not here."""
+    try:
+        return bool(missing_classes(load_dataset(identifier)))
+    except CfuError:
+        return False

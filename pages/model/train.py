@@ -18,7 +18,7 @@ from pages.components.address import in_url
 from pages.components.dataset_choice import chosen_dataset, split_seed
 from pages.components.page_layout import header
 from pages.components.preprocess.augmentation import describe_augmentation, restored_augmentation
-from pages.components.train.data_warnings import divided_groups_warning
+from pages.components.train.data_warnings import data_warnings
 from pages.components.train.duration import count_and_duration
 from pages.components.train.images import ORIGINAL, choose_images, protocol_note
 from pages.components.train.run_queue import current_run, live_queue, resumable_runs
@@ -63,10 +63,17 @@ def settings_form(data: Dataset) -> DeltaGenerator:
             f"Augmentation of the training images: {describe_augmentation(augmentation)}. "
             "It is set on the Preprocess page."
         )
-    divided_groups_warning(data)
+    accepted = data_warnings(data)
     with st.container(horizontal=True):
         start_button(
-            data, [(key, recipe)], settings, "Start training", type="primary", icon=":material/play_arrow:", key="start"
+            data,
+            [(key, recipe)],
+            settings,
+            "Start training",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="start",
+            disabled=not accepted,
         )
         start_button(
             data,
@@ -75,7 +82,7 @@ def settings_form(data: Dataset) -> DeltaGenerator:
             "Run the paper's protocol",
             icon=":material/playlist_play:",
             key="protocol",
-            disabled=preprocessed.kind == ORIGINAL,
+            disabled=preprocessed.kind == ORIGINAL or not accepted,
             help="Six consecutive runs: AlexNet, GoogLeNet and ResNet-18, each on original and on preprocessed images, "
             "with the settings above.",
         )

@@ -7,6 +7,7 @@ import pytest
 
 from cfu_core.dataset.catalog import delete_dataset, load_dataset
 from cfu_core.dataset.edits import edit_dataset, undo_edit
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.evaluation.calibration import apply_temperature, fit_temperature, reliability
 from cfu_core.evaluation.intervals import wilson_interval
 from cfu_core.evaluation.paper_tables import summary_metrics_table
@@ -59,6 +60,26 @@ def test_train_shows_the_papers_settings_first(visit, small_dataset):
     }
     assert app.button_group(key="train_images").value == "current"
     assert app.main.info, "nothing trained yet"
+
+
+def test_train_begins_without_a_missing_class_only_after_a_person_said_so(visit, cfu_home, nine_shapes):
+    (nine_shapes / "star").mkdir()
+    (nine_shapes / "star" / "0.png").write_bytes(b"no image")
+    app = visit("model/train", dataset=import_source(nine_shapes).id)
+    assert "of the class star" in app.main.error[0].value
+    assert app.button(key="start").disabled
+    assert app.button(key="protocol").disabled
+    (box,) = [box for box in app.checkbox if box.label == "Train without star"]
+    box.check().run()
+    assert not app.button(key="start").disabled
+    assert not (cfu_home / "runs").exists()
+
+
+def test_train_names_files_that_were_left_out(visit, flawed_dataset):
+    app = visit("model/train", dataset=flawed_dataset.id)
+    expected = "1 file was left out at the import, of the class large\\."
+    assert [warning.value for warning in app.main.warning] == [expected]
+    assert not app.button(key="start").disabled
 
 
 def test_train_queues_what_was_chosen(visit, small_dataset, cfu_home, no_workers):

@@ -109,6 +109,15 @@ def test_each_fold_has_its_table_of_images_by_partition(small_dataset):
     assert single.tables[0].caption == "Table 2. Images by class and partition; split seed 0"
 
 
+@pytest.mark.usefixtures("cfu_home")
+def test_the_inputs_say_what_the_import_left_out(nine_shapes):
+    (section,) = dataset_sections([write_run(import_source(nine_shapes))])
+    assert section.facts["Left out"] == "nothing"
+    (nine_shapes / "ring" / "cut.png").write_bytes(b"no image")
+    (section,) = dataset_sections([write_run(import_source(nine_shapes, name="another"))])
+    assert section.facts["Left out"] == "1 file was left out at the import, of the class ring."
+
+
 def test_a_dish_that_was_divided_is_named_beside_the_table_of_the_split(small_dataset):
     (section,) = dataset_sections([write_run(small_dataset)])
     assert section.facts["Groups"].startswith("no dish or donor is known: images of one dish may be on both sides")

@@ -8,6 +8,7 @@ from cfu_core.dataset.audit.copies_and_leaks import copy_findings
 from cfu_core.dataset.audit.divided_groups import divided_groups, unknown_groups
 from cfu_core.dataset.audit.findings import Finding
 from cfu_core.dataset.audit.image_quality import blurred, exposed, unreadable, unusual_size
+from cfu_core.dataset.audit.left_out_files import left_out
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import Split
 from cfu_core.dataset.survey.survey import Survey
@@ -29,14 +30,15 @@ def audit(dataset: Dataset, survey: Survey, split: Split) -> list[Finding]:
     Returns
     -------
     list of Finding
-        Errors, then warnings, then information. Within a severity: unreadable images, copies, divided groups,
-        blurred images, badly exposed images, unusual sizes, small classes, no groups. Empty if nothing was found,
-        or all images are excluded.
+        Errors, then warnings, then information. Within a severity: files that were left out, unreadable
+        images, copies, divided groups, blurred images, badly exposed images, unusual sizes, small classes, no groups.
+        Empty if nothing was found, or all images are excluded.
     """
     if dataset.images.empty:
         return []
     images = dataset.images.assign(partition=dataset.images["path"].map(split.assignment))
     findings = [
+        *left_out(dataset),
         *unreadable(images, survey),
         *copy_findings(images, survey.copies),
         *divided_groups(images, dataset.partitions),

@@ -37,8 +37,8 @@ class Finding:
     Attributes
     ----------
     kind : str
-        Keyword for filters: ``unreadable``, ``byte-duplicate``, ``near-duplicate``, ``two-labels``, ``leak``,
-        ``divided-group``, ``blurred``, ``underexposed``, ``overexposed``, ``off-size``, ``small-class``,
+        Keyword for filters: ``left-out``, ``unreadable``, ``byte-duplicate``, ``near-duplicate``, ``two-labels``,
+        ``leak``, ``divided-group``, ``blurred``, ``underexposed``, ``overexposed``, ``off-size``, ``small-class``,
         ``small-test`` or ``no-groups``.
     title : str
         Short name for display.

@@ -4,29 +4,40 @@ import streamlit as st
 
 from cfu_core.dataset.audit.divided_groups import divided_groups
 from cfu_core.dataset.dataset import Dataset
+from cfu_core.dataset.left_out import describe_left_out, missing_classes
 from cfu_core.errors import CfuError
 from pages.components import cached
 from pages.components.dataset_choice import split_seed
 from pages.components.page_layout import escaped
 
 
-def divided_groups_warning(data: Dataset) -> None:
-    """Warn of groups whose images are in several partitions, with a link to the audit."""
+def data_warnings(data: Dataset) -> bool:
+    """Show divided groups and what the import left out, with a link to the audit; return whether training may start.
+
+    If a class is missing completely, it may start only after the user has ticked a box.
+    """
+    leaks = _divided_groups_warning(data)
+    text, missing = describe_left_out(data), missing_classes(data)
+    if text:
+        (st.error if missing else st.warning)(escaped(text), icon=":material/warning:")
+    if leaks or text:
+        st.page_link(
+            "pages/data/explore.py",
+            label="Open the audit",
+            icon=":material/fact_check:",
+            query_params={"dataset": data.id, "explore_panel": "Audit"},
+        )
+    return not missing or st.checkbox(f"Train without {escaped(', '.join(missing))}", key=f"without_{data.id}")
+
+
+def _divided_groups_warning(data: Dataset) -> bool:
+    """Warn of groups whose images are in several partitions; return whether there are any."""
     try:
         assignment = cached.split(data, split_seed()).assignment
     except CfuError:
-        return  # the buttons show the error
+        return False  # the buttons show the error
     images = data.images.assign(partition=data.images["path"].map(assignment))
-    for finding in divided_groups(images, data.partitions):
+    findings = list(divided_groups(images, data.partitions))
+    for finding in findings:
         st.warning(f"**{finding.title}.** {escaped(finding.detail)}", icon=":material/warning:")
-        audit_link(data)
-
-
-def audit_link(data: Dataset) -> None:
-    """Show a link to the audit of a dataset."""
-    st.page_link(
-        "pages/data/explore.py",
-        label="Open the audit",
-        icon=":material/fact_check:",
-        query_params={"dataset": data.id, "explore_panel": "Audit"},
-    )
+    return bool(findings)

@@ -9,6 +9,7 @@ import pytest
 from cfu_core.dataset.audit.audit import audit
 from cfu_core.dataset.audit.divided_groups import rest_of_groups
 from cfu_core.dataset.audit.findings import Finding
+from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.splitting import split_of
 from cfu_core.dataset.survey.survey import load_survey
@@ -32,7 +33,9 @@ def a_dataset(**columns) -> SimpleNamespace:
         for row, value in changes.items():
             images.loc[row, name] = value
     counts = images["label"].value_counts().to_dict()
-    return SimpleNamespace(images=images, counts=counts, partitions={})
+    return SimpleNamespace(
+        images=images, counts=counts, partitions={}, import_issues=(), imported=images, edited=images
+    )
 
 
 def a_survey(pairs=(), **columns) -> SimpleNamespace:
@@ -138,7 +141,7 @@ def test_copies_of_excluded_images_are_ignored():
 def test_a_dataset_of_which_everything_is_excluded_has_no_findings():
     data, survey = a_dataset(), a_survey()
     survey.table = survey.table.iloc[:0]
-    assert audit(SimpleNamespace(images=data.images.iloc[:0], counts={}, partitions={}), survey, a_split(data)) == []
+    assert audit(SimpleNamespace(images=data.images.iloc[:0]), survey, a_split(data)) == []
 
 
 def test_a_divided_group_is_an_error_and_is_moved_to_most_of_its_images_or_back():
@@ -157,6 +160,18 @@ def test_a_dataset_without_groups_is_information_and_one_group_is_enough():
     assert "History panel" in finding.detail
     data.images.loc[5, "group"] = "dish"
     assert found(data, a_survey()) == {}
+
+
+@pytest.mark.parametrize(("path", "severity"), [("a/cut.jpg", "warning"), ("c/cut.jpg", "error")])
+def test_files_that_were_left_out_are_a_finding_and_a_missing_class_is_an_error(path, severity):
+    data = a_dataset()
+    data.import_issues = (
+        ImportIssue(path=path, kind="truncated", detail="It is cut off."),
+        ImportIssue(path="a", kind="class-name", detail="A is a."),
+    )
+    finding = found(data, a_survey())["left-out"]
+    assert (finding.severity, finding.paths) == (severity, ())
+    assert finding.detail.startswith("1 file was left out at the import, of the class ")
 
 
 def test_a_move_of_part_of_a_group_names_the_rest_of_it():

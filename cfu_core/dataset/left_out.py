@@ -1,0 +1,121 @@
+"""What the import of a dataset left out: files, the classes they concern, and classes that are missing completely."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from cfu_core.dataset.dataset import Dataset, ImportIssue
+from cfu_core.dataset.importing.name_forms import clean_name, name_key
+from cfu_core.errors import TrainingError
+from cfu_core.wording import plural
+
+#: Kinds of issues about an image that was listed but could not be read, or a folder that could not be opened.
+_NOT_READ = ("empty", "not-an-image", "truncated", "too-large", "missing", "no-permission", "unreadable")
+
+
+def left_out_files(dataset: Dataset) -> list[ImportIssue]:
+    """Return the issues about files that the import left out, without those about a class folder without images."""
+    return [issue for issue in dataset.import_issues if issue.left_out and issue.kind != "empty-class"]
+
+
+def missing_classes(dataset: Dataset) -> list[str]:
+    """Return the classes of the source of which the import could use no image.
+
+    A class folder that contains no image (an issue of the kind ``empty-class``), or of which no image could be read.
+    The class of an image that was left out is only known if folders are the classes: in a dataset whose classes come
+    from a manifest and are not the top folders of its images, only an ``empty-class`` counts.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With its import issues and edits.
+
+    Returns
+    -------
+    list of str
+        Sorted names of folders. A class to which images were assigned since the import is not missing.
+    """
+    if not any(issue.left_out for issue in dataset.import_issues):
+        return []
+    folders = {issue.path for issue in dataset.import_issues if issue.kind == "empty-class"}
+    if _folders_are_classes(dataset):
+        folders |= {
+            _top(issue.path) or issue.path
+            for issue in left_out_files(dataset)
+            if issue.kind in _NOT_READ and (_top(issue.path) or issue.kind == "no-permission")
+        }
+    present = {_top(path) for path in dataset.imported["path"]}
+    known = {name_key(label) for label in [*dataset.edited["label"].unique(), *present]}
+    return sorted(folder for folder in folders if name_key(folder) not in known)
+
+
+def _top(path: str) -> str:
+    """Return the top folder of a path; empty for a file beside the folders."""
+    return path.partition("/")[0] if "/" in path else ""
+
+
+def _folders_are_classes(dataset: Dataset) -> bool:
+    tops = {clean_name(_top(path)) for path in dataset.imported["path"]}
+    return set(dataset.imported["label"]) <= tops
+
+
+def describe_left_out(dataset: Dataset) -> str:
+    """Return what the import left out in one or two sentences for users.
+
+    Returns
+    -------
+    str
+        The number of files by class (top folder), and the `missing_classes`; empty if nothing was left out.
+    """
+    found, missing = left_out_files(dataset), missing_classes(dataset)
+    sentences = []
+    if found:
+        classes = {name_key(name) for name in [*missing, *dataset.imported["label"].unique()]}
+        places = Counter(_place(issue.path, classes) for issue in found)
+        count = plural(len(found), "file was", "files were")
+        if len(places) == 1:
+            (place,) = places
+            everything = "" if len(found) == 1 else "all "
+            sentences.append(f"{count} left out at the import, {everything}{place}.")
+        else:
+            listed = ", ".join(f"{number:,} {place}" for place, number in places.most_common())
+            sentences.append(f"{count} left out at the import: {listed}.")
+    if missing:
+        sentences.append(
+            f"The {'class' if len(missing) == 1 else 'classes'} {_joined(missing)} "
+            f"{'has' if len(missing) == 1 else 'have'} no image in the dataset."
+        )
+    return " ".join(sentences)
+
+
+def _place(path: str, classes: Iterable[str]) -> str:
+    top = _top(path)
+    if not top:
+        return "outside the class folders"
+    return f"of the class {top}" if name_key(top) in classes else f"in the folder {top}"
+
+
+def _joined(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def check_missing_classes(dataset: Dataset, remedy: str) -> None:
+    """Check that no class of the source is missing completely.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With its import issues and edits.
+    remedy : str
+        How to train all the same, as a sentence.
+
+    Raises
+    ------
+    TrainingError
+        If there are `missing_classes`.
+    """
+    if missing_classes(dataset):
+        raise TrainingError(
+            describe_left_out(dataset),
+            "A network would be trained without what it should tell apart.",
+            f"Correct the files and import again. {remedy}",
+        )
