@@ -13,6 +13,7 @@ from cfu_core.imaging.recipe import Recipe
 from cfu_core.settings import validate_name
 from cfu_core.storage import home, read_json, storage_errors, write_json
 
+SAVED = "saved:"  # before the name of a saved recipe that is also the name of a file
 _LONGEST_STEM = 235  # characters: systems allow 255, and the temporary file of `write_json` has 20 more
 
 
@@ -69,21 +70,33 @@ def find_recipe(reference: str) -> Recipe:
     Parameters
     ----------
     reference : str
-        Name of a saved recipe, without white space around it, or path of a file with the text from `recipe_json`. If
-        both exist, the saved recipe is used. The name in the file has no effect.
+        Name of a saved recipe, without white space around it, also after `SAVED`; or path of a file with the text from
+        `recipe_json`. The name in the file has no effect.
 
     Raises
     ------
     RecipeError
-        There is no saved recipe and no file `reference`, or the file does not contain a valid recipe.
+        There is no saved recipe and no file `reference`, or there are both; or the file does not contain a valid
+        recipe.
     StorageError
         The user may not read the file, or list the folder of saved recipes.
     """
     found = saved_recipes()
-    if reference in found:
-        return found[reference]
     path = Path(reference)
-    if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises if the name is too long
+    is_file = os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises if the name is too long
+    if reference in found:
+        if is_file:
+            file = path.absolute() if reference.startswith(("/", "./")) else f"./{reference}"
+            raise RecipeError(
+                f"{reference!r} is a saved recipe, and the file {path.absolute()}.",
+                "The name must mean one of them.",
+                f"Write {SAVED + reference!r} for the saved recipe, or {str(file)!r} for the file.",
+            )
+        return found[reference]
+    name = reference.removeprefix(SAVED)
+    if name in found and not is_file:
+        return found[name]
+    if is_file:
         with storage_errors(path):
             return recipe_from_json(path.read_bytes())[1]
     names = ", ".join(found) or "none yet"

@@ -65,6 +65,32 @@ def test_a_recipe_that_does_not_exist_is_an_error_in_words(reference):
         find_recipe(reference)
 
 
+@pytest.mark.usefixtures("cfu_home")
+def test_a_name_of_a_recipe_and_of_a_file_is_refused_and_each_can_be_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_recipe("dim", RECIPE)
+    assert find_recipe("dim") == find_recipe("saved:dim") == RECIPE
+    (tmp_path / "dim").mkdir()  # a folder is not a recipe
+    assert find_recipe("dim") == RECIPE
+    (tmp_path / "dim").rmdir()
+    (tmp_path / "dim").write_text(recipe_json("other", Recipe.original()))
+    with pytest.raises(RecipeError, match=r"'dim' is a saved recipe, and the file /.*/dim\..*'saved:dim'.*'\./dim'"):
+        find_recipe("dim")
+    assert find_recipe("saved:dim") == RECIPE
+    assert find_recipe("./dim") == find_recipe(str(tmp_path / "dim")) == Recipe.original()
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_a_recipe_whose_name_looks_like_a_path_can_be_told_from_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_recipe("./dim", RECIPE)
+    save_recipe("saved:x", RECIPE)
+    (tmp_path / "dim").write_text(recipe_json("other", Recipe.original()))
+    with pytest.raises(RecipeError, match=rf"'saved:\./dim'.*'{tmp_path}/dim'"):
+        find_recipe("./dim")
+    assert find_recipe("saved:./dim") == find_recipe("saved:x") == RECIPE
+
+
 @pytest.mark.parametrize("name", ["", "   ", "x" * 61])
 def test_a_name_is_needed_and_bounded(cfu_home, name):  # noqa: ARG001
     with pytest.raises(RecipeError, match="1 to 60"):

@@ -11,7 +11,7 @@ from cfu_core.settings import check_value, setting
 
 #: Settings that have an option of the same name.
 OPTIONS = ("mode", "epochs", "batch_size", "learning_rate", "optimizer", "schedule", "patience", "precision", "seed")
-RECIPE_HELP = "preprocess with a saved recipe: its name, or a JSON file"
+RECIPE_HELP = "preprocess with a saved recipe: its name (or saved:NAME), or a JSON file"
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
