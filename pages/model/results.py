@@ -8,7 +8,7 @@ from cfu_core.runs.run import Run
 from cfu_core.runs.run_store import list_runs
 from pages.components import learning_curves, runs
 from pages.components.address import in_url, url_choice
-from pages.components.dataset_choice import chosen_dataset
+from pages.components.dataset_choice import chosen_dataset, missing_dataset
 from pages.components.page_layout import escaped, header
 from pages.components.results.confusion_matrices import confusion_matrix, side_by_side
 from pages.components.results.images_of_a_cell import choose_cell, chosen_cell
@@ -42,6 +42,8 @@ if st.session_state.get("dataset") or not all_runs:
         st.info("No run on this dataset yet.", icon=":material/monitoring:")
     can_filter = True
 else:  # the datasets of the runs were deleted
+    gone = missing_dataset()
+    all_runs = (runs.runs_on_dataset(gone) if gone else []) or all_runs
     found, can_filter = {}, False
 with st.container(horizontal=True, vertical_alignment="center"):
     everything = not can_filter

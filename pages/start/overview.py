@@ -6,30 +6,22 @@ import streamlit as st
 
 from cfu_core.dataset.catalog import list_datasets, rename_dataset
 from cfu_core.errors import CfuError
-from cfu_core.jobs.launch import remove_dataset
 from cfu_core.runs.run_store import list_runs
 from cfu_core.storage import home
 from cfu_core.wording import plural
 from pages.components import cached, charts, job_progress
-from pages.components.dataset_choice import DRAWN
+from pages.components.dataset_choice import DRAWN, missing_dataset
 from pages.components.page_layout import escaped, header, icon_button, icon_popover, succeeded
+from pages.components.start.deleted_datasets import confirm_delete, deleted_datasets
 from pages.components.start.importer import data_progress, demo_button, import_form
 from pages.components.start.workflow import workflow
-
-
-@st.dialog("Delete this dataset?")
-def confirm_delete(identifier: str, name: str) -> None:
-    """Ask whether to delete a dataset."""
-    st.write(f"**{escaped(name)}** and its copies of the images will be deleted. Your original files are not changed.")
-    if st.button("Delete", type="primary", icon=":material/delete:") and succeeded(remove_dataset, identifier):
-        st.rerun()
-
 
 header(
     "CFU Workbench",
     "Explore images of hematopoietic colonies, preview preprocessing, train convolutional networks on them, and "
     "evaluate the results. After Zamani et al. 2023.",
 )
+missing_dataset()
 workflow()
 data_progress()
 
@@ -86,6 +78,7 @@ with left:
                 )
     if not any(summary.drawn for summary in summaries):
         demo_button(primary=not summaries)
+    deleted_datasets()
 with right:
     st.header("Use your own images", anchor=False)
     with st.container(border=True):

@@ -372,7 +372,8 @@ def test_a_damaged_dataset_gives_an_error_message(visit, small_dataset, cfu_home
     elif path == "start/overview":
         assert "damaged" in app.error[0].value
     elif damage == "dataset.json":
-        assert [s.value for s in app.header] == ["No dataset yet"]
+        assert [s.value for s in app.header] == ["This dataset cannot be shown"]
+        assert any("damaged" in element.value for element in app.main.markdown)
     else:
         assert "damaged" in app.error[0].value
 
