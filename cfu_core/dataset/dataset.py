@@ -80,7 +80,8 @@ class Dataset:
         orientation applied. The right and bottom of a box are exclusive; all four are ``<NA>`` where there is no box.
         ``samples`` is the kind of samples of more than 8 bits (`cfu_core.imaging.sample_range.SampleStatistics.kind`),
         and ``black`` and ``white`` are their range; ``""`` and ``<NA>`` for other images, and for images that were
-        imported before ranges were chosen. ``key`` identifies the pixels (`cfu_core.dataset.table.with_keys`).
+        imported before ranges were chosen. ``plane`` is the number of the picture, from 0, if the file has several, and
+        otherwise ``<NA>`` or 0. ``key`` identifies the pixels (`cfu_core.dataset.table.with_keys`).
     import_issues : tuple of ImportIssue
         Files that the import left out, and other issues that it found.
     drawn : bool
@@ -223,13 +224,21 @@ class Dataset:
             If the image store is not readable.
         """
         return reading.decode(
-            self.read_bytes(index), name=self.images["path"].iloc[index], samples=self.sample_range(index)
+            self.read_bytes(index),
+            name=self.images["path"].iloc[index],
+            samples=self.sample_range(index),
+            plane=self.plane(index),
         )
 
     def sample_range(self, index: int) -> SampleRange | None:
         """Return the range of the samples of image `index` of `images`; None if none was chosen."""
         black, white = (self.images[column].iat[index] for column in RANGE_COLUMNS)
         return None if pd.isna(white) else SampleRange(float(black), float(white))
+
+    def plane(self, index: int) -> int | None:
+        """Return which picture of its file image `index` of `images` is, from 0; None if the file has only one."""
+        plane = self.images["plane"].iat[index]
+        return None if pd.isna(plane) else int(plane)
 
     @property
     def sample_ranges(self) -> dict[str, SampleRange]:

@@ -15,6 +15,7 @@ _DONE = {
     "box": "with the colony box set by hand",
     "partition": "moved to the partition {}",
     "range": "with the range of samples {}",
+    "plane": "with another picture of the file",
 }
 _RESET = {  # of images whose new value is None or ""
     "group": "removed from {} group",

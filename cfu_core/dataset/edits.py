@@ -15,10 +15,11 @@ import pandas as pd
 from cfu_core.dataset.catalog import load_dataset, save_edit
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.history import KINDS, Edit, applied_and_undone
-from cfu_core.dataset.image_store import store_lock
+from cfu_core.dataset.image_store import store_lock, stored_bytes
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.dataset.table import RANGE_COLUMNS, boxes
-from cfu_core.errors import DatasetError
+from cfu_core.errors import DatasetError, ImageError
+from cfu_core.imaging.reading import decode
 from cfu_core.wording import plural
 
 LONGEST_NAME = 100  # characters of a label or a group
@@ -36,7 +37,7 @@ def edit_dataset(dataset_id: str, kind: str, changes: Mapping[str, Any], *, who:
         Id or name, as for `cfu_core.dataset.catalog.load_dataset`.
     kind : str
         One of `cfu_core.dataset.history.KINDS`: ``relabel``, ``exclude``, ``include``, ``group``, ``box``,
-        ``partition`` or ``range``.
+        ``partition``, ``range`` or ``plane``.
     changes : Mapping
         New value by path of an image, as in `cfu_core.dataset.history.Edit`; the values for ``exclude`` and ``include``
         have no effect. Values equal to the current ones are dropped; if none remains, nothing is written. White space
@@ -56,7 +57,7 @@ def edit_dataset(dataset_id: str, kind: str, changes: Mapping[str, Any], *, who:
         If there is no such dataset or image; the dataset is damaged; no image would remain; a label is empty; a label
         or group is not text, has more than `LONGEST_NAME` characters or a control character; a box is not inside its
         image or not in whole pixels; there is no such partition; an image has no range, or black is not less than
-        white; or `who` or `why` is too long. Nothing has changed then.
+        white; a file has no such picture; or `who` or `why` is too long. Nothing has changed then.
     StorageError
         If the disk is full, the home folder is not writable, or another process has locked the image store for ten
         minutes. Nothing has changed then.
@@ -214,6 +215,9 @@ def _effective_changes(dataset: Dataset, kind: str, changes: Mapping[str, Any]) 
         has_range = dataset.imported["white"].notna().to_numpy()[rows].tolist()
         for (path, ends), deep in zip(changes.items(), has_range, strict=True):
             checked[path] = _checked_range(path, ends, deep)
+    elif kind == "plane":
+        for (path, plane), row in zip(changes.items(), rows, strict=True):
+            checked[path] = _checked_plane(dataset.imported.iloc[row], plane)
     elif kind not in ("exclude", "include"):
         check = _checked_partition if kind == "partition" else _NameCheck(dataset, kind)
         checked_values = {value: check(value) for value in set(changes.values())}
@@ -247,6 +251,8 @@ def _current_values(dataset: Dataset, kind: str) -> dict[str, Any]:
         return {path: None if box[0] < 0 else box for path, box in zip(paths, edges, strict=True)}
     if kind == "range":
         return dict(zip(paths, dataset.edited[RANGE_COLUMNS].astype(object).to_numpy().tolist(), strict=True))
+    if kind == "plane":
+        return dict(zip(paths, dataset.edited["plane"].fillna(-1).tolist(), strict=True))
     return dict(zip(paths, dataset.edited[_COLUMNS[kind]], strict=True))
 
 
@@ -264,6 +270,20 @@ def _checked_box(path: str, box: Sequence[float], width: int, height: int) -> li
             "Draw it inside the image.",
         )
     return edges
+
+
+def _checked_plane(image: pd.Series, plane: Any) -> int:
+    """Return the number of a picture, if the file of the image has it."""
+    path = image["path"]
+    if pd.isna(image["plane"]):
+        raise DatasetError(f"The file of {path} has only one picture.", "", "Choose an image with several pictures.")
+    if type(plane) is not int:
+        raise DatasetError(f"The plane of {path} is {plane!r}.", "It should be a whole number from 0.", "Correct it.")
+    try:
+        decode(stored_bytes(image["digest"], image["extension"]), name=path, plane=plane)
+    except (ImageError, FileNotFoundError) as error:
+        raise DatasetError(f"Plane {plane + 1} of {path} cannot be used: {error}.") from error
+    return plane
 
 
 def _checked_range(path: str, ends: Sequence[float], deep: bool) -> list[float]:

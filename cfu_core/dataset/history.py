@@ -38,7 +38,8 @@ class Edit:
     changes : Mapping
         New value by path of an image. ``relabel``: the label; ``exclude`` and ``include``: None; ``group``: the group
         (``""`` for none); ``box``: left, top, right, bottom in pixels (None to find the colony automatically);
-        ``partition``: the partition (None for that of the split); ``range``: the samples that are black and white.
+        ``partition``: the partition (None for that of the split); ``range``: the samples that are black and white;
+        ``plane``: which picture of the file, from 0.
         ``undo`` and ``redo``: ``{"edit": number}``.
     """
 
@@ -67,6 +68,7 @@ KINDS: dict[str, Callable[[object], bool]] = {
     "box": _is_box,
     "partition": lambda value: value is None or isinstance(value, str),
     "range": _is_range,
+    "plane": lambda value: type(value) is int and value >= 0,
 }
 _UNDO_OR_REDO = ("undo", "redo")
 
@@ -189,7 +191,7 @@ class Effect(NamedTuple):
     ----------
     edited : pandas.DataFrame
         Every row of the imported table, with all edits except exclusions applied. It is the imported table itself, not
-        a copy, if no label, group, box or range was edited.
+        a copy, if no label, group, box, range or plane was edited.
     rows : ndarray of int64, shape (len(images),)
         Rows of `edited` that are not excluded, ascending.
     images : pandas.DataFrame
@@ -227,7 +229,9 @@ def apply_edits(imported: pd.DataFrame, log: Sequence[Edit]) -> Effect:
         else:
             values[edit.kind].update(edit.changes)
     rows_of = _RowIndex(imported)
-    edited = imported.copy() if any(values[kind] for kind in ("relabel", "group", "box", "range")) else imported
+    edited = (
+        imported.copy() if any(values[kind] for kind in ("relabel", "group", "box", "range", "plane")) else imported
+    )
     for kind, column in (("relabel", "label"), ("group", "group")):
         if values[kind]:
             edited[column] = rows_of.replaced(edited[column], values[kind])
@@ -239,6 +243,9 @@ def apply_edits(imported: pd.DataFrame, log: Sequence[Edit]) -> Effect:
         for end, column in enumerate(RANGE_COLUMNS):
             ends = {path: float(chosen[end]) for path, chosen in values["range"].items()}
             edited[column] = rows_of.replaced(edited[column], ends)
+    if values["plane"]:
+        edited["plane"] = rows_of.replaced(edited["plane"], values["plane"])
+    if values["range"] or values["plane"]:
         edited = with_keys(edited)
     included = np.ones(len(imported), bool)
     included[rows_of.find(values["exclude"])] = False

@@ -12,11 +12,11 @@ RANGE_COLUMNS = ["black", "white"]
 _TEXTS = ["path", "label", "group", "digest", "extension", "samples"]
 _NUMBERS = ["size_bytes", "width", "height"]
 #: Columns of the table, of which ``key`` follows from others.
-COLUMNS = [*_TEXTS[:-1], *_NUMBERS, *BOX_COLUMNS, "samples", *RANGE_COLUMNS, "key"]
+COLUMNS = [*_TEXTS[:-1], *_NUMBERS, *BOX_COLUMNS, "samples", *RANGE_COLUMNS, "plane", "key"]
 DTYPES = (
     dict.fromkeys([*_TEXTS, "key"], "str")
     | dict.fromkeys(_NUMBERS, "int64")
-    | dict.fromkeys(BOX_COLUMNS, "Int64")
+    | dict.fromkeys([*BOX_COLUMNS, "plane"], "Int64")
     | dict.fromkeys(RANGE_COLUMNS, "Float64")
 )
 
@@ -28,8 +28,8 @@ def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     ----------
     rows : iterable of Mapping
         One mapping per image, with keys from `COLUMNS`; other keys are ignored. ``group`` and ``samples``
-        (``""`` by default), ``box_*``, ``black`` and ``white`` may be missing. Each path must occur once; this is not
-        checked.
+        (``""`` by default), ``box_*``, ``black``, ``white`` and ``plane`` may be missing. Each path must occur
+        once; this is not checked.
 
     Returns
     -------
@@ -60,25 +60,34 @@ def with_keys(images: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``key`` is the digest of the file; for an image with a range of samples, the SHA-256 (hex) of the digest and
-        the range.
+        ``key`` is the digest of the file; for an image with a range of samples, or with another picture than the first
+        of its file, the SHA-256 (hex) of the digest, the range and the number of the picture.
     """
     keys = images["digest"].copy()
-    deep = images["white"].notna().to_numpy()
-    if deep.any():
-        fields = images.loc[deep, ["digest", *RANGE_COLUMNS]].itertuples(index=False, name=None)
-        keys[deep] = [
-            hashlib.sha256(f"{digest} {float(black)!r} {float(white)!r}".encode()).hexdigest()
-            for digest, black, white in fields
+    special = (images["white"].notna() | (images["plane"].fillna(0) > 0)).to_numpy(bool)
+    if special.any():
+        fields = images.loc[special, ["digest", *RANGE_COLUMNS, "plane"]].itertuples(index=False, name=None)
+        keys[special] = [
+            hashlib.sha256(" ".join([digest, *_ends(black, white), *_number(plane)]).encode()).hexdigest()
+            for digest, black, white, plane in fields
         ]
     return images.assign(key=keys)
+
+
+def _ends(black: Any, white: Any) -> list[str]:
+    return [] if pd.isna(white) else [repr(float(black)), repr(float(white))]
+
+
+def _number(plane: Any) -> list[str]:
+    return [] if pd.isna(plane) or plane == 0 else [f"plane {plane}"]
 
 
 def content_digest(images: pd.DataFrame) -> str:
     r"""Return the SHA-256 (hex) of the sorted lines ``path\0label\0group\0digest``.
 
     The line of an image with a bounding box also contains ``\0left,top,right,bottom``, that of an image with a range of
-    samples ``\0black..white``. The order of the rows has no effect.
+    samples ``\0black..white``, and that of another picture than the first of a file ``\0plane N``. The order of the
+    rows has no effect.
 
     Parameters
     ----------
@@ -94,6 +103,8 @@ def content_digest(images: pd.DataFrame) -> str:
     ranged = images[RANGE_COLUMNS].dropna()
     for index, ends in zip(ranged.index, ranged.itertuples(index=False, name=None), strict=True):
         lines[index] += "\0" + "..".join(repr(float(end)) for end in ends)
+    for index, plane in images["plane"].dropna().items():
+        lines[index] += "".join(f"\0{part}" for part in _number(plane))
     return hashlib.sha256("".join(f"{line}\n" for line in sorted(lines)).encode()).hexdigest()
 
 

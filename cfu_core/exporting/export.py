@@ -253,6 +253,7 @@ def _write_self_test(run: Run, dataset: Dataset, folder: Path) -> int:
                 "true": row["true"],
                 "box": [box.left, box.top, box.right, box.bottom] if box else None,
                 "samples": dataset.sample_range(position),
+                "plane": dataset.plane(position),
                 "probabilities": {label: row[PROBABILITY + label] for label in run.classes},
             }
         )

@@ -3,14 +3,13 @@
 The functions do not check the format of a file; `cfu_core.imaging.headers.image_format` recognises it.
 """
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tifffile import TiffPage
+    from cfu_core.imaging.planes import Planes
 
 #: Width and height as stored, EXIF orientation, and whether the image can certainly be decoded (`ImageHeader.usual`).
 Found = tuple[int, int, int, bool]
@@ -382,7 +381,7 @@ def bmp_has_alpha(data: bytes) -> bool:
 
 
 def read_tiff(data: bytes) -> Found:
-    """Read size and orientation of the first page of a TIFF.
+    """Read size and orientation of the largest picture of a TIFF.
 
     Parameters
     ----------
@@ -406,26 +405,31 @@ def read_tiff(data: bytes) -> Found:
     ValueError
         The tags are invalid, or state no size.
     """
-    page = tiff_page(data)
+    page = tiff_planes(data).page
     if page.imagewidth <= 0 or page.imagelength <= 0:
         raise ValueError("its TIFF tags state no size")
     orientation = page.tags.valueof(_ORIENTATION, default=1)
     return page.imagewidth, page.imagelength, orientation if isinstance(orientation, int) else 1, False
 
 
-def _tiff_tags_end(data: bytes) -> int:
+def _tiff_tables(data: bytes) -> Iterator[int]:
+    """Yield the end of each page's table of tags, without the offset of the next page that follows it."""
     order = "<" if data[0:1] == b"I" else ">"
+    offset, number, header, entry, start = "I", "H", 2, 12, 4
     if 43 in data[2:4]:  # BigTIFF
-        (first,) = struct.unpack_from(order + "Q", data, 8)
-        (count,) = struct.unpack_from(order + "Q", data, first)
-        return first + 8 + 20 * count
-    (first,) = struct.unpack_from(order + "I", data, 4)
-    (count,) = struct.unpack_from(order + "H", data, first)
-    return first + 2 + 12 * count
+        offset, number, header, entry, start = "Q", "Q", 8, 20, 8
+    (place,) = struct.unpack_from(order + offset, data, start)
+    seen = set()
+    while place and place not in seen:
+        seen.add(place)
+        (count,) = struct.unpack_from(order + number, data, place)
+        end = place + header + entry * count
+        yield end
+        (place,) = struct.unpack_from(order + offset, data, end)
 
 
 def tiff_ends(data: bytes) -> bool:
-    """Check whether a TIFF contains all strips or tiles of its first page.
+    """Check whether a TIFF contains all strips or tiles of its largest pictures.
 
     Parameters
     ----------
@@ -446,13 +450,12 @@ def tiff_ends(data: bytes) -> bool:
     TypeError
         The positions or lengths of the strips or tiles are not numbers.
     """
-    page = tiff_page(data)
-    ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=False))
-    return max(ends, default=0) <= len(data)
+    *_, last = _tiff_tables(data)  # raises if a page is missing
+    return max(last, tiff_planes(data).end) <= len(data)
 
 
-def tiff_page(data: bytes) -> "TiffPage":
-    """Read the tags of the first page of a TIFF.
+def tiff_planes(data: bytes) -> "Planes":
+    """Find the pictures of a TIFF, and read the tags of the largest ones.
 
     Parameters
     ----------
@@ -461,8 +464,8 @@ def tiff_page(data: bytes) -> "TiffPage":
 
     Returns
     -------
-    tifffile.TiffPage
-        Its pixels are decoded only by its method ``asarray``.
+    cfu_core.imaging.planes.Planes
+        Pixels are decoded only by its method ``read``.
 
     Raises
     ------
@@ -471,20 +474,18 @@ def tiff_page(data: bytes) -> "TiffPage":
     ValueError
         The tags are invalid.
     """
-    import tifffile  # late: it imports NumPy, which is not needed for other formats
+    from cfu_core.imaging.planes import open_planes  # late: it imports NumPy, which is not needed for other formats
 
-    if _tiff_tags_end(data) > len(data):
+    if next(_tiff_tables(data), 0) > len(data):
         raise EOFError("the table of tags is missing")
     try:
-        page = tifffile.TiffFile(io.BytesIO(data)).pages[0]
+        planes = open_planes(data)
     except Exception as error:
         # invalid tags make tifffile raise many different errors
         raise ValueError(f"its TIFF tags are invalid ({error})") from error
-    if not isinstance(page, tifffile.TiffPage) or not all(
-        isinstance(getattr(page, number), int) for number in _TIFF_NUMBERS
-    ):
+    if not all(isinstance(getattr(planes.page, number, None), int) for number in _TIFF_NUMBERS):
         raise ValueError("its TIFF tags are invalid")
-    return page
+    return planes
 
 
 def _exif_orientation(exif: bytes) -> int:

@@ -19,7 +19,7 @@ from cfu_core.imaging.headers import (
     read_header,
 )
 from cfu_core.imaging.sample_range import SampleRange, SampleStatistics, choose_range, kind_in_words, sample_statistics
-from cfu_core.imaging.samples import Samples, read_samples, to_rgb
+from cfu_core.imaging.samples import PlaneChoice, Samples, read_samples, to_rgb
 
 __all__ = [
     "EXTENSIONS",
@@ -44,10 +44,21 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 class CheckedImage(NamedTuple):
-    """The header of a complete image, and the statistics of its samples if they have more than 8 bits."""
+    """What the check of a complete image has found.
+
+    Attributes
+    ----------
+    header : ImageHeader
+        Format, size and orientation.
+    samples : SampleStatistics or None
+        Statistics of samples of more than 8 bits.
+    plane : PlaneChoice or None
+        Which picture of a TIFF was checked.
+    """
 
     header: ImageHeader
     samples: SampleStatistics | None
+    plane: PlaneChoice | None = None
 
 
 def check(data: bytes, *, name: str = "image") -> CheckedImage:
@@ -78,11 +89,14 @@ def check(data: bytes, *, name: str = "image") -> CheckedImage:
             raise _undecodable(name, "its content is damaged")
         return CheckedImage(header, None)
     samples, _ = _decoded(data, header, name)
-    return CheckedImage(header, sample_statistics(samples.colours, samples.declared) if samples.deep else None)
+    statistics = sample_statistics(samples.colours, samples.declared) if samples.deep else None
+    return CheckedImage(header, statistics, samples.plane)
 
 
-def decode(data: bytes, *, name: str = "image", samples: SampleRange | None = None) -> np.ndarray:
-    """Decode a JPEG, PNG, BMP or TIFF (first page) to RGB pixels.
+def decode(
+    data: bytes, *, name: str = "image", samples: SampleRange | None = None, plane: int | None = None
+) -> np.ndarray:
+    """Decode a JPEG, PNG, BMP or TIFF to RGB pixels.
 
     Parameters
     ----------
@@ -93,6 +107,9 @@ def decode(data: bytes, *, name: str = "image", samples: SampleRange | None = No
     samples : SampleRange, optional
         Range of samples of more than 8 bits; without effect on other images. By default it is chosen for this image
         alone, by `cfu_core.imaging.sample_range.choose_range`, so that images of one camera may differ in brightness.
+    plane : int, optional
+        Which picture of a TIFF with several, from 0. By default the sharpest picture of the largest size. Without
+        effect on other formats.
 
     Returns
     -------
@@ -108,15 +125,15 @@ def decode(data: bytes, *, name: str = "image", samples: SampleRange | None = No
         end is missing. ``too-large``: it has more than `MAX_PIXELS` pixels, according to its header. ``unreadable``: it
         is damaged, or stores its pixels in an unsupported way.
     """
-    return _decoded(data, check_structure(data, name=name), name, samples)[1]
+    return _decoded(data, check_structure(data, name=name), name, samples, plane)[1]
 
 
 def _decoded(
-    data: bytes, header: ImageHeader, name: str, chosen: SampleRange | None = None
+    data: bytes, header: ImageHeader, name: str, chosen: SampleRange | None = None, plane: int | None = None
 ) -> tuple[Samples, np.ndarray]:
     """Return the samples and the upright RGB pixels of a file whose structure has been checked."""
     try:
-        samples = read_samples(data, header.format)
+        samples = read_samples(data, header.format, plane)
         pixels = np.ascontiguousarray(_upright(to_rgb(samples, chosen), header.orientation))
         if pixels.shape != (header.height, header.width, 3):
             raise ValueError("its size differs from the one in its header")
@@ -126,7 +143,9 @@ def _decoded(
     return samples, pixels
 
 
-def decode_small(data: bytes, *, side: int, name: str = "image", samples: SampleRange | None = None) -> np.ndarray:
+def decode_small(
+    data: bytes, *, side: int, name: str = "image", samples: SampleRange | None = None, plane: int | None = None
+) -> np.ndarray:
     """Decode an image at a reduced size, such as for a thumbnail.
 
     A JPEG that is at least twice as large as needed is shrunk while it is decoded, which takes a fraction of the time.
@@ -141,7 +160,7 @@ def decode_small(data: bytes, *, side: int, name: str = "image", samples: Sample
         shrunk.
     name : str
         Name of the file in error messages.
-    samples : SampleRange, optional
+    samples, plane
         As for `decode`.
 
     Returns
@@ -158,7 +177,7 @@ def decode_small(data: bytes, *, side: int, name: str = "image", samples: Sample
     header = check_structure(data, name=name)
     factor = next((factor for factor in _REDUCED if max(header.width, header.height) >= factor * side), 1)
     if header.format != "JPEG" or factor == 1:
-        return decode(data, name=name, samples=samples)
+        return decode(data, name=name, samples=samples, plane=plane)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
     except (MemoryError, cv2.error) as error:
@@ -205,8 +224,8 @@ def read_with_ranges(path: Path, ranges: Mapping[str, SampleRange]) -> tuple[np.
     pixels : ndarray, uint8, shape (H, W, 3), C-contiguous
         RGB, with the EXIF orientation applied.
     remark : str
-        A sentence if the samples are of a kind that `ranges` does not have: their range was then chosen for this image
-        alone. Otherwise ``""``.
+        Sentences for users. The samples may be of a kind that `ranges` does not have: their range is then chosen for
+        this image alone. The file may have several pictures: then the sharpest is used. Otherwise ``""``.
 
     Raises
     ------
@@ -214,16 +233,20 @@ def read_with_ranges(path: Path, ranges: Mapping[str, SampleRange]) -> tuple[np.
         As from `read`.
     """
     data = read_file(path)
-    samples = check(data, name=path.name).samples
-    if samples is None:
-        return decode(data, name=path.name), ""
-    known = ranges.get(samples.kind)
-    chosen = known or choose_range([samples]).range
-    remark = (
-        f"{path.name} has samples of {kind_in_words(samples.kind)}, which the dataset does not have. In this image, "
-        f"{chosen.black:g} is shown as black and {chosen.white:g} as white."
-    )
-    return decode(data, name=path.name, samples=chosen), "" if known else remark
+    _, samples, plane = check(data, name=path.name)
+    chosen, remarks = None, []
+    if samples is not None:
+        chosen = ranges.get(samples.kind)
+        if chosen is None:
+            chosen = choose_range([samples]).range
+            remarks.append(
+                f"{path.name} has samples of {kind_in_words(samples.kind)}, which the dataset does not have. In this "
+                f"image, {chosen.black:g} is shown as black and {chosen.white:g} as white."
+            )
+    if plane is not None and plane.count > 1:
+        remarks.append(f"{path.name} has {plane.count} pictures; picture {plane.index + 1} is used.")
+    pixels = decode(data, name=path.name, samples=chosen, plane=None if plane is None else plane.index)
+    return pixels, " ".join(remarks)
 
 
 def read_file(path: Path) -> bytes:

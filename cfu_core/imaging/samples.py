@@ -1,6 +1,7 @@
 """Samples of an image file as stored, and their conversion to RGB."""
 
 import re
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -13,9 +14,10 @@ from cfu_core.imaging.file_formats import (
     png_has_alpha,
     png_significant_bits,
     png_transparent_grey,
-    tiff_page,
+    tiff_planes,
 )
 from cfu_core.imaging.headers import MAX_PIXELS
+from cfu_core.imaging.planes import Planes, sharpest_plane
 from cfu_core.imaging.sample_range import SampleRange, choose_range, sample_statistics, to_eight_bits
 
 COLOR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -31,6 +33,36 @@ _COLOURED = (
 _RANGE_TAGS = (("SMinSampleValue", "SMaxSampleValue"), ("MinSampleValue", "MaxSampleValue"))
 _OME_BITS = re.compile(r'SignificantBits="(\d+)"')
 _IMAGEJ_RANGE = re.compile(r"^min=(\S+)$.*?^max=(\S+)$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class PlaneChoice:
+    """Which picture of a file is used, and what is left out.
+
+    Attributes
+    ----------
+    index : int
+        Number of the picture, from 0.
+    count : int
+        Number of pictures of this size.
+    axes : tuple of str
+        What the pictures differ in, as in `cfu_core.imaging.planes.Planes`.
+    others : int
+        Number of pictures of other sizes.
+    extra_channels : int
+        Number of channels that are neither colours nor alpha.
+    """
+
+    index: int
+    count: int
+    axes: tuple[str, ...]
+    others: int
+    extra_channels: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole content of the file is used."""
+        return self.count == 1 and not self.others and not self.extra_channels
 
 
 class Samples(NamedTuple):
@@ -50,6 +82,8 @@ class Samples(NamedTuple):
         Number of bits of a sample, which may be less than its type has.
     declared : SampleRange or None
         Range of the colours that the file states.
+    plane : PlaneChoice or None
+        Which picture of a TIFF this is.
     """
 
     colours: np.ndarray
@@ -58,6 +92,7 @@ class Samples(NamedTuple):
     inverted: bool = False
     bits: int = 8
     declared: SampleRange | None = None
+    plane: PlaneChoice | None = None
 
     @property
     def deep(self) -> bool:
@@ -65,7 +100,7 @@ class Samples(NamedTuple):
         return self.colours.dtype not in (np.uint8, np.bool_)
 
 
-def read_samples(data: bytes, kind: str) -> Samples:
+def read_samples(data: bytes, kind: str, plane: int | None = None) -> Samples:
     """Decode the samples of an image file.
 
     Parameters
@@ -74,6 +109,8 @@ def read_samples(data: bytes, kind: str) -> Samples:
         The whole file, whose structure has been checked.
     kind : str
         ``JPEG``, ``PNG``, ``BMP`` or ``TIFF``.
+    plane : int, optional
+        Which of several pictures of a TIFF, from 0; by default the sharpest. Without effect on other formats.
 
     Raises
     ------
@@ -82,7 +119,7 @@ def read_samples(data: bytes, kind: str) -> Samples:
     cv2.error, MemoryError
         The decoder failed.
     """
-    return _read_tiff(tiff_page(data), data) if kind == "TIFF" else _read_plain(data, kind)
+    return _read_tiff(tiff_planes(data), data, plane) if kind == "TIFF" else _read_plain(data, kind)
 
 
 def to_rgb(samples: Samples, chosen: SampleRange | None = None) -> np.ndarray:
@@ -135,22 +172,17 @@ def _read_plain(data: bytes, kind: str) -> Samples:
     return Samples(pixels[..., 2::-1], pixels[..., 3] if pixels.shape[2] == 4 else None, declared=declared)
 
 
-def _read_tiff(page: TiffPage, data: bytes) -> Samples:
-    """Decode the first page of a TIFF."""
+def _read_tiff(planes: Planes, data: bytes, plane: int | None) -> Samples:
+    """Decode one picture of a TIFF."""
+    page = planes.page
     _check_tiff(page)
+    plane = sharpest_plane(planes) if plane is None else plane
     if page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), COLOR)  # tifffile does not convert these to RGB
         if pixels is None:
             raise ValueError("its colours are stored in an unsupported way")
         return Samples(pixels)
-    try:
-        samples = page.asarray(maxworkers=1)
-    except Exception as error:
-        # each codec raises errors of its own
-        raise ValueError(f"its content is damaged, or compressed in an unsupported way ({error})") from error
-    if page.axes == "SYX":  # one plane after the other
-        samples = np.moveaxis(samples, 0, -1)
-    samples = samples.reshape(page.imagelength, page.imagewidth, -1)
+    samples = planes.read(plane)
     meaning, count = page.photometric, samples.shape[2]
     if meaning == PHOTOMETRIC.PALETTE:
         if page.colormap is None:
@@ -169,6 +201,7 @@ def _read_tiff(page: TiffPage, data: bytes) -> Samples:
         inverted=meaning == PHOTOMETRIC.MINISWHITE,
         bits=page.bitspersample,
         declared=_declared_range(page),
+        plane=PlaneChoice(plane, planes.count, planes.axes, planes.others, count - colours - (extra in (1, 2))),
     )
 
 

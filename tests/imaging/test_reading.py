@@ -146,11 +146,6 @@ def test_layouts_of_tiff(picture, options):
     assert_same(tiff(planes, photometric="rgb", **options), pixels)
 
 
-def test_first_page_of_tiff(picture):
-    pixels = np.asarray(picture)
-    assert_same(tiff(np.stack([pixels, 255 - pixels]), photometric="rgb"), pixels)
-
-
 @pytest.mark.parametrize("colours", ["L", "1", "YCbCr"])
 def test_unusual_colours_of_tiff(picture, colours):
     data = encoded(picture.convert(colours), "TIFF")
@@ -337,7 +332,7 @@ def test_a_check_finds_the_header(picture):
     exif[274] = 6
     for kind in FORMATS:
         data = encoded(picture, kind, exif=exif)
-        assert check(data) == (read_header(data, name="x"), None)
+        assert check(data)[:2] == (read_header(data, name="x"), None)
         assert check(data).header.usual == (kind in ("JPEG", "PNG"))
     assert check(encoded(picture, "JPEG", exif=exif)).header[:4] == ("JPEG", 60, 80, 6)
 

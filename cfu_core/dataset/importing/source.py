@@ -31,13 +31,13 @@ from cfu_core.dataset.importing.listing import (
     list_tree,
 )
 from cfu_core.dataset.importing.parallel_batches import BATCH_SECONDS, itemwise, process_batches
+from cfu_core.dataset.importing.plane_choices import assign_planes
 from cfu_core.dataset.importing.sample_ranges import assign_ranges
 from cfu_core.dataset.importing.staging import Staging
 from cfu_core.dataset.importing.uploads import discard_upload, incoming, stage_upload
 from cfu_core.dataset.table import BOX_COLUMNS, images_table
 from cfu_core.errors import DatasetError, ImageError
-from cfu_core.imaging.reading import check
-from cfu_core.imaging.sample_range import SampleStatistics
+from cfu_core.imaging.reading import CheckedImage, check
 from cfu_core.storage import storage_errors
 from cfu_core.worker_pool import WorkerPool
 from cfu_core.worker_process import worker_count
@@ -228,7 +228,7 @@ def _collect(
         issues += [issue for _, issue in batch if issue is not None]
         done += len(batch)
         report(done, len(listing.entries))
-    issues += assign_ranges(rows)
+    issues += assign_ranges(rows) + assign_planes(rows)
     issues.sort(key=lambda issue: (issue.path, issue.kind, issue.detail))
     return rows, issues
 
@@ -273,13 +273,15 @@ def _check_image(tree: Tree, entry: Entry, writer: StagingWriter | None, limits:
             checked = check(data, name=entry.path)
         except ImageError as error:
             return None, issue_from(entry.path, error)
-        return _accept(entry, hash_and_write(data, checked.header, writer), checked.samples)
+        return _accept(entry, hash_and_write(data, checked.header, writer), checked)
     return _accept(entry, copied)
 
 
-def _accept(entry: Entry, copied: CopiedImage, samples: SampleStatistics | None = None) -> Outcome:
+def _accept(entry: Entry, copied: CopiedImage, checked: CheckedImage | None = None) -> Outcome:
     """Return the row of a good image; a box that exceeds the image is dropped and becomes an issue."""
-    row = {"path": entry.path, "label": entry.label, "group": entry.group, "samples": samples, **copied._asdict()}
+    row = {"path": entry.path, "label": entry.label, "group": entry.group, **copied._asdict()}
+    if checked is not None:
+        row |= {"samples": checked.samples, "plane": checked.plane}
     if entry.box is None:
         return row, None
     if entry.box[2] <= copied.width and entry.box[3] <= copied.height:

@@ -54,6 +54,8 @@ class StoredImage(NamedTuple):
         Size in pixels, with the EXIF orientation applied.
     black, white : float
         Range of samples of more than 8 bits; NaN for other images.
+    plane : int
+        Number of the picture, from 0, if the file has several; otherwise -1 or 0.
     key : str
         Identifies the pixels, as in `cfu_core.dataset.table.with_keys`.
     """
@@ -65,12 +67,31 @@ class StoredImage(NamedTuple):
     height: int
     black: float
     white: float
+    plane: int
     key: str
 
     @property
     def samples(self) -> SampleRange | None:
         """Range of samples of more than 8 bits; None for other images."""
         return None if math.isnan(self.white) else SampleRange(self.black, self.white)
+
+    def decode(self) -> np.ndarray:
+        """Read and decode the image.
+
+        Returns
+        -------
+        ndarray of uint8, shape (H, W, 3)
+            RGB, with the EXIF orientation applied.
+
+        Raises
+        ------
+        ImageError
+            The file is missing from the image store (kind ``missing``), has been changed, or cannot be decoded.
+        StorageError
+            The image store is not readable.
+        """
+        plane = self.plane if self.plane >= 0 else None
+        return reading.decode(self.read(), name="The file", samples=self.samples, plane=plane)
 
     @property
     def is_own_thumbnail(self) -> bool:
@@ -126,7 +147,7 @@ class MeasuredImage:
 def stored_images(dataset: Dataset) -> list[StoredImage]:
     """Return the images of a dataset, with excluded ones; of images with the same key, only the first by path."""
     table = dataset.edited[list(StoredImage._fields)].drop_duplicates("key")
-    table = table.astype(dict.fromkeys(RANGE_COLUMNS, "float64"))
+    table = table.assign(plane=table["plane"].fillna(-1)).astype(dict.fromkeys(RANGE_COLUMNS, "float64"))
     return [StoredImage(*row) for row in table.itertuples(index=False, name=None)]
 
 
@@ -144,7 +165,7 @@ def measure_image(image: StoredImage) -> MeasuredImage:
         The image store is not readable.
     """
     try:
-        pixels = reading.decode(image.read(), name="The file", samples=image.samples)
+        pixels = image.decode()
     except ImageError as error:
         return MeasuredImage(key=image.key, unreadable=str(error))
     small = shrink(pixels, MEASURING_SIDE)
@@ -269,7 +290,8 @@ def read_thumbnail(store: Parts, image: StoredImage) -> np.ndarray:
     StorageError
         The survey or the image store is not readable.
     """
-    return reading.decode(stored_thumbnail(store, image.key) or image.read(), name="The file", samples=image.samples)
+    stored = stored_thumbnail(store, image.key)
+    return reading.decode(stored, name="The file") if stored else image.decode()
 
 
 def to_part(measured: Sequence[MeasuredImage]) -> tuple[pa.Table, bytes]:

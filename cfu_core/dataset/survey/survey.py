@@ -252,7 +252,9 @@ def thumbnail(dataset: Dataset, index: int) -> bytes:
     if stored is not None:
         return data
     path, width, height = (dataset.images[name].iat[index] for name in ("path", "width", "height"))
-    pixels = reading.decode_small(data, side=THUMBNAIL_SIDE, name=path, samples=dataset.sample_range(index))
+    pixels = reading.decode_small(
+        data, side=THUMBNAIL_SIDE, name=path, samples=dataset.sample_range(index), plane=dataset.plane(index)
+    )
     return encode_thumbnail(pixels, width, height)
 
 

@@ -13,6 +13,7 @@ from pages.components.browser.tiles import tiles
 from pages.components.browser.viewer import viewer
 from pages.components.cached import View
 from pages.components.explore.grid import OPEN, open_large, tile_of
+from pages.components.explore.plane_choice import plane_editor
 from pages.components.explore.sample_range import range_editor
 from pages.components.image_choice import displayable
 from pages.components.page_layout import escaped
@@ -97,6 +98,7 @@ def _facts(view: View, row: int) -> None:
         f"{record['width']} × {record['height']} pixels · {record['size_bytes'] / 1000:,.0f} kB"
     )
     range_editor(view.data, row)
+    plane_editor(view.data, row)
     for kind in dict.fromkeys(record["findings"].split()):
         st.warning(view.kinds.get(kind, kind), icon=":material/warning:")
     rows = []

@@ -37,7 +37,8 @@ def range_editor(data: Dataset, row: int) -> None:
             return
         path = data.images["path"].iat[row]
         try:
-            pixels = decode(data.read_bytes(row), name=path, samples=SampleRange(black, white))
+            content = data.read_bytes(row)
+            pixels = decode(content, name=path, samples=SampleRange(black, white), plane=data.plane(row))
         except CfuError as error:
             st.error(str(error), icon=":material/error:")
             return

@@ -1,0 +1,95 @@
+"""Files with several pictures in a dataset: which one is used is stored, said, and can be changed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cfu_core.dataset.catalog import dataset_folder, load_dataset
+from cfu_core.dataset.dataset import Dataset
+from cfu_core.dataset.edits import edit_dataset, undo_edit
+from cfu_core.dataset.importing.source import import_source
+from cfu_core.dataset.survey.survey import load_survey, survey
+from cfu_core.dataset.table import content_digest
+from cfu_core.errors import DatasetError
+from cfu_core.imaging.recipe import Recipe
+from cfu_core.training.prepared_images import image_keys
+from tests.imaging.test_reading import tiff
+
+
+@pytest.fixture
+def stacks(cfu_home, cases, tmp_path) -> Dataset:  # noqa: ARG001 - sets CFU_HOME
+    """One class with the case files, and one with an ordinary TIFF."""
+    (tmp_path / "stacks" / "A").mkdir(parents=True)
+    (tmp_path / "stacks" / "B").mkdir()
+    for file in (*(cases / "05_stacks").iterdir(), cases / "06_channels" / "two_channels.tif"):
+        (tmp_path / "stacks" / "A" / file.name).write_bytes(file.read_bytes())
+    plain = np.random.default_rng(2).integers(0, 255, (40, 50), dtype=np.uint8)
+    (tmp_path / "stacks" / "B" / "plain.tif").write_bytes(tiff(plain))
+    return import_source(tmp_path / "stacks")
+
+
+def test_the_used_picture_is_stored_and_never_black_or_a_thumbnail(stacks):
+    planes = dict(zip(stacks.images["path"], [stacks.plane(row) for row in range(5)], strict=True))
+    assert planes == {
+        "A/imagej_z5.tif": 2,
+        "A/imagej_z5_one_ifd.tif": 2,
+        "A/thumbnail_first.tif": None,
+        "A/two_channels.tif": None,
+        "B/plain.tif": None,
+    }
+    for row in range(5):
+        pixels = stacks.read_image(row)
+        assert pixels.shape[:2] == (stacks.images["height"].iat[row], stacks.images["width"].iat[row])
+        assert pixels.std() > 5
+    assert load_dataset(stacks.id).plane(0) == 2
+
+
+def test_the_import_says_what_each_kind_of_file_has_and_what_is_left_out(stacks):
+    found = {issue.path: issue.detail for issue in stacks.import_issues if issue.kind == "plane"}
+    assert found == {
+        "A/imagej_z5.tif": "2 files have 5 pictures each (focal planes). Of them, the sharpest is used; another one "
+        "can be chosen on Explore.",
+        "A/thumbnail_first.tif": "1 file has 1 picture of another size beside the largest one, which is used.",
+        "A/two_channels.tif": "1 file has 1 channel that is neither colour nor alpha, left out.",
+    }
+
+
+def test_another_picture_can_be_chosen(stacks):
+    survey(stacks)
+    edited = edit_dataset(stacks.id, "plane", {"A/imagej_z5.tif": 1})
+    assert edited.plane(0) == 1
+    assert (edited.read_image(0) != stacks.read_image(0)).any()
+    assert edited.digest != stacks.digest
+    changed = [a != b for a, b in zip(*(image_keys(d, Recipe.original()) for d in (edited, stacks)), strict=True)]
+    assert changed == [True, False, False, False, False]
+    assert not load_survey(edited).complete
+    assert undo_edit(stacks.id).digest == stacks.digest
+    first = edit_dataset(stacks.id, "plane", {"A/imagej_z5.tif": 0})
+    assert first.read_image(0).max() == 0  # the black plane, because a person chose it
+
+
+@pytest.mark.parametrize(
+    ("path", "plane", "message"),
+    [
+        ("A/imagej_z5.tif", 5, "Plane 6 of A/imagej_z5.tif cannot be used"),
+        ("A/imagej_z5.tif", -1, "cannot be used"),
+        ("A/imagej_z5.tif", "1", "whole number from 0"),
+        ("B/plain.tif", 0, "has only one picture"),
+    ],
+)
+def test_a_picture_that_the_file_does_not_have_is_refused(stacks, path, plane, message):
+    with pytest.raises(DatasetError, match=message):
+        edit_dataset(stacks.id, "plane", {path: plane})
+
+
+def test_a_table_from_before_pictures_were_chosen_uses_the_first(stacks):
+    file = dataset_folder(stacks.id) / "images.parquet"
+    table = pd.read_parquet(file)
+    table.drop(columns=["samples", "black", "white", "plane", "key"]).to_parquet(file, index=False)
+    plain = table.assign(black=pd.NA, white=pd.NA, plane=pd.NA)
+    plain = plain.astype({"black": "Float64", "white": "Float64", "plane": "Int64"})
+    summary = dataset_folder(stacks.id) / "dataset.json"
+    summary.write_text(summary.read_text().replace(stacks.imported_digest, content_digest(plain)))
+    loaded = load_dataset(stacks.id)
+    assert loaded.read_image(0).max() == 0
+    assert loaded.images["key"].tolist() == loaded.images["digest"].tolist()

@@ -1,0 +1,100 @@
+"""TIFF files with several pictures: all are counted, the sharpest one of the largest size is used, and it is named."""
+
+import numpy as np
+import pytest
+
+from cfu_core.errors import ImageError
+from cfu_core.imaging.reading import check, decode, decode_small, read_header, read_with_ranges
+from cfu_core.imaging.sample_range import SampleRange
+from tests.imaging.test_reading import tiff
+
+RNG = np.random.default_rng(4)
+DETAIL = RNG.integers(0, 255, (40, 50), dtype=np.uint8)
+FLAT = np.full((40, 50), 90, np.uint8)
+
+
+def chosen(data):
+    return check(data).plane
+
+
+@pytest.mark.parametrize("name", ["imagej_z5", "imagej_z5_one_ifd"])
+def test_of_a_focus_stack_the_sharpest_plane_is_used_and_not_the_black_first_one(cases, name):
+    data = (cases / "05_stacks" / f"{name}.tif").read_bytes()
+    found = chosen(data)
+    assert (found.index, found.count, found.axes, found.others) == (2, 5, ("focus",), 0)
+    assert not found.complete
+    assert decode(data).std() > 10
+    assert (decode(data) == decode(data, plane=2)).all()
+    assert decode(data, plane=0).max() == 0
+
+
+def test_a_thumbnail_before_the_picture_is_not_taken_for_it(cases):
+    data = (cases / "05_stacks" / "thumbnail_first.tif").read_bytes()
+    assert read_header(data, name="x")[1:3] == (128, 96)
+    assert decode(data).shape == (96, 128, 3)
+    assert decode_small(data, side=32).shape == (96, 128, 3)
+    found = chosen(data)
+    assert (found.count, found.others, found.complete) == (1, 1, False)
+
+
+def test_a_channel_that_is_not_used_is_counted(cases):
+    found = chosen((cases / "06_channels" / "two_channels.tif").read_bytes())
+    assert (found.count, found.extra_channels, found.complete) == (1, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("samples", "options", "shape", "axes", "index"),
+    [
+        ([FLAT, DETAIL, FLAT], {"photometric": "minisblack"}, 3, ("page",), 1),
+        ([[FLAT, DETAIL], [DETAIL, FLAT]], {"imagej": True, "metadata": {"axes": "ZCYX"}}, 4, ("focus", "channel"), 2),
+        ([[FLAT, DETAIL], [FLAT, DETAIL]], {"ome": True, "metadata": {"axes": "CZYX"}}, 4, ("channel", "focus"), 1),
+        ([FLAT, DETAIL], {"imagej": True, "metadata": {"axes": "TYX"}}, 2, ("time",), 1),
+        ([FLAT, DETAIL], {"imagej": True, "metadata": {"axes": "CYX"}}, 2, ("channel",), 0),
+    ],
+)
+def test_the_sharpest_picture_of_the_first_channel_is_used(samples, options, shape, axes, index):
+    data = tiff(np.array(samples), **options)
+    found = chosen(data)
+    assert (found.count, found.axes, found.index) == (shape, axes, index)
+    expected = np.array(samples).reshape(-1, 40, 50)[index]
+    assert (decode(data)[..., 0] == expected).all()
+    for plane, one in enumerate(np.array(samples).reshape(-1, 40, 50)):
+        assert (decode(data, plane=plane)[..., 0] == one).all()
+
+
+@pytest.mark.parametrize("plane", [-1, 2])
+def test_a_plane_that_does_not_exist_is_refused(plane):
+    data = tiff(np.array([FLAT, DETAIL]), photometric="minisblack")
+    with pytest.raises(ImageError, match=f"it has 2 planes, and plane {plane + 1} was chosen"):
+        decode(data, plane=plane)
+
+
+def test_a_file_that_ends_inside_one_of_its_planes_is_incomplete():
+    data = tiff(RNG.integers(0, 255, (4, 40, 50), dtype=np.uint8), photometric="minisblack", imagej=True)
+    with pytest.raises(ImageError) as refused:
+        check(data[: len(data) - 600])
+    assert refused.value.kind == "truncated"
+
+
+def test_an_ordinary_tiff_is_complete():
+    assert chosen(tiff(DETAIL)).complete
+    assert chosen(tiff(np.dstack([DETAIL] * 3), photometric="rgb")).complete
+
+
+def test_a_file_is_read_with_the_ranges_of_a_dataset_and_says_what_was_chosen(tmp_path, cases):
+    deep = np.array([DETAIL, FLAT]).astype(np.uint16) * 16
+    (tmp_path / "one.tif").write_bytes(tiff(deep[0]))
+    pixels, remark = read_with_ranges(tmp_path / "one.tif", {"uint16": SampleRange(0, 8191)})
+    assert pixels.max() == round(deep[0].max() / 8191 * 255)
+    assert remark == ""
+    pixels, remark = read_with_ranges(tmp_path / "one.tif", {})
+    assert pixels.max() == round(deep[0].max() / 4095 * 255)
+    assert remark == (
+        "one.tif has samples of 16 bits, which the dataset does not have. In this image, 0 is shown as black and 4095 "
+        "as white."
+    )
+    pixels, remark = read_with_ranges(cases / "05_stacks" / "imagej_z5.tif", {"uint16": SampleRange(0, 255)})
+    assert pixels.std() > 10
+    assert remark == "imagej_z5.tif has 5 pictures; picture 3 is used."
+    (tmp_path / "usual.tif").write_bytes(tiff(DETAIL))
+    assert read_with_ranges(tmp_path / "usual.tif", {})[1] == ""
