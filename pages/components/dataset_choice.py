@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import streamlit as st
 
 from cfu_core.dataset.bin import DeletedDataset, find_deleted, list_deleted, restore_dataset
-from cfu_core.dataset.catalog import list_datasets
+from cfu_core.dataset.catalog import dataset_folder, list_datasets
 from cfu_core.dataset.dataset import Dataset, is_safe_id
-from cfu_core.dataset.summary import DatasetSummary
+from cfu_core.dataset.summary import SUMMARY, DatasetSummary
 from cfu_core.errors import CfuError
 from cfu_core.wording import plural
 from pages.components import cached
@@ -151,6 +151,17 @@ def missing_dataset() -> str | None:
         elif st.session_state[PAGE]:  # empty for the overview itself
             st.page_link("pages/start/overview.py", label="Go to the overview", icon=":material/home:")
     return missing
+
+
+def deleted_notice(identifier: str) -> None:
+    """Say that the dataset of a run is in the bin, if it is and the page has not said so."""
+    if identifier == st.session_state.get(MISSING) or (dataset_folder(identifier) / SUMMARY).exists():
+        return
+    if deleted := find_deleted(identifier):
+        st.info(
+            f"The dataset of this run: {describe_deletion(deleted)} It can be restored on the Overview page.",
+            icon=":material/delete:",
+        )
 
 
 def _restore(deleted: DeletedDataset) -> None:

@@ -8,7 +8,7 @@ from cfu_core.runs.run import Run
 from cfu_core.runs.run_store import list_runs
 from pages.components import learning_curves, runs
 from pages.components.address import in_url, url_choice
-from pages.components.dataset_choice import chosen_dataset, missing_dataset
+from pages.components.dataset_choice import chosen_dataset, deleted_notice, missing_dataset
 from pages.components.page_layout import escaped, header
 from pages.components.results.confusion_matrices import confusion_matrix, side_by_side
 from pages.components.results.images_of_a_cell import choose_cell, chosen_cell
@@ -74,6 +74,7 @@ with st.grid(2, min_column_width=430, gap="large") as overview:
             confusion_matrix(evaluation, chosen=chosen_cell(run), on_choose=choose_cell)
 st.header("Details of one run", anchor=False)
 st.markdown(f"**{escaped(run.name)}**")
+deleted_notice(run.plan.dataset.id)
 with st.container(horizontal=True):
     runs.run_actions(run)
     if run.evaluation():

@@ -115,3 +115,12 @@ def test_the_overview_says_which_dataset_of_a_link_is_gone(visit, small_dataset)
     assert not app.exception
     assert [summary.id for summary in list_datasets()] == [small_dataset.id]
     assert "This dataset was deleted" not in [header.value for header in app.header]
+
+
+def test_a_run_says_that_its_dataset_is_in_the_bin(visit, small_dataset, drawn_dataset):
+    run = write_run(small_dataset, State.PAUSED)
+    query = {"dataset": drawn_dataset.id, "all_runs": "True", "run": run.id}
+    assert not any("was deleted on" in info.value for info in visit("model/results", **query).info)
+    discard_dataset(small_dataset.id)
+    app = visit("model/results", **query)
+    assert any("The dataset of this run: **shapes** was deleted on" in info.value for info in app.info)
