@@ -10,6 +10,7 @@ from cfu_core.bundle.classification import classify, onnx_network, verify
 from cfu_core.bundle.contents import open_bundle
 from cfu_core.errors import CfuError
 from cfu_core.imaging.reading import read_with_ranges
+from cfu_core.wording import plural
 
 OK, FAILED = 0, 2  # exit status
 
@@ -32,7 +33,8 @@ def main(folder: Path, argv: Sequence[str]) -> int:
     -------
     int
         Exit status: 0 after success; 2 after a `CfuError`, such as a damaged bundle or an unreadable image. Its message
-        is written to stderr in one line. ``predict`` then stops, and the lines of earlier images have been printed.
+        is written to stderr in one line. ``predict`` goes on after an image that it cannot read, and writes its path
+        and the reason to stderr.
 
     Raises
     ------
@@ -46,7 +48,10 @@ def main(folder: Path, argv: Sequence[str]) -> int:
     commands.add_parser(
         "verify", help="check all files, and compare the probabilities of the test images with those of the dashboard"
     )
-    predict = commands.add_parser("predict", help="classify images; prints one line of JSON for each image")
+    predict = commands.add_parser(
+        "predict",
+        help="classify images; prints one line of JSON for each image, and goes on after a file that it cannot read",
+    )
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     arguments = parser.parse_args(argv)
     try:
@@ -54,21 +59,34 @@ def main(folder: Path, argv: Sequence[str]) -> int:
             _, result = verify(folder)
             print(f"No file has been changed. {result.summary}.")
         else:
-            _predict(folder, arguments.images)
+            return _predict(folder, arguments.images)
     except CfuError as error:
-        print(f"{error!s}".replace("\n", " "), file=sys.stderr)
+        _complain(str(error))
         return FAILED
     return OK
 
 
-def _predict(folder: Path, paths: Sequence[Path]) -> None:
+def _complain(message: str) -> None:
+    print(message.replace("\n", " "), file=sys.stderr)
+
+
+def _predict(folder: Path, paths: Sequence[Path]) -> int:
     bundle = open_bundle(folder)
     network = onnx_network(bundle)
+    failed = 0
     for path in paths:
-        pixels, remark = read_with_ranges(path, bundle.sample_ranges)
+        try:
+            pixels, remark = read_with_ranges(path, bundle.sample_ranges)
+        except CfuError as error:
+            _complain(str(error) if str(path) in str(error) else f"{path}: {error}")
+            failed += 1
+            continue
         if remark:
-            print(remark, file=sys.stderr)
+            _complain(remark)
         (row,) = classify(bundle, [pixels], network)
         probabilities = dict(zip(bundle.classes, map(float, row), strict=True))
         line = {"path": str(path), "predicted": bundle.classes[int(row.argmax())], "probabilities": probabilities}
         print(json.dumps(line, ensure_ascii=False))
+    if failed:
+        _complain(f"No prediction for {failed} of {plural(len(paths), 'file')}.")
+    return FAILED if failed else OK

@@ -4,6 +4,7 @@ import errno
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -60,6 +61,41 @@ def test_an_entry_that_is_missing_with_its_checksum_is_named(folder, entry):
     (folder / MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(BundleError, match=f"lacks the entry '{entry}'"):
         open_bundle(folder)
+
+
+def test_predict_goes_on_after_files_that_cannot_be_read(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "cfu_core.bundle.command_line.onnx_network", lambda bundle: lambda images: np.full((len(images), 2), 0.5)
+    )
+    good, torn, missing = (tmp_path / f"{name}.png" for name in ("good", "torn", "missing"))
+    cv2.imwrite(str(good), np.full((20, 30, 3), 90, np.uint8))
+    torn.write_bytes(good.read_bytes()[:40])
+    assert main(folder, ["predict", *map(str, (torn, good, missing, tmp_path, good))]) == 2
+    found = capsys.readouterr()
+    assert [json.loads(line)["path"] for line in found.out.splitlines()] == [str(good)] * 2
+    *reasons, count = found.err.splitlines()
+    assert all(reason.startswith(str(path)) for reason, path in zip(reasons, (torn, missing, tmp_path), strict=True))
+    assert all(reason.count(str(path)) == 1 for reason, path in zip(reasons[:2], (torn, missing), strict=True))
+    assert count == "No prediction for 3 of 5 files."
+    assert main(folder, ["predict", str(good)]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_predict_on_a_bundle_without_its_network_stops_at_once(folder, capsys):
+    (folder / "model.onnx").unlink()
+    assert main(folder, ["predict", "a.png", "b.png"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_small_image_does_not_stop_a_bundle_with_many_tiles(folder):
+    manifest = {
+        "classes": ["a", "b"],
+        "recipe": Recipe(contrast="clahe", tiles=64, size=16).to_dict(),
+        "architecture": "resnet18",
+    }
+    write_manifest(folder, manifest)
+    image = np.zeros((5, 9, 3), np.uint8)
+    assert classify(open_bundle(folder), [image], lambda images: np.full((len(images), 2), 0.5)).shape == (1, 2)
 
 
 def test_there_must_be_a_box_for_each_image(folder):
