@@ -42,11 +42,11 @@ class ImportIssue:
         ``:`` and number of the line. For ``class-name`` and ``group-name``: the name that is used.
     kind : str
         Keyword for lists. Left out: a kind of `ImageError`, also for a link or a folder; ``no-class`` (not in a class
-        folder), ``empty-class`` (a class folder without images), ``not-listed`` (not in the manifest),
-        ``listed-twice``, ``no-path`` and ``no-label`` (rows of a manifest), or ``name`` (not UTF-8). Remarks:
-        ``columns``, ``cells`` and ``letter-case`` of a manifest, ``encoding`` of a manifest or of the names in a zip,
-        ``class-name`` and ``group-name`` (forms that became one), ``box`` (a box that is not used), ``range`` (of
-        samples of more than 8 bits) or ``plane`` (of several pictures of a file).
+        folder), ``empty-class`` (a class folder without files), ``other-file`` (not named as an image), ``not-listed``
+        (not in the manifest), ``listed-twice``, ``no-path`` and ``no-label`` (rows of a manifest), or ``name`` (not
+        UTF-8). Remarks: ``columns``, ``cells`` and ``letter-case`` of a manifest, ``encoding`` of a manifest or of the
+        names in a zip, ``class-name`` and ``group-name`` (forms that became one), ``box`` (a box that is not used),
+        ``range`` (of samples of more than 8 bits) or ``plane`` (of several pictures of a file).
     detail : str
         One or two sentences that explain the issue to the user.
     """

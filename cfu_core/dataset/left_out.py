@@ -8,19 +8,21 @@ from cfu_core.dataset.importing.name_forms import clean_name, name_key
 from cfu_core.errors import TrainingError
 from cfu_core.wording import plural
 
-#: Kinds of issues about an image that was listed but could not be read, or a folder that could not be opened.
+#: Kinds of issues about an image that was listed but could not be read, or a folder that could not be opened. A file
+#: that is not named as an image (``other-file``) is no lost image of a class.
 _NOT_READ = ("empty", "not-an-image", "truncated", "too-large", "missing", "no-permission", "unreadable")
 
 
 def left_out_files(dataset: Dataset) -> list[ImportIssue]:
-    """Return the issues about files that the import left out, without those about a class folder without images."""
+    """Return the issues about files that the import left out, without those about an empty class folder."""
     return [issue for issue in dataset.import_issues if issue.left_out and issue.kind != "empty-class"]
 
 
 def missing_classes(dataset: Dataset) -> list[str]:
     """Return the classes of the source of which the import could use no image.
 
-    A class folder that contains no image (an issue of the kind ``empty-class``), or of which no image could be read.
+    A class folder that contains no file (an issue of the kind ``empty-class``), or of which no image could be read. A
+    folder of files that are not named as images, such as documents, is no class.
     The class of an image that was left out is only known if folders are the classes: in a dataset whose classes come
     from a manifest and are not the top folders of its images, only an ``empty-class`` counts.
 

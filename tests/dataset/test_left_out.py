@@ -44,6 +44,18 @@ def test_a_class_folder_without_images_is_missing(nine_shapes):
     assert missing_classes(data) == ["empty"]
 
 
+@pytest.mark.parametrize("name", ["plan.pdf", "sub/notes.txt"])
+def test_a_folder_of_documents_is_no_class(nine_shapes, name):
+    file = nine_shapes / "protocol" / name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"%PDF-1.7")
+    data = scan_source(nine_shapes)
+    assert [(issue.path, issue.kind) for issue in data.import_issues] == [(f"protocol/{name}", "other-file")]
+    assert missing_classes(data) == []
+    assert describe_left_out(data) == "1 file was left out at the import, in the folder protocol."
+    check_missing_classes(data, "")
+
+
 def test_files_of_classes_that_have_other_images_are_counted_by_class(nine_shapes):
     data = scan_source(with_broken(nine_shapes, "disc/a.png", "disc/b.png", "ring/c.png", "d.png"))
     assert missing_classes(data) == []
@@ -71,7 +83,14 @@ def test_a_class_to_which_images_were_assigned_is_no_longer_missing(nine_shapes)
 
 @pytest.mark.parametrize(
     ("kind", "left_out"),
-    [("truncated", True), ("not-listed", True), ("empty-class", True), ("range", False), ("class-name", False)],
+    [
+        ("truncated", True),
+        ("not-listed", True),
+        ("empty-class", True),
+        ("other-file", True),
+        ("range", False),
+        ("class-name", False),
+    ],
 )
 def test_remarks_are_not_files_that_were_left_out(kind, left_out):
     assert ImportIssue(path="a", kind=kind, detail="").left_out is left_out

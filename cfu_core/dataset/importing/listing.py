@@ -161,8 +161,7 @@ def _by_classes(tree: FolderTree | ZipTree, files: dict[str, str], folders: list
     entries, issues = [], list(tree.issues)
     for path, file in files.items():
         if not is_image(path):
-            detail = f"{path} is left out: its name is not that of an image."
-            issues.append(ImportIssue(path=path, kind="not-an-image", detail=detail))
+            issues.append(_other_file(path))
         elif "/" not in path:
             detail = f"{path} is left out: it is not in a class folder."
             issues.append(ImportIssue(path=path, kind="no-class", detail=detail))
@@ -170,9 +169,9 @@ def _by_classes(tree: FolderTree | ZipTree, files: dict[str, str], folders: list
             entries.append(Entry(path=path, file=file, label=path.partition("/")[0]))
     if not entries:
         raise _no_classes(tree, files, issues)
-    labels = {entry.label for entry in entries}
+    occupied = {path.partition("/")[0] for path in files if "/" in path}
     for folder in folders:
-        if "/" not in folder and folder not in labels:
+        if "/" not in folder and folder not in occupied:  # a folder of other files, such as documents, is no class
             detail = f"The class folder {folder} contains no image."
             issues.append(ImportIssue(path=folder, kind="empty-class", detail=detail))
     return _unified(sorted(entries), issues)
@@ -229,8 +228,7 @@ def _listing(manifest: Manifest, paths: dict[str, str], *, name: str, where: str
             detail = f"Line {row.line} names {path} again, as {row.label}; the first line is used."
             issues.append(ImportIssue(path=path, kind="listed-twice", detail=detail))
         elif not is_image(path):
-            detail = f"{path} is left out: its name is not that of an image."
-            issues.append(ImportIssue(path=path, kind="not-an-image", detail=detail))
+            issues.append(_other_file(path))
         else:
             entries[path] = Entry(path=path, file=path, label=row.label, group=row.group, box=row.box)
     if not entries:
@@ -246,6 +244,10 @@ def _case_issues(paths: dict[str, str], name: str) -> list[ImportIssue]:
     what = plural(len(differing), "path differs from its file", "paths differ from their files")
     detail = f"{name}: {what} in letter case, such as {written}, for which {path} is used."
     return [ImportIssue(path=name, kind="letter-case", detail=detail)]
+
+
+def _other_file(path: str) -> ImportIssue:
+    return ImportIssue(path=path, kind="other-file", detail=f"{path} is left out: its name is not that of an image.")
 
 
 def _unified(entries: list[Entry], issues: list[ImportIssue], *, drawn: bool = False) -> Listing:

@@ -29,8 +29,12 @@ def test_content_decides_and_other_formats_are_named_in_every_way_of_importing(c
     assert {path.removeprefix("A/") for path in found.images["path"]} == READ
     extensions = dict(zip(found.images["path"], found.images["extension"], strict=True))
     assert extensions["A/really_png.jpg"] == ".png"
-    left_out = {issue.path.removeprefix("A/"): issue for issue in found.import_issues if issue.kind == "not-an-image"}
+    left_out = {issue.path.removeprefix("A/"): issue for issue in found.import_issues if issue.left_out}
     assert left_out.keys() == {*NAMED, "notes.txt"}
+    assert {name: issue.kind for name, issue in left_out.items()} == {
+        **dict.fromkeys(NAMED, "not-an-image"),
+        "notes.txt": "other-file",
+    }
     for name, kind in NAMED.items():
         assert left_out[name].detail == f"A/{name} is {kind}, which is not read. Save it as PNG or TIFF."
 

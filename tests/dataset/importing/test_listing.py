@@ -115,10 +115,9 @@ def test_bad_images_are_listed_and_left_out(make, picture):
 def test_other_files_in_a_folder_are_listed(write_tree, picture):
     found = import_source(write_tree({"A/1.png": picture(1), "A/notes.txt": b"", "B/more.zip": b"PK", "x.md": b""}))
     assert kinds(found) == [
-        ("A/notes.txt", "not-an-image"),
-        ("B", "empty-class"),
-        ("B/more.zip", "not-an-image"),
-        ("x.md", "not-an-image"),
+        ("A/notes.txt", "other-file"),
+        ("B/more.zip", "other-file"),
+        ("x.md", "other-file"),
     ]
 
 
@@ -271,7 +270,7 @@ def test_rows_that_cannot_be_used(make, picture):
         ("7.png", "not-listed"),
         ("manifest.csv:5", "no-path"),
         ("none.png", "missing"),
-        ("notes.txt", "not-an-image"),
+        ("notes.txt", "other-file"),
     ]
 
 

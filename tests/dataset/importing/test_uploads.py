@@ -39,7 +39,7 @@ def test_a_folder_is_staged_with_its_paths(cfu_home: Path, picture):
     found = import_source(staged)
     assert (found.name, found.source) == ("plates", "uploaded plates")
     assert found.images["path"].tolist() == ["A/1 é 🧫.png", "B/day 2/2.png"]
-    assert [(issue.path, issue.kind) for issue in found.import_issues] == [("README.txt", "not-an-image")]
+    assert [(issue.path, issue.kind) for issue in found.import_issues] == [("README.txt", "other-file")]
     discard_upload(staged)
     assert list((cfu_home / "incoming").iterdir()) == []
 
@@ -78,7 +78,7 @@ def test_a_zip_among_other_files_is_left_out(cfu_home: Path, picture, first):  #
     ordered = {first: files[first]} | files
     found = import_source(stage_upload(stream(ordered), name="x"))
     assert found.counts == {"A": 1, "B": 1}
-    assert [(issue.path, issue.kind) for issue in found.import_issues] == [("more.zip", "not-an-image")]
+    assert [(issue.path, issue.kind) for issue in found.import_issues] == [("more.zip", "other-file")]
 
 
 def test_a_manifest_in_an_upload_must_not_lead_out(cfu_home: Path, picture, left_behind):
