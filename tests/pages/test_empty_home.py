@@ -43,3 +43,13 @@ def test_the_demo_button_queues_one_job_and_shows_it(visit, cfu_home, no_workers
     app.button(key=f"cancel-{job.name}").click().run()
     assert not app.exception
     assert [e.value for e in app.error] == ["Removed from the queue before it started."]
+
+
+def test_a_folder_is_uploaded_with_all_its_files_so_that_the_import_lists_those_it_leaves_out(visit):
+    app = visit()
+    app.button_group(key="import_way").set_value("Folder").run()
+    (uploader,) = app.get("file_uploader")
+    assert list(uploader.proto.type) == []
+    app.button_group(key="import_way").set_value("Zip").run()
+    (uploader,) = app.get("file_uploader")
+    assert list(uploader.proto.type) == [".zip"]

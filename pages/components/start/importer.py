@@ -6,7 +6,6 @@ import streamlit as st
 
 from cfu_core.dataset.importing.uploads import stage_upload
 from cfu_core.errors import CfuError
-from cfu_core.imaging.reading import EXTENSIONS
 from cfu_core.job import Job, State
 from cfu_core.jobs.launch import submit
 from pages.components import job_progress
@@ -59,10 +58,8 @@ def import_form() -> None:
         )
         files = [one] if one else []
     else:
-        types = [extension.lstrip(".") for extension in sorted(EXTENSIONS)] + ["csv"]
-        files = st.file_uploader(
+        files = st.file_uploader(  # of any type: the browser would drop other files without a message
             "Folder with a subfolder per class",
-            type=types,
             accept_multiple_files="directory",
             key=f"import_folder_{form}",
         )
