@@ -11,6 +11,7 @@ from cfu_core.bundle.contents import GET_AGAIN, ONNX, SELFTEST, Bundle, check_fi
 from cfu_core.errors import BundleError
 from cfu_core.imaging import recipe as recipes
 from cfu_core.imaging.cropping import Box
+from cfu_core.imaging.planes import FIRST_PAGE
 from cfu_core.imaging.reading import decode, read_file
 from cfu_core.imaging.sample_range import SampleRange
 from cfu_core.wording import plural
@@ -162,7 +163,7 @@ def _test_image(bundle: Bundle, entry: Mapping[str, Any]) -> np.ndarray:
     path = member_path(bundle.folder, entry["file"])
     chosen = entry.get("samples")
     samples = SampleRange(*chosen) if chosen else None
-    return decode(read_file(path), name=path.name, samples=samples, plane=entry.get("plane"))
+    return decode(read_file(path), name=path.name, samples=samples, plane=entry.get("plane", FIRST_PAGE))
 
 
 def verify(folder: Path) -> tuple[Bundle, SelfTest]:

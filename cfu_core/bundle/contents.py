@@ -54,10 +54,10 @@ class Bundle:
         return self.manifest["classes"]
 
     @property
-    def sample_ranges(self) -> dict[str, SampleRange]:
-        """Range of each kind of samples of more than 8 bits in the dataset of the network."""
-        ranges = self.manifest.get("dataset", {}).get("sample_ranges", {})
-        return {kind: SampleRange(*ends) for kind, ends in ranges.items()}
+    def sample_ranges(self) -> dict[str, SampleRange] | None:
+        """Range of each kind of samples of more than 8 bits in the dataset of the network; None if not recorded."""
+        ranges = self.manifest.get("dataset", {}).get("sample_ranges")
+        return None if ranges is None else {kind: SampleRange(*ends) for kind, ends in ranges.items()}
 
     @cached_property
     def recipe(self) -> Recipe:

@@ -17,6 +17,7 @@ from cfu_core.dataset.table import BOX_COLUMNS, COLUMNS, RANGE_COLUMNS, content_
 from cfu_core.errors import DatasetError, ImageError
 from cfu_core.imaging import reading
 from cfu_core.imaging.cropping import Box
+from cfu_core.imaging.planes import FIRST_PAGE
 from cfu_core.imaging.sample_range import SampleRange
 
 #: Kinds of import issues that say what was mapped or assumed; all others are about something that was left out.
@@ -78,10 +79,11 @@ class Dataset:
         relative to the source, ``group`` is ``""`` where unknown, ``digest`` is the SHA-256 (hex) of the file, and
         ``extension`` includes the dot. ``width``, ``height`` and ``box_*`` are in pixels of the image with its EXIF
         orientation applied. The right and bottom of a box are exclusive; all four are ``<NA>`` where there is no box.
-        ``samples`` is the kind of samples of more than 8 bits (`cfu_core.imaging.sample_range.SampleStatistics.kind`),
+        ``samples`` is the kind of samples of more than 8 bits (`cfu_core.imaging.sample_range.sample_kinds`),
         and ``black`` and ``white`` are their range; ``""`` and ``<NA>`` for other images, and for images that were
-        imported before ranges were chosen. ``plane`` is the number of the picture, from 0, if the file has several, and
-        otherwise ``<NA>`` or 0. ``key`` identifies the pixels (`cfu_core.dataset.table.with_keys`).
+        imported before ranges were chosen. ``plane`` is the number of the picture, from 0, if the file has several;
+        `cfu_core.imaging.planes.FIRST_PAGE` for images that were imported before pictures were chosen; otherwise
+        ``<NA>``. ``key`` identifies the pixels (`cfu_core.dataset.table.with_keys`).
     import_issues : tuple of ImportIssue
         Files that the import left out, and other issues that it found.
     drawn : bool
@@ -236,13 +238,21 @@ class Dataset:
         return None if pd.isna(white) else SampleRange(float(black), float(white))
 
     def plane(self, index: int) -> int | None:
-        """Return which picture of its file image `index` of `images` is, from 0; None if the file has only one."""
+        """Return which picture of its file image `index` of `images` is, from 0; None if the file has only one.
+
+        `cfu_core.imaging.planes.FIRST_PAGE` if the image was imported before pictures were chosen.
+        """
         plane = self.images["plane"].iat[index]
         return None if pd.isna(plane) else int(plane)
 
     @property
-    def sample_ranges(self) -> dict[str, SampleRange]:
-        """The range of each kind of samples of more than 8 bits in `images`; of several, the most frequent."""
+    def sample_ranges(self) -> dict[str, SampleRange] | None:
+        """The range of each kind of samples of more than 8 bits in `images`; of several, the most frequent.
+
+        None if the dataset was imported before ranges were chosen.
+        """
+        if (self.images["plane"] == FIRST_PAGE).any():
+            return None
         deep = self.images[self.images["samples"] != ""]
         return {
             kind: SampleRange(*map(float, group[RANGE_COLUMNS].value_counts().index[0]))

@@ -15,7 +15,7 @@ _DONE = {
     "box": "with the colony box set by hand",
     "partition": "moved to the partition {}",
     "range": "with the range of samples {}",
-    "plane": "with another picture of the file",
+    "plane": "with picture {} of the file",
 }
 _RESET = {  # of images whose new value is None or ""
     "group": "removed from {} group",
@@ -43,11 +43,17 @@ def describe_changes(kind: str, changes: Mapping[str, Any]) -> str:
     reset = sum(value in (None, "") for value in changes.values()) if kind in _RESET else 0
     parts = []
     if done := len(changes) - reset:
-        values = list(dict.fromkeys(str(value) for value in changes.values() if value not in (None, "")))
+        values = list(dict.fromkeys(_text(kind, value) for value in changes.values() if value not in (None, "")))
         parts.append(f"{plural(done, 'image')} {_DONE[kind].format(_first(values))}")
     if reset:
         parts.append(f"{plural(reset, 'image')} {_RESET[kind].format('its' if reset == 1 else 'their')}")
     return ", ".join(parts)
+
+
+def _text(kind: str, value: Any) -> str:
+    if kind == "range":
+        return f"{value[0]:g} to {value[1]:g}"
+    return str(value + 1 if kind == "plane" else value)
 
 
 def describe_edit(edit: Edit) -> str:

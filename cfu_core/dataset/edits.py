@@ -275,14 +275,14 @@ def _checked_box(path: str, box: Sequence[float], width: int, height: int) -> li
 def _checked_plane(image: pd.Series, plane: Any) -> int:
     """Return the number of a picture, if the file of the image has it."""
     path = image["path"]
-    if pd.isna(image["plane"]):
+    if pd.isna(image["plane"]) or image["extension"] != ".tif":
         raise DatasetError(f"The file of {path} has only one picture.", "", "Choose an image with several pictures.")
-    if type(plane) is not int:
-        raise DatasetError(f"The plane of {path} is {plane!r}.", "It should be a whole number from 0.", "Correct it.")
+    if type(plane) is not int or plane < 0:
+        raise DatasetError(f"The picture of {path} is {plane!r}.", "It should be a whole number from 0.", "Correct it.")
     try:
         decode(stored_bytes(image["digest"], image["extension"]), name=path, plane=plane)
     except (ImageError, FileNotFoundError) as error:
-        raise DatasetError(f"Plane {plane + 1} of {path} cannot be used: {error}.") from error
+        raise DatasetError(f"Picture {plane + 1} of {path} cannot be used: {error}.") from error
     return plane
 
 

@@ -12,6 +12,7 @@ from cfu_core.dataset.packs import PACKS, remove_packs
 from cfu_core.dataset.summary import SUMMARY, damaged
 from cfu_core.dataset.table import COLUMNS, DTYPES, RANGE_COLUMNS, with_keys
 from cfu_core.errors import DatasetError
+from cfu_core.imaging.planes import FIRST_PAGE
 from cfu_core.storage import home, storage_errors
 
 TABLE = "images.parquet"
@@ -37,9 +38,8 @@ def read_table(file: Path) -> pd.DataFrame:
     """
     try:
         images = pd.read_parquet(file)
-        if "samples" not in images:  # written before there were ranges of samples
-            first = images["extension"].map({".tif": 0})  # of files with several pictures, the first one was used
-            images = images.assign(samples="", plane=first, **dict.fromkeys(RANGE_COLUMNS, pd.NA))
+        if "samples" not in images:  # written before ranges and pictures were chosen
+            images = images.assign(samples="", plane=FIRST_PAGE, **dict.fromkeys(RANGE_COLUMNS, pd.NA))
         return with_keys(images.assign(key="")[COLUMNS].astype(DTYPES))
     except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's own errors are among these
         raise damaged(file.parent.name, f"{TABLE} cannot be read ({error})") from error

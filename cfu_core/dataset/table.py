@@ -79,7 +79,7 @@ def _ends(black: Any, white: Any) -> list[str]:
 
 
 def _number(plane: Any) -> list[str]:
-    return [] if pd.isna(plane) or plane == 0 else [f"plane {plane}"]
+    return [] if pd.isna(plane) or plane <= 0 else [f"plane {plane}"]
 
 
 def content_digest(images: pd.DataFrame) -> str:

@@ -380,13 +380,15 @@ def bmp_has_alpha(data: bytes) -> bool:
     return int.from_bytes(data[14:18], "little") >= 56 and data[30] in (3, 6) and any(data[66:70])
 
 
-def read_tiff(data: bytes) -> Found:
+def read_tiff(data: bytes, *, first_page: bool = False) -> Found:
     """Read size and orientation of the largest picture of a TIFF.
 
     Parameters
     ----------
     data : bytes
         The whole file, which must begin as a TIFF does.
+    first_page : bool
+        Use only the first page, as before pictures were chosen.
 
     Returns
     -------
@@ -405,7 +407,7 @@ def read_tiff(data: bytes) -> Found:
     ValueError
         The tags are invalid, or state no size.
     """
-    page = tiff_planes(data).page
+    page = tiff_planes(data, first_page=first_page).page
     if page.imagewidth <= 0 or page.imagelength <= 0:
         raise ValueError("its TIFF tags state no size")
     orientation = page.tags.valueof(_ORIENTATION, default=1)
@@ -428,13 +430,15 @@ def _tiff_tables(data: bytes) -> Iterator[int]:
         (place,) = struct.unpack_from(order + offset, data, end)
 
 
-def tiff_ends(data: bytes) -> bool:
+def tiff_ends(data: bytes, *, first_page: bool = False) -> bool:
     """Check whether a TIFF contains all strips or tiles of its largest pictures.
 
     Parameters
     ----------
     data : bytes
         The whole file, which must begin as a TIFF does.
+    first_page : bool
+        Use only the first page, as before pictures were chosen.
 
     Returns
     -------
@@ -450,17 +454,21 @@ def tiff_ends(data: bytes) -> bool:
     TypeError
         The positions or lengths of the strips or tiles are not numbers.
     """
+    if first_page:
+        return tiff_planes(data, first_page=True).end <= len(data)
     *_, last = _tiff_tables(data)  # raises if a page is missing
     return max(last, tiff_planes(data).end) <= len(data)
 
 
-def tiff_planes(data: bytes) -> "Planes":
+def tiff_planes(data: bytes, *, first_page: bool = False) -> "Planes":
     """Find the pictures of a TIFF, and read the tags of the largest ones.
 
     Parameters
     ----------
     data : bytes
         The whole file, which must begin as a TIFF or BigTIFF does.
+    first_page : bool
+        Use only the first page, as before pictures were chosen.
 
     Returns
     -------
@@ -479,7 +487,7 @@ def tiff_planes(data: bytes) -> "Planes":
     if next(_tiff_tables(data), 0) > len(data):
         raise EOFError("the table of tags is missing")
     try:
-        planes = open_planes(data)
+        planes = open_planes(data, first_page=first_page)
     except Exception as error:
         # invalid tags make tifffile raise many different errors
         raise ValueError(f"its TIFF tags are invalid ({error})") from error

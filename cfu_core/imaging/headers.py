@@ -49,7 +49,7 @@ class ImageHeader(NamedTuple):
     usual: bool = True
 
 
-def read_header(data: bytes, *, name: str) -> ImageHeader:
+def read_header(data: bytes, *, name: str, first_page: bool = False) -> ImageHeader:
     """Read the header of an image file.
 
     Parameters
@@ -58,6 +58,8 @@ def read_header(data: bytes, *, name: str) -> ImageHeader:
         The whole file. The format is recognised by the first bytes.
     name : str
         Name of the file in error messages. Its extension is ignored.
+    first_page : bool
+        Of a TIFF with several pictures, use only the first page, as before pictures were chosen.
 
     Returns
     -------
@@ -76,7 +78,7 @@ def read_header(data: bytes, *, name: str) -> ImageHeader:
     if kind is None:
         raise _not_read(data, name)
     try:
-        width, height, orientation, usual = _READERS[kind](data)
+        width, height, orientation, usual = _READERS[kind](data, **_options(kind, first_page))
     except (struct.error, IndexError, EOFError) as error:
         raise _truncated(name) from error
     except ValueError as error:
@@ -109,7 +111,7 @@ def image_format(data: bytes) -> str | None:
     return None
 
 
-def check_structure(data: bytes, *, name: str) -> ImageHeader:
+def check_structure(data: bytes, *, name: str, first_page: bool = False) -> ImageHeader:
     """Read the header of an image file, and check its number of pixels and its length.
 
     Decoders silently fill missing pixels with grey, and allocate memory for a billion pixels before they read any. So
@@ -121,6 +123,8 @@ def check_structure(data: bytes, *, name: str) -> ImageHeader:
         The whole file.
     name : str
         Name of the file in error messages.
+    first_page : bool
+        Of a TIFF with several pictures, use only the first page, as before pictures were chosen.
 
     Returns
     -------
@@ -133,7 +137,7 @@ def check_structure(data: bytes, *, name: str) -> ImageHeader:
         As from `read_header`. Also kind ``too-large``: the image has more than `MAX_PIXELS` pixels; and
         ``truncated``: the file ends before its pixels do, or the place of its end cannot be read.
     """
-    header = read_header(data, name=name)
+    header = read_header(data, name=name, first_page=first_page)
     pixels = header.width * header.height
     if pixels > MAX_PIXELS:
         raise ImageError(
@@ -143,7 +147,7 @@ def check_structure(data: bytes, *, name: str) -> ImageHeader:
             kind="too-large",
         )
     try:
-        complete = _ENDS[header.format](data)
+        complete = _ENDS[header.format](data, **_options(header.format, first_page))
     except (struct.error, IndexError, EOFError, TypeError, ValueError):
         complete = False
     if not complete:
@@ -156,6 +160,10 @@ def _not_read(data: bytes, name: str) -> ImageError:
     if other is not None:
         return ImageError(f"{name} is {other.name}, which is not read.", "", other.remedy, kind="not-an-image")
     return ImageError(f"{name} is not an image.", "It must be a JPEG, PNG, BMP or TIFF file.", kind="not-an-image")
+
+
+def _options(kind: str, first_page: bool) -> dict[str, bool]:
+    return {"first_page": first_page} if kind == "TIFF" else {}
 
 
 def _truncated(name: str) -> ImageError:

@@ -1,15 +1,20 @@
-"""Pictures of a TIFF file: the planes of a focus stack, channels, time points or pages, and which of them is shown."""
+"""Pictures of a TIFF file: focal planes, channels, time points, positions or pages, and which of them is used."""
 
 import io
 import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import tifffile
 
-#: Names of the axes of tifffile; all other axes are counted as pages.
+#: Names of the axes of tifffile; all other axes are pages.
 _AXES = {"Z": "focus", "C": "channel", "T": "time"}
+_IMAGEJ_IMAGES = re.compile(r"\AImageJ=.*?^images=(\d+)$", re.MULTILINE | re.DOTALL)
+#: Picture number of images that were imported before pictures were chosen: the first page of the file.
+FIRST_PAGE = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,37 +23,55 @@ class Planes:
 
     Attributes
     ----------
+    data : bytes
+        The file.
     page : tifffile.TiffPage
         Tags of the pictures.
-    series : tifffile.TiffPageSeries or None
-        Their pixels; None if the file could only be read as single pages, of which the first one is used.
+    series : sequence of tifffile.TiffPageSeries
+        Series of pictures with the same shape; empty if the file is used as a single page.
     shape : tuple of int
         Number of pictures along each of `axes`; empty for one picture.
     axes : tuple of str
-        ``focus``, ``channel``, ``time`` or ``page``.
+        ``position``, ``focus``, ``channel``, ``time`` or ``page``.
     others : int
         Number of pictures of other sizes in the file, such as a thumbnail.
     """
 
+    data: bytes
     page: tifffile.TiffPage
-    series: tifffile.TiffPageSeries | None
-    shape: tuple[int, ...]
-    axes: tuple[str, ...]
-    others: int
+    series: Sequence[tifffile.TiffPageSeries] = ()
+    shape: tuple[int, ...] = ()
+    axes: tuple[str, ...] = ()
+    others: int = 0
 
     @property
     def count(self) -> int:
-        """Number of pictures."""
+        """Number of pictures, including `missing` ones."""
         return math.prod(self.shape)
+
+    @property
+    def missing(self) -> list[int]:
+        """Numbers of the pictures that the file describes but does not contain, as in an aborted acquisition."""
+        return [plane for plane in range(self.count) if self.series and self._page(plane) is None]
 
     @property
     def end(self) -> int:
         """Number of bytes that the file must have for all pictures to be complete."""
-        pages = [self.page] if self.series is None else [page for page in self.series.pages if page is not None]
-        ends = [s + n for page in pages for s, n in zip(page.dataoffsets, page.databytecounts, strict=False)]
-        if self.series is not None and len(self.series.pages) < self.count and self.series.dataoffset is not None:
-            ends.append(self.series.dataoffset + self.series.nbytes)  # the tags describe only the first picture
+        pages = [page for series in self.series for page in series.pages if page is not None] or [self.page]
+        ends = [
+            start + size for page in pages for start, size in zip(page.dataoffsets, page.databytecounts, strict=False)
+        ]
+        ends += [offset + size for series in self.series for offset, size in [_block(series)] if size]
+        images = _IMAGEJ_IMAGES.search(self.page.description)
+        if images and int(images[1]) > self.count and len(self.page.dataoffsets) == 1:
+            # ImageJ describes a large stack by its first picture; tifffile ignores the others if the file is cut
+            ends.append(self.page.dataoffsets[0] + int(images[1]) * self.page.databytecounts[0])
         return max(ends, default=0)
+
+    def page_number(self, plane: int) -> int:
+        """Return the number of the page of a picture in the file, from 0."""
+        page = self._page(plane) if self.series else self.page
+        return self.page.index if page is None else page.index
 
     def read(self, plane: int) -> np.ndarray:
         """Decode one picture.
@@ -69,33 +92,61 @@ class Planes:
             There is no such picture, or its content is damaged; the message is a clause.
         """
         if not 0 <= plane < self.count:
-            raise ValueError(f"it has {self.count} planes, and plane {plane + 1} was chosen")
+            raise ValueError(f"it has {self.count} pictures, and picture {plane + 1} was chosen")
+        page = self._page(plane) if self.series else self.page
+        if page is None:
+            raise ValueError(f"picture {plane + 1} of {self.count} is not in this file")
         try:
-            if self.series is None or self.count == 1:
-                samples = self.page.asarray(maxworkers=1)
-            elif len(self.series.pages) == self.count:
-                page = self.series.pages[plane]
-                if page is None:
-                    raise ValueError("a page is missing")
+            samples = self._in_block(plane) if self.series else None
+            if samples is None:
                 samples = page.asarray(maxworkers=1)
-            else:  # all pictures are stored as one
-                samples = self.series.asarray(maxworkers=1)
-                samples = samples.reshape(self.count, *samples.shape[len(self.shape) :])[plane]
         except Exception as error:
             # each codec raises errors of its own
             raise ValueError(f"its content is damaged, or compressed in an unsupported way ({error})") from error
         if self.page.axes == "SYX":  # one channel after the other
-            samples = np.moveaxis(samples, 0, -1)
+            samples = np.moveaxis(samples.reshape(-1, self.page.imagelength, self.page.imagewidth), 0, -1)
         return samples.reshape(self.page.imagelength, self.page.imagewidth, -1)
 
+    def _place(self, plane: int) -> tuple[tifffile.TiffPageSeries, int]:
+        """Return the series of a picture, and its number in the series."""
+        number, rest = divmod(plane, self.count // len(self.series))
+        return self.series[number], rest
 
-def open_planes(data: bytes) -> Planes:
+    def _page(self, plane: int) -> tifffile.TiffPage | tifffile.TiffFrame | None:
+        """Return the tags of a picture; those of the first one if all are stored as one block."""
+        series, number = self._place(plane)
+        return series.pages[0 if _block(series)[1] else number]
+
+    def _in_block(self, plane: int) -> np.ndarray | None:
+        """Return the samples of a picture that is stored in one block with the others, without reading these."""
+        series, number = self._place(plane)
+        offset, size = _block(series)
+        if not size:
+            return None
+        dtype = series.dtype.newbyteorder(self.page.parent.byteorder)
+        pictures = self.count // len(self.series)
+        length = series.size // pictures
+        start = offset + number * length * dtype.itemsize
+        return np.frombuffer(self.data, dtype, length, start).astype(series.dtype.newbyteorder("="))
+
+
+def _block(series: tifffile.TiffPageSeries) -> tuple[int, int]:
+    """Return offset and size in bytes of a series whose tags describe only its first picture; otherwise 0 and 0."""
+    pictures = math.prod(size for size, _ in _axes(series))
+    if pictures == 1 or len(series.pages) == pictures or series.dataoffset is None:
+        return 0, 0
+    return series.dataoffset, series.nbytes
+
+
+def open_planes(data: bytes, *, first_page: bool = False) -> Planes:
     """Find the pictures of a TIFF file; their pixels are not decoded.
 
     Parameters
     ----------
     data : bytes
         The whole file, which must begin as a TIFF does.
+    first_page : bool
+        Use only the first page, as before pictures were chosen.
 
     Raises
     ------
@@ -104,19 +155,24 @@ def open_planes(data: bytes) -> Planes:
     """
     file = tifffile.TiffFile(io.BytesIO(data))
     first = file.pages.first
+    if first_page:
+        return Planes(data, first)
     try:
         found = [series for series in file.series if "Y" in series.axes and "X" in series.axes]
     except Exception:  # noqa: BLE001 - metadata of unknown programs
         found = []
     if not found:
-        return Planes(first, None, (), (), len(file.pages) - 1)
+        return Planes(data, first, others=len(file.pages) - 1)
     largest = max(found, key=lambda series: series.keyframe.imagewidth * series.keyframe.imagelength)
-    axes = _axes(largest)
-    others = sum(math.prod(size for size, _ in _axes(series)) for series in found if series is not largest)
     page = largest.keyframe
     if not isinstance(page, tifffile.TiffPage):
         raise TypeError("the tags of its pages are missing")
-    return Planes(page, largest, tuple(size for size, _ in axes), tuple(name for _, name in axes), others)
+    alike = [one for one in found if (one.shape, one.axes, one.dtype) == (largest.shape, largest.axes, largest.dtype)]
+    axes = _axes(largest)
+    if len(alike) > 1:
+        axes.insert(0, (len(alike), "position"))
+    others = sum(math.prod(size for size, _ in _axes(series)) for series in found if series not in alike)
+    return Planes(data, page, alike, tuple(size for size, _ in axes), tuple(name for _, name in axes), others)
 
 
 def _axes(series: tifffile.TiffPageSeries) -> list[tuple[int, str]]:
@@ -126,7 +182,7 @@ def _axes(series: tifffile.TiffPageSeries) -> list[tuple[int, str]]:
 
 
 def sharpest_plane(planes: Planes) -> int:
-    """Return the sharpest picture, by the variance of the Laplacian; among the pictures of the first channel only.
+    """Return the sharpest picture, by the variance of the Laplacian, of the first channel and the first position.
 
     Parameters
     ----------
@@ -136,7 +192,7 @@ def sharpest_plane(planes: Planes) -> int:
     Raises
     ------
     ValueError
-        A picture is damaged; the message is a clause.
+        A picture is damaged, or the file contains none; the message is a clause.
 
     References
     ----------
@@ -145,9 +201,13 @@ def sharpest_plane(planes: Planes) -> int:
     """
     if planes.count == 1:
         return 0
+    missing = set(planes.missing)
     numbers = np.arange(planes.count).reshape(planes.shape)
-    first_channel = tuple(0 if axis == "channel" else slice(None) for axis in planes.axes)
-    candidates = np.ravel(numbers[first_channel]).tolist()
+    first = tuple(0 if axis in ("channel", "position") else slice(None) for axis in planes.axes)
+    candidates = [plane for plane in np.ravel(numbers[first]).tolist() if plane not in missing]
+    candidates = candidates or [plane for plane in range(planes.count) if plane not in missing]
+    if not candidates:
+        raise ValueError("it contains no picture")
     if len(candidates) == 1:
         return candidates[0]
     return max(candidates, key=lambda plane: _sharpness(planes.read(plane)))

@@ -18,7 +18,15 @@ from cfu_core.imaging.headers import (
     check_structure,
     read_header,
 )
-from cfu_core.imaging.sample_range import SampleRange, SampleStatistics, choose_range, kind_in_words, sample_statistics
+from cfu_core.imaging.planes import FIRST_PAGE
+from cfu_core.imaging.sample_range import (
+    SampleRange,
+    SampleStatistics,
+    choose_range,
+    find_range,
+    kind_in_words,
+    sample_statistics,
+)
 from cfu_core.imaging.samples import PlaneChoice, Samples, read_samples, to_rgb
 
 __all__ = [
@@ -88,7 +96,7 @@ def check(data: bytes, *, name: str = "image") -> CheckedImage:
         if header.format == "PNG" and not png_intact(data):
             raise _undecodable(name, "its content is damaged")
         return CheckedImage(header, None)
-    samples, _ = _decoded(data, header, name)
+    samples = _samples(data, header, name)
     statistics = sample_statistics(samples.colours, samples.declared) if samples.deep else None
     return CheckedImage(header, statistics, samples.plane)
 
@@ -106,10 +114,10 @@ def decode(
         Name of the file in error messages.
     samples : SampleRange, optional
         Range of samples of more than 8 bits; without effect on other images. By default it is chosen for this image
-        alone, by `cfu_core.imaging.sample_range.choose_range`, so that images of one camera may differ in brightness.
+        alone, by `cfu_core.imaging.sample_range.earlier_range`, so that images of one camera may differ in brightness.
     plane : int, optional
-        Which picture of a TIFF with several, from 0. By default the sharpest picture of the largest size. Without
-        effect on other formats.
+        Which picture of a TIFF with several, from 0, or `cfu_core.imaging.planes.FIRST_PAGE`. By default the sharpest
+        picture of the largest size. Without effect on other formats.
 
     Returns
     -------
@@ -125,22 +133,30 @@ def decode(
         end is missing. ``too-large``: it has more than `MAX_PIXELS` pixels, according to its header. ``unreadable``: it
         is damaged, or stores its pixels in an unsupported way.
     """
-    return _decoded(data, check_structure(data, name=name), name, samples, plane)[1]
+    header = check_structure(data, name=name, first_page=plane == FIRST_PAGE)
+    return _pixels(_samples(data, header, name, plane), header, name, samples)
 
 
-def _decoded(
-    data: bytes, header: ImageHeader, name: str, chosen: SampleRange | None = None, plane: int | None = None
-) -> tuple[Samples, np.ndarray]:
-    """Return the samples and the upright RGB pixels of a file whose structure has been checked."""
+def _samples(data: bytes, header: ImageHeader, name: str, plane: int | None = None) -> Samples:
+    """Return the samples of a file whose structure has been checked."""
     try:
         samples = read_samples(data, header.format, plane)
-        pixels = np.ascontiguousarray(_upright(to_rgb(samples, chosen), header.orientation))
-        if pixels.shape != (header.height, header.width, 3):
+        height, width = samples.colours.shape[:2]
+        if header.orientation >= 5:
+            height, width = width, height
+        if (height, width) != (header.height, header.width):
             raise ValueError("its size differs from the one in its header")
     except (ValueError, MemoryError, cv2.error) as error:
-        reason = error if isinstance(error, ValueError) else "the decoder failed"
-        raise _undecodable(name, reason) from error
-    return samples, pixels
+        raise _undecodable(name, error if isinstance(error, ValueError) else "the decoder failed") from error
+    return samples
+
+
+def _pixels(samples: Samples, header: ImageHeader, name: str, chosen: SampleRange | None) -> np.ndarray:
+    """Return upright RGB pixels."""
+    try:
+        return np.ascontiguousarray(_upright(to_rgb(samples, chosen), header.orientation))
+    except (ValueError, MemoryError, cv2.error) as error:
+        raise _undecodable(name, error if isinstance(error, ValueError) else "the decoder failed") from error
 
 
 def decode_small(
@@ -188,7 +204,7 @@ def decode_small(
 
 
 def read(path: Path) -> np.ndarray:
-    """Read and decode an image file.
+    """Read and decode an image file by itself, not as a part of a dataset.
 
     Parameters
     ----------
@@ -198,7 +214,7 @@ def read(path: Path) -> np.ndarray:
     Returns
     -------
     ndarray, uint8, shape (H, W, 3), C-contiguous
-        RGB, with the EXIF orientation applied; see `decode` for grey, transparent, CMYK and 16-bit images.
+        RGB, with the EXIF orientation applied; as from `decode` with its defaults.
 
     Raises
     ------
@@ -208,45 +224,48 @@ def read(path: Path) -> np.ndarray:
     return decode(read_file(path), name=path.name)
 
 
-def read_with_ranges(path: Path, ranges: Mapping[str, SampleRange]) -> tuple[np.ndarray, str]:
-    """Read an image file with the ranges of samples of a dataset, so that both can be compared.
+def read_with_ranges(path: Path, ranges: Mapping[str, SampleRange] | None) -> tuple[np.ndarray, str]:
+    """Read an image file as the images of a dataset were read, so that they can be compared.
 
     Parameters
     ----------
     path : Path
-        As for `read`.
-    ranges : mapping of str to SampleRange
-        Range of each kind of samples of more than 8 bits in the dataset
-        (`cfu_core.imaging.sample_range.SampleStatistics.kind`).
+        A JPEG, PNG, BMP or TIFF file, which is recognised by its content.
+    ranges : mapping of str to SampleRange, or None
+        Range of each kind of samples of more than 8 bits in the dataset (`cfu_core.imaging.sample_range.sample_kinds`).
+        None for a dataset that was imported before ranges and pictures were chosen: they are then chosen as before.
 
     Returns
     -------
     pixels : ndarray, uint8, shape (H, W, 3), C-contiguous
-        RGB, with the EXIF orientation applied.
+        RGB, with the EXIF orientation applied; see `decode`.
     remark : str
-        Sentences for users. The samples may be of a kind that `ranges` does not have: their range is then chosen for
+        Sentences for users. The samples may be of a type that the dataset does not have: their range is then chosen for
         this image alone. The file may have several pictures: then the sharpest is used. Otherwise ``""``.
 
     Raises
     ------
     ImageError
-        As from `read`.
+        With the kinds of `read_file` and `decode`.
     """
-    data = read_file(path)
-    _, samples, plane = check(data, name=path.name)
+    data, name = read_file(path), path.name
+    if ranges is None:
+        return decode(data, name=name, plane=FIRST_PAGE), ""
+    header = check_structure(data, name=name)
+    samples = _samples(data, header, name)
     chosen, remarks = None, []
-    if samples is not None:
-        chosen = ranges.get(samples.kind)
+    if samples.deep:
+        found = sample_statistics(samples.colours, samples.declared)
+        chosen = find_range(ranges, found)
         if chosen is None:
-            chosen = choose_range([samples]).range
+            chosen = choose_range([found]).range
             remarks.append(
-                f"{path.name} has samples of {kind_in_words(samples.kind)}, which the dataset does not have. In this "
-                f"image, {chosen.black:g} is shown as black and {chosen.white:g} as white."
+                f"{name} has samples of {kind_in_words(found.dtype)}, which the dataset does not have. In this image, "
+                f"{chosen.black:g} is shown as black and {chosen.white:g} as white."
             )
-    if plane is not None and plane.count > 1:
-        remarks.append(f"{path.name} has {plane.count} pictures; picture {plane.index + 1} is used.")
-    pixels = decode(data, name=path.name, samples=chosen, plane=None if plane is None else plane.index)
-    return pixels, " ".join(remarks)
+    if samples.plane is not None and samples.plane.count > 1:
+        remarks.append(f"{name} has {samples.plane.count} pictures; picture {samples.plane.index + 1} is used.")
+    return _pixels(samples, header, name, chosen), " ".join(remarks)
 
 
 def read_file(path: Path) -> bytes:

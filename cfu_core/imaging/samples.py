@@ -17,8 +17,8 @@ from cfu_core.imaging.file_formats import (
     tiff_planes,
 )
 from cfu_core.imaging.headers import MAX_PIXELS
-from cfu_core.imaging.planes import Planes, sharpest_plane
-from cfu_core.imaging.sample_range import SampleRange, choose_range, sample_statistics, to_eight_bits
+from cfu_core.imaging.planes import FIRST_PAGE, Planes, sharpest_plane
+from cfu_core.imaging.sample_range import SampleRange, earlier_range, to_eight_bits
 
 COLOR = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _MAX_SAMPLES = 5  # CMYK and alpha; more would be a stack, and could exhaust the memory
@@ -42,13 +42,15 @@ class PlaneChoice:
     Attributes
     ----------
     index : int
-        Number of the picture, from 0.
+        Number of the picture, from 0, or `cfu_core.imaging.planes.FIRST_PAGE`.
     count : int
-        Number of pictures of this size.
+        Number of pictures of this size in the file.
     axes : tuple of str
         What the pictures differ in, as in `cfu_core.imaging.planes.Planes`.
     others : int
         Number of pictures of other sizes.
+    missing : int
+        Number of pictures that the file describes but does not contain.
     extra_channels : int
         Number of channels that are neither colours nor alpha.
     """
@@ -57,12 +59,13 @@ class PlaneChoice:
     count: int
     axes: tuple[str, ...]
     others: int
+    missing: int
     extra_channels: int
 
     @property
     def complete(self) -> bool:
         """Whether the whole content of the file is used."""
-        return self.count == 1 and not self.others and not self.extra_channels
+        return self.count == 1 and not (self.others or self.missing or self.extra_channels)
 
 
 class Samples(NamedTuple):
@@ -110,7 +113,8 @@ def read_samples(data: bytes, kind: str, plane: int | None = None) -> Samples:
     kind : str
         ``JPEG``, ``PNG``, ``BMP`` or ``TIFF``.
     plane : int, optional
-        Which of several pictures of a TIFF, from 0; by default the sharpest. Without effect on other formats.
+        Which of several pictures of a TIFF, from 0, or `cfu_core.imaging.planes.FIRST_PAGE`; by default the sharpest.
+        Without effect on other formats.
 
     Raises
     ------
@@ -119,7 +123,16 @@ def read_samples(data: bytes, kind: str, plane: int | None = None) -> Samples:
     cv2.error, MemoryError
         The decoder failed.
     """
-    return _read_tiff(tiff_planes(data), data, plane) if kind == "TIFF" else _read_plain(data, kind)
+    if kind != "TIFF":
+        return _read_plain(data, kind)
+    planes = tiff_planes(data, first_page=plane == FIRST_PAGE)
+    if plane is None:
+        plane = sharpest_plane(planes)
+    samples, extra_channels = _read_tiff(planes, 0 if plane == FIRST_PAGE else plane)
+    missing = len(planes.missing)
+    return samples._replace(
+        plane=PlaneChoice(plane, planes.count - missing, planes.axes, planes.others, missing, extra_channels)
+    )
 
 
 def to_rgb(samples: Samples, chosen: SampleRange | None = None) -> np.ndarray:
@@ -130,16 +143,22 @@ def to_rgb(samples: Samples, chosen: SampleRange | None = None) -> np.ndarray:
     samples : Samples
         From `read_samples`.
     chosen : SampleRange, optional
-        Range of samples of more than 8 bits. By default it is chosen by `choose_range` for this image alone.
+        Range of samples of more than 8 bits. By default it is chosen for this image alone, as before ranges were chosen
+        for datasets (`cfu_core.imaging.sample_range.earlier_range`).
 
     Returns
     -------
     ndarray of uint8, shape (H, W, 3)
         Grey is repeated in the three channels, transparency is blended with white, and CMYK is converted without a
         colour profile.
+
+    Raises
+    ------
+    ValueError
+        Without `chosen`: the samples are not in a range that could be chosen; the message is a clause.
     """
     if samples.deep:
-        chosen = chosen or choose_range([sample_statistics(samples.colours)]).range
+        chosen = chosen or earlier_range(samples.colours)
         values = to_eight_bits(samples.colours, chosen)
     else:
         values = _eight_bits(samples.colours, samples.bits)
@@ -164,7 +183,7 @@ def _read_plain(data: bytes, kind: str) -> Samples:
     if not (alpha or deep):
         return Samples(pixels)
     bits = png_significant_bits(data) if deep else None
-    declared = SampleRange(0, 2**bits - 1) if bits else None
+    declared = SampleRange(0, 2**bits - 1) if bits and bits < 16 else None
     if pixels.ndim == 2:
         key = png_transparent_grey(data) if alpha else None  # the only kind of transparency that OpenCV ignores
         opacity = None if key is None else np.where(pixels == key, 0, 255).astype(np.uint8)
@@ -172,37 +191,38 @@ def _read_plain(data: bytes, kind: str) -> Samples:
     return Samples(pixels[..., 2::-1], pixels[..., 3] if pixels.shape[2] == 4 else None, declared=declared)
 
 
-def _read_tiff(planes: Planes, data: bytes, plane: int | None) -> Samples:
-    """Decode one picture of a TIFF."""
+def _read_tiff(planes: Planes, plane: int) -> tuple[Samples, int]:
+    """Decode one picture of a TIFF; return also the number of channels that are neither colours nor alpha."""
     page = planes.page
     _check_tiff(page)
-    plane = sharpest_plane(planes) if plane is None else plane
     if page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), COLOR)  # tifffile does not convert these to RGB
-        if pixels is None:
+        # tifffile does not convert these to RGB
+        _, pages = cv2.imdecodemulti(np.frombuffer(planes.data, np.uint8), COLOR)
+        number = planes.page_number(plane)
+        if number >= len(pages):
             raise ValueError("its colours are stored in an unsupported way")
-        return Samples(pixels)
+        return Samples(pages[number]), 0
     samples = planes.read(plane)
     meaning, count = page.photometric, samples.shape[2]
     if meaning == PHOTOMETRIC.PALETTE:
         if page.colormap is None:
             raise ValueError("its palette is missing")
-        return Samples(_palette(samples[..., 0], page.colormap))
+        return Samples(_palette(samples[..., 0], page.colormap)), 0
     colours = 4 if meaning == PHOTOMETRIC.SEPARATED else 3 if count >= 3 else 1
     if count < colours or meaning not in _COLOURED:
         raise ValueError(f"its colours are stored in an unsupported way ({count} per pixel)")
     if samples.dtype.kind == "c":
         raise ValueError("its samples are complex numbers")
     extra = page.extrasamples[0] if page.extrasamples and count > colours else 0
-    return Samples(
+    found = Samples(
         samples[..., :colours],
-        samples[..., colours] if extra in (1, 2) else None,  # an extra channel not declared as alpha is ignored
+        samples[..., colours] if extra in (1, 2) else None,
         premultiplied=extra == 1,
         inverted=meaning == PHOTOMETRIC.MINISWHITE,
         bits=page.bitspersample,
-        declared=_declared_range(page),
-        plane=PlaneChoice(plane, planes.count, planes.axes, planes.others, count - colours - (extra in (1, 2))),
+        declared=_declared_range(page, samples.dtype),
     )
+    return found, count - colours - (extra in (1, 2))
 
 
 def _check_tiff(page: TiffPage) -> None:
@@ -214,8 +234,17 @@ def _check_tiff(page: TiffPage) -> None:
         raise ValueError("its tiles are larger than any image may be")
 
 
-def _declared_range(page: TiffPage) -> SampleRange | None:
-    """Return the range that a TIFF states in its tags, as OME metadata or as ImageJ metadata."""
+def _declared_range(page: TiffPage, dtype: np.dtype) -> SampleRange | None:
+    """Return the range that a TIFF states in its tags, as OME metadata or as ImageJ metadata.
+
+    The whole range of an integer type says nothing about the camera, so it does not count.
+    """
+    stated = _stated_range(page)
+    whole = dtype.kind in "iu" and stated == (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return None if whole else stated
+
+
+def _stated_range(page: TiffPage) -> SampleRange | None:
     try:
         for black, white in _RANGE_TAGS:
             if black in page.tags and white in page.tags:

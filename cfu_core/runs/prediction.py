@@ -67,7 +67,8 @@ def predict_files(run: Run, paths: Iterable[Path]) -> Iterator[FilePrediction]:
     pixels: dict[int, np.ndarray] = {}  # by position in `names`
     errors: dict[int, str] = {}
     remarks: dict[int, str] = {}
-    ranges = {kind: SampleRange(*ends) for kind, ends in run.plan.dataset.sample_ranges.items()}
+    recorded = run.plan.dataset.sample_ranges
+    ranges = None if recorded is None else {kind: SampleRange(*ends) for kind, ends in recorded.items()}
 
     def results() -> Iterator[FilePrediction]:
         rows = predictor(np.stack(list(pixels.values()))) if pixels else ()

@@ -1,7 +1,7 @@
 """The plan of a run: the typed form of its ``spec.json``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from cfu_core.dataset.dataset import Dataset
@@ -28,8 +28,9 @@ class PlannedDataset:
         Number of images.
     classes : list of str
         In the order of the network's outputs.
-    sample_ranges : dict of str to list of float
-        `Dataset.sample_ranges`: the samples that are black and white, by the kind of samples.
+    sample_ranges : dict of str to list of float, or None
+        `Dataset.sample_ranges`: the samples that are black and white, by the kind of samples. None if the dataset was
+        imported before ranges were chosen, or the run was planned before.
     """
 
     id: str
@@ -39,11 +40,12 @@ class PlannedDataset:
     images: int
     classes: list[str]
     version: int = 0
-    sample_ranges: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    sample_ranges: Mapping[str, Sequence[float]] | None = None
 
     @classmethod
     def of(cls, dataset: Dataset) -> "PlannedDataset":
         """Describe a dataset in its present state."""
+        ranges = dataset.sample_ranges
         return cls(
             id=dataset.id,
             name=dataset.name,
@@ -52,7 +54,7 @@ class PlannedDataset:
             drawn=dataset.drawn,
             images=len(dataset.images),
             classes=dataset.classes,
-            sample_ranges={kind: list(ends) for kind, ends in dataset.sample_ranges.items()},
+            sample_ranges=None if ranges is None else {kind: list(ends) for kind, ends in ranges.items()},
         )
 
 

@@ -5,7 +5,7 @@ recipe:
 
 =================  ====================================================================================================
 ``pixels.npy``     uint8, shape (N, S, S, 3); its space is reserved before the first row is filled
-``keys.txt``       a line per row: the digest of the image, and the box of the colony if the recipe crops to it
+``keys.txt``       a line per row: the key of the image, and the box of the colony if the recipe crops to it
 ``progress.json``  which rows are filled, which of them with fewer tiles of CLAHE than the recipe has, and how long
                    that took; replaced regularly, each time after the pixels
 =================  ====================================================================================================
@@ -123,7 +123,7 @@ class CacheEntry:
     pixels : ndarray of uint8, shape (N, S, S, 3)
         RGB, memory-mapped from ``pixels.npy``. Rows that are not filled have arbitrary values.
     keys : list of str
-        Key of each row: the digest of its image, and the box if the recipe crops to it.
+        Key of each row: that of its image, and the box if the recipe crops to it.
     filled : ndarray of bool, shape (N,)
         Which rows are filled.
     fewer_tiles : ndarray of bool, shape (N,)

@@ -1,6 +1,6 @@
 """Features of a frozen network, computed once for each image, recipe and weights, then cached.
 
-The file ``<home>/cache/features/<recipe>-<network>-<weights>.npz`` contains ``keys`` (the digest of each image, and its
+The file ``<home>/cache/features/<recipe>-<network>-<weights>.npz`` contains ``keys`` (the key of each image, and its
 box if the recipe crops to it) and ``features`` (a row for each key). All datasets share it.
 """
 

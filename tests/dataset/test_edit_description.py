@@ -33,6 +33,12 @@ from cfu_core.dataset.history import Edit
             {"a.png": "", "b.png": "dish 1"},
             "1 image assigned to group dish 1, 1 image removed from its group: a.png, b.png",
         ),
+        (
+            "range",
+            {"a.tif": [0, 4095.0], "b.tif": [0.0, 4095]},
+            "2 images with the range of samples 0 to 4095: a.tif, b.tif",
+        ),
+        ("plane", {"a.tif": 0}, "1 image with picture 1 of the file: a.tif"),
         ("undo", {"edit": 2}, "undo of edit 2"),
         ("redo", {"edit": 3}, "redo of edit 3"),
     ],

@@ -291,7 +291,6 @@ def everything_odd(picture: Image.Image) -> dict[str, bytes]:
         "palette": encoded(picture.convert("P"), "PNG"),
         "16 bit": cv2.imencode(".png", np.full((4, 4), 40_000, np.uint16))[1].tobytes(),
         "stack": tiff(np.zeros((4, 4, 7), np.uint8), photometric="minisblack", planarconfig="contig"),
-        "no range": tiff(np.full((4, 4), 1000, np.float32)),
         "no checksum": whole["PNG"].replace(b"IDAT", b"IDOT"),
         "no pixels": whole["PNG"][:33] + whole["PNG"][-12:],
         "no tables": whole["JPEG"].replace(b"\xff\xc4", b"\xff\xe5"),

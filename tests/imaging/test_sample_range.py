@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 import tifffile
 
+from cfu_core.errors import ImageError
 from cfu_core.imaging.reading import check, decode
-from cfu_core.imaging.sample_range import SampleRange, choose_range, kind_in_words, sample_statistics, to_eight_bits
+from cfu_core.imaging.sample_range import (
+    SampleRange,
+    choose_range,
+    earlier_range,
+    find_range,
+    kind_in_words,
+    sample_kinds,
+    sample_statistics,
+    to_eight_bits,
+)
 from tests.imaging.test_reading import tiff
 
 CAMERA = np.random.default_rng(5).integers(1200, 3700, (96, 128), dtype=np.uint16)  # 12 bits in 16
@@ -49,15 +59,54 @@ def test_a_dark_image_is_not_brightened():
         ([[-2900, 12800]], (-2900, 12800)),
         ([[-5, -5]], (-5, -4)),  # white is greater than black
         ([np.float32([0.2, 0.9])], (0, 1)),
-        ([np.float32([0.2, 0.9]), np.float32([0, 3648])], (0, 4095)),
+        ([np.float32([0.2, 1.2])], (0, 1.2)),
+        ([np.float32([0.2, 0.9]), np.float32([0.1, 30.5])], (0, 30.5)),
+        ([np.float32([7, 3648])], (0, 4095)),  # whole numbers are counts of a camera
+        ([np.float32([-0.5, 3648.5])], (-0.5, 3648.5)),
         ([np.float32([np.nan, np.inf, 0.5])], (0, 1)),
         ([np.float32([np.nan])], (0, 1)),
     ],
 )
 def test_the_smallest_range_of_a_camera_that_contains_all_images(images, expected):
     chosen = choose_range([statistics(samples) for samples in images])
-    assert chosen.range == expected
+    assert chosen.range == pytest.approx(expected)
     assert chosen.reason
+
+
+@pytest.mark.parametrize(
+    ("images", "kinds"),
+    [
+        ([[0.2, 0.9], [0.1, 1.0]], ["float32 (0 to 1)"] * 2),
+        ([[0.2, 0.9], [0.1, 1.2]], ["float32"] * 2),  # one scale: the first is only darker
+        ([[0.2, 0.9], [0.1, 30]], ["float32"] * 2),
+        ([[0.2, 0.9], [7, 3648]], ["float32 (0 to 1)", "float32"]),
+        ([[0.2, 0.9], [7, 3648], [0.5, 30]], ["float32"] * 3),
+    ],
+)
+def test_images_of_one_scale_are_of_one_kind(images, kinds):
+    found = [statistics(np.float32(samples)) for samples in images]
+    assert sample_kinds(found) == kinds
+    ranges = {kind: SampleRange(0, place + 1) for place, kind in enumerate(dict.fromkeys(kinds))}
+    assert [find_range(ranges, image) for image in found] == [ranges[kind] for kind in kinds]
+    assert find_range(ranges, statistics(np.uint16([1, 2]))) is None
+
+
+def test_an_image_beside_those_between_0_and_1_keeps_their_range():
+    assert find_range({"float32 (0 to 1)": SampleRange(0, 1)}, statistics(np.float32([0.1, 1.2]))) == (0, 1)
+
+
+@pytest.mark.parametrize(("peak", "white"), [(200, 255), (4000, 4095), (5000, 16383)])
+def test_without_a_range_an_image_is_scaled_as_before_by_its_brightest_pixel(peak, white):
+    samples = np.full((30, 40), 100, np.uint16)
+    samples[3, 4] = peak
+    assert earlier_range(samples) == (0, white)
+    assert decode(tiff(samples))[0, 0, 0] == round(100 / white * 255)
+
+
+def test_without_a_range_samples_that_are_no_colours_are_refused():
+    for samples in (np.full((4, 4), 1000, np.float32), np.full((4, 4), -1, np.int16)):
+        with pytest.raises(ImageError, match="which is not a colour range"):
+            decode(tiff(samples))
 
 
 @pytest.mark.parametrize(
@@ -90,6 +139,13 @@ def test_files_state_their_range():
     png = cv2.imencode(".png", CAMERA)[1].tobytes()
     assert stated(png) is None
     assert stated(with_chunk(png, b"sBIT", b"\x0c")) == (0, 4095)
+    for whole in (  # the range of the type says nothing
+        tags(340, 0, 65535),
+        tiff(CAMERA, ome=True, metadata={"SignificantBits": 16}),
+        tiff(CAMERA, imagej=True, metadata={"min": 0, "max": 65535}),
+        with_chunk(png, b"sBIT", b"\x10"),
+    ):
+        assert stated(whole) is None
 
 
 def with_chunk(png: bytes, name: bytes, content: bytes) -> bytes:

@@ -17,6 +17,8 @@ def stack(cfu_home, cases, tmp_path) -> Dataset:  # noqa: ARG001 - sets CFU_HOME
 
 def test_another_picture_of_a_stack_is_chosen(visit, stack):
     app = visit("data/explore", dataset=stack.id, image="A/imagej_z5.tif")
+    app.session_state["plane_editor"] = True  # opened
+    app.run()
     (slider,) = [slider for slider in app.slider if slider.label == "Picture"]
     assert slider.value == 3
     assert app.button(key="plane_use").disabled
@@ -30,4 +32,6 @@ def test_another_picture_of_a_stack_is_chosen(visit, stack):
 
 def test_a_file_with_one_picture_of_its_size_has_no_choice(visit, stack):
     app = visit("data/explore", dataset=stack.id, image="A/thumbnail_first.tif")
+    app.session_state["plane_editor"] = True
+    app.run()
     assert not [slider for slider in app.slider if slider.label == "Picture"]

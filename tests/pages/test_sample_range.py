@@ -21,6 +21,8 @@ def camera(cfu_home, tmp_path) -> Dataset:  # noqa: ARG001 - sets CFU_HOME
 
 def opened(visit, dataset):
     app = visit("data/explore", dataset=dataset.id, image="A/1.tif")
+    app.session_state["range_editor"] = True  # opened
+    app.run()
     (white,) = [field for field in app.number_input if field.label == "White"]
     return app, white
 

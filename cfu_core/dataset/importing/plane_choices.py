@@ -7,7 +7,7 @@ from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.imaging.samples import PlaneChoice
 from cfu_core.wording import plural
 
-_NOUNS = {"focus": "focal plane", "channel": "channel", "time": "time point", "page": "page"}
+_NOUNS = {"position": "position", "focus": "focal plane", "channel": "channel", "time": "time point", "page": "page"}
 
 
 def assign_planes(rows: Sequence[dict[str, Any]]) -> list[ImportIssue]:
@@ -30,7 +30,7 @@ def assign_planes(rows: Sequence[dict[str, Any]]) -> list[ImportIssue]:
         choice: PlaneChoice | None = row.get("plane")
         row["plane"] = choice.index if choice is not None and choice.count > 1 else None
         if choice is not None and not choice.complete:
-            what = (choice.count, choice.axes, choice.others, choice.extra_channels)
+            what = (choice.count, choice.axes, choice.others, choice.missing, choice.extra_channels)
             groups.setdefault(what, []).append(row["path"])
     return [
         ImportIssue(path=min(paths), kind="plane", detail=_describe(len(paths), *what))
@@ -38,12 +38,13 @@ def assign_planes(rows: Sequence[dict[str, Any]]) -> list[ImportIssue]:
     ]
 
 
-def _describe(images: int, count: int, axes: tuple[str, ...], others: int, extra_channels: int) -> str:
+def _describe(images: int, count: int, axes: tuple[str, ...], others: int, missing: int, extra_channels: int) -> str:
     text = f"{plural(images, 'file has', 'files have')}"
     if count > 1:
         nouns = " and ".join(f"{_NOUNS[axis]}s" for axis in axes)
-        stack = any(axis != "channel" for axis in axes)
-        used = "the sharpest" + (" of the first channel" if "channel" in axes else "") if stack else "the first"
+        fixed = [_NOUNS[axis] for axis in ("position", "channel") if axis in axes]
+        used = "the first" if set(axes) <= {"position", "channel"} else "the sharpest"
+        used += "".join(f" of the first {noun}" for noun in fixed if used == "the sharpest")
         each = " each" if images > 1 else ""
         text += f" {count} pictures{each} ({nouns}). Of them, {used} is used; another one can be chosen on Explore."
     elif others:
@@ -51,6 +52,8 @@ def _describe(images: int, count: int, axes: tuple[str, ...], others: int, extra
         others = 0
     if others:
         text += f" {plural(others, 'picture')} of another size {'is' if others == 1 else 'are'} left out."
+    if missing:
+        text += f" {plural(missing, 'more picture is', 'more pictures are')} described but not in the file."
     if extra_channels:
         named = plural(extra_channels, "channel that is", "channels that are") + " neither colour nor alpha"
         text += f" Left out: {named}." if count > 1 else f" {named}, left out."

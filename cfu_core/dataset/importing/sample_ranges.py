@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cfu_core.dataset.dataset import ImportIssue
-from cfu_core.imaging.sample_range import ChosenRange, SampleStatistics, choose_range, kind_in_words
+from cfu_core.imaging.sample_range import ChosenRange, SampleStatistics, choose_range, kind_in_words, sample_kinds
 from cfu_core.wording import plural
 
 
@@ -26,18 +26,19 @@ def assign_ranges(rows: Sequence[dict[str, Any]]) -> list[ImportIssue]:
     list of ImportIssue
         For each kind, which range was chosen and why, and how many images have samples outside of it.
     """
+    deep = [row for row in rows if row.get("samples") is not None]
+    statistics: list[SampleStatistics] = [row["samples"] for row in deep]
+    for row in rows:
+        row["samples"] = ""
     groups: dict[str, list[SampleStatistics]] = {}
     first: dict[str, str] = {}
-    for row in rows:
-        found: SampleStatistics | None = row.get("samples")
-        row["samples"] = "" if found is None else found.kind
-        if found is not None:
-            groups.setdefault(found.kind, []).append(found)
-            first[found.kind] = min(row["path"], first.get(found.kind, row["path"]))
+    for row, found, kind in zip(deep, statistics, sample_kinds(statistics), strict=True):
+        row["samples"] = kind
+        groups.setdefault(kind, []).append(found)
+        first[kind] = min(row["path"], first.get(kind, row["path"]))
     chosen = {kind: choose_range(members) for kind, members in groups.items()}
-    for row in rows:
-        if row["samples"]:
-            row["black"], row["white"] = chosen[row["samples"]].range
+    for row in deep:
+        row["black"], row["white"] = chosen[row["samples"]].range
     return [
         ImportIssue(path=first[kind], kind="range", detail=_describe(kind, groups[kind], chosen[kind]))
         for kind in sorted(groups)

@@ -13,7 +13,6 @@ from cfu_core.dataset.survey.measuring import StoredImage, read_thumbnail
 from cfu_core.dataset.survey.near_duplicates import find_copies
 from cfu_core.dataset.survey.survey_store import Parts, part_number, read_table, write_table
 from cfu_core.errors import ImageError
-from cfu_core.imaging import reading
 
 COPY_COLUMNS = ["path_a", "path_b", "kind", "score"]
 _AT_ONCE = 5000  # images compared with the earlier ones between two writes
@@ -177,6 +176,6 @@ def _kind(kind: str, one: StoredImage, other: StoredImage) -> str:
 
 def _same_pixels(one: StoredImage, other: StoredImage) -> bool:
     try:
-        return np.array_equal(reading.decode(one.read()), reading.decode(other.read()))
+        return np.array_equal(one.decode(), other.decode())
     except ImageError:
         return False

@@ -54,8 +54,8 @@ class StoredImage(NamedTuple):
         Size in pixels, with the EXIF orientation applied.
     black, white : float
         Range of samples of more than 8 bits; NaN for other images.
-    plane : int
-        Number of the picture, from 0, if the file has several; otherwise -1 or 0.
+    plane : int or None
+        As from `Dataset.plane`.
     key : str
         Identifies the pixels, as in `cfu_core.dataset.table.with_keys`.
     """
@@ -67,7 +67,7 @@ class StoredImage(NamedTuple):
     height: int
     black: float
     white: float
-    plane: int
+    plane: int | None
     key: str
 
     @property
@@ -90,8 +90,7 @@ class StoredImage(NamedTuple):
         StorageError
             The image store is not readable.
         """
-        plane = self.plane if self.plane >= 0 else None
-        return reading.decode(self.read(), name="The file", samples=self.samples, plane=plane)
+        return reading.decode(self.read(), name="The file", samples=self.samples, plane=self.plane)
 
     @property
     def is_own_thumbnail(self) -> bool:
@@ -147,7 +146,8 @@ class MeasuredImage:
 def stored_images(dataset: Dataset) -> list[StoredImage]:
     """Return the images of a dataset, with excluded ones; of images with the same key, only the first by path."""
     table = dataset.edited[list(StoredImage._fields)].drop_duplicates("key")
-    table = table.assign(plane=table["plane"].fillna(-1)).astype(dict.fromkeys(RANGE_COLUMNS, "float64"))
+    table = table.astype(dict.fromkeys(RANGE_COLUMNS, "float64") | {"plane": object})
+    table["plane"] = table["plane"].where(table["plane"].notna(), None)
     return [StoredImage(*row) for row in table.itertuples(index=False, name=None)]
 
 

@@ -1,8 +1,9 @@
 """The survey of a dataset: measures of each image, copies among the images, and a map of similar images.
 
 `survey` computes what is missing in a background job, which can be stopped or killed at any time; `load_survey` and
-`thumbnail` read the results. A survey covers the images as imported, and its results are stored by digest: edits need
-no new survey, and results of other datasets with the same images are used again.
+`thumbnail` read the results. A survey covers all images, with excluded ones, and its results are stored by the keys of
+their pixels: only edits of a range of samples or of a picture need a new survey, and results of other datasets with the
+same images are used again.
 """
 
 import time
@@ -264,7 +265,7 @@ def _check_saved(dataset: Dataset) -> None:
 
 
 def _reasons(store: Parts) -> dict[str, str]:
-    """Return by digest why an image is unreadable; ``""`` for those that can be read."""
+    """Return by key why an image is unreadable; ``""`` for those that can be read."""
     found = store.read(["digest", "unreadable"])
     return {} if found is None else dict(zip(*(found[name].to_pylist() for name in found.column_names), strict=True))
 

@@ -16,8 +16,9 @@ PREVIEW_SIDE = 320  # pixels
 def plane_editor(data: Dataset, row: int) -> None:
     """Show which picture of its file an image is, and a form that chooses another one; nothing for other images."""
     plane = data.plane(row)
-    if plane is None:
+    if plane is None or data.images["extension"].iat[row] != ".tif":
         return
+    plane = max(plane, 0)  # imported before pictures were chosen
     path = data.images["path"].iat[row]
     try:
         content = data.read_bytes(row)
@@ -27,8 +28,12 @@ def plane_editor(data: Dataset, row: int) -> None:
     if planes.count == 1:
         return
     kinds = " and ".join(dict.fromkeys(planes.axes))
-    with st.popover(f"Picture {plane + 1} of {planes.count} ({kinds})", icon=":material/layers:"):
-        st.caption("The file has several pictures. The import chose the sharpest one, of the first channel.")
+    label = f"Picture {plane + 1} of {planes.count} ({kinds})"
+    opened = st.popover(label, icon=":material/layers:", key="plane_editor", on_change="rerun")
+    if not opened.open:
+        return
+    with opened:
+        st.caption("The file has several pictures. By default the sharpest one of the first channel is used.")
         # the key contains the picture, so that the slider follows an undo
         chosen = st.slider("Picture", 1, planes.count, plane + 1, key=f"plane_{data.id}_{row}_{plane}") - 1
         try:

@@ -20,9 +20,11 @@ def range_editor(data: Dataset, row: int) -> None:
     if chosen is None:
         return
     kind = data.images["samples"].iat[row]
-    with st.popover(
-        f"{kind_in_words(kind).capitalize()}: {chosen.black:g} to {chosen.white:g}", icon=":material/contrast:"
-    ):
+    label = f"{kind_in_words(kind).capitalize()}: {chosen.black:g} to {chosen.white:g}"
+    opened = st.popover(label, icon=":material/contrast:", key="range_editor", on_change="rerun")
+    if not opened.open:
+        return
+    with opened:
         st.caption(
             "These values are shown as black and as white. The import chose them for all images of this kind together; "
             "see the remarks of the import on the Audit panel."

@@ -71,8 +71,8 @@ def test_another_picture_can_be_chosen(stacks):
 @pytest.mark.parametrize(
     ("path", "plane", "message"),
     [
-        ("A/imagej_z5.tif", 5, "Plane 6 of A/imagej_z5.tif cannot be used"),
-        ("A/imagej_z5.tif", -1, "cannot be used"),
+        ("A/imagej_z5.tif", 5, "Picture 6 of A/imagej_z5.tif cannot be used"),
+        ("A/imagej_z5.tif", -1, "whole number from 0"),
         ("A/imagej_z5.tif", "1", "whole number from 0"),
         ("B/plain.tif", 0, "has only one picture"),
     ],
