@@ -9,6 +9,7 @@ import codecs
 import re
 from typing import NamedTuple
 
+from cfu_core.dataset.importing.east_asian import is_frequent
 from cfu_core.errors import DatasetError
 
 _SAVE_AGAIN = 'In Excel, save it as "CSV UTF-8".'
@@ -121,24 +122,17 @@ def _is_cyrillic(text: str) -> bool:
 
 def _is_japanese(text: str) -> bool:
     """Return whether all characters are symbols, kana or the frequent kanji (level 1 of JIS X 0208)."""
-    return bool(text) and _leads(text, "cp932", (0x81, 0x98))
+    return bool(text) and is_frequent(text, "cp932")
 
 
 def _is_chinese(text: str) -> bool:
     """Return whether all characters are symbols or the frequent hanzi (level 1 of GB 2312)."""
-    return bool(text) and _leads(text, "gb18030", (0xA1, 0xD7)) and not re.search(r"[Ѐ-ӿ]", text)
+    return bool(text) and is_frequent(text, "gb18030") and not re.search(r"[Ѐ-ӿ]", text)
 
 
 def _is_korean(text: str) -> bool:
     """Return whether all characters are symbols or the frequent syllables of KS X 1001."""
-    return bool(text) and _leads(text, "cp949", (0xA1, 0xC8)) and not re.search(r"[Ѐ-ӿ一-鿿]", text)
-
-
-def _leads(text: str, encoding: str, leads: tuple[int, int]) -> bool:
-    """Return whether every character beyond ASCII takes two bytes, of which the first is between two values."""
-    trail = 0x40 if encoding == "cp932" else 0xA1
-    codes = [character.encode(encoding) for character in set(text) if not character.isascii()]
-    return all(len(code) == 2 and leads[0] <= code[0] <= leads[1] and code[1] >= trail for code in codes)
+    return bool(text) and is_frequent(text, "cp949") and not re.search(r"[Ѐ-ӿ一-鿿]", text)
 
 
 _GUESSES = (

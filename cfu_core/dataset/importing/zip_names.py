@@ -5,7 +5,8 @@ write UTF-8. The names without a mark are decoded together, because one program 
 UTF-8 if all of them are valid UTF-8. Otherwise the encodings of `GUESSES` are tried in this order:
 
 1. the first one in which all names are usual text: frequent characters of one script, capitals not inside words;
-2. the first one in which every character beyond ASCII is a letter of its script;
+2. the first one in which every character beyond ASCII is a letter of its script, and in an East Asian encoding none is
+   probably a letter or sign of Western Europe with the next letter (`cfu_core.dataset.importing.east_asian`);
 3. code page 437, which is the standard's encoding and decodes everything.
 
 Short names may be usual text in several encodings, so the choice is reported as an issue and can be overridden. An
@@ -20,6 +21,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from cfu_core.dataset.importing.east_asian import is_frequent, is_joined, is_possible
 from cfu_core.errors import ArchiveError
 
 _UTF8_FLAG = 0x800
@@ -46,7 +48,7 @@ class _Guess(NamedTuple):
     encoding: str
     label: str
     is_usual: Callable[[str], bool]
-    letters: re.Pattern[str]
+    is_possible: Callable[[str], bool]
 
 
 def decode_names(entries: Sequence[zipfile.ZipInfo], *, archive: str, encoding: str | None = None) -> DecodedNames:
@@ -137,7 +139,7 @@ def _guessed(names: Sequence[bytes], archive: str) -> tuple[str, str]:
             return found, ""
         label = "UTF-8"
     else:
-        possible = usual or [guess for guess in GUESSES if _fits(names, guess.encoding, _consists_of(guess.letters))]
+        possible = usual or [guess for guess in GUESSES if _fits(names, guess.encoding, guess.is_possible)]
         found, label = possible[0][:2] if possible else ("cp437", "code page 437 (DOS)")
         if len(possible) > 1 and possible[0].encoding == "gb18030" and usual:
             found, label = _chinese_or_korean(names, possible)
@@ -188,8 +190,6 @@ _CYRILLIC = re.compile(r"[А-Яа-яЁё]")
 _JAPANESE = re.compile(r"[\u3000-\u30ff一-鿿！-～α-ωΑ-Ω×℃]")
 _CHINESE = re.compile(r"[\u3000-\u3015一-鿿！-～α-ωΑ-Ω×℃·]")
 _KOREAN = re.compile(r"[가-힣\u3000-\u3015！-～α-ωΑ-Ω×℃·]")
-# A lower-case letter beside a character of East Asia is an accented letter in another encoding, as in "Erythro仕e".
-_JOINED = re.compile(r"[a-z][^\0-\x7f]|[^\0-\x7f][a-z]")
 _UNUSUAL_LATIN = re.compile(r"[a-zß-öø-ÿ][A-ZÀ-ÖØ-Þ]|[^\0-\x7f]{3}|[^\0-\x7f][\[\]{}^`~@]|[A-Za-z][°²³ƒ][a-z]")
 _UNUSUAL_CYRILLIC = re.compile(r"[а-яё][А-ЯЁ]|[A-Za-z][А-яЁё]|[А-яЁё][A-Za-z]")
 
@@ -204,28 +204,28 @@ def _is_cyrillic(text: str) -> bool:
     return has_word and _consists_of(_CYRILLIC)(text) and not _UNUSUAL_CYRILLIC.search(text)
 
 
-def _usual_east_asian(encoding: str, letters: re.Pattern[str], leads: range) -> Callable[[str], bool]:
-    """Return a test for the frequent characters, whose first byte is in `leads`; symbols may be elsewhere."""
+def _usual_east_asian(encoding: str, letters: re.Pattern[str]) -> Callable[[str], bool]:
+    consists_of_letters = _consists_of(letters)
+    return lambda text: consists_of_letters(text) and is_frequent(text, encoding) and not is_joined(text)
 
-    def is_usual(text: str) -> bool:
-        characters = {character for character in text if not character.isascii()}
-        return (
-            all(letters.fullmatch(character) for character in characters)
-            and all(character.encode(encoding)[0] in leads for character in characters if character.isalpha())
-            and not _JOINED.search(text)
-        )
 
-    return is_usual
+def _possible_east_asian(encoding: str, letters: re.Pattern[str]) -> Callable[[str], bool]:
+    consists_of_letters = _consists_of(letters)
+    return lambda text: consists_of_letters(text) and is_possible(text, encoding)
+
+
+def _east_asian(encoding: str, label: str, letters: re.Pattern[str]) -> _Guess:
+    return _Guess(encoding, label, _usual_east_asian(encoding, letters), _possible_east_asian(encoding, letters))
 
 
 GUESSES = (
-    _Guess("cp932", "Shift-JIS (Japanese)", _usual_east_asian("cp932", _JAPANESE, range(0x81, 0x99)), _JAPANESE),
-    _Guess("gb18030", "GBK (Chinese)", _usual_east_asian("gb18030", _CHINESE, range(0xA1, 0xD8)), _CHINESE),
-    _Guess("cp949", "Korean", _usual_east_asian("cp949", _KOREAN, range(0xA1, 0xC9)), _KOREAN),
-    _Guess("big5", "Big5 (Traditional Chinese)", _usual_east_asian("big5", _CHINESE, range(0xA1, 0xC7)), _CHINESE),
-    _Guess("cp866", "code page 866 (Cyrillic)", _is_cyrillic, _CYRILLIC),
-    _Guess("cp1251", "Windows-1251 (Cyrillic)", _is_cyrillic, _CYRILLIC),
-    _Guess("cp437", "code page 437 (DOS)", _is_latin, _LATIN),
-    _Guess("cp1252", "Windows-1252 (Western Europe)", _is_latin, _LATIN),
-    _Guess("cp850", "code page 850 (Western Europe)", _is_latin, _LATIN),
+    _east_asian("cp932", "Shift-JIS (Japanese)", _JAPANESE),
+    _east_asian("gb18030", "GBK (Chinese)", _CHINESE),
+    _east_asian("cp949", "Korean", _KOREAN),
+    _east_asian("big5", "Big5 (Traditional Chinese)", _CHINESE),
+    _Guess("cp866", "code page 866 (Cyrillic)", _is_cyrillic, _consists_of(_CYRILLIC)),
+    _Guess("cp1251", "Windows-1251 (Cyrillic)", _is_cyrillic, _consists_of(_CYRILLIC)),
+    _Guess("cp437", "code page 437 (DOS)", _is_latin, _consists_of(_LATIN)),
+    _Guess("cp1252", "Windows-1252 (Western Europe)", _is_latin, _consists_of(_LATIN)),
+    _Guess("cp850", "code page 850 (Western Europe)", _is_latin, _consists_of(_LATIN)),
 )

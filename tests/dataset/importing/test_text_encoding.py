@@ -11,6 +11,8 @@ TABLE = "file;class\r\nim0.png;{}\r\nim1.png;CFU-E\r\n"
     [
         ("cp1252", "Windows-1252", "Kolonie weiß"),
         ("cp1252", "Windows-1252", "érythroïde – 5 µm"),
+        ("cp1252", "Windows-1252", "37°C"),
+        ("cp1252", "Windows-1252", "5µm"),
         ("cp1251", "Windows-1251", "белая колония"),
         ("cp1251", "Windows-1251", "КОЕ-ГМ"),
         ("cp932", "Shift-JIS", "赤芽球コロニー"),

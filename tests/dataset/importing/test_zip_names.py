@@ -21,7 +21,7 @@ USUAL = {
     "cp866": ["Эритроид", "Гранулоцит", "Клетки крови"],
     "cp1251": ["Эритроид", "Гранулоцит", "Клетки крови"],
     "cp437": ["Erythroïde", "Müller", "Größe", "Über", "été"],
-    "cp1252": ["Erythroïde", "Müller", "Größe", "Über", "été", "Rødceller"],
+    "cp1252": ["Erythroïde", "Müller", "Größe", "Über", "été", "Rødceller", "37°C", "5µm", "CFU 5µm", "10 µM", "O²"],
     "cp850": ["Rødceller", "Køben"],
     "utf-8": ["Erythroïde", "ä", "红系", "顆粒球", "Эритроид", "적혈구"],
 }
@@ -81,6 +81,24 @@ def test_all_names_of_an_archive_are_read_together(encoding):
     decoded = decode_names(entries([name.encode(encoding) for name in names]), archive="x.zip")
     assert decoded.names == names
     assert bool(decoded.guess) == (encoding != "utf-8")
+
+
+@pytest.mark.parametrize("encoding", ["cp1250", "cp852", "cp1252"])
+@pytest.mark.parametrize("name", ["białe", "KOMÓRKI", "część_a", "BIAŁE/37°C", "kręgi", "Ćwiczenie_5", "źródło"])
+def test_polish_names_are_never_read_as_east_asian(encoding, name):
+    raw = name.encode(encoding, "replace")
+    if raw.isascii():
+        return
+    (found,) = decode_names(entries([raw]), archive="x.zip").names
+    assert all(ord(character) < 0x2E80 for character in found), found
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [("cp932", "2024年"), ("cp932", "10月1日"), ("gb18030", "二〇二四年"), ("gb18030", "細胞"), ("big5", "2024年/胞")],
+)
+def test_east_asian_names_with_a_second_byte_of_any_kind_are_read(encoding, name):
+    assert decode_names(entries([name.encode(encoding)]), archive="x.zip").names == [name]
 
 
 def test_one_name_that_is_not_utf_8_decides_for_all():
