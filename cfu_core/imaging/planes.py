@@ -51,7 +51,7 @@ class Planes:
 
     @property
     def missing(self) -> list[int]:
-        """Pictures that the file describes but does not contain, by number, as in an aborted acquisition."""
+        """The pictures that the file describes but does not contain, by number, as in an aborted acquisition."""
         return [plane for plane in range(self.count) if self.series and self._page(plane) is None]
 
     @property
