@@ -27,13 +27,15 @@ def survey_progress(data: Dataset, survey: Survey) -> None:
         return
     job = latest("survey", data.id)
     submitted = st.session_state.setdefault("surveys_asked", set())
-    # an interrupted survey is resumed, and a finished one if images were added; but only once in a session
-    if job is None or (job.status().state in (State.FINISHED, State.INTERRUPTED) and data.id not in submitted):
-        submitted.add(data.id)
+    # An interrupted survey is resumed, and a finished one is started again if another range or picture of a file was
+    # chosen; but only once in a session for each state of the dataset.
+    asked = (data.id, data.digest)
+    if job is None or (job.status().state in (State.FINISHED, State.INTERRUPTED) and asked not in submitted):
+        submitted.add(asked)
         job = submit("survey", {"dataset": data.id})
     status = job.status()
     if not status.state.ended:
-        poll(str(job.folder), "Measuring the images in the background, once for this dataset. You can keep working.")
+        poll(str(job.folder), "Measuring the images in the background, each once. You can keep working.")
         return
     with st.container(border=True):
         st.write(f"{survey.done} of {plural(survey.total, 'image is', 'images are')} measured. {status.message}")

@@ -5,7 +5,10 @@ import pytest
 
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.dataset import Dataset
+from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source
+from cfu_core.jobs.queue import all_jobs
+from cfu_core.jobs.tasks import execute
 from tests.imaging.test_reading import tiff
 
 
@@ -53,3 +56,14 @@ def test_black_must_be_less_than_white(visit, camera):
 def test_images_of_8_bits_have_no_range(visit, small_dataset):
     app = visit("data/explore", dataset=small_dataset.id, image=small_dataset.images["path"].iat[0])
     assert not app.number_input
+
+
+def test_every_change_of_a_range_in_a_session_is_measured(visit, camera):
+    app = visit("data/explore", dataset=camera.id)
+    for number, white in enumerate((3000, 2000, 1000), start=1):
+        jobs = [job for job in all_jobs() if job.kind == "survey"]
+        assert len(jobs) == number
+        assert execute(jobs[-1]).state == "finished"
+        edit_dataset(camera.id, "range", {"A/1.tif": [0, white]})
+        app.run()
+        app.run()  # and once only
