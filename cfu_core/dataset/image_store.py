@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cfu_core.dataset.packs import PACKS, read_packed
+from cfu_core.dataset.packs import PACKS, find_packed, read_packed
 from cfu_core.errors import ImageError, StorageError
 from cfu_core.storage import home, storage_errors
 
@@ -56,6 +56,7 @@ def stored_bytes(digest: str, extension: str) -> bytes:
         If the image store is not readable.
     """
     file = image_file(digest, extension)
+    remedy = f"Delete {file}, and import the dataset again."
     with storage_errors(file):
         try:
             content = file.read_bytes()
@@ -64,12 +65,15 @@ def stored_bytes(digest: str, extension: str) -> bytes:
             if packed is None:
                 raise
             content = packed
+            pack = find_packed(str(image_store() / PACKS), digest)
+            where = f" It is in the pack {pack.base}.data." if pack else ""
+            remedy = f"Import the images again, which writes this one anew as a separate file.{where}"
     found = hashlib.sha256(content).hexdigest()
     if found != digest:
         raise ImageError(
             f"The stored file has been changed since the import: its SHA-256 begins with {found[:12]}.",
             f"It must begin with {digest[:12]}.",
-            f"Delete {file}, and import the dataset again.",
+            remedy,
         )
     return content
 

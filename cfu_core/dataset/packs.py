@@ -56,6 +56,24 @@ class Pack:
         _, first, length = _RECORD.unpack_from(self._records, place * _RECORD.size)
         return (first, length) if first + length <= self._length else None  # a power cut may have truncated the file
 
+    def read(self, digest: str) -> bytes | None:
+        """Return the stored content of an image; None if it is missing or truncated, or the pack was deleted.
+
+        Parameters
+        ----------
+        digest : str
+            SHA-256 (hex) of the image file. The content is not compared with it.
+        """
+        place = self.find(digest)
+        if place is None:
+            return None
+        try:
+            with open(f"{self.base}.data", "rb") as file:  # noqa: PTH123
+                file.seek(place[0])
+                return file.read(place[1])
+        except FileNotFoundError:
+            return None
+
     def digests(self) -> Iterator[str]:
         """Iterate over the SHA-256 (hex) of every image, in ascending order."""
         return (self._key(place).hex() for place in self._places)
@@ -167,13 +185,8 @@ def read_packed(folder: str, digest: str) -> bytes | None:
     OSError
         As from `packs`.
     """
-    for pack in packs(folder):
-        place = pack.find(digest)
-        if place:
-            with suppress(FileNotFoundError), open(f"{pack.base}.data", "rb") as file:  # noqa: PTH123
-                file.seek(place[0])
-                return file.read(place[1])
-    return None
+    contents = (pack.read(digest) for pack in packs(folder))
+    return next((content for content in contents if content is not None), None)
 
 
 def remove_packs(folder: str, *, used: Collection[str]) -> None:

@@ -4,7 +4,9 @@ import hashlib
 
 import pytest
 
-from cfu_core.dataset.image_store import image_file, stored_bytes
+from cfu_core.dataset.image_store import image_file, image_store, stored_bytes
+from cfu_core.dataset.importing.source import import_source
+from cfu_core.dataset.packs import PACKS, PackWriter
 from cfu_core.errors import ImageError
 
 
@@ -31,3 +33,31 @@ def test_a_file_with_its_digest_is_read(cfu_home):
     with pytest.raises(FileNotFoundError):
         stored_bytes("0" * 64, ".png")
     assert cfu_home.exists()
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_a_damaged_image_in_a_pack_is_written_anew_by_the_next_import(
+    small_dataset, drawn_shapes, monkeypatch, packing
+):
+    pack = PackWriter(str(image_store() / PACKS))
+    contents = [small_dataset.read_bytes(row) for row in range(len(small_dataset.images))]
+    for row, content in enumerate(contents):
+        pack.add(small_dataset.images["digest"].iat[row], content)
+        small_dataset.image_file(row).unlink()
+    pack.finish()
+    assert [small_dataset.read_bytes(row) for row in range(len(contents))] == contents
+    (data,) = image_store().rglob("*.data")
+    damaged = bytearray(data.read_bytes())
+    damaged[len(contents[0]) // 2] ^= 1
+    data.write_bytes(damaged)
+    with pytest.raises(ImageError, match="Import the images again") as refused:
+        small_dataset.read_bytes(0)
+    assert str(data) in str(refused.value)
+    if packing:
+        monkeypatch.setattr("cfu_core.dataset.importing.source._MIN_IMAGES_FOR_PROCESSES", 1)
+        monkeypatch.setattr("os.cpu_count", lambda: 2)
+    again = import_source(drawn_shapes, name="again")
+    assert [small_dataset.read_bytes(row) for row in range(len(contents))] == contents
+    assert [again.read_bytes(row) for row in range(len(contents))] == contents
+    assert len(list(image_store().rglob("*.png"))) == 1  # the others are still in the pack
+    assert len(list(image_store().rglob("*.data"))) == 1

@@ -52,8 +52,9 @@ class StagingWriter:
     """Writer of images into a staging folder, which has the layout of the image store.
 
     An image is written under its final name. If the image store has it already, it is linked instead of written, so
-    that it remains if another dataset is deleted during the import. Without hard links it is written again. A writer
-    can be pickled, and copies of it in several processes may write into the same staging folder.
+    that it remains if another dataset is deleted during the import. Without hard links, or if its content in a pack is
+    damaged, it is written again. A writer can be pickled, and copies of it in several processes may write into the same
+    staging folder.
 
     Parameters
     ----------
@@ -112,9 +113,13 @@ class StagingWriter:
             self._make_folder(subfolder)
             if _link(f"{self._store}/{name}", staged):
                 return
-        if PACKS in self._store_entries and self._link_pack(find_packed(f"{self._store}/{PACKS}", digest)):
+        pack = find_packed(f"{self._store}/{PACKS}", digest) if PACKS in self._store_entries else None
+        stored = pack.read(digest) if pack is not None else None
+        if pack is not None and stored == data and self._link_pack(pack):
             return
-        if self._pack is not None and len(data) <= SMALL:
+        # Instead of a damaged image in a pack a separate file is written, because it is read in preference.
+        is_damaged = stored is not None and stored != data
+        if self._pack is not None and len(data) <= SMALL and not is_damaged:
             self._pack.add(digest, data)
             return
         self._make_folder(subfolder)
@@ -143,15 +148,15 @@ class StagingWriter:
         if self._pack is not None:
             self._pack.finish()
 
-    def _link_pack(self, pack: Pack | None) -> bool:
+    def _link_pack(self, pack: Pack) -> bool:
         """Link a pack of the store into the staging folder, so that no deletion removes it during the import."""
-        if pack is not None and pack.base not in self._linked_packs:
+        if pack.base not in self._linked_packs:
             self._make_folder(PACKS)
             staged = f"{self._folder}/{PACKS}/{os.path.basename(pack.base)}"  # noqa: PTH119
             if not all(_link(pack.base + suffix, staged + suffix) for suffix in (".index", ".data")):
                 return False
             self._linked_packs.add(pack.base)
-        return pack is not None
+        return True
 
     def _make_folder(self, name: str) -> None:
         if name not in self._made_folders:
