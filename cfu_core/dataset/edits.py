@@ -16,6 +16,7 @@ from cfu_core.dataset.catalog import load_dataset, save_edit
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.history import KINDS, Edit, applied_and_undone
 from cfu_core.dataset.image_store import store_lock, stored_bytes
+from cfu_core.dataset.name_forms import name_key
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.dataset.table import RANGE_COLUMNS, boxes
 from cfu_core.errors import DatasetError, ImageError
@@ -41,8 +42,8 @@ def edit_dataset(dataset_id: str, kind: str, changes: Mapping[str, Any], *, who:
     changes : Mapping
         New value by path of an image, as in `cfu_core.dataset.history.Edit`; the values for ``exclude`` and ``include``
         have no effect. Values equal to the current ones are dropped; if none remains, nothing is written. White space
-        around labels and groups is removed, and a name that the dataset has already in another Unicode normalization
-        form is written in the existing form.
+        around labels and groups is removed. A name that looks like one that another image keeps (see
+        `cfu_core.dataset.name_forms.name_key`) is written like that one.
     who, why : str
         Name of the editor and reason, free text of at most `LONGEST_TEXT` characters.
 
@@ -219,8 +220,8 @@ def _effective_changes(dataset: Dataset, kind: str, changes: Mapping[str, Any]) 
         for (path, plane), row in zip(changes.items(), rows, strict=True):
             checked[path] = _checked_plane(dataset.imported.iloc[row], plane)
     elif kind not in ("exclude", "include"):
-        check = _checked_partition if kind == "partition" else _NameCheck(dataset, kind)
-        checked_values = {value: check(value) for value in set(changes.values())}
+        check = _checked_partition if kind == "partition" else _NameCheck(dataset, kind, changes)
+        checked_values = {value: check(value) for value in dict.fromkeys(changes.values())}
         checked = {path: checked_values[value] for path, value in changes.items()}
     current = _current_values(dataset, kind)
     effective = {path: value for path, value in checked.items() if current.get(path, _NO_VALUE) != value}
@@ -316,12 +317,18 @@ def _checked_partition(value: Any) -> str | None:
 class _NameCheck:
     """Checks the name of a class or a group.
 
-    Unicode has two encodings of letters with accents; the one that the dataset already uses is kept.
+    A name that looks like one that another image keeps is written like that one, as in an import. If all its images are
+    changed, only its spelling in Unicode is kept, which has two encodings of letters with accents.
     """
 
-    def __init__(self, dataset: Dataset, kind: str) -> None:
+    def __init__(self, dataset: Dataset, kind: str, changes: Mapping[str, Any]) -> None:
         self._what = _COLUMNS[kind]
-        self._known = {_composed(name): name for name in dataset.edited[self._what].unique()}
+        names = dataset.edited[self._what]
+        kept = names[~dataset.edited["path"].isin(list(changes))].value_counts().index.to_list()
+        self._composed = {_composed(name): name for name in [*names.unique(), *kept]}
+        self._kept = set(kept)
+        # of several forms, as of datasets that were imported before they became one, the most frequent
+        self._alike = {name_key(name): name for name in reversed(kept) if name}
 
     def __call__(self, value: object) -> str:
         if not isinstance(value, str):
@@ -335,7 +342,12 @@ class _NameCheck:
                 "It should contain printable characters only.",
                 "Type it again.",
             )
-        return self._known.get(_composed(name), _text(f"The {self._what}", name, LONGEST_NAME))
+        existing = self._composed.get(_composed(name))
+        if name and existing not in self._kept:  # an exact form that other images have is left as it is
+            existing = self._alike.get(name_key(name), existing)
+        new = _text(f"The {self._what}", name, LONGEST_NAME) if existing is None else existing
+        self._alike.setdefault(name_key(new), new)  # for the other names of this edit
+        return new
 
 
 def _composed(name: str) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from cfu_core.dataset.dataset import Dataset, ImportIssue
-from cfu_core.dataset.importing.name_forms import clean_name, name_key
+from cfu_core.dataset.name_forms import clean_name, name_key
 from cfu_core.errors import TrainingError
 from cfu_core.wording import plural
 

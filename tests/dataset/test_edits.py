@@ -164,6 +164,31 @@ def test_an_accented_label_is_that_of_the_dataset_however_it_is_spelled(nine):
     assert edited.counts["gro\u0308\u00dfer"] == 2
 
 
+@pytest.mark.parametrize("label", ["Ring", " RING. ", "ri\u200bng", "\uff32ing"])
+def test_a_label_that_looks_like_one_that_other_images_keep_is_that_one(nine, label):
+    edited = edit_dataset(nine.id, "relabel", {DISC: label})
+    assert edited.counts == {"disc": 2, "ring": 4, "square": 3}
+    assert edit_dataset(nine.id, "relabel", {RING: label}).version == edited.version  # nothing to change
+
+
+def test_all_images_of_a_class_can_be_given_another_spelling(nine):
+    rings = nine.images["path"][nine.images["label"] == "ring"]
+    edited = edit_dataset(nine.id, "relabel", dict.fromkeys(rings, "Ring"))
+    assert edited.counts == {"Ring": 3, "disc": 3, "square": 3}
+    assert edit_dataset(nine.id, "relabel", {DISC: "ring"}).counts == {"Ring": 4, "disc": 2, "square": 3}
+
+
+def test_forms_in_one_edit_that_look_alike_become_one(nine):
+    assert edit_dataset(nine.id, "relabel", {DISC: "Oval", RING: "oval"}).counts["Oval"] == 2
+
+
+def test_a_group_that_looks_like_another_one_is_that_one(nine):
+    edit_dataset(nine.id, "group", {DISC: "Dish 7"})
+    edited = edit_dataset(nine.id, "group", {RING: "dish\u00a07"})
+    assert edited.images["group"].value_counts()["Dish 7"] == 2
+    assert edit_dataset(nine.id, "group", {RING: ""}).images["group"].value_counts()["Dish 7"] == 1
+
+
 # --- what is refused
 
 

@@ -10,8 +10,8 @@ from cfu_core.dataset.importing.archive import ZipTree
 from cfu_core.dataset.importing.file_names import MANIFEST, is_image, is_manifest, unsafe_reason
 from cfu_core.dataset.importing.folders import FolderTree, ListedFiles
 from cfu_core.dataset.importing.manifest import Box, Manifest, parse_manifest
-from cfu_core.dataset.importing.name_forms import describe_forms, unify_names
 from cfu_core.dataset.importing.path_matching import DiskMatcher, TreeMatcher, differs_in_case
+from cfu_core.dataset.name_forms import describe_forms, unify_names
 from cfu_core.errors import DatasetError, ImageError
 from cfu_core.imaging.reading import EXTENSIONS
 from cfu_core.wording import plural

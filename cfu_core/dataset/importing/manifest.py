@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.csv_lines import CsvLine, read_lines
 from cfu_core.dataset.importing.manifest_columns import EXPECTED, ManifestColumns, count_known, find_columns
-from cfu_core.dataset.importing.name_forms import clean_name
 from cfu_core.dataset.importing.text_encoding import decode_text
+from cfu_core.dataset.name_forms import clean_name
 from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import DatasetError
 

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from cfu_core.dataset.importing.name_forms import clean_name, name_key, unify_names
+from cfu_core.dataset.name_forms import clean_name, name_key, unify_names
 
 
 @pytest.mark.parametrize(
