@@ -208,11 +208,13 @@ def _by_manifest(tree: FolderTree | ZipTree, files: dict[str, str], manifest: st
             )
         paths[row.path] = matcher.find(row.path)
     listing = _listing(parsed, paths, name=manifest, where=where)
-    named = {entry.path for entry in listing.entries} | {issue.path for issue in listing.issues}
+    named = {entry.path for entry in listing.entries} | {issue.path for issue in listing.issues} | {manifest}
     extra = [
         ImportIssue(path=path, kind="not-listed", detail=f"{path} is left out: {manifest} does not name it.")
+        if is_image(path)
+        else _other_file(path)
         for path in files
-        if is_image(path) and path not in named
+        if path not in named
     ]
     entries = [entry._replace(file=files.get(entry.path, top + entry.path)) for entry in listing.entries]
     return _sorted(entries, [*tree.issues, *listing.issues, *extra], drawn=listing.drawn)

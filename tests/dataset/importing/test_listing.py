@@ -121,6 +121,19 @@ def test_other_files_in_a_folder_are_listed(write_tree, picture):
     ]
 
 
+def test_other_files_beside_a_manifest_are_listed_as_without_one(make, picture):
+    rows = b"path,label\nA/1.png,A\nA/named.txt,A\n"
+    others = {"A/2.png": picture(2), "README.md": b"", "A/notes.txt": b"", "A/manifest.csv": b"", "A/named.txt": b""}
+    found = import_source(make({"manifest.csv": rows, "A/1.png": picture(1)} | others))
+    assert kinds(found) == [
+        ("A/2.png", "not-listed"),
+        ("A/manifest.csv", "other-file"),
+        ("A/named.txt", "other-file"),
+        ("A/notes.txt", "other-file"),
+        ("README.md", "other-file"),
+    ]
+
+
 def test_files_of_operating_systems_are_ignored(write_tree, picture):
     leftovers = [".DS_Store", "A/Thumbs.db", "A/desktop.ini", "A/._1.png", "__MACOSX/A/1.png", ".git/x.png"]
     found = import_source(write_tree({"A/1.png": picture(1)} | dict.fromkeys(leftovers, b"junk")))
