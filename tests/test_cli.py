@@ -106,7 +106,7 @@ def test_inspect_tells_files_that_were_left_out_from_remarks(shell, nine_shapes)
 
 
 @pytest.mark.usefixtures("cfu_home")
-def test_a_class_that_could_not_be_read_is_told_and_trained_without_only_on_request(
+def test_a_class_that_could_not_be_read_is_named_and_trained_without_only_on_request(
     shell, refusal, nine_shapes, monkeypatch
 ):
     (nine_shapes / "star").mkdir()

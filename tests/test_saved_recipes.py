@@ -81,7 +81,7 @@ def test_a_name_of_a_recipe_and_of_a_file_is_refused_and_each_can_be_named(tmp_p
 
 
 @pytest.mark.usefixtures("cfu_home")
-def test_a_recipe_whose_name_looks_like_a_path_can_be_told_from_the_file(tmp_path, monkeypatch):
+def test_a_recipe_whose_name_looks_like_a_path_can_be_distinguished_from_the_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_recipe("./dim", RECIPE)
     save_recipe("saved:x", RECIPE)

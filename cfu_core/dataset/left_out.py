@@ -115,9 +115,10 @@ def check_missing_classes(dataset: Dataset, remedy: str) -> None:
     TrainingError
         If there are `missing_classes`.
     """
-    if missing_classes(dataset):
+    missing = missing_classes(dataset)
+    if missing:
         raise TrainingError(
             describe_left_out(dataset),
-            "A network would be trained without what it should tell apart.",
+            f"A network would be trained without {'this class' if len(missing) == 1 else 'these classes'}.",
             f"Correct the files and import again. {remedy}",
         )

@@ -10,7 +10,11 @@ from cfu_core.jobs.queue import all_jobs
 from cfu_core.runs.run import Run
 from cfu_core.wording import plural
 
-_NOUNS = {"survey": "a survey", "prepare": "a preparation of images", "estimate": "an estimate of the accuracy"}
+_NOUNS = {
+    "survey": "a survey of this dataset",
+    "prepare": "a preparation of the images of this dataset",
+    "estimate": "an estimate of the accuracy on this dataset",
+}
 _WORDS = {State.QUEUED: "waiting"}  # other states are their own words
 
 
@@ -40,20 +44,21 @@ class DatasetUse:
     @property
     def sentences(self) -> list[str]:
         """What a deletion affects, as sentences; empty if nothing depends on the dataset."""
-        told = []
+        found = []
         if self.runs:
             states = ", ".join(f"{count:,} {_WORDS.get(state, state)}" for state, count in self.runs.items())
             total = plural(sum(self.runs.values()), "run uses", "runs use")
-            told.append(f"{total} this dataset: {states}.")
+            found.append(f"{total} this dataset: {states}.")
             unfinished = sum(count for state, count in self.runs.items() if state.resumable)
             if unfinished:
-                told.append(f"{plural(unfinished, 'unfinished run')} cannot be resumed while the dataset is deleted.")
+                found.append(f"{plural(unfinished, 'unfinished run')} cannot be resumed while the dataset is deleted.")
         if self.edits:
-            told.append(f"The dataset has {plural(self.edits, 'manual edit')}.")
+            found.append(f"The dataset has {plural(self.edits, 'manual edit')}.")
         if self.jobs:
-            listed = " and ".join(_NOUNS.get(kind, kind) for kind in self.jobs)
-            told.append(f"At work on this dataset, and stopped by a deletion: {listed}.")
-        return told
+            listed = " and ".join(_NOUNS.get(kind, f"a job ({kind}) on this dataset") for kind in self.jobs)
+            verb, it = ("is", "it") if len(self.jobs) == 1 else ("are", "them")
+            found.append(f"{listed[:1].upper()}{listed[1:]} {verb} waiting or running; the deletion stops {it}.")
+        return found
 
 
 def dataset_use(identifier: str) -> DatasetUse:

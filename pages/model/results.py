@@ -42,8 +42,8 @@ if st.session_state.get("dataset") or not all_runs:
         st.info("No run on this dataset yet.", icon=":material/monitoring:")
     can_filter = True
 else:  # the datasets of the runs were deleted
-    gone = missing_dataset()
-    all_runs = (runs.runs_on_dataset(gone) if gone else []) or all_runs
+    missing = missing_dataset()
+    all_runs = (runs.runs_on_dataset(missing) if missing else []) or all_runs
     found, can_filter = {}, False
 with st.container(horizontal=True, vertical_alignment="center"):
     everything = not can_filter

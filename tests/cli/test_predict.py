@@ -153,7 +153,7 @@ def test_a_folder_that_may_not_be_opened_is_named(monkeypatch, plates):
     assert [path.name for path in found.files] == ["a.png", "b.PNG"]
 
 
-def test_a_range_of_samples_that_was_chosen_for_one_image_is_told(predict, tmp_path):
+def test_a_range_of_samples_that_was_chosen_for_one_image_is_reported(predict, tmp_path):
     file = tmp_path / "deep.png"
     cv2.imwrite(str(file), np.full((64, 64, 3), 3000, np.uint16))
     status, out, err = predict(file, "--json")

@@ -44,7 +44,7 @@ def test_forms_that_differ_only_invisibly_count_together():
     assert set(spelling.values()) == {"CFU"}
 
 
-def test_a_single_name_with_an_invisible_character_is_cleaned_and_told():
+def test_a_single_name_with_an_invisible_character_is_cleaned_and_reported():
     spelling, changed = unify_names(["A\u200b", "B"])
     assert spelling == {"A\u200b": "A", "B": "B"}
     assert changed == {"A": Counter({"A\u200b": 1})}

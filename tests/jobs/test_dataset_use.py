@@ -24,6 +24,11 @@ def test_runs_edits_and_jobs_are_counted(small_dataset):
         "4 runs use this dataset: 1 waiting, 1 paused, 2 finished.",
         "1 unfinished run cannot be resumed while the dataset is deleted.",
         "The dataset has 1 manual edit.",
-        "At work on this dataset, and stopped by a deletion: a survey.",
+        "A survey of this dataset is waiting or running; the deletion stops it.",
     ]
+    create_job("estimate", {"dataset": small_dataset.id})
+    assert dataset_use(small_dataset.id).sentences[-1] == (
+        "A survey of this dataset and an estimate of the accuracy on this dataset are waiting or running; the deletion "
+        "stops them."
+    )
     assert dataset_use("another-00000000").runs == {}

@@ -83,7 +83,7 @@ def test_another_dataset_is_shown_only_when_it_is_chosen(visit, small_dataset, d
     assert small_dataset.name not in [header.value for header in app.header]
 
 
-def test_a_deletion_by_another_person_is_told(visit, small_dataset, drawn_dataset):  # noqa: ARG001
+def test_a_deletion_by_another_person_is_reported(visit, small_dataset, drawn_dataset):  # noqa: ARG001
     app = visit("data/explore", dataset=small_dataset.id)
     delete_dataset(small_dataset.id)
     app.run()

@@ -68,7 +68,7 @@ def test_samples_of_16_bits_are_shown_in_the_range_of_the_dataset(tmp_path, cfu_
     assert {each.remark for each in results} == {""}
 
 
-def test_a_range_that_was_chosen_for_one_image_alone_is_told(finished_run, tmp_path):
+def test_a_range_that_was_chosen_for_one_image_alone_is_reported(finished_run, tmp_path):
     cv2.imwrite(str(tmp_path / "deep.png"), np.full((64, 64, 3), 3000, np.uint16))
     (found,) = predict_files(finished_run, [tmp_path / "deep.png"])
     assert found.error == ""

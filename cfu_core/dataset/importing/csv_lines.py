@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cfu_core.errors import DatasetError
 
-_BLANKS = " \t\r\n"  # not the no-break blank: it may distinguish two names, which is worth telling
+_BLANKS = " \t\r\n"  # not the no-break blank: it may distinguish two names, which the import reports
 
 _SEPARATORS = (",", ";", "\t", "|")
 _SAVE_AGAIN = "Correct this line, or save the table again as CSV."

@@ -138,7 +138,7 @@ def _compare(
     new: np.ndarray,
     count: Callable[[int, int], None],
 ) -> pd.DataFrame:
-    """Return pairs by digest with at least one new image; images whose files are gone by now are ignored."""
+    """Return pairs by digest with at least one new image; images whose files no longer exist are ignored."""
 
     def read(row: int) -> np.ndarray:
         try:

@@ -112,7 +112,7 @@ class StoredImage(NamedTuple):
             return stored_bytes(self.digest, self.extension)
         except FileNotFoundError as error:
             raise ImageError(
-                "The file is gone from the image store.", "", "Import it again.", kind="missing"
+                "The file is missing from the image store.", "", "Import it again.", kind="missing"
             ) from error
 
 

@@ -163,7 +163,7 @@ def _network_features(
 
 
 def _square(store: Parts, image: StoredImage, side: int) -> np.ndarray | None:
-    """Return an image as a square, made from its thumbnail, which is large enough; None if its file is gone."""
+    """Return an image as a square, made from its thumbnail, which is large enough; None if its file is missing."""
     try:
         return resize(read_thumbnail(store, image), side)
     except ImageError:

@@ -261,7 +261,7 @@ def thumbnail(dataset: Dataset, index: int) -> bytes:
 
 def _check_saved(dataset: Dataset) -> None:
     if not (dataset_folder(dataset.id) / SUMMARY).is_file():
-        raise DatasetError(f"The dataset {dataset.name} is gone.", "It was deleted during its survey.")
+        raise DatasetError(f"The dataset {dataset.name} no longer exists.", "It was deleted during its survey.")
 
 
 def _reasons(store: Parts) -> dict[str, str]:

@@ -121,14 +121,14 @@ def test_one_of_two_equal_columns_must_go():
     assert content(parse_manifest(b"file,class,note,note\n1.png,A,,\n", name="m.csv")) == [("1.png", "A", "")]
 
 
-def test_cells_beyond_the_columns_are_told():
+def test_cells_beyond_the_columns_are_reported():
     found = parse_manifest(b"path,label\n1.png,BFU-E, large\n2.png,A,,\n", name="m.csv")
     assert content(found) == [("1.png", "BFU-E", ""), ("2.png", "A", "")]
     assert [(issue.path, issue.kind) for issue in found.issues] == [("m.csv:2", "cells")]
     assert "Line 2 of m.csv has 3 cells, but there are 2 columns" in found.issues[0].detail
 
 
-def test_a_guessed_encoding_is_told_with_a_line_of_the_text():
+def test_a_guessed_encoding_is_reported_with_a_line_of_the_text():
     found = parse_manifest("path;label\n1.png;A\n2.png;weiß\n".encode("cp1252"), name="m.csv")
     assert content(found) == [("1.png", "A", ""), ("2.png", "weiß", "")]
     assert "it was read as Windows-1252 (Western Europe): 2.png;weiß." in details(found, "encoding")[0]

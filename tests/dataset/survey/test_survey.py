@@ -231,7 +231,7 @@ def test_an_unreadable_image_says_why_and_the_survey_goes_on(nine):
 def test_an_image_that_is_gone_says_so(nine):
     nine.image_file(2).unlink()
     survey(nine)
-    assert "gone from the image store" in load_survey(nine).table["unreadable"].iat[2]
+    assert "missing from the image store" in load_survey(nine).table["unreadable"].iat[2]
 
 
 def test_images_that_another_dataset_could_not_read_are_tried_again(nine, nine_shapes, tmp_path):
@@ -407,10 +407,10 @@ def test_deleting_the_dataset_ends_its_survey_and_it_stays_deleted(nine, cfu_hom
 
         return count
 
-    with pytest.raises(DatasetError, match="gone"):
+    with pytest.raises(DatasetError, match="no longer exists"):
         survey(nine, progress=progress, part_images=5)
     assert not (cfu_home / "datasets" / nine.id).exists()
-    with pytest.raises(DatasetError, match="gone"):
+    with pytest.raises(DatasetError, match="no longer exists"):
         survey(nine)
 
 
