@@ -4,21 +4,20 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from cfu_core.dataset.bin import DeletedDataset, find_deleted, list_deleted, restore_dataset
-from cfu_core.dataset.catalog import dataset_folder, list_datasets
-from cfu_core.dataset.dataset import Dataset, is_safe_id
-from cfu_core.dataset.summary import SUMMARY, DatasetSummary
+from cfu_core.dataset.bin import list_deleted
+from cfu_core.dataset.catalog import list_datasets
+from cfu_core.dataset.dataset import Dataset
+from cfu_core.dataset.summary import DatasetSummary
 from cfu_core.errors import CfuError
 from cfu_core.wording import plural
 from pages.components import cached
-from pages.components.address import PAGE, begin_run, in_url, just_opened, parsed, url_choice
+from pages.components.address import begin_run, in_url, just_opened, parsed, url_choice
+from pages.components.missing_dataset import MISSING, missing_dataset
 from pages.components.page_layout import escaped
 
 DRAWN = "drawn, not photographed"
 SEED = "split_seed"
-MISSING = "dataset_missing"  # session-state key: the selected dataset, if it does not exist
 _FORGET = "dataset_forgotten"  # session-state key: whether to select another dataset
-_REFUSED = "restoration_refused"  # session-state key: why a dataset could not be restored
 
 
 def dataset_sidebar(page: str) -> None:
@@ -82,90 +81,10 @@ def _select(identifier: str | None) -> None:
         st.query_params.pop("dataset", None)
 
 
-def _open(identifier: str) -> None:
-    st.session_state["open_dataset"] = identifier
-
-
 def forget_dataset(identifier: str) -> None:
     """Select another dataset in the next run, if this one, which the user deleted, is selected; for callbacks."""
     if identifier in (st.session_state.get("dataset"), st.session_state.get("dataset_kept")):
         st.session_state[_FORGET] = True
-
-
-def restore(deleted: DeletedDataset) -> str:
-    """Restore a deleted dataset and select it; return why it could not be restored, or ``""``; for callbacks."""
-    try:
-        _open(restore_dataset(deleted.entry))
-    except CfuError as error:
-        return str(error)
-    return ""
-
-
-def describe_deletion(deleted: DeletedDataset) -> str:
-    """Return a sentence in Markdown that says when and by whom a dataset was deleted, and how long it is kept."""
-    who = f" by {escaped(deleted.who)}" if deleted.who else ""
-    return (
-        f"**{escaped(deleted.name)}** was deleted on {deleted.when:%Y-%m-%d %H:%M} UTC{who}. "
-        f"It is kept until {deleted.kept_until:%Y-%m-%d}."
-    )
-
-
-def missing_dataset() -> str | None:
-    """Say which dataset does not exist, offer to restore it or to choose another one, and return its identifier.
-
-    Return None, and show nothing, if the selected dataset exists or none is selected.
-    """
-    missing = st.session_state.get(MISSING)
-    if not missing:
-        return None
-    summaries = list_datasets()
-    deleted = find_deleted(missing) if is_safe_id(missing) else None
-    damaged = next((summary.damaged for summary in summaries if summary.id == missing), "")
-    with st.container(border=True):
-        st.header("This dataset was deleted" if deleted else "This dataset cannot be shown", anchor=False)
-        if refused := st.session_state.pop(_REFUSED, ""):
-            st.error(refused, icon=":material/error:")
-        if deleted:
-            st.write(describe_deletion(deleted))
-            st.button(
-                "Restore",
-                icon=":material/restore_from_trash:",
-                key="restore_missing",
-                on_click=_restore,
-                args=(deleted,),
-            )
-        elif damaged:
-            st.write(escaped(damaged))
-        elif is_safe_id(missing):
-            st.write(
-                f"There is no dataset with the identifier {escaped(missing)}. It was deleted, or the link is wrong."
-            )
-        else:
-            st.write("The address names a dataset that cannot exist.")
-        intact = [summary for summary in summaries if not summary.damaged]
-        if intact:
-            st.write("Choose another dataset:")
-            with st.container(horizontal=True):
-                for summary in intact:
-                    st.button(escaped(summary.name), key=f"open-{summary.id}", on_click=_open, args=(summary.id,))
-        elif st.session_state[PAGE]:  # empty for the overview itself
-            st.page_link("pages/start/overview.py", label="Go to the overview", icon=":material/home:")
-    return missing
-
-
-def deleted_notice(identifier: str) -> None:
-    """Say that the dataset of a run is in the bin, if it is and the page has not said so."""
-    if identifier == st.session_state.get(MISSING) or (dataset_folder(identifier) / SUMMARY).exists():
-        return
-    if deleted := find_deleted(identifier):
-        st.info(
-            f"The dataset of this run: {describe_deletion(deleted)} It can be restored on the Overview page.",
-            icon=":material/delete:",
-        )
-
-
-def _restore(deleted: DeletedDataset) -> None:
-    st.session_state[_REFUSED] = restore(deleted)
 
 
 def chosen_dataset() -> Dataset:

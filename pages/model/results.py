@@ -8,7 +8,8 @@ from cfu_core.runs.run import Run
 from cfu_core.runs.run_store import list_runs
 from pages.components import learning_curves, runs
 from pages.components.address import in_url, url_choice
-from pages.components.dataset_choice import chosen_dataset, deleted_notice, missing_dataset
+from pages.components.dataset_choice import chosen_dataset
+from pages.components.missing_dataset import deleted_notice, missing_dataset
 from pages.components.page_layout import escaped, header
 from pages.components.results.confusion_matrices import confusion_matrix, side_by_side
 from pages.components.results.images_of_a_cell import choose_cell, chosen_cell

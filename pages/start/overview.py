@@ -10,7 +10,8 @@ from cfu_core.runs.run_store import list_runs
 from cfu_core.storage import home
 from cfu_core.wording import plural
 from pages.components import cached, charts, job_progress
-from pages.components.dataset_choice import DRAWN, missing_dataset
+from pages.components.dataset_choice import DRAWN
+from pages.components.missing_dataset import missing_dataset
 from pages.components.page_layout import escaped, header, icon_button, icon_popover, succeeded
 from pages.components.start.deleted_datasets import confirm_delete, deleted_datasets
 from pages.components.start.importer import data_progress, demo_button, import_form

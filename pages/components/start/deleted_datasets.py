@@ -6,8 +6,9 @@ from cfu_core.dataset.bin import KEPT, DeletedDataset, delete_for_good, list_del
 from cfu_core.errors import CfuError
 from cfu_core.jobs.dataset_use import dataset_use
 from cfu_core.jobs.launch import remove_dataset
-from pages.components.dataset_choice import describe_deletion, forget_dataset, restore
+from pages.components.dataset_choice import forget_dataset
 from pages.components.editing import WHO
+from pages.components.missing_dataset import describe_deletion, restore
 from pages.components.page_layout import escaped, icon_popover
 
 _NOTICE = "deletion_notice"  # session-state key: text, and whether it is an error
