@@ -22,11 +22,18 @@ def again_command(run: Run) -> str:
     return f"{PROGRAM} again {shlex.quote(run.id)}"
 
 
-def train_command(run: Run) -> str | None:
+def train_command(run: Run, *, without_missing_classes: bool | None = None) -> str | None:
     """Return the shell command that trains a network with the settings of a run.
 
     The command does not need the run's folder. It names the dataset by its identifier, so on another computer the
     identifier must be replaced by the images (a folder, a zip archive or a CSV manifest).
+
+    Parameters
+    ----------
+    run : Run
+        Run whose settings the command has.
+    without_missing_classes : bool, optional
+        Result of `has_missing_classes` for its dataset; by default the dataset is loaded.
 
     Returns
     -------
@@ -53,13 +60,21 @@ def train_command(run: Run) -> str | None:
         if value != getattr(defaults, name):
             words += [f"--{name.replace('_', '-')}", repr(value) if isinstance(value, float) else str(value)]
     words += ["--seed", str(config.seed)]
-    if _has_missing_classes(config.dataset):
+    if without_missing_classes is None:
+        without_missing_classes = has_missing_classes(config.dataset)
+    if without_missing_classes:
         words.append("--without-missing-classes")
     return f"{PROGRAM} " + " ".join(map(shlex.quote, words))
 
 
-def _has_missing_classes(identifier: str) -> bool:
-    """Return whether the import of a dataset lost a class; False if the dataset is not here."""
+def has_missing_classes(identifier: str) -> bool:
+    """Return whether the import of a dataset lost a class; False if the dataset cannot be loaded.
+
+    Parameters
+    ----------
+    identifier : str
+        Identifier of the dataset.
+    """
     try:
         return bool(missing_classes(load_dataset(identifier)))
     except CfuError:

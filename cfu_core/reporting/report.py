@@ -20,7 +20,7 @@ from cfu_core.reporting.figure_fonts import missing_characters_note, use_install
 from cfu_core.reporting.learning_curve_plot import learning_curves
 from cfu_core.reporting.pdf import print_pdf
 from cfu_core.reporting.plot_style import inline_svg
-from cfu_core.reporting.replay_commands import again_command, train_command
+from cfu_core.reporting.replay_commands import again_command, has_missing_classes, train_command
 from cfu_core.reporting.run_plots import evaluation_of, probability_figures
 from cfu_core.reporting.table_format import UNDEFINED, TextTable
 from cfu_core.reporting.time_plot import phase_times
@@ -88,6 +88,7 @@ def report_html(runs: Sequence[Run], *, now: datetime | None = None) -> str:
         names[run.id]: found.accuracy if (found := results_section.published_result(run)) else None for run in runs
     }
     preprocessing = results_section.compare_preprocessing(runs)
+    missing = {dataset: has_missing_classes(dataset) for dataset in {run.config.dataset for run in runs}}
     page = _templates().get_template("report.html.j2")
     return page.render(
         title=summary_section.report_title(runs),
@@ -111,7 +112,8 @@ def report_html(runs: Sequence[Run], *, now: datetime | None = None) -> str:
         times=_phase_times(runs, names),
         remark=REMARKS[1],
         run_sections=[
-            _run_section(number, run, names[run.id], evaluations[run.id]) for number, run in enumerate(runs, 1)
+            _run_section(number, run, names[run.id], evaluations[run.id], missing[run.config.dataset])
+            for number, run in enumerate(runs, 1)
         ],
         devices=_device_table(runs, names),
         versions=_version_tables(runs, names),
@@ -170,11 +172,12 @@ def _phase_times(runs: Sequence[Run], names: Mapping[str, str]) -> ReportFigure 
     return _figure("times", phase_times(seconds), "Time by phase.") if seconds else None
 
 
-def _run_section(number: int, run: Run, name: str, evaluation: Evaluation) -> dict[str, Any]:
+def _run_section(number: int, run: Run, name: str, evaluation: Evaluation, lost_class: bool) -> dict[str, Any]:
     """Return the parts of the section on one run."""
     history = run.history()
     caption = "Loss and accuracy by epoch; a star marks the epoch whose weights were kept."
     learning = _figure(f"learning{number}", learning_curves(history), caption) if history else None
+    commands = (again_command(run), train_command(run, without_missing_classes=lost_class))
     return {
         "name": name,
         "id": run.id,
@@ -185,7 +188,7 @@ def _run_section(number: int, run: Run, name: str, evaluation: Evaluation) -> di
         ],
         "learning": learning,
         "probe": _probe_note(run),
-        "commands": [command for command in (again_command(run), train_command(run)) if command],
+        "commands": [command for command in commands if command],
     }
 
 

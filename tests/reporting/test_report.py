@@ -12,6 +12,7 @@ import pytest
 
 from cfu_core.cli import main
 from cfu_core.cli.terminal import INTERRUPTED
+from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.splitting import split_of
@@ -72,6 +73,21 @@ def test_a_report_is_written_completely_and_other_suffixes_are_refused(small_dat
     with pytest.raises(CfuError):
         write_report([run], tmp_path / "report.docx")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("report")] == ["report.html"]
+
+
+def test_a_report_loads_a_dataset_once_to_know_its_missing_classes(nine_shapes, cfu_home, monkeypatch):  # noqa: ARG001
+    (nine_shapes / "star").mkdir()
+    data = import_source(nine_shapes)
+    loaded = []
+
+    def load(identifier):
+        loaded.append(identifier)
+        return load_dataset(identifier)
+
+    monkeypatch.setattr("cfu_core.reporting.replay_commands.load_dataset", load)
+    html = report_html([write_run(data), write_run(data)])
+    assert html.count("--without-missing-classes") == 2
+    assert loaded == [data.id]
 
 
 def test_without_a_browser_the_error_says_how_to_print(small_dataset, tmp_path, monkeypatch):
