@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from cfu_core.dataset.dataset import Dataset, ImportIssue
+from cfu_core.dataset.importing.file_names import is_image
 from cfu_core.dataset.name_forms import clean_name, name_key
 from cfu_core.errors import TrainingError
 from cfu_core.wording import plural
@@ -38,16 +39,24 @@ def missing_classes(dataset: Dataset) -> list[str]:
     """
     if not any(issue.left_out for issue in dataset.import_issues):
         return []
-    folders = {issue.path for issue in dataset.import_issues if issue.kind == "empty-class"}
+    others = {_top(issue.path) for issue in dataset.import_issues if _is_other_file(issue)}
+    folders = {issue.path for issue in dataset.import_issues if issue.kind == "empty-class"} - others
     if _folders_are_classes(dataset):
         folders |= {
             _top(issue.path) or issue.path
             for issue in left_out_files(dataset)
-            if issue.kind in _NOT_READ and (_top(issue.path) or issue.kind == "no-permission")
+            if issue.kind in _NOT_READ
+            and not _is_other_file(issue)
+            and (_top(issue.path) or issue.kind == "no-permission")
         }
     present = {_top(path) for path in dataset.imported["path"]}
     known = {name_key(label) for label in [*dataset.edited["label"].unique(), *present]}
     return sorted(folder for folder in folders if name_key(folder) not in known)
+
+
+def _is_other_file(issue: ImportIssue) -> bool:
+    """Return whether a file is not named as an image; earlier imports had no kind of its own for it."""
+    return issue.kind == "other-file" or (issue.kind == "not-an-image" and not is_image(issue.path))
 
 
 def _top(path: str) -> str:

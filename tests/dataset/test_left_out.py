@@ -1,6 +1,7 @@
 """What an import left out is said again later, with the classes it concerns."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -56,6 +57,15 @@ def test_a_folder_of_documents_is_no_class(nine_shapes, name):
     assert missing_classes(data) == []
     assert describe_left_out(data) == "1 file was left out at the import, in the folder protocol."
     check_missing_classes(data, "")
+
+
+def test_a_folder_of_documents_is_no_class_in_a_dataset_that_was_imported_before(nine_shapes):
+    issues = [("protocol", "empty-class"), ("protocol/plan.pdf", "not-an-image"), ("star/0.png", "not-an-image")]
+    data = replace(
+        scan_source(nine_shapes),
+        import_issues=tuple(ImportIssue(path=path, kind=kind, detail="") for path, kind in issues),
+    )
+    assert missing_classes(data) == ["star"]
 
 
 def test_files_of_classes_that_have_other_images_are_counted_by_class(nine_shapes):
