@@ -82,10 +82,12 @@ def test_two_sessions_share_one_queue(fresh, new_screen):
     expect(one.widget("stop-*")).to_have_count(1)
 
     other.open("train", dataset=shapes.id)
-    expect(other.text("AlexNet, preprocessed, random weights, fine-tuned")).to_be_visible()
+    # while it is queued, its buttons have this text as well
+    expect(other.text("AlexNet, preprocessed, random weights, fine-tuned").first).to_be_visible()
     other.start_training("ResNet-18", epochs=LONG)
     for session in (one, other):
-        expect(session.text(re.compile(r"^1\. ResNet-18, preprocessed, random weights, fine-tuned"))).to_be_visible()
+        first_in_queue = session.text(re.compile(r"^1\. ResNet-18, preprocessed, random weights, fine-tuned"))
+        expect(first_in_queue).to_be_visible(timeout=LONG_TIMEOUT_MS)  # as soon as the other run has started
         expect(session.widget("stop-*")).to_have_count(2)
         expect(session.text("1 run waits")).to_have_count(1)
 
