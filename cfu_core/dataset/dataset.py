@@ -238,7 +238,7 @@ class Dataset:
         return None if pd.isna(white) else SampleRange(float(black), float(white))
 
     def plane(self, index: int) -> int | None:
-        """Return which picture of its file image `index` of `images` is, from 0; None if the file has only one.
+        """Return the number, from 0, of the picture of a file that is image `index` of `images`; None if it has one.
 
         `cfu_core.imaging.planes.FIRST_PAGE` if the image was imported before pictures were chosen.
         """

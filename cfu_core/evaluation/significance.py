@@ -96,7 +96,7 @@ def compare_pairwise(
     Raises
     ------
     ValueError
-        A pair has fewer than two images, or NumPy cannot broadcast its arrays to the same shape.
+        A pair has fewer than two images, or its arrays differ in length.
     KeyError
         A run of `pairs` is not in `correct`.
 

@@ -147,7 +147,8 @@ class CacheEntry:
     def save(self) -> None:
         """Write the filled rows, and then ``progress.json``, to disk.
 
-        After this call they survive a crash of the process or the computer.
+        After this call they survive a crash of the process. After a crash of the computer the rows of the last call may
+        be missing, but no row counts as filled whose pixels are not on disk.
 
         Raises
         ------

@@ -56,7 +56,7 @@ def fastest_options(
     shape : tuple of int
         Shape of a batch: (B, C, H, W).
     device : torch.device
-        The device to compute on.
+        Only its type and model matter for a stored result.
     steps : int
         Number of batches to be computed.
     full_precision : bool
@@ -164,5 +164,5 @@ def _store_result(name: str, value: dict[str, Any]) -> None:
     path = home() / FILE
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        write_json(path, {**_stored_results(), name: value})
+        with FileLock(path.with_suffix(".lock")):
+            write_json(path, {**_stored_results(), name: value})

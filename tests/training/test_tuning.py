@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from cfu_core.errors import StorageError
 from cfu_core.training import tuning
 from cfu_core.training.compute_options import ComputeOptions, default_options
 from cfu_core.training.tuning import fastest_options
@@ -137,3 +138,12 @@ def test_measuring_forward_passes_does_not_change_the_network(cfu_home, network)
     fastest_options(network, "n", SHAPE, CPU, steps=1000, training=False)
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+def test_a_home_in_which_nothing_may_be_locked_is_reported(cfu_home, monkeypatch):
+    def refuse(*_args, **_options):
+        raise PermissionError(13, "Permission denied", str(cfu_home / "arithmetic.lock"))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with pytest.raises(StorageError):
+        tuning._store_result("any", {})

@@ -92,7 +92,7 @@ def ring(rho: Layer, middle: float, width: float) -> Layer:
 
     Parameters
     ----------
-    rho : ndarray
+    rho : ndarray of float32
         Distance of each pixel from the centre, in any unit.
     middle : float
         Radius of the ring in this unit, at which the profile is 1.
@@ -101,7 +101,7 @@ def ring(rho: Layer, middle: float, width: float) -> Layer:
 
     Returns
     -------
-    ndarray
+    ndarray of float32
         Values from 0 to 1, with the shape of `rho`.
     """
     return np.exp(-(((rho - middle) / width) ** 2))

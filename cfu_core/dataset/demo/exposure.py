@@ -20,7 +20,7 @@ def expose(
     rng : numpy.random.Generator
         Source of random numbers for the sensor noise and the unevenness of the light; its state advances.
     scene : Scene
-        Conditions of the frame.
+        Light, contrast, flare, glow, blur and noise of the frame; its other fields are ignored.
     grey, pigment : ndarray of float32
         Layers from `cfu_core.dataset.demo.canvas.empty_layer` with the absorbance of all objects and the thickness of
         pigment.

@@ -300,12 +300,13 @@ def to_part(measured: Sequence[MeasuredImage]) -> tuple[pa.Table, bytes]:
     Returns
     -------
     table : pyarrow.Table
-        One row for each image: ``digest``; ``unreadable``; `NUMBER_COLUMNS` as float32, NaN where there is no value;
-        ``thumbnail_offset`` and ``thumbnail_bytes`` (start and length of the thumbnail in `pack`, in bytes, int64; the
-        length is 0 without a thumbnail); ``signature`` and ``features`` as lists of float32, null for an image that
-        cannot be decoded.
+        One row for each image, in the order of `measured`: ``digest`` (`MeasuredImage.key`, which is not the digest of
+        the file if a range of samples or another picture was chosen); ``unreadable`` (``""`` if the image can be
+        decoded); `NUMBER_COLUMNS` as float32, NaN where there is no value; ``thumbnail_offset`` and
+        ``thumbnail_bytes`` (start and length of the thumbnail in `pack`, in bytes, int64; the length is 0 without a
+        thumbnail); ``signature`` and ``features`` as lists of float32, null for an image that cannot be decoded.
     pack : bytes
-        The concatenated thumbnails.
+        The concatenated thumbnails, in the same order.
     """
     lengths = np.array([len(one.thumbnail) for one in measured], np.int64)
     numbers = {

@@ -85,7 +85,7 @@ class Parts:
         column : str
             ``signature`` or ``features``.
         digests : sequence of str
-            SHA-256 (hex) of the image files, none twice.
+            Keys of images (`cfu_core.dataset.table.with_keys`), none twice.
 
         Returns
         -------
@@ -148,7 +148,7 @@ class Parts:
         other : Parts
             Parts with the same columns.
         wanted : set of str
-            SHA-256 (hex) of the image files.
+            Keys of images.
 
         Returns
         -------
@@ -335,7 +335,7 @@ def stored_thumbnail(store: Parts, digest: str) -> bytes | None:
     store : Parts
         Parts of the survey.
     digest : str
-        SHA-256 (hex) of the image file.
+        Key of the image.
 
     Returns
     -------
