@@ -149,8 +149,12 @@ class Screen:
     def choose(self, key: str, option: str) -> None:
         """Select an option of a segmented control."""
         button = self.widget(key).get_by_role("radio", name=option, exact=True)
+        changes = button.get_attribute("aria-checked") != "true"
+        said = self.page.evaluate("window.said")
         button.click()
         expect(button).to_have_attribute("aria-checked", "true")
+        if changes:  # the page shows the choice before it sends it
+            self.page.wait_for_function("before => window.said > before", arg=said)
         self.settle()
 
     def select(self, key: str, option: str | int) -> None:
