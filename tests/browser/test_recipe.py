@@ -1,5 +1,7 @@
 """What Preprocess shows is what is trained, through a real browser and real processes."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -54,6 +56,7 @@ def picture(screen, path: str) -> np.ndarray:
 def test_the_recipe_of_preprocess_is_in_the_run_its_text_and_its_images(preprocessed, server, dataset):
     screen = preprocessed
     screen.choose("network", "SqueezeNet 1.1")
+    expect(screen.page).to_have_url(re.compile("network=squeezenet1_1"))
     screen.reload()  # everything is in the address
     expect(screen.text(SENTENCE)).to_be_visible()
     screen.button("Start training").click()
