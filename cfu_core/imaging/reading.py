@@ -16,6 +16,7 @@ from cfu_core.imaging.headers import (
     MAX_PIXELS,
     ImageHeader,
     check_structure,
+    image_format,
     read_header,
 )
 from cfu_core.imaging.planes import FIRST_PAGE
@@ -190,9 +191,11 @@ def decode_small(
     ImageError
         The file cannot be decoded; with the same kinds as from `decode`.
     """
+    if image_format(data) != "JPEG":
+        return decode(data, name=name, samples=samples, plane=plane)
     header = check_structure(data, name=name)
     factor = next((factor for factor in _REDUCED if max(header.width, header.height) >= factor * side), 1)
-    if header.format != "JPEG" or factor == 1:
+    if factor == 1:
         return decode(data, name=name, samples=samples, plane=plane)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)

@@ -184,3 +184,4 @@ def test_images_of_earlier_versions_are_the_first_page(cases):
     with pytest.raises(ImageError):
         decode(cut)
     assert decode(cut, plane=FIRST_PAGE).shape == (40, 50, 3)
+    assert decode_small(cut, side=32, plane=FIRST_PAGE).shape == (40, 50, 3)
