@@ -6,7 +6,7 @@ dataset is the table as imported with this log applied.
 
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -208,17 +208,10 @@ def _effective_changes(dataset: Dataset, kind: str, changes: Mapping[str, Any]) 
             "Check the spelling.",
         )
     checked: dict[str, Any] = dict.fromkeys(changes)
-    if kind == "box":
-        sizes = dataset.imported[["width", "height"]].to_numpy()[rows].tolist()
-        for (path, box), size in zip(changes.items(), sizes, strict=True):
-            checked[path] = None if box is None else _checked_box(path, box, *size)
-    elif kind == "range":
-        has_range = dataset.imported["white"].notna().to_numpy()[rows].tolist()
-        for (path, ends), deep in zip(changes.items(), has_range, strict=True):
-            checked[path] = _checked_range(path, ends, deep)
-    elif kind == "plane":
-        for (path, plane), row in zip(changes.items(), rows, strict=True):
-            checked[path] = _checked_plane(dataset.imported.iloc[row], plane)
+    if kind in _IMAGE_CHECKS:
+        images = dataset.imported.iloc[rows].itertuples(index=False)
+        for (path, value), image in zip(changes.items(), images, strict=True):
+            checked[path] = _IMAGE_CHECKS[kind](image, value)
     elif kind not in ("exclude", "include"):
         check = _checked_partition if kind == "partition" else _NameCheck(dataset, kind, changes)
         checked_values = {value: check(value) for value in dict.fromkeys(changes.values())}
@@ -257,40 +250,46 @@ def _current_values(dataset: Dataset, kind: str) -> dict[str, Any]:
     return dict(zip(paths, dataset.edited[_COLUMNS[kind]], strict=True))
 
 
-def _checked_box(path: str, box: Sequence[float], width: int, height: int) -> list[int]:
+def _checked_box(image: Any, box: Sequence[float] | None) -> list[int] | None:
+    if box is None:
+        return None
     try:
         left, top, right, bottom = edges = [int(edge) for edge in box]
         whole = edges == list(box)
     except (TypeError, ValueError, OverflowError):
         whole = False
-    if not whole or not (0 <= left < right <= width and 0 <= top < bottom <= height):
+    if not whole or not (0 <= left < right <= image.width and 0 <= top < bottom <= image.height):
         raise DatasetError(
-            f"The box of {path} is {box!r}.",
-            f"It should be left, top, right, bottom in whole pixels from 0, with left < right <= {width} and "
-            f"top < bottom <= {height}.",
+            f"The box of {image.path} is {box!r}.",
+            f"It should be left, top, right, bottom in whole pixels from 0, with left < right <= {image.width} and "
+            f"top < bottom <= {image.height}.",
             "Draw it inside the image.",
         )
     return edges
 
 
-def _checked_plane(image: pd.Series, plane: Any) -> int:
+def _checked_plane(image: Any, plane: Any) -> int:
     """Return the number of a picture, if the file of the image has it."""
-    path = image["path"]
-    if pd.isna(image["plane"]) or image["extension"] != ".tif":
-        raise DatasetError(f"The file of {path} has only one picture.", "", "Choose an image with several pictures.")
+    if pd.isna(image.plane) or image.extension != ".tif":
+        raise DatasetError(
+            f"The file of {image.path} has only one picture.", "", "Choose an image with several pictures."
+        )
     if type(plane) is not int or plane < 0:
-        raise DatasetError(f"The picture of {path} is {plane!r}.", "It should be a whole number from 0.", "Correct it.")
+        raise DatasetError(
+            f"The picture of {image.path} is {plane!r}.", "It should be a whole number from 0.", "Correct it."
+        )
     try:
-        decode(stored_bytes(image["digest"], image["extension"]), name=path, plane=plane)
+        decode(stored_bytes(image.digest, image.extension), name=image.path, plane=plane)
     except (ImageError, FileNotFoundError) as error:
-        raise DatasetError(f"Picture {plane + 1} of {path} cannot be used: {error}.") from error
+        raise DatasetError(f"Picture {plane + 1} of {image.path} cannot be used: {error}.") from error
     return plane
 
 
-def _checked_range(path: str, ends: Sequence[float], deep: bool) -> list[float]:
-    if not deep:
+def _checked_range(image: Any, ends: Sequence[float]) -> list[float]:
+    if pd.isna(image.white):
         raise DatasetError(
-            f"{path} has no range of samples: its samples have 8 bits, or it was imported before ranges were chosen.",
+            f"{image.path} has no range of samples: its samples have 8 bits, or it was imported before ranges were "
+            "chosen.",
             "Only a range that was chosen at the import can be changed.",
             "If it has more than 8 bits, import the dataset again.",
         )
@@ -301,9 +300,17 @@ def _checked_range(path: str, ends: Sequence[float], deep: bool) -> list[float]:
         valid = False
     if not valid:
         raise DatasetError(
-            f"The range of {path} is {ends!r}.", "It should be two numbers, black less than white.", "Correct it."
+            f"The range of {image.path} is {ends!r}.", "It should be two numbers, black less than white.", "Correct it."
         )
     return [black, white]
+
+
+#: Checks of a value that depends on the image, a row of the table.
+_IMAGE_CHECKS: dict[str, Callable[[Any, Any], Any]] = {
+    "box": _checked_box,
+    "range": _checked_range,
+    "plane": _checked_plane,
+}
 
 
 def _checked_partition(value: Any) -> str | None:

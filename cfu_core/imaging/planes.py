@@ -52,7 +52,7 @@ class Planes:
     @property
     def missing(self) -> list[int]:
         """The pictures that the file describes but does not contain, by number, as in an aborted acquisition."""
-        return [plane for plane in range(self.count) if self.series and self._page(plane) is None]
+        return [plane for plane in range(self.count) if self._page(plane) is None]
 
     @property
     def end(self) -> int:
@@ -70,8 +70,7 @@ class Planes:
 
     def page_number(self, plane: int) -> int:
         """Return the number of the page of a picture in the file, from 0."""
-        page = self._page(plane) if self.series else self.page
-        return self.page.index if page is None else page.index
+        return (self._page(plane) or self.page).index
 
     def read(self, plane: int) -> np.ndarray:
         """Decode one picture.
@@ -93,11 +92,11 @@ class Planes:
         """
         if not 0 <= plane < self.count:
             raise ValueError(f"it has {self.count} pictures, and picture {plane + 1} was chosen")
-        page = self._page(plane) if self.series else self.page
+        page = self._page(plane)
         if page is None:
             raise ValueError(f"picture {plane + 1} of {self.count} is not in this file")
         try:
-            samples = self._in_block(plane) if self.series else None
+            samples = self._in_block(plane)
             if samples is None:
                 samples = page.asarray(maxworkers=1)
         except Exception as error:
@@ -114,11 +113,15 @@ class Planes:
 
     def _page(self, plane: int) -> tifffile.TiffPage | tifffile.TiffFrame | None:
         """Return the tags of a picture; those of the first one if all are stored as one block."""
+        if not self.series:
+            return self.page
         series, number = self._place(plane)
         return series.pages[0 if _block(series)[1] else number]
 
     def _in_block(self, plane: int) -> np.ndarray | None:
         """Return the samples of a picture that is stored in one block with the others, without reading these."""
+        if not self.series:
+            return None
         series, number = self._place(plane)
         offset, size = _block(series)
         if not size:

@@ -87,7 +87,7 @@ def thumbnail(data: Dataset, row: int) -> bytes:
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
-def _thumbnail(digest: str, _data: Dataset, _row: int) -> bytes:  # noqa: ARG001
+def _thumbnail(key: str, _data: Dataset, _row: int) -> bytes:  # noqa: ARG001
     return survey_thumbnail(_data, _row)
 
 
@@ -97,7 +97,7 @@ def image(data: Dataset, row: int) -> np.ndarray:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _image(digest: str, _data: Dataset, _row: int) -> np.ndarray:  # noqa: ARG001
+def _image(key: str, _data: Dataset, _row: int) -> np.ndarray:  # noqa: ARG001
     return _data.read_image(_row)
 
 
@@ -107,7 +107,7 @@ def enhanced(data: Dataset, row: int, recipe: Recipe) -> Enhanced:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _enhanced(digest: str, box: Box | None, recipe_digest: str, _data: Dataset, _row: int, _recipe: Recipe) -> Enhanced:  # noqa: ARG001
+def _enhanced(key: str, box: Box | None, recipe_digest: str, _data: Dataset, _row: int, _recipe: Recipe) -> Enhanced:  # noqa: ARG001
     plain = replace(_recipe, contrast="none")
     if plain == _recipe:
         return enhance(image(_data, _row), _recipe, box)
@@ -129,7 +129,7 @@ def small(data: Dataset, row: int, recipe: Recipe, side: int) -> Small:
 
 @st.cache_data(max_entries=300, show_spinner=False)
 def _small(
-    digest: str,  # noqa: ARG001
+    key: str,  # noqa: ARG001
     box: Box | None,  # noqa: ARG001
     recipe_digest: str,  # noqa: ARG001
     side: int,
@@ -154,7 +154,7 @@ def untouched(data: Dataset, row: int, recipe: Recipe, side: int) -> bytes:
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def _untouched(
-    digest: str,  # noqa: ARG001
+    key: str,  # noqa: ARG001
     box: Box | None,  # noqa: ARG001
     recipe_digest: str,  # noqa: ARG001
     side: int,
@@ -180,7 +180,7 @@ def lightness(data: Dataset, row: int, recipe: Recipe, *, untouched: bool = Fals
 
 @st.cache_data(max_entries=300, show_spinner=False)
 def _lightness(
-    digest: str,  # noqa: ARG001
+    key: str,  # noqa: ARG001
     box: Box | None,  # noqa: ARG001
     recipe_digest: str,  # noqa: ARG001
     untouched: bool,
