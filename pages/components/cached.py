@@ -24,8 +24,13 @@ from cfu_core.errors import CfuError
 from cfu_core.imaging.contrast_effect import Effect, effect, histogram
 from cfu_core.imaging.cropping import Box, crop_to
 from cfu_core.imaging.encoding import encode_jpeg
+from cfu_core.imaging.file_formats import tiff_planes
 from cfu_core.imaging.measures import shrink
+from cfu_core.imaging.reading import decode
 from cfu_core.imaging.recipe import Enhanced, Recipe, adjust_contrast, enhance, resize
+from cfu_core.imaging.sample_range import SampleRange
+
+PREVIEW_SIDE = 320  # pixels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,6 +104,28 @@ def image(data: Dataset, row: int) -> np.ndarray:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _image(key: str, _data: Dataset, _row: int) -> np.ndarray:  # noqa: ARG001
     return _data.read_image(_row)
+
+
+def axes_of_file(data: Dataset, row: int) -> tuple[tuple[int, str], ...]:
+    """Return the length and the name of each axis along which the TIFF of an image has several pictures."""
+    return _axes_of_file(data.images["digest"].iat[row], data, row)
+
+
+@st.cache_data(max_entries=300, show_spinner=False)
+def _axes_of_file(digest: str, _data: Dataset, _row: int) -> tuple[tuple[int, str], ...]:  # noqa: ARG001
+    planes = tiff_planes(_data.read_bytes(_row))
+    return tuple(zip(planes.shape, planes.axes, strict=True))
+
+
+def preview(data: Dataset, row: int, *, samples: SampleRange | None, plane: int | None) -> bytes:
+    """Return a small JPEG of one image with another range of samples, or of another picture of its file."""
+    return _preview(data.images["digest"].iat[row], samples, plane, data, row)
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def _preview(digest: str, samples: SampleRange | None, plane: int | None, _data: Dataset, _row: int) -> bytes:  # noqa: ARG001
+    pixels = decode(_data.read_bytes(_row), name=_data.images["path"].iat[_row], samples=samples, plane=plane)
+    return encode_jpeg(shrink(pixels, PREVIEW_SIDE))
 
 
 def enhanced(data: Dataset, row: int, recipe: Recipe) -> Enhanced:

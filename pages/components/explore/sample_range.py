@@ -4,14 +4,9 @@ import streamlit as st
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
-from cfu_core.imaging.encoding import encode_jpeg
-from cfu_core.imaging.measures import shrink
-from cfu_core.imaging.reading import decode
 from cfu_core.imaging.sample_range import SampleRange, kind_in_words
 from cfu_core.wording import plural
-from pages.components import editing
-
-PREVIEW_SIDE = 320  # pixels
+from pages.components import cached, editing
 
 
 def range_editor(data: Dataset, row: int) -> None:
@@ -39,12 +34,11 @@ def range_editor(data: Dataset, row: int) -> None:
             return
         path = data.images["path"].iat[row]
         try:
-            content = data.read_bytes(row)
-            pixels = decode(content, name=path, samples=SampleRange(black, white), plane=data.plane(row))
+            picture = cached.preview(data, row, samples=SampleRange(black, white), plane=data.plane(row))
         except CfuError as error:
             st.error(str(error), icon=":material/error:")
             return
-        st.image(encode_jpeg(shrink(pixels, PREVIEW_SIDE)), width=PREVIEW_SIDE, alt="Preview with this range")
+        st.image(picture, width=cached.PREVIEW_SIDE, alt="Preview with this range")
         same = data.images["path"][data.images["samples"] == kind].tolist()
         unchanged = (black, white) == chosen
         with st.container(horizontal=True):
