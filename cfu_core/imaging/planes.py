@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 #: Names of the axes of tifffile; all other axes are pages.
-_AXES = {"Z": "focus", "C": "channel", "T": "time"}
+_AXES = {"Z": "focal plane", "C": "channel", "T": "time point"}
 _IMAGEJ_IMAGES = re.compile(r"\AImageJ=.*?^images=(\d+)$", re.MULTILINE | re.DOTALL)
 #: Picture number of images that were imported before pictures were chosen: the first page of the file.
 FIRST_PAGE = -1
@@ -32,7 +32,7 @@ class Planes:
     shape : tuple of int
         Number of pictures along each of `axes`; empty for one picture.
     axes : tuple of str
-        ``position``, ``focus``, ``channel``, ``time`` or ``page``.
+        ``position``, ``focal plane``, ``channel``, ``time point`` or ``page``.
     others : int
         Number of pictures of other sizes in the file, such as a thumbnail.
     """

@@ -25,7 +25,7 @@ def chosen(data):
 def test_of_a_focus_stack_the_sharpest_plane_is_used_and_not_the_black_first_one(cases, name):
     data = (cases / "05_stacks" / f"{name}.tif").read_bytes()
     found = chosen(data)
-    assert (found.index, found.count, found.axes, found.others) == (2, 5, ("focus",), 0)
+    assert (found.index, found.count, found.axes, found.others) == (2, 5, ("focal plane",), 0)
     assert not found.complete
     assert decode(data).std() > 10
     assert (decode(data) == decode(data, plane=2)).all()
@@ -50,9 +50,21 @@ def test_a_channel_that_is_not_used_is_counted(cases):
     ("samples", "options", "shape", "axes", "index"),
     [
         ([FLAT, DETAIL, FLAT], {"photometric": "minisblack"}, 3, ("page",), 1),
-        ([[FLAT, DETAIL], [DETAIL, FLAT]], {"imagej": True, "metadata": {"axes": "ZCYX"}}, 4, ("focus", "channel"), 2),
-        ([[FLAT, DETAIL], [FLAT, DETAIL]], {"ome": True, "metadata": {"axes": "CZYX"}}, 4, ("channel", "focus"), 1),
-        ([FLAT, DETAIL], {"imagej": True, "metadata": {"axes": "TYX"}}, 2, ("time",), 1),
+        (
+            [[FLAT, DETAIL], [DETAIL, FLAT]],
+            {"imagej": True, "metadata": {"axes": "ZCYX"}},
+            4,
+            ("focal plane", "channel"),
+            2,
+        ),
+        (
+            [[FLAT, DETAIL], [FLAT, DETAIL]],
+            {"ome": True, "metadata": {"axes": "CZYX"}},
+            4,
+            ("channel", "focal plane"),
+            1,
+        ),
+        ([FLAT, DETAIL], {"imagej": True, "metadata": {"axes": "TYX"}}, 2, ("time point",), 1),
         ([FLAT, DETAIL], {"imagej": True, "metadata": {"axes": "CYX"}}, 2, ("channel",), 0),
     ],
 )

@@ -7,8 +7,6 @@ from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.imaging.samples import PlaneChoice
 from cfu_core.wording import plural
 
-_NOUNS = {"position": "position", "focus": "focal plane", "channel": "channel", "time": "time point", "page": "page"}
-
 
 def assign_planes(rows: Sequence[dict[str, Any]]) -> list[ImportIssue]:
     """Add the number of the used picture to the rows of images whose file has several.
@@ -41,8 +39,8 @@ def assign_planes(rows: Sequence[dict[str, Any]]) -> list[ImportIssue]:
 def _describe(images: int, count: int, axes: tuple[str, ...], others: int, missing: int, extra_channels: int) -> str:
     text = f"{plural(images, 'file has', 'files have')}"
     if count > 1:
-        nouns = " and ".join(f"{_NOUNS[axis]}s" for axis in axes)
-        fixed = [_NOUNS[axis] for axis in ("position", "channel") if axis in axes]
+        nouns = " and ".join(f"{axis}s" for axis in axes)
+        fixed = [axis for axis in ("position", "channel") if axis in axes]
         used = "the first" if set(axes) <= {"position", "channel"} else "the sharpest"
         used += "".join(f" of the first {noun}" for noun in fixed if used == "the sharpest")
         each = " each" if images > 1 else ""
