@@ -1,4 +1,6 @@
-"""Counts with their nouns in the correct singular or plural form."""
+"""Counts with their nouns in the correct singular or plural form, and lists that end with a count."""
+
+from collections.abc import Sequence
 
 
 def plural(count: int, singular: str, several: str | None = None) -> str:
@@ -14,3 +16,17 @@ def plural(count: int, singular: str, several: str | None = None) -> str:
         Text after any other number, 0 included: ``classes``, ``images are``; by default `singular` with an s.
     """
     return f"{count:,} {singular if count == 1 else several or singular + 's'}"
+
+
+def first_of(texts: Sequence[str], most: int) -> str:
+    """List texts with commas; of more than `most`, only these and the number of the others: ``a, b and 1,200 more``.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Texts to list.
+    most : int
+        Largest number of texts that are listed, at least 1.
+    """
+    more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more

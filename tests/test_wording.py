@@ -1,6 +1,6 @@
 import pytest
 
-from cfu_core.wording import plural
+from cfu_core.wording import first_of, plural
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,17 @@ from cfu_core.wording import plural
 )
 def test_a_number_has_the_right_form_of_its_noun(count, words, text):
     assert plural(count, *words) == text
+
+
+@pytest.mark.parametrize(
+    ("texts", "listed"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a", "b"], "a, b"),
+        (["a", "b", "c"], "a, b and 1 more"),
+        (["a"] * 1202, "a, a and 1,200 more"),
+    ],
+)
+def test_of_many_texts_the_first_are_listed_and_the_others_counted(texts, listed):
+    assert first_of(texts, 2) == listed

@@ -23,7 +23,7 @@ from typing import Any
 from cfu_core.errors import BundleError
 from cfu_core.imaging.recipe import VERSION as RECIPE_VERSION
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.imaging.sample_range import SampleRange
+from cfu_core.imaging.sample_range import SampleRange, ranges_from_json
 
 FORMAT = 1
 MANIFEST, ONNX, WEIGHTS, SELFTEST, CODE = "bundle.json", "model.onnx", "model.safetensors", "selftest.json", "code"
@@ -56,8 +56,7 @@ class Bundle:
     @property
     def sample_ranges(self) -> dict[str, SampleRange] | None:
         """Range of each kind of samples of more than 8 bits in the dataset of the network; None if not recorded."""
-        ranges = self.manifest.get("dataset", {}).get("sample_ranges")
-        return None if ranges is None else {kind: SampleRange(*ends) for kind, ends in ranges.items()}
+        return ranges_from_json(self.manifest.get("dataset", {}).get("sample_ranges"))
 
     @cached_property
     def recipe(self) -> Recipe:

@@ -18,7 +18,7 @@ from cfu_core.dataset.saved_table import TABLE, read_table, remove_with_images
 from cfu_core.dataset.summary import SUMMARY, DatasetSummary, damaged, read_summary, summarize, summarize_damaged
 from cfu_core.errors import DatasetError
 from cfu_core.storage import home, replacing, storage_errors, write_bytes, write_json
-from cfu_core.wording import plural
+from cfu_core.wording import first_of, plural
 
 
 def save_dataset(dataset: Dataset) -> None:
@@ -227,9 +227,14 @@ def existing_folder(id: str) -> Path:
     StorageError
         If there is none, and the home folder is not readable.
     """
-    if not is_safe_id(id) or not (dataset_folder(id) / SUMMARY).is_file():
+    if not is_saved(id):
         raise _unknown(id)
     return dataset_folder(id)
+
+
+def is_saved(id: str) -> bool:
+    """Return whether a dataset with this id is saved; False also for a text that cannot be an id."""
+    return is_safe_id(id) and (dataset_folder(id) / SUMMARY).is_file()
 
 
 def _with_edits(dataset: Dataset, edits: tuple[Edit, ...]) -> Dataset:
@@ -241,7 +246,7 @@ def _with_edits(dataset: Dataset, edits: tuple[Edit, ...]) -> Dataset:
 
 def _resolve(reference: str) -> str:
     # A reference may come from a URL: an id must be safe as a folder name, a name is only compared.
-    if is_safe_id(reference) and (dataset_folder(reference) / SUMMARY).is_file():
+    if is_saved(reference):
         return reference
     for summary in list_datasets():
         if summary.name == reference and not summary.damaged:
@@ -259,10 +264,9 @@ def _unknown(reference: str) -> DatasetError:
             "Restore it under Deleted datasets on the Overview page, or with the subcommand bin in the shell.",
         )
     known = [f"{summary.name} ({summary.id})" for summary in list_datasets()]
-    listed = ", ".join(known[:10]) + (f" and {len(known) - 10:,} more" if len(known) > 10 else "")
     return DatasetError(
         f"There is no dataset {reference!r}.",
-        f"The datasets are: {listed}." if known else "There are no datasets yet.",
+        f"The datasets are: {first_of(known, 10)}." if known else "There are no datasets yet.",
         "Choose one of these." if known else "Import a folder or a zip file first.",
     )
 

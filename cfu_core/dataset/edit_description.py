@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfu_core.dataset.history import Edit
-from cfu_core.wording import plural
+from cfu_core.wording import first_of, plural
 
 SHOWN = 3  # values and paths that are listed
 _DONE = {
@@ -44,7 +44,7 @@ def describe_changes(kind: str, changes: Mapping[str, Any]) -> str:
     parts = []
     if done := len(changes) - reset:
         values = list(dict.fromkeys(_text(kind, value) for value in changes.values() if value not in (None, "")))
-        parts.append(f"{plural(done, 'image')} {_DONE[kind].format(_first(values))}")
+        parts.append(f"{plural(done, 'image')} {_DONE[kind].format(first_of(values, SHOWN))}")
     if reset:
         parts.append(f"{plural(reset, 'image')} {_RESET[kind].format('its' if reset == 1 else 'their')}")
     return ", ".join(parts)
@@ -67,9 +67,4 @@ def describe_edit(edit: Edit) -> str:
     """
     if edit.kind in ("undo", "redo"):
         return f"{edit.kind} of edit {edit.changes['edit']}"
-    return f"{describe_changes(edit.kind, edit.changes)}: {_first(list(edit.changes))}"
-
-
-def _first(texts: list[str]) -> str:
-    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
-    return ", ".join(texts[:SHOWN]) + more
+    return f"{describe_changes(edit.kind, edit.changes)}: {first_of(list(edit.changes), SHOWN)}"

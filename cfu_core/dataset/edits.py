@@ -21,7 +21,7 @@ from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.dataset.table import RANGE_COLUMNS, boxes
 from cfu_core.errors import DatasetError, ImageError
 from cfu_core.imaging.reading import decode
-from cfu_core.wording import plural
+from cfu_core.wording import first_of, plural
 
 LONGEST_NAME = 100  # characters of a label or a group
 LONGEST_TEXT = 500  # characters of the editor's name and of the reason
@@ -203,7 +203,7 @@ def _effective_changes(dataset: Dataset, kind: str, changes: Mapping[str, Any]) 
     unknown = [path for path, row in zip(changes, rows, strict=True) if row < 0]
     if unknown:
         raise DatasetError(
-            f"The dataset {dataset.name} does not contain {_listed(unknown)}.",
+            f"The dataset {dataset.name} does not contain {first_of(unknown, 3)}.",
             f"Its images have names like {dataset.imported['path'].iat[0]}.",
             "Check the spelling.",
         )
@@ -368,8 +368,3 @@ def _text(what: str, text: str, longest: int) -> str:
             f"{what} has {plural(len(text), 'character')}.", f"At most {longest} are allowed.", "Shorten it."
         )
     return text
-
-
-def _listed(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
-    return ", ".join(paths[:3]) + more

@@ -41,7 +41,8 @@ def missing_classes(dataset: Dataset) -> list[str]:
         return []
     others = {_top(issue.path) for issue in dataset.import_issues if _is_other_file(issue)}
     folders = {issue.path for issue in dataset.import_issues if issue.kind == "empty-class"} - others
-    if _folders_are_classes(dataset):
+    present = {_top(path) for path in dataset.imported["path"]}
+    if set(dataset.imported["label"]) <= {clean_name(top) for top in present}:  # folders are the classes
         folders |= {
             _top(issue.path) or issue.path
             for issue in left_out_files(dataset)
@@ -49,7 +50,6 @@ def missing_classes(dataset: Dataset) -> list[str]:
             and not _is_other_file(issue)
             and (_top(issue.path) or issue.kind == "no-permission")
         }
-    present = {_top(path) for path in dataset.imported["path"]}
     known = {name_key(label) for label in [*dataset.edited["label"].unique(), *present]}
     return sorted(folder for folder in folders if name_key(folder) not in known)
 
@@ -62,11 +62,6 @@ def _is_other_file(issue: ImportIssue) -> bool:
 def _top(path: str) -> str:
     """Return the top folder of a path; empty for a file beside the folders."""
     return path.partition("/")[0] if "/" in path else ""
-
-
-def _folders_are_classes(dataset: Dataset) -> bool:
-    tops = {clean_name(_top(path)) for path in dataset.imported["path"]}
-    return set(dataset.imported["label"]) <= tops
 
 
 def describe_left_out(dataset: Dataset) -> str:

@@ -68,6 +68,11 @@ class ChosenRange(NamedTuple):
     reason: str
 
 
+def ranges_from_json(value: Mapping[str, Sequence[float]] | None) -> dict[str, SampleRange] | None:
+    """Return ranges by kind from their JSON form; None if none were recorded."""
+    return None if value is None else {kind: SampleRange(*ends) for kind, ends in value.items()}
+
+
 def kind_in_words(kind: str) -> str:
     """Return a kind from `sample_kinds` in words: ``16 bits``, ``16 bits with a sign``, ``32-bit floating point``."""
     dtype, _, scale = kind.partition(" ")

@@ -9,6 +9,8 @@ from matplotlib.font_manager import FontProperties, findSystemFonts, fontManager
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
+from cfu_core.wording import first_of
+
 #: Fonts that have a placeholder for each character.
 _PLACEHOLDER_FONTS = ("lastresort", "adobeblank", "adobenotdef")
 _EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "IDEOGRAPHIC", "FULLWIDTH", "BOPOMOFO")
@@ -52,12 +54,11 @@ def missing_characters_note(characters: str) -> str:
     """
     if not characters:
         return ""
-    named = ", ".join(f"{c} (U+{ord(c):04X})" for c in characters[:_NAMED])
-    more = f" and {len(characters) - _NAMED} more" if len(characters) > _NAMED else ""
+    named = first_of([f"{c} (U+{ord(c):04X})" for c in characters], _NAMED)
     east_asian = [unicodedata.name(c, "").startswith(_EAST_ASIAN) for c in characters]
     packages = ["fonts-noto-cjk"] * any(east_asian) + ["fonts-noto-core"] * (not all(east_asian))
     return (
-        f"No installed font has {named}{more}: this figure shows boxes instead. The tables have the full names. "
+        f"No installed font has {named}: this figure shows boxes instead. The tables have the full names. "
         f"Install a font with these characters (Debian and Ubuntu: {' and '.join(packages)}; others: a Noto font), "
         "then draw the figure again."
     )

@@ -75,6 +75,8 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
     version = planned.version
     dataset: Dataset | None = None
     grouped = "unknown, because the dataset has been deleted or has changed"
+    splits = {(run.plan.split.seed, run.plan.split.folds, run.plan.split.fold): run for run in runs}
+    leaks: dict[tuple[int, int, int], str] = {}
     try:
         dataset = planned_dataset(runs[0])
     except CfuError:
@@ -86,7 +88,8 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
         )
     else:
         edits = _edits(dataset)
-        grouped = _grouped(dataset, divided=any(_leak(dataset, run) for run in runs))
+        leaks = {key: _leak(dataset, run) for key, run in splits.items()}
+        grouped = _grouped(dataset, divided=any(leaks.values()))
     facts = {
         "Dataset": planned.name,
         "Identifier": planned.id,
@@ -97,8 +100,7 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
         "Groups": grouped,
         "Left out": (describe_left_out(dataset) or "nothing") if dataset else grouped,
     }
-    splits = {(run.plan.split.seed, run.plan.split.folds, run.plan.split.fold): run for run in runs}
-    tables = [_split(run.plan.split, leak=_leak(dataset, run) if dataset else "") for run in splits.values()]
+    tables = [_split(run.plan.split, leak=leaks.get(key, "")) for key, run in splits.items()]
     return DatasetSection(name=planned.name, facts=facts, tables=[*tables, edits])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from cfu_core.errors import CfuError
 from cfu_core.imaging.reading import read_with_ranges
 from cfu_core.imaging.recipe import apply
-from cfu_core.imaging.sample_range import SampleRange
+from cfu_core.imaging.sample_range import ranges_from_json
 from cfu_core.runs.model_files import load_predictor
 from cfu_core.runs.run import Run
 
@@ -67,8 +67,7 @@ def predict_files(run: Run, paths: Iterable[Path]) -> Iterator[FilePrediction]:
     pixels: dict[int, np.ndarray] = {}  # by position in `names`
     errors: dict[int, str] = {}
     remarks: dict[int, str] = {}
-    recorded = run.plan.dataset.sample_ranges
-    ranges = None if recorded is None else {kind: SampleRange(*ends) for kind, ends in recorded.items()}
+    ranges = ranges_from_json(run.plan.dataset.sample_ranges)
 
     def results() -> Iterator[FilePrediction]:
         rows = predictor(np.stack(list(pixels.values()))) if pixels else ()

@@ -78,7 +78,8 @@ def open_run(reference: str) -> Run:
     """
     if _SAFE_ID.fullmatch(reference) and (runs_folder() / reference / "spec.json").is_file():
         return Run(runs_folder() / reference)
-    named = [run for run in list_runs() if run.name == reference]
+    runs = list_runs()
+    named = [run for run in runs if run.name == reference]
     if len(named) == 1:
         return named[0]
     if named:
@@ -87,7 +88,7 @@ def open_run(reference: str) -> Run:
             "A name must belong to one run.",
             "Use one of these identifiers instead of the name.",
         )
-    known = ", ".join(run.id for run in list_runs()[:5]) or "none yet"
+    known = ", ".join(run.id for run in runs[:5]) or "none yet"
     raise RunError(f"There is no run {reference!r}.", f"The newest runs are: {known}.", "Use the identifier of a run.")
 
 

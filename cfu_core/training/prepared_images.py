@@ -31,7 +31,7 @@ from cfu_core.training.cache import (
     same_recipe_entries,
 )
 from cfu_core.training.cache_limit import make_room, mark_used
-from cfu_core.wording import plural
+from cfu_core.wording import first_of, plural
 
 PENDING_PER_THREAD = 4  # images submitted to the thread pool at once
 COPY_BYTES = 2**26  # copied at once
@@ -159,11 +159,10 @@ def _remarks(dataset: Dataset, recipe: Recipe, fewer_tiles: np.ndarray) -> list[
     if not len(fewer_tiles):
         return []
     paths = dataset.images["path"].iloc[np.sort(fewer_tiles)].tolist()
-    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
     tiles = f"{recipe.tiles} × {recipe.tiles} tiles"
     return [
         f"CLAHE used fewer than {tiles} on {plural(len(paths), 'small image')}, as many along each side as the "
-        f"shorter side has pixels: {', '.join(paths[:NAMED])}{more}."
+        f"shorter side has pixels: {first_of(paths, NAMED)}."
     ]
 
 

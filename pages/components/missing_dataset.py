@@ -3,9 +3,8 @@
 import streamlit as st
 
 from cfu_core.dataset.bin import DeletedDataset, find_deleted, restore_dataset
-from cfu_core.dataset.catalog import dataset_folder, list_datasets
+from cfu_core.dataset.catalog import is_saved, list_datasets
 from cfu_core.dataset.dataset import is_safe_id
-from cfu_core.dataset.summary import SUMMARY
 from cfu_core.errors import CfuError
 from pages.components.address import PAGE
 from pages.components.page_layout import escaped
@@ -77,7 +76,7 @@ def missing_dataset() -> str | None:
 
 def deleted_notice(identifier: str) -> None:
     """Say that the dataset of a run is in the bin, if it is and the page has not said so."""
-    if identifier == st.session_state.get(MISSING) or (dataset_folder(identifier) / SUMMARY).exists():
+    if identifier == st.session_state.get(MISSING) or is_saved(identifier):
         return
     if deleted := find_deleted(identifier):
         st.info(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cfu_core.dataset.audit.findings import Finding, Remedy
 from cfu_core.dataset.splitting import PARTITIONS
-from cfu_core.wording import plural
+from cfu_core.wording import first_of, plural
 
 MOST_NAMED = 3  # groups in the text of a finding
 
@@ -51,13 +51,13 @@ def rest_of_groups(
         In the order of the names of the groups; empty if no group has another image outside this partition.
     """
     chosen = images["path"].isin(paths)
-    groups = set(images["group"][chosen]) - {""}
+    affected = images[images["group"].isin(set(images["group"][chosen]) - {""})]
+    outside = ~chosen[affected.index] & (affected["path"].map(assignment) != partition)
     found = []
-    for group, table in images[images["group"].isin(groups)].groupby("group"):
-        selected = chosen[table.index]
-        outside = ~selected & (table["path"].map(assignment) != partition)
-        if outside.any():
-            found.append(GroupRest(str(group), tuple(table["path"][selected]), tuple(table["path"][outside])))
+    for group, table in affected.groupby("group"):
+        selected, others = chosen[table.index], outside[table.index]
+        if others.any():
+            found.append(GroupRest(str(group), tuple(table["path"][selected]), tuple(table["path"][others])))
     return found
 
 
@@ -113,10 +113,9 @@ def divided_groups(images: pd.DataFrame, manual: Mapping[str, str]) -> Iterator[
 def _named(counts: pd.DataFrame) -> str:
     groups = [
         f"{group} ({', '.join(f'{row[name]} {name}' for name in PARTITIONS if row[name])})"
-        for group, row in counts.head(MOST_NAMED).iterrows()
+        for group, row in counts.iterrows()
     ]
-    more = f" and {len(counts) - MOST_NAMED} more" if len(counts) > MOST_NAMED else ""
-    return f"{plural(len(counts), 'group is', 'groups are')} in several partitions: {', '.join(groups)}{more}"
+    return f"{plural(len(counts), 'group is', 'groups are')} in several partitions: {first_of(groups, MOST_NAMED)}"
 
 
 def unknown_groups(images: pd.DataFrame) -> Iterator[Finding]:

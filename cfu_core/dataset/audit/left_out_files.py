@@ -16,13 +16,13 @@ def left_out(dataset: Dataset) -> Iterator[Finding]:
         At most one, of the kind ``left-out``: an error if a class is missing completely, otherwise a warning. It has no
         paths and no remedies, because the files are not in the dataset.
     """
-    text = describe_left_out(dataset)
+    text, missing = describe_left_out(dataset), missing_classes(dataset)
     if text:
         yield Finding(
             kind="left-out",
-            title="A class is missing" if missing_classes(dataset) else "Files were left out at the import",
+            title="A class is missing" if missing else "Files were left out at the import",
             detail=f"{text} Each file and the reason are listed below, under Remarks of the import. Correct the files "
             "and import again, or continue without them.",
             paths=(),
-            severity="error" if missing_classes(dataset) else "warning",
+            severity="error" if missing else "warning",
         )

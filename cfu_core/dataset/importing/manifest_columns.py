@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import DatasetError
+from cfu_core.wording import first_of
 
 EXPECTED = (
     "A manifest needs the columns path and label; group, box_left, box_top, box_right, box_bottom and origin are "
@@ -89,9 +90,8 @@ class ManifestColumns:
         ]
         unused = [self._shown(position) for position in self.unused if self.names[position] or position in filled]
         if unused:
-            more = f" and {len(unused) - _SHOWN} more" if len(unused) > _SHOWN else ""
             which = "column is" if len(unused) == 1 else "columns are"
-            details.append(f"{name}: {len(unused)} {which} not used: {', '.join(unused[:_SHOWN])}{more}.")
+            details.append(f"{name}: {len(unused)} {which} not used: {first_of(unused, _SHOWN)}.")
         return [ImportIssue(path=name, kind="columns", detail=detail) for detail in details]
 
     def _shown(self, position: int) -> str:

@@ -15,9 +15,8 @@ import pandas as pd
 import pyarrow as pa
 from filelock import FileLock
 
-from cfu_core.dataset.catalog import dataset_folder
+from cfu_core.dataset.catalog import is_saved
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.dataset.summary import SUMMARY
 from cfu_core.dataset.survey.copies import copies_by_path, find_new_copies
 from cfu_core.dataset.survey.measuring import (
     NUMBER_COLUMNS,
@@ -260,7 +259,7 @@ def thumbnail(dataset: Dataset, index: int) -> bytes:
 
 
 def _check_saved(dataset: Dataset) -> None:
-    if not (dataset_folder(dataset.id) / SUMMARY).is_file():
+    if not is_saved(dataset.id):
         raise DatasetError(f"The dataset {dataset.name} no longer exists.", "It was deleted during its survey.")
 
 

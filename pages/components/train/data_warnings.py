@@ -33,10 +33,12 @@ def data_warnings(data: Dataset) -> bool:
 def _divided_groups_warning(data: Dataset) -> bool:
     """Warn of groups whose images are in several partitions; return whether there are any."""
     try:
-        assignment = cached.split(data, split_seed()).assignment
+        split = cached.split(data, split_seed())
     except CfuError:
         return False  # the buttons show the error
-    images = data.images.assign(partition=data.images["path"].map(assignment))
+    if not split.divided_groups:
+        return False
+    images = data.images.assign(partition=data.images["path"].map(split.assignment))
     findings = list(divided_groups(images, data.partitions))
     for finding in findings:
         st.warning(f"**{finding.title}.** {escaped(finding.detail)}", icon=":material/warning:")
