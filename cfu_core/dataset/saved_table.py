@@ -36,11 +36,16 @@ def read_table(file: Path) -> pd.DataFrame:
     DatasetError
         If the file is missing or damaged.
     """
+    return with_keys(_read_columns(file))
+
+
+def _read_columns(file: Path) -> pd.DataFrame:
+    """Return the table with an empty column ``key``."""
     try:
         images = pd.read_parquet(file)
         if "samples" not in images:  # written before ranges and pictures were chosen
             images = images.assign(samples="", plane=FIRST_PAGE, **dict.fromkeys(RANGE_COLUMNS, pd.NA))
-        return with_keys(images.assign(key="")[COLUMNS].astype(DTYPES))
+        return images.assign(key="")[COLUMNS].astype(DTYPES)
     except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's own errors are among these
         raise damaged(file.parent.name, f"{TABLE} cannot be read ({error})") from error
 
@@ -82,5 +87,5 @@ def remove_with_images(folders: Sequence[Path]) -> None:
 
 
 def _stored(file: Path) -> set[tuple[str, str]]:
-    images = read_table(file)
+    images = _read_columns(file)
     return set(zip(images["digest"], images["extension"], strict=True))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cfu_core.dataset.catalog import list_datasets
-from cfu_core.job import State
+from cfu_core.job import Job, State
 from cfu_core.jobs.queue import all_jobs
 from cfu_core.runs.run import Run
 from cfu_core.wording import plural
@@ -61,6 +61,22 @@ class DatasetUse:
         return found
 
 
+def jobs_using(identifier: str) -> list[tuple[Job, State]]:
+    """Return all jobs on a dataset with their states, also runs and jobs that have ended.
+
+    Parameters
+    ----------
+    identifier : str
+        Identifier of the dataset, which need not exist.
+    """
+    jobs = (job for job in all_jobs() if _dataset_of(job) == identifier)
+    return [(job, job.status().state) for job in jobs]
+
+
+def _dataset_of(job: Job) -> str | None:
+    return job.plan.dataset.id if isinstance(job, Run) else job.spec.get("dataset")
+
+
 def dataset_use(identifier: str) -> DatasetUse:
     """Return what depends on a dataset.
 
@@ -76,12 +92,10 @@ def dataset_use(identifier: str) -> DatasetUse:
     """
     runs: Counter[State] = Counter()
     jobs: dict[str, None] = {}
-    for job in all_jobs():
-        state = job.status().state
+    for job, state in jobs_using(identifier):
         if isinstance(job, Run):
-            if job.plan.dataset.id == identifier:
-                runs[state] += 1
-        elif job.spec.get("dataset") == identifier and not state.ended:
+            runs[state] += 1
+        elif not state.ended:
             jobs[job.kind] = None
     return DatasetUse(
         runs={state: runs[state] for state in State if runs[state]},

@@ -17,8 +17,8 @@ from cfu_core.dataset.catalog import delete_dataset, discard_dataset
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import DatasetError, StorageError
 from cfu_core.job import Job, create_job
-from cfu_core.jobs.dataset_use import dataset_use
-from cfu_core.jobs.queue import LANES, all_jobs, lane_lock, start_marker, waiting
+from cfu_core.jobs.dataset_use import jobs_using
+from cfu_core.jobs.queue import LANES, lane_lock, start_marker, waiting
 from cfu_core.processes import process_alive, process_started
 from cfu_core.runs.planning import plan_again, plan_runs
 from cfu_core.runs.repeats import plan_repeats
@@ -191,16 +191,16 @@ def remove_dataset(identifier: str, *, who: str = "", for_good: bool = False) ->
         The disk is full (unless `for_good`), the home folder is not writable, or another process has locked the image
         store for ten minutes.
     """
-    users = dataset_use(identifier).active_runs
+    active = [job for job, state in jobs_using(identifier) if not state.ended]
+    users = sum(isinstance(job, Run) for job in active)
     if users:
         raise DatasetError(
             f"{plural(users, 'run on this dataset is', 'runs on this dataset are')} queued or running.",
             "A dataset can be deleted only if no run uses it.",
             "Stop the runs on the Train page first.",
         )
-    for job in all_jobs():
-        if job.spec.get("dataset") == identifier and not job.status().state.ended:
-            job.request_stop()  # a survey or the preparation of images
+    for job in active:
+        job.request_stop()  # a survey or the preparation of images
     if for_good:
         delete_dataset(identifier)
     else:

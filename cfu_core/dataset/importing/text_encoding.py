@@ -85,7 +85,8 @@ def _without_mark(data: bytes, name: str) -> DecodedText:
 
 
 def _guessed(data: bytes, name: str, position: int) -> DecodedText:
-    fits = {label: text for label, encoding, is_usual in _GUESSES if is_usual(text := _decoded(data, encoding))}
+    decoded = ((label, _decoded(data, encoding), is_usual) for label, encoding, is_usual in _GUESSES)
+    fits = {label: text for label, text, is_usual in decoded if text and is_usual(text)}
     if len(fits) == 1:
         label, text = fits.popitem()
         return DecodedText(text, label)
@@ -111,7 +112,7 @@ _UNUSUAL_CYRILLIC = re.compile(r"[а-яё][А-ЯЁ]|(?<![А-Яа-яЁё])[А-Я�
 
 
 def _is_latin(text: str) -> bool:
-    return bool(text) and bool(_LATIN.fullmatch(text)) and not _UNUSUAL_LATIN.search(text)
+    return bool(_LATIN.fullmatch(text)) and not _UNUSUAL_LATIN.search(text)
 
 
 def _is_cyrillic(text: str) -> bool:
@@ -122,17 +123,17 @@ def _is_cyrillic(text: str) -> bool:
 
 def _is_japanese(text: str) -> bool:
     """Return whether all characters are symbols, kana or the frequent kanji (level 1 of JIS X 0208)."""
-    return bool(text) and is_frequent(text, "cp932")
+    return is_frequent(text, "cp932")
 
 
 def _is_chinese(text: str) -> bool:
     """Return whether all characters are symbols or the frequent hanzi (level 1 of GB 2312)."""
-    return bool(text) and is_frequent(text, "gb18030") and not re.search(r"[Ѐ-ӿ]", text)
+    return is_frequent(text, "gb18030") and not re.search(r"[Ѐ-ӿ]", text)
 
 
 def _is_korean(text: str) -> bool:
     """Return whether all characters are symbols or the frequent syllables of KS X 1001."""
-    return bool(text) and is_frequent(text, "cp949") and not re.search(r"[Ѐ-ӿ一-鿿]", text)
+    return is_frequent(text, "cp949") and not re.search(r"[Ѐ-ӿ一-鿿]", text)
 
 
 _GUESSES = (

@@ -204,18 +204,14 @@ def _is_cyrillic(text: str) -> bool:
     return has_word and _consists_of(_CYRILLIC)(text) and not _UNUSUAL_CYRILLIC.search(text)
 
 
-def _usual_east_asian(encoding: str, letters: re.Pattern[str]) -> Callable[[str], bool]:
-    consists_of_letters = _consists_of(letters)
-    return lambda text: consists_of_letters(text) and is_frequent(text, encoding) and not is_joined(text)
-
-
-def _possible_east_asian(encoding: str, letters: re.Pattern[str]) -> Callable[[str], bool]:
-    consists_of_letters = _consists_of(letters)
-    return lambda text: consists_of_letters(text) and is_possible(text, encoding)
-
-
 def _east_asian(encoding: str, label: str, letters: re.Pattern[str]) -> _Guess:
-    return _Guess(encoding, label, _usual_east_asian(encoding, letters), _possible_east_asian(encoding, letters))
+    consists_of_letters = _consists_of(letters)
+    return _Guess(
+        encoding,
+        label,
+        lambda text: consists_of_letters(text) and is_frequent(text, encoding) and not is_joined(text),
+        lambda text: consists_of_letters(text) and is_possible(text, encoding),
+    )
 
 
 GUESSES = (
