@@ -14,6 +14,9 @@ from cfu_core.bundle.contents import MANIFEST, SELFTEST, check_files, open_bundl
 from cfu_core.errors import BundleError
 from cfu_core.imaging.cropping import Box
 from cfu_core.imaging.recipe import Recipe
+from tests.imaging.test_reading import tiff
+
+RNG = np.random.default_rng(3)
 
 
 @pytest.fixture
@@ -109,3 +112,21 @@ def test_there_must_be_a_box_for_each_image(folder):
     for boxes in ([], [None]):
         with pytest.raises(ValueError, match="zip"):
             classify(open_bundle(folder), images, network, boxes)
+
+
+@pytest.mark.parametrize(("added", "picture"), [({}, 0), ({"plane": 1, "samples": [0, 4095]}, 1)])
+def test_a_test_image_is_read_as_the_export_did_also_from_a_bundle_made_before(folder, added, picture):
+    stack = np.array([np.full((16, 16), 40), RNG.integers(300, 3000, (16, 16))]).astype(np.uint16)
+    (folder / "stack.tif").write_bytes(tiff(stack, photometric="minisblack"))
+    entry = {"file": "stack.tif", "path": "A/stack.tif", "box": None, "probabilities": {"a": 0.5, "b": 0.5}, **added}
+    (folder / SELFTEST).write_text(json.dumps({"allowed": 1e-4, "images": [entry]}))
+    seen = []
+
+    def network(images):
+        seen.extend(images)
+        return np.full((len(images), 2), 0.5)
+
+    assert self_test(open_bundle(folder), network).images == 1
+    white = 4095 if picture else 255  # before, the range of each image was chosen by its brightest pixel
+    expected = np.rint(stack[picture] / white * 255)
+    assert np.abs(seen[0][..., 0].astype(int) - expected).max() <= 1

@@ -116,6 +116,14 @@ def test_a_file_is_read_with_the_ranges_of_a_dataset_and_says_what_was_chosen(tm
     assert read_with_ranges(tmp_path / "usual.tif", {})[1] == ""
 
 
+def test_a_file_for_a_run_from_before_ranges_is_read_by_the_rule_of_that_time(tmp_path):
+    stack = np.array([FLAT, DETAIL]).astype(np.uint16)
+    (tmp_path / "stack.tif").write_bytes(tiff(stack, photometric="minisblack"))
+    pixels, remark = read_with_ranges(tmp_path / "stack.tif", None)
+    assert (pixels == 90).all()  # the first page, in the range of 8 bits
+    assert remark == ""
+
+
 def test_a_stack_that_is_stored_as_one_block_is_read_picture_by_picture(monkeypatch):
     stack = RNG.integers(0, 4000, (6, 40, 50)).astype(np.uint16)
     data = one_block(stack)

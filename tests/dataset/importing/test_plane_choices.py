@@ -92,4 +92,8 @@ def test_a_table_from_before_pictures_were_chosen_uses_the_first(stacks):
     summary.write_text(summary.read_text().replace(stacks.imported_digest, content_digest(plain)))
     loaded = load_dataset(stacks.id)
     assert loaded.read_image(0).max() == 0
+    row = loaded.images["path"].tolist().index("A/thumbnail_first.tif")
+    assert loaded.read_image(row).shape == (24, 32, 3)
+    assert loaded.sample_ranges is None
+    assert stacks.sample_ranges is not None
     assert loaded.images["key"].tolist() == loaded.images["digest"].tolist()
