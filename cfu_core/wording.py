@@ -30,3 +30,14 @@ def first_of(texts: Sequence[str], most: int) -> str:
     """
     more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more
+
+
+def listed(texts: Sequence[str]) -> str:
+    """List texts with commas and "and" before the last: ``a``, ``a and b``, ``a, b and c``.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        At least one.
+    """
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))

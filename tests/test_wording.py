@@ -1,6 +1,6 @@
 import pytest
 
-from cfu_core.wording import first_of, plural
+from cfu_core.wording import first_of, listed, plural
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ def test_a_number_has_the_right_form_of_its_noun(count, words, text):
 
 
 @pytest.mark.parametrize(
-    ("texts", "listed"),
+    ("texts", "text"),
     [
         ([], ""),
         (["a"], "a"),
@@ -27,5 +27,10 @@ def test_a_number_has_the_right_form_of_its_noun(count, words, text):
         (["a"] * 1202, "a, a and 1,200 more"),
     ],
 )
-def test_of_many_texts_the_first_are_listed_and_the_others_counted(texts, listed):
-    assert first_of(texts, 2) == listed
+def test_of_many_texts_the_first_are_listed_and_the_others_counted(texts, text):
+    assert first_of(texts, 2) == text
+
+
+@pytest.mark.parametrize(("texts", "text"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
+def test_the_last_of_several_texts_follows_and(texts, text):
+    assert listed(texts) == text

@@ -7,7 +7,7 @@ from cfu_core.dataset.dataset import Dataset, ImportIssue
 from cfu_core.dataset.importing.file_names import is_image
 from cfu_core.dataset.name_forms import clean_name, name_key
 from cfu_core.errors import TrainingError
-from cfu_core.wording import plural
+from cfu_core.wording import listed, plural
 
 #: Kinds of issues about an image that was listed but could not be read, or a folder that could not be opened. A file
 #: that is not named as an image (``other-file``) is no lost image of a class.
@@ -83,11 +83,11 @@ def describe_left_out(dataset: Dataset) -> str:
             everything = "" if len(found) == 1 else "all "
             sentences.append(f"{count} left out at the import, {everything}{place}.")
         else:
-            listed = ", ".join(f"{number:,} {place}" for place, number in places.most_common())
-            sentences.append(f"{count} left out at the import: {listed}.")
+            numbers = ", ".join(f"{number:,} {place}" for place, number in places.most_common())
+            sentences.append(f"{count} left out at the import: {numbers}.")
     if missing:
         sentences.append(
-            f"The {'class' if len(missing) == 1 else 'classes'} {_joined(missing)} "
+            f"The {'class' if len(missing) == 1 else 'classes'} {listed(missing)} "
             f"{'has' if len(missing) == 1 else 'have'} no image in the dataset."
         )
     return " ".join(sentences)
@@ -98,10 +98,6 @@ def _place(path: str, classes: Iterable[str]) -> str:
     if not top:
         return "outside the class folders"
     return f"of the class {top}" if name_key(top) in classes else f"in the folder {top}"
-
-
-def _joined(names: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def check_missing_classes(dataset: Dataset, remedy: str) -> None:

@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from cfu_core.wording import plural
+from cfu_core.wording import listed, plural
 
 _HYPHENS = re.compile("[\u2010-\u2015\u2043\u2212\u02d7\ufe58\ufe63\uff0d]")
 _INVISIBLE = re.compile(
@@ -90,7 +90,7 @@ def describe_forms(shown: str, forms: Mapping[str, int], *, what: str) -> str:
     if len(parts) == 1:
         return f"The {what} {parts[0]} is spelled {shown} here."
     plurals = {"class": "classes"}.get(what, what + "s")
-    return f"The {plurals} {', '.join(parts[:-1])} and {parts[-1]} look alike and became the {what} {shown}."
+    return f"The {plurals} {listed(parts)} look alike and became the {what} {shown}."
 
 
 def _visible(form: str) -> str:

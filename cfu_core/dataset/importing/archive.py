@@ -19,8 +19,7 @@ from typing import NamedTuple, Self
 from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.file_names import (
     is_ignored,
-    is_image,
-    is_manifest,
+    is_wanted,
     normalise,
     unsafe_reason,
 )
@@ -237,14 +236,14 @@ class ZipTree:
     def _is_listed(self, name: str) -> bool:
         """Return whether an entry is a file; a link that is not named like an image may be a folder."""
         fault = _fault(self._members[name])
-        if fault is None or fault.kind != "link" or is_image(name) or is_manifest(name):
+        if fault is None or fault.kind != "link" or is_wanted(name):
             return True
         detail = f"{name} is a link. Links in an archive are not followed."
         self.issues.append(ImportIssue(path=name, kind="link", detail=detail))
         return False
 
     def _refuse_if_encrypted(self) -> None:
-        wanted = [name for name in self.files if is_image(name) or is_manifest(name)]
+        wanted = [name for name in self.files if is_wanted(name)]
         if wanted and all(self._members[name].flag_bits & _ENCRYPTED for name in wanted):
             raise refused(self.name, "all its images are encrypted")
 

@@ -26,6 +26,11 @@ def is_manifest(path: str) -> bool:
     return path.rpartition("/")[2].lower() == MANIFEST
 
 
+def is_wanted(path: str) -> bool:
+    """Return whether the file is named as an image or as the manifest."""
+    return is_image(path) or is_manifest(path)
+
+
 def is_ignored(path: str) -> bool:
     """Return whether a file is left out when a source is listed, without an issue.
 

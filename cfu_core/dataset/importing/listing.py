@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.archive import ZipTree
-from cfu_core.dataset.importing.file_names import MANIFEST, is_image, is_manifest, unsafe_reason
+from cfu_core.dataset.importing.file_names import MANIFEST, is_image, is_manifest, is_wanted, unsafe_reason
 from cfu_core.dataset.importing.folders import FolderTree, ListedFiles
 from cfu_core.dataset.importing.manifest import Box, Manifest, parse_manifest
 from cfu_core.dataset.importing.path_matching import DiskMatcher, TreeMatcher, differs_in_case
@@ -144,7 +144,7 @@ def describe_issues(issues: Iterable[ImportIssue]) -> str:
 
 def _outer_folder(files: list[str], folders: list[str]) -> str:
     """Return the single folder around everything, with a slash at its end, or ``""``."""
-    if any("/" not in file and (is_image(file) or is_manifest(file)) for file in files):
+    if any("/" not in file and is_wanted(file) for file in files):
         return ""
     tops = {path.partition("/")[0] for path in folders} | {file.partition("/")[0] for file in files if "/" in file}
     if len(tops) != 1:

@@ -76,7 +76,7 @@ class DiskMatcher:
 
     def find(self, path: str) -> str:
         """Return the path of the file; the path as a normal POSIX path if there is no such file, or more than one."""
-        for written in (normalise(path), _plain(path)):
+        for written in dict.fromkeys((normalise(path), _plain(path))):  # mostly the same
             if os.path.lexists(self._folder / written):
                 return written
         found = Path()

@@ -14,7 +14,7 @@ from typing import IO, BinaryIO
 
 from cfu_core.dataset.dataset import slug
 from cfu_core.dataset.importing.archive import ImportLimits, refused
-from cfu_core.dataset.importing.file_names import is_ignored, is_image, is_manifest, normalise, unsafe_reason
+from cfu_core.dataset.importing.file_names import is_ignored, is_wanted, normalise, unsafe_reason
 from cfu_core.errors import ArchiveError
 from cfu_core.storage import home, storage_errors
 
@@ -120,7 +120,7 @@ def _write_folder(streams: dict[str, BinaryIO], target: Path, bytes_left: int) -
     with zipfile.ZipFile(target, "x", zipfile.ZIP_STORED) as archive:
         for name, stream in streams.items():
             with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as entry:
-                if is_image(name) or is_manifest(name):
+                if is_wanted(name):
                     bytes_left -= _copy(stream, entry, bytes_left)
 
 
