@@ -7,6 +7,7 @@ from pathlib import Path
 from cfu_core.cli.terminal import ProgressLine, print_error
 from cfu_core.dataset.catalog import list_datasets, load_dataset
 from cfu_core.dataset.dataset import Dataset
+from cfu_core.dataset.importing.folder_layout import LayoutChoice, parse_roles
 from cfu_core.dataset.importing.source import import_source, scan_source
 from cfu_core.dataset.left_out import describe_left_out
 from cfu_core.errors import DatasetError
@@ -15,9 +16,9 @@ DATA_HELP = "a folder, a zip archive, a CSV manifest, or the name or identifier 
 
 
 def add_data_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the argument DATA and the option ``--zip-names`` to the parser of a subcommand.
+    """Add the argument DATA, and options for sources that are not imported yet, to the parser of a subcommand.
 
-    ``arguments.data`` and ``arguments.zip_names`` are the arguments of `read_data` and `import_data`.
+    `read_data` and `import_data` read them.
     """
     parser.add_argument("data", help=DATA_HELP)
     parser.add_argument(
@@ -25,6 +26,42 @@ def add_data_argument(parser: argparse.ArgumentParser) -> None:
         metavar="ENCODING",
         help="encoding of the names in a zip that does not state it, such as cp932 or gb18030; guessed by default",
     )
+    levels = parser.add_mutually_exclusive_group()
+    levels.add_argument(
+        "--class-level",
+        metavar="N",
+        type=int,
+        help="level of folders that is the class, 1 for the topmost; by default the names of the folders decide",
+    )
+    levels.add_argument(
+        "--layout",
+        metavar="LEVELS",
+        type=_roles,
+        help="what each level of folders is, from the top, such as partition/class/donor; - for a level that is not "
+        "used",
+    )
+    parser.add_argument(
+        "--leave-out",
+        metavar="FOLDER",
+        action="append",
+        help="leave out the images in folders of this name, such as masks; may be given several times",
+    )
+
+
+def _roles(text: str) -> tuple[str, ...]:
+    try:
+        return parse_roles(text)
+    except DatasetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _layout(arguments: argparse.Namespace) -> LayoutChoice:
+    if arguments.class_level is not None and arguments.class_level < 1:
+        raise DatasetError(
+            f"--class-level is {arguments.class_level}.", "Levels are counted from 1.", "Correct the number."
+        )
+    left_out = None if arguments.leave_out is None else tuple(arguments.leave_out)
+    return LayoutChoice(roles=arguments.layout, class_level=arguments.class_level, left_out=left_out)
 
 
 def dataset_id(reference: str) -> str:
@@ -108,16 +145,15 @@ def saved_dataset(dataset: Dataset) -> Dataset | None:
     return load_dataset(dataset.id) if saved else None
 
 
-def read_data(data: str, *, zip_names: str | None = None) -> Dataset:
+def read_data(arguments: argparse.Namespace) -> Dataset:
     """Read a folder, archive or manifest without importing it, or load an imported dataset.
 
     Parameters
     ----------
-    data : str
-        Path of a folder, a zip archive or a CSV manifest, or the name or identifier of an imported dataset. Text
-        with a slash is always a path, and an identifier always a dataset.
-    zip_names : str, optional
-        Encoding of the names in a zip archive that does not state it; by default it is guessed.
+    arguments : argparse.Namespace
+        With the arguments of `add_data_argument`. DATA is the path of a folder, a zip archive or a CSV manifest, or the
+        name or identifier of an imported dataset. Text with a slash is always a path, and an identifier always a
+        dataset.
 
     Returns
     -------
@@ -128,7 +164,8 @@ def read_data(data: str, *, zip_names: str | None = None) -> Dataset:
     Raises
     ------
     DatasetError
-        The source does not exist, contains no usable image or has no valid manifest; there is no dataset with this name
+        The source does not exist, contains no usable image or has no valid manifest; the names of its folders do not
+        say which level is the class, or the options do not fit them; there is no dataset with this name
         or identifier, several have this name, or it is also a path that exists; the dataset is damaged; or a worker
         process that reads images was ended from outside.
     ArchiveError
@@ -136,22 +173,26 @@ def read_data(data: str, *, zip_names: str | None = None) -> Dataset:
     StorageError
         The source or the home folder is not readable.
     """
-    if not _is_path(data):
-        return load_dataset(dataset_id(data))
+    if not _is_path(arguments.data):
+        return load_dataset(dataset_id(arguments.data))
     with ProgressLine() as line:
-        return scan_source(Path(data), progress=line.count("Reading"), zip_names=zip_names)
+        return scan_source(
+            Path(arguments.data),
+            progress=line.count("Reading"),
+            zip_names=arguments.zip_names,
+            layout=_layout(arguments),
+        )
 
 
-def import_data(data: str, *, zip_names: str | None = None) -> Dataset:
+def import_data(arguments: argparse.Namespace) -> Dataset:
     """Import a folder, archive or manifest, or load an imported dataset.
 
     Parameters
     ----------
-    data : str
-        Path of a folder, a zip archive or a CSV manifest, or the name or identifier of an imported dataset. Text
-        with a slash is always a path, and an identifier always a dataset.
-    zip_names : str, optional
-        Encoding of the names in a zip archive that does not state it; by default it is guessed.
+    arguments : argparse.Namespace
+        With the arguments of `add_data_argument`. DATA is the path of a folder, a zip archive or a CSV manifest, or the
+        name or identifier of an imported dataset. Text with a slash is always a path, and an identifier always a
+        dataset.
 
     Returns
     -------
@@ -166,10 +207,15 @@ def import_data(data: str, *, zip_names: str | None = None) -> Dataset:
         The source is not readable, the disk is full, the home folder is not writable, or another process has locked the
         image store for ten minutes.
     """
-    if not _is_path(data):
-        return load_dataset(dataset_id(data))
+    if not _is_path(arguments.data):
+        return load_dataset(dataset_id(arguments.data))
     with ProgressLine() as line:
-        imported = import_source(Path(data), progress=line.count("Importing"), zip_names=zip_names)
+        imported = import_source(
+            Path(arguments.data),
+            progress=line.count("Importing"),
+            zip_names=arguments.zip_names,
+            layout=_layout(arguments),
+        )
     return load_dataset(imported.id)  # with its edits
 
 

@@ -92,7 +92,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
-    dataset = read_data(arguments.data, zip_names=arguments.zip_names)
+    dataset = read_data(arguments)
     duplicates = dataset.duplicates()
     if arguments.json:
         return print_json(
@@ -108,7 +108,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
         print_line(f"  {name}: {count}")
     for issue in dataset.import_issues:
         heading = "not imported" if issue.left_out else "remark"
-        print_line(f"{heading}: {issue.path} ({issue.kind}): {issue.detail}")
+        print_line(f"{heading}: {' '.join(filter(None, [issue.path, f'({issue.kind})']))}: {issue.detail}")
     for paths in duplicates:
         print_line(f"identical: {', '.join(paths)}")
     return OK
@@ -117,7 +117,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
 def _split(arguments: argparse.Namespace) -> int:
     from cfu_core.dataset.splitting import PARTITIONS, make_split, split_of
 
-    dataset = read_data(arguments.data, zip_names=arguments.zip_names)
+    dataset = read_data(arguments)
     saved = saved_dataset(dataset)
     print_left_out(saved or dataset)
     split = split_of(saved, seed=arguments.seed) if saved else make_split(dataset.images, seed=arguments.seed)
@@ -144,7 +144,7 @@ def _survey(arguments: argparse.Namespace) -> int:
     from cfu_core.dataset.survey.survey import load_survey
     from cfu_core.job import create_job
 
-    dataset = import_data(arguments.data, zip_names=arguments.zip_names)
+    dataset = import_data(arguments)
     print_left_out(dataset)
     status = run_job(create_job("survey", {"dataset": dataset.id}), f"Survey of {dataset.name}")
     found = load_survey(dataset)

@@ -209,7 +209,7 @@ def _run_all(arguments: argparse.Namespace, pairs: Sequence[tuple[str, Any]]) ->
 
     for key, _ in pairs:
         architecture(key)  # a wrong name is reported before the import
-    dataset = import_data(arguments.data, zip_names=arguments.zip_names)
+    dataset = import_data(arguments)
     if not arguments.without_missing_classes:
         check_missing_classes(dataset, "Or add --without-missing-classes.")
     print_left_out(dataset)

@@ -22,7 +22,10 @@ from cfu_core.imaging.sample_range import SampleRange
 
 #: Kinds of import issues that say what was mapped or assumed; all others are about something that was left out.
 _REMARKS = frozenset(
-    {"columns", "cells", "encoding", "letter-case", "class-name", "group-name", "range", "box", "plane"}
+    {
+        *("columns", "cells", "encoding", "letter-case", "class-name", "group-name", "range", "box", "plane"),
+        *("layout", "partitions"),
+    }
 )
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -47,14 +50,18 @@ class ImportIssue:
         (not in the manifest), ``listed-twice``, ``no-path`` and ``no-label`` (rows of a manifest), or ``name`` (not
         UTF-8). Remarks: ``columns``, ``cells`` and ``letter-case`` of a manifest, ``encoding`` of a manifest or of the
         names in a zip, ``class-name`` and ``group-name`` (forms that became one), ``box`` (a box that is not used),
-        ``range`` (of samples of more than 8 bits) or ``plane`` (of several pictures of a file).
+        ``range`` (of samples of more than 8 bits), ``plane`` (of several pictures of a file), ``layout`` (of the levels
+        of folders) or ``partitions`` (that the source gives).
     detail : str
         One or two sentences that explain the issue to the user.
+    label : str
+        Class of the file or folder, if the source says it; ``""`` in datasets of earlier versions.
     """
 
     path: str
     kind: str
     detail: str
+    label: str = ""
 
     @property
     def left_out(self) -> bool:
@@ -83,7 +90,8 @@ class Dataset:
         and ``black`` and ``white`` are their range; ``""`` and ``<NA>`` for other images, and for images that were
         imported before ranges were chosen. ``plane`` is the number of the picture, from 0, if the file has several;
         `cfu_core.imaging.planes.FIRST_PAGE` for images that were imported before pictures were chosen; otherwise
-        ``<NA>``. ``key`` identifies the pixels (`cfu_core.dataset.table.with_keys`).
+        ``<NA>``. ``given_partition`` is the partition that the source gives the image, ``""`` if none. ``key``
+        identifies the pixels (`cfu_core.dataset.table.with_keys`).
     import_issues : tuple of ImportIssue
         Files that the import left out, and other issues that it found.
     drawn : bool

@@ -24,8 +24,8 @@ def missing_classes(dataset: Dataset) -> list[str]:
 
     A class folder that contains no file (an issue of the kind ``empty-class``), or of which no image could be read. A
     folder of files that are not named as images, such as documents, is no class.
-    The class of an image that was left out is only known if folders are the classes: in a dataset whose classes come
-    from a manifest and are not the top folders of its images, only an ``empty-class`` counts.
+    In a dataset of an earlier version, the class of an image that was left out is only known if the top folders are
+    the classes; otherwise only an ``empty-class`` counts.
 
     Parameters
     ----------
@@ -35,14 +35,30 @@ def missing_classes(dataset: Dataset) -> list[str]:
     Returns
     -------
     list of str
-        Sorted names of folders. A class to which images were assigned since the import is not missing.
+        Sorted names. A class to which images were assigned since the import is not missing.
     """
     if not any(issue.left_out for issue in dataset.import_issues):
         return []
-    others = {_top(issue.path) for issue in dataset.import_issues if _is_other_file(issue)}
-    folders = {issue.path for issue in dataset.import_issues if issue.kind == "empty-class"} - others
+    issues = dataset.import_issues
+    found = {
+        issue.label
+        for issue in issues
+        if issue.label and (issue.kind == "empty-class" or (issue.kind in _NOT_READ and not _is_other_file(issue)))
+    }
+    if not any(issue.label for issue in issues):
+        found = _classes_by_top_folder(dataset)
+    others = {issue.label or _top(issue.path) for issue in issues if _is_other_file(issue)}
+    empty = {issue.label or issue.path for issue in issues if issue.kind == "empty-class"}
+    known = {name_key(label) for label in dataset.edited["label"].unique()}
+    known |= {name_key(label) for label in dataset.imported["label"].unique()}
+    return sorted(name for name in found - (empty & others) if name_key(name) not in known)
+
+
+def _classes_by_top_folder(dataset: Dataset) -> set[str]:
+    """Return classes of which something was left out, in a dataset whose import issues do not say the class."""
+    folders = {issue.path for issue in dataset.import_issues if issue.kind == "empty-class"}
     present = {_top(path) for path in dataset.imported["path"]}
-    if set(dataset.imported["label"]) <= {clean_name(top) for top in present}:  # folders are the classes
+    if set(dataset.imported["label"]) <= {clean_name(top) for top in present}:  # the top folders are the classes
         folders |= {
             _top(issue.path) or issue.path
             for issue in left_out_files(dataset)
@@ -50,8 +66,7 @@ def missing_classes(dataset: Dataset) -> list[str]:
             and not _is_other_file(issue)
             and (_top(issue.path) or issue.kind == "no-permission")
         }
-    known = {name_key(label) for label in [*dataset.edited["label"].unique(), *present]}
-    return sorted(folder for folder in folders if name_key(folder) not in known)
+    return folders
 
 
 def _is_other_file(issue: ImportIssue) -> bool:
@@ -70,13 +85,13 @@ def describe_left_out(dataset: Dataset) -> str:
     Returns
     -------
     str
-        The number of files by class (top folder), and the `missing_classes`; empty if nothing was left out.
+        The number of files by class or top folder, and the `missing_classes`; empty if nothing was left out.
     """
     found, missing = left_out_files(dataset), missing_classes(dataset)
     sentences = []
     if found:
         classes = {name_key(name) for name in [*missing, *dataset.imported["label"].unique()]}
-        places = Counter(_place(issue.path, classes) for issue in found)
+        places = Counter(_place(issue, classes) for issue in found)
         count = plural(len(found), "file was", "files were")
         if len(places) == 1:
             (place,) = places
@@ -93,8 +108,8 @@ def describe_left_out(dataset: Dataset) -> str:
     return " ".join(sentences)
 
 
-def _place(path: str, classes: Iterable[str]) -> str:
-    top = _top(path)
+def _place(issue: ImportIssue, classes: Iterable[str]) -> str:
+    top = issue.label or _top(issue.path)
     if not top:
         return "outside the class folders"
     return f"of the class {top}" if name_key(top) in classes else f"in the folder {top}"

@@ -45,6 +45,8 @@ def _read_columns(file: Path) -> pd.DataFrame:
         images = pd.read_parquet(file)
         if "samples" not in images:  # written before ranges and pictures were chosen
             images = images.assign(samples="", plane=FIRST_PAGE, **dict.fromkeys(RANGE_COLUMNS, pd.NA))
+        if "given_partition" not in images:  # written before partitions of a source were kept
+            images = images.assign(given_partition="")
         return images.assign(key="")[COLUMNS].astype(DTYPES)
     except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's own errors are among these
         raise damaged(file.parent.name, f"{TABLE} cannot be read ({error})") from error

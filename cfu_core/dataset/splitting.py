@@ -5,6 +5,9 @@ for training and the rest is halved; the odd image of a class goes alternately t
 one group (a dish, a donor) and byte-identical images always stay in one partition; the counts are then as close to
 these as possible, found by a small integer programme that SciPy solves with HiGHS.
 
+Images to which the source gives a partition keep it. A partition that the source lacks, and images without one, are
+drawn by the same rule.
+
 Edits of a dataset do not reshuffle its splits: a split is made from the images and labels as imported, with the
 current groups. Excluded images are then removed, relabelled images stay in their partition, and images whose
 partition was assigned manually move there.
@@ -15,7 +18,7 @@ Zamani et al. (2023), "Deep Learning for an Automated Image-Based Stem Cell Clas
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +28,13 @@ import pandas as pd
 from cfu_core.dataset.catalog import dataset_folder
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.group_allocation import allocate_units, split_units, stratified_folds
+from cfu_core.dataset.partition_names import PARTITIONS
 from cfu_core.errors import DatasetError, StorageError, TrainingError
 from cfu_core.storage import read_json, write_json
-from cfu_core.wording import plural
+from cfu_core.wording import listed, plural
 
-PARTITIONS = ("training", "validation", "test")
 TRAINING_SHARE = 0.7  # fraction of the images of a class
+HELD_OUT_SHARE = 0.15  # fraction of given training images that is drawn for a partition without images
 MINIMUM_IMAGES = 3  # of a class: one for each partition
 
 
@@ -48,7 +52,7 @@ class Split:
         Number of images by class and partition; classes are sorted.
     targets : Mapping of str to Mapping of str to int
         Number of images by class and partition that `exact_counts` gives, without regard to groups and copies; equal
-        to `counts` for a cross-validation.
+        to `counts` for a cross-validation, and for a split of which a part was given.
     grouped : bool
         Whether the group of at least one image is known. Images of one group are in one partition, unless they were
         assigned manually.
@@ -57,7 +61,13 @@ class Split:
     moved : int
         Number of images whose partition was assigned manually.
     divided_groups : int
-        Number of groups, or sets of identical images, that manual assignments spread over several partitions.
+        Number of groups, or sets of identical images, that the source or manual assignments spread over several
+        partitions.
+    given : int or None
+        Number of images in the partition that the source gives them, without those assigned manually; 0 for a
+        cross-validation, which does not use given partitions; None if the source gives none.
+    drawn : sequence of str
+        Partitions for which the source gives no image, so that images were drawn for them.
     folds : int
         Number of folds of a cross-validation; 0 for a single split.
     fold : int
@@ -74,10 +84,12 @@ class Split:
     divided_groups: int = 0
     folds: int = 0
     fold: int = 0
+    given: int | None = None
+    drawn: Sequence[str] = ()
 
     @property
     def misplaced(self) -> int:
-        """Number of images that would have to change partition to reach `targets`; 0 for a cross-validation."""
+        """Number of images that would have to change partition to reach `targets`; 0 where these equal the counts."""
         return sum(abs(self.counts[c][p] - self.targets[c][p]) for c in self.counts for p in PARTITIONS) // 2
 
     @property
@@ -85,13 +97,18 @@ class Split:
         """Text for users: manual assignments, groups, and how `counts` differ from `targets`; or how folds are used."""
         manual = f"{plural(self.moved, 'image was', 'images were')} assigned manually. " if self.moved else ""
         if self.divided_groups:
-            manual += f"This divided {plural(self.divided_groups, 'group')} of images that belong together. "
+            what = "This divided" if self.given is None else "This split divides"
+            manual += f"{what} {plural(self.divided_groups, 'group')} of images that belong together. "
         kept = "Images of one group stay together. " if self.grouped and not self.divided_groups else ""
         if self.folds:
+            if self.given is not None:
+                kept += "The partitions that the source gives are not used. "
             return (
                 f"{manual}{kept}Fold {self.fold + 1} of {self.folds} is for testing, the next fold for validation, the "
                 "others for training."
             )
+        if self.given is not None:
+            return f"{manual}{self._given()}"
         if self.misplaced == 0:
             return f"{manual}{kept}The counts are exactly those of the paper's rule, 70 / 15 / 15 per class."
         units = "groups" if self.grouped else "identical images"
@@ -100,6 +117,16 @@ class Split:
         else:
             why = f"it was made for 70 / 15 / 15 per class with {units} kept together, and edits do not reshuffle it."
         return f"{manual}{kept}{self._difference()}: {why}"
+
+    def _given(self) -> str:
+        """Say how many images are in the partition that the source gives them, and what was drawn."""
+        total = sum(sum(parts.values()) for parts in self.counts.values())
+        rest = total - self.moved - (self.given or 0)
+        if not rest:
+            return f"The {'other ' if self.moved else ''}partitions are those that the source gives."
+        of = plural(total, "image is", "images are")
+        text = f"{self.given or 0:,} of {of} in the partition that the source gives; the program drew that of {rest:,}"
+        return f"{text}, because the source gives no images for {listed(self.drawn)}." if self.drawn else f"{text}."
 
     def _difference(self) -> str:
         """Say which counts differ from the targets: the totals, or else those of the first such class."""
@@ -161,12 +188,15 @@ def exact_counts(totals: Mapping[str, int]) -> dict[str, dict[str, int]]:
 def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
     """Assign every image to a partition, at random, with counts as close as possible to `exact_counts`.
 
-    Images of one group and byte-identical images stay in one partition. Nothing is written to disk.
+    Images of one group and byte-identical images stay in one partition. Images that have a given partition keep it.
+    Exception: if the source gives no image for a partition, 15 % of the given training images of each class are drawn
+    for it. Nothing is written to disk.
 
     Parameters
     ----------
     images : pandas.DataFrame
-        Table with the columns ``path``, ``label``, ``group`` (empty where unknown) and ``digest``.
+        Table with the columns ``path``, ``label``, ``group``, ``digest`` and ``given_partition``; group and partition
+        are ``""`` where unknown.
     seed : int
         Non-negative seed; the same seed and table give the same split.
 
@@ -184,9 +214,51 @@ def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
     if images.empty:
         raise DatasetError("The dataset holds no images.", "A split needs at least one.", "Import images first.")
     _check_seed(seed)
-    totals = images["label"].value_counts().sort_index()
-    classes = totals.index.tolist()
-    targets = exact_counts({name: int(totals[name]) for name in classes})
+    given = images["given_partition"]
+    if (given == "").all():
+        return _with_counts(_draw(images, exact_counts(_class_totals(images)), seed), images, seed=seed)
+    drawn = [partition for partition in PARTITIONS[1:] if not (given == partition).any()]
+    free = (given == "") | ((given == "training") & bool(drawn))
+    assignment = dict(zip(images["path"], given, strict=True))
+    assignment |= _draw(images[free].reset_index(drop=True), _counts_to_draw(images, drawn), seed)
+    return _with_counts(
+        assignment,
+        images,
+        seed=seed,
+        divided_groups=_divided_groups(images, assignment),
+        given=_kept(images, assignment),
+        drawn=drawn,
+    )
+
+
+def _kept(images: pd.DataFrame, assignment: Mapping[str, str]) -> int:
+    """Count the images that are in the partition that the source gives them."""
+    return int((images["path"].map(assignment) == images["given_partition"]).sum())
+
+
+def _class_totals(images: pd.DataFrame) -> dict[str, int]:
+    """Count the images of each class; the classes are sorted."""
+    return {str(name): int(count) for name, count in images["label"].value_counts().sort_index().items()}
+
+
+def _counts_to_draw(images: pd.DataFrame, drawn: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return how many images without a final partition go where: those without a given one, and given training ones."""
+    given = images["given_partition"]
+    counts = exact_counts(_class_totals(images[given == ""]))
+    for name, total in _class_totals(images[given == "training"]).items() if drawn else ():
+        parts = counts.setdefault(name, dict.fromkeys(PARTITIONS, 0))
+        share = min(max(1, round(total * HELD_OUT_SHARE)), (total - 1) // len(drawn))
+        for partition in drawn:
+            parts[partition] += share
+        parts["training"] += total - share * len(drawn)
+    return dict(sorted(counts.items()))
+
+
+def _draw(images: pd.DataFrame, targets: Mapping[str, Mapping[str, int]], seed: int) -> dict[str, str]:
+    """Draw the partition of each image, with counts as close as possible to the targets."""
+    if images.empty:
+        return {}
+    classes = list(targets)
     wanted = np.array([[targets[name][p] for p in PARTITIONS] for name in classes])
     unit_of_image = split_units(images)
     label_index = pd.Categorical(images["label"], categories=classes).codes
@@ -201,9 +273,7 @@ def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
     for kind, numbers in enumerate(shares):
         units = rng.permutation(np.flatnonzero(kind_of_unit == kind))
         partition_of_unit[units] = np.repeat(np.arange(3), numbers)
-
-    assignment = dict(zip(images["path"], np.array(PARTITIONS, object)[partition_of_unit[unit_of_image]], strict=True))
-    return _with_counts(assignment, images, seed=seed)
+    return dict(zip(images["path"], np.array(PARTITIONS, object)[partition_of_unit[unit_of_image]], strict=True))
 
 
 def make_folds(images: pd.DataFrame, *, seed: int, folds: int, fold: int) -> Split:
@@ -246,7 +316,8 @@ def make_folds(images: pd.DataFrame, *, seed: int, folds: int, fold: int) -> Spl
         [fold_of_image == fold, fold_of_image == (fold + 1) % folds], PARTITIONS[:0:-1], PARTITIONS[0]
     )
     assignment = dict(zip(images["path"], partitions.tolist(), strict=True))
-    return _with_counts(assignment, images, seed=seed, folds=folds, fold=fold)
+    given = 0 if (images["given_partition"] != "").any() else None
+    return _with_counts(assignment, images, seed=seed, folds=folds, fold=fold, given=given)
 
 
 def split_of(dataset: Dataset, *, seed: int = 0, folds: int = 0, fold: int = 0) -> Split:
@@ -302,7 +373,9 @@ def split_of(dataset: Dataset, *, seed: int = 0, folds: int = 0, fold: int = 0) 
         fold=fold,
         version=dataset.version,
         moved=len(manual),
-        divided_groups=_divided_groups(images, assignment) if manual else 0,
+        divided_groups=_divided_groups(images, assignment) if manual or base.divided_groups else 0,
+        given=base.given if folds or base.given is None else _kept(images[~images["path"].isin(manual)], assignment),
+        drawn=base.drawn,
     )
 
 
@@ -323,7 +396,9 @@ def _saved_split(dataset: Dataset, seed: int, folds: int, fold: int) -> Split:
         ) from error
     except FileNotFoundError:
         split = make_folds(images, seed=seed, folds=folds, fold=fold) if folds else make_split(images, seed=seed)
-        saved = ("seed", "assignment", "counts", "targets", "grouped", *(("folds", "fold") if folds else ()))
+        saved = ["seed", "assignment", "counts", "targets", "grouped"]
+        saved += ["folds", "fold"] if folds else []
+        saved += ["given", "drawn", "divided_groups"] if split.given is not None else []
         write_json(path, {key: getattr(split, key) for key in saved})
         return split
 
@@ -349,6 +424,8 @@ def _with_counts(
     version: int = 0,
     moved: int = 0,
     divided_groups: int = 0,
+    given: int | None = None,
+    drawn: Sequence[str] = (),
 ) -> Split:
     """Make a split of an assignment, and count its images."""
     table = pd.crosstab(images["label"], images["path"].map(assignment)).reindex(columns=PARTITIONS, fill_value=0)
@@ -358,13 +435,15 @@ def _with_counts(
         seed=seed,
         assignment=assignment,
         counts=counts,
-        targets=counts if folds else exact_counts(totals),
+        targets=counts if folds or given is not None else exact_counts(totals),
         grouped=bool((images["group"] != "").any()),
         version=version,
         moved=moved,
         divided_groups=divided_groups,
         folds=folds,
         fold=fold,
+        given=given,
+        drawn=drawn,
     )
 
 

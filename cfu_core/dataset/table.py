@@ -9,10 +9,16 @@ import pandas as pd
 
 BOX_COLUMNS = ["box_left", "box_top", "box_right", "box_bottom"]
 RANGE_COLUMNS = ["black", "white"]
-_TEXTS = ["path", "label", "group", "digest", "extension", "samples"]
+_TEXTS = ["path", "label", "group", "digest", "extension", "samples", "given_partition"]
+_EMPTY = {"group": "", "samples": "", "given_partition": ""}
 _NUMBERS = ["size_bytes", "width", "height"]
 #: Columns of the table, of which ``key`` follows from others.
-COLUMNS = [*_TEXTS[:-1], *_NUMBERS, *BOX_COLUMNS, "samples", *RANGE_COLUMNS, "plane", "key"]
+COLUMNS = [
+    *("path", "label", "group", "digest", "extension"),
+    *_NUMBERS,
+    *BOX_COLUMNS,
+    *("samples", *RANGE_COLUMNS, "plane", "given_partition", "key"),
+]
 DTYPES = (
     dict.fromkeys([*_TEXTS, "key"], "str")
     | dict.fromkeys(_NUMBERS, "int64")
@@ -27,9 +33,9 @@ def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Parameters
     ----------
     rows : iterable of Mapping
-        One mapping per image, with keys from `COLUMNS`; other keys are ignored. ``group`` and ``samples``
-        (``""`` by default), ``box_*``, ``black``, ``white`` and ``plane`` may be missing. Each path must occur
-        once; this is not checked.
+        One mapping per image, with keys from `COLUMNS`; other keys are ignored. ``group``, ``samples`` and
+        ``given_partition`` (``""`` by default), ``box_*``, ``black``, ``white`` and ``plane`` may be missing. Each path
+        must occur once; this is not checked.
 
     Returns
     -------
@@ -39,11 +45,11 @@ def images_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a row has no value for another column, or its ``group`` or ``samples`` is None.
+        If a row has no value for another column, or its ``group``, ``samples`` or ``given_partition`` is None.
     TypeError
         If an edge of a box is not a whole number.
     """
-    table = pd.DataFrame([{"group": "", "samples": ""} | dict(row) for row in rows]).reindex(columns=COLUMNS)
+    table = pd.DataFrame([_EMPTY | dict(row) for row in rows]).reindex(columns=COLUMNS)
     if table[_TEXTS].isna().any(axis=None):
         raise ValueError(f"every image needs {', '.join(_TEXTS)}")
     return with_keys(table.astype(DTYPES).sort_values("path", ignore_index=True))
@@ -85,9 +91,9 @@ def _number(plane: Any) -> list[str]:
 def content_digest(images: pd.DataFrame) -> str:
     r"""Return the SHA-256 (hex) of the sorted lines ``path\0label\0group\0digest``.
 
-    The line of an image with a bounding box also contains ``\0left,top,right,bottom``, that of an image with a range of
-    samples ``\0black..white``, and that of another picture than the first of a file ``\0plane N``. The order of the
-    rows has no effect.
+    The line of an image with a bounding box also contains ``\0left,top,right,bottom``, with a range of samples
+    ``\0black..white``, of another picture than the first of a file ``\0plane N``, and with a given partition
+    ``\0in PARTITION``. The order of the rows has no effect.
 
     Parameters
     ----------
@@ -105,6 +111,9 @@ def content_digest(images: pd.DataFrame) -> str:
         lines[index] += "\0" + "..".join(repr(float(end)) for end in ends)
     for index, plane in images["plane"].dropna().items():
         lines[index] += "".join(f"\0{part}" for part in _number(plane))
+    for index, partition in enumerate(images["given_partition"].to_list()):
+        if partition:
+            lines[index] += f"\0in {partition}"
     return hashlib.sha256("".join(f"{line}\n" for line in sorted(lines)).encode()).hexdigest()
 
 

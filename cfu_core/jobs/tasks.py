@@ -13,6 +13,7 @@ from typing import Any
 
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.demo.demo_dataset import write_demo
+from cfu_core.dataset.importing.folder_layout import LayoutChoice
 from cfu_core.dataset.importing.source import discard_upload, import_source
 from cfu_core.errors import CfuError, StopRequested
 from cfu_core.imaging.cropping import Box
@@ -177,7 +178,13 @@ def _train(job: Job, observer: JobObserver) -> dict[str, Any]:
 def _import(job: Job, observer: JobObserver) -> dict[str, Any]:
     source = Path(job.spec["source"])
     try:
-        dataset = import_source(source, name=job.spec["name"], progress=observer.progress("Importing images"))
+        dataset = import_source(
+            source,
+            name=job.spec["name"],
+            progress=observer.progress("Importing images"),
+            zip_names=job.spec.get("zip_names"),
+            layout=LayoutChoice.from_dict(job.spec.get("layout", {})),
+        )
     finally:
         if job.spec.get("uploaded"):
             discard_upload(source)

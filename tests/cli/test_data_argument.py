@@ -1,16 +1,23 @@
 """One word may be a path or the name of a dataset; what is ambiguous is refused."""
 
+import argparse
 import json
 import shutil
 
 import pytest
 
 from cfu_core.cli import main
-from cfu_core.cli.data_argument import import_data, read_data
+from cfu_core.cli.data_argument import add_data_argument, import_data, read_data
 from cfu_core.dataset.catalog import rename_dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.errors import DatasetError
+
+
+def given(data: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_data_argument(parser)
+    return parser.parse_args([data])
 
 
 @pytest.fixture
@@ -24,27 +31,27 @@ def test_a_folder_and_a_dataset_of_one_name_are_refused(small_dataset, nine_shap
     monkeypatch.chdir(tmp_path / "here")
     for read in (read_data, import_data):
         with pytest.raises(DatasetError) as refused:
-            read("shapes")
+            read(given("shapes"))
         assert str(refused.value) == (
             f"'shapes' is a folder here, and also the name of the dataset {small_dataset.id}. It must mean one of "
             f"them. Write ./shapes for the folder, or {small_dataset.id} for the dataset."
         )
-    assert len(read_data("./shapes").images) == 9
-    assert len(read_data(small_dataset.id).images) == 36
+    assert len(read_data(given("./shapes")).images) == 9
+    assert len(read_data(given(small_dataset.id)).images) == 36
 
 
 def test_an_identifier_is_always_a_dataset(small_dataset, nine_shapes, tmp_path, monkeypatch):
     shutil.copytree(nine_shapes, tmp_path / "here" / small_dataset.id)
     monkeypatch.chdir(tmp_path / "here")
-    assert len(read_data(small_dataset.id).images) == 36
-    assert len(read_data(f"./{small_dataset.id}").images) == 9
+    assert len(read_data(given(small_dataset.id)).images) == 36
+    assert len(read_data(given(f"./{small_dataset.id}")).images) == 9
 
 
 def test_a_dataset_may_have_the_name_of_a_file_that_does_not_exist(small_dataset):
     rename_dataset(small_dataset.id, "plate.csv")
-    assert read_data("plate.csv").id == small_dataset.id
+    assert read_data(given("plate.csv")).id == small_dataset.id
     with pytest.raises(DatasetError, match=r"other\.csv does not exist"):
-        read_data("other.csv")
+        read_data(given("other.csv"))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,26 @@ def test_split_of_a_folder_applies_the_edits_that_training_on_it_applies(nine_sh
     dataset = import_source(nine_shapes)
     edit_dataset(dataset.id, "exclude", {"ring/00.png": None})
     found = split_of_shell(capsys, nine_shapes)
-    assert set(found["assignment"]) == set(import_data(str(nine_shapes)).images["path"])
+    assert set(found["assignment"]) == set(import_data(given(str(nine_shapes))).images["path"])
     assert (found["dataset"], found["version"]) == (dataset.id, 1)
     main(["split", str(nine_shapes)])
     assert capsys.readouterr().out.endswith(f"with 1 edit of the dataset {dataset.id}\n")
+
+
+def test_levels_of_folders_are_stated_in_the_shell(nine_shapes, tmp_path, capsys):
+    root = tmp_path / "two"
+    for top in ("x", "y"):
+        shutil.copytree(nine_shapes, root / top)
+    assert main(["inspect", str(root)]) == 2
+    assert "Two levels of folders may be the class" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["inspect", str(root), "--layout", "donor/kind"])
+    assert "'kind' in the layout 'donor/kind' is no role of a level of folders." in capsys.readouterr().err
+    for options, classes in (
+        (["--class-level", "2"], {"disc": 6, "ring": 6, "square": 6}),
+        (["--layout", "class/-", "--leave-out", "ring"], {"x": 6, "y": 6}),
+    ):
+        assert main(["inspect", str(root), *options, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["classes"] == classes
+    assert main(["inspect", str(root), "--class-level", "0"]) == 2
+    assert "--class-level is 0. Levels are counted from 1." in capsys.readouterr().err

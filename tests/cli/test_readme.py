@@ -9,6 +9,7 @@ from cfu_core.cli import _parser
 
 SHELL = (PROJECT / "README.md").read_text(encoding="utf-8").partition("\n## The shell\n")[2].partition("\n## ")[0]
 USAGES = re.findall(r"^python -m cfu_core ([a-z|]+)(.*\n(?: {2,}.*\n)*)", SHELL, flags=re.MULTILINE)
+(OF_DATA,) = re.findall(r"^DATA: (.*)$", SHELL, flags=re.MULTILINE)
 (VERBS,) = (action.choices for action in _parser()._actions if action.choices)
 
 INTERNAL = {"job", "work"}  # started by the program itself
@@ -17,6 +18,7 @@ INTERNAL = {"job", "work"}  # started by the program itself
 def usage(verb: str) -> str:
     (text,) = (text for verbs, text in USAGES if verb in verbs.split("|"))
     same = re.search(r"\[from (--\S+) on, the same options as (\w+)\]", text)
+    text = re.sub(r"\bDATA\b", OF_DATA, text)
     return text.replace(same[0], usage(same[2]).partition(f"[{same[1]} ")[2]) + same[1] if same else text
 
 

@@ -83,7 +83,17 @@ def test_the_folder_of_a_manifest_is_no_class(nine_shapes):
     (nine_shapes / "manifest.csv").write_text("\n".join(["path,label", *rows, "star/0.png,one"]))
     data = scan_source(nine_shapes)
     assert missing_classes(data) == []
-    assert describe_left_out(data) == "1 file was left out at the import, in the folder star."
+    assert describe_left_out(data) == "1 file was left out at the import, of the class one."
+    earlier = replace(data, import_issues=tuple(replace(issue, label="") for issue in data.import_issues))
+    assert describe_left_out(earlier) == "1 file was left out at the import, in the folder star."
+
+
+def test_a_class_of_a_manifest_of_which_no_file_could_be_read_is_missing(nine_shapes):
+    with_broken(nine_shapes, "disc/a.png", "disc/b.png")
+    rows = [f"{path.relative_to(nine_shapes).as_posix()},one" for path in nine_shapes.rglob("[0-9]*.png")]
+    lines = ["path,label", *rows, "disc/a.png,rare", "disc/b.png,rare"]
+    (nine_shapes / "manifest.csv").write_text("\n".join(lines))
+    assert missing_classes(scan_source(nine_shapes)) == ["rare"]
 
 
 def test_a_class_to_which_images_were_assigned_is_no_longer_missing(nine_shapes):

@@ -7,6 +7,7 @@ import pytest
 from cfu_core.dataset.catalog import dataset_folder, load_dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.group_allocation import stratified_folds
+from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.splitting import (
     PARTITIONS,
     Split,
@@ -28,7 +29,7 @@ def table(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
             {"path": f"{label}/{i:04d}.png", "label": label, "group": group, "digest": digest or f"own-{i}"}
             for i, (label, group, digest) in enumerate(rows)
         ]
-    )
+    ).assign(given_partition="")
 
 
 def alone(**totals: int) -> pd.DataFrame:
@@ -456,3 +457,84 @@ def test_folds_are_saved_and_edits_do_not_reshuffle_them(small_dataset):
     assert again.assignment == {p: part for p, part in turn.assignment.items() if p != path}
     assert (again.folds, again.fold) == (4, 1)
     assert split_of(small_dataset) != turn
+
+
+def given(rows: dict[tuple[str, str], int], *, group: str = "") -> pd.DataFrame:
+    """Images by class and given partition, each in a group of its own if a group is named."""
+    pairs = [pair for pair, count in rows.items() for _ in range(count)]
+    found = table([(label, f"{group}{i}" if group else "", "") for i, (label, _) in enumerate(pairs)])
+    return found.assign(given_partition=[partition for _, partition in pairs])
+
+
+def test_partitions_that_the_source_gives_are_the_split():
+    images = given({("a", "training"): 5, ("a", "validation"): 2, ("b", "training"): 3, ("b", "test"): 4})
+    split = make_split(images)
+    assert split.assignment == dict(zip(images["path"], images["given_partition"], strict=True))
+    assert split.nearness == "The partitions are those that the source gives."
+    assert (split.given, split.drawn, split.misplaced, split.divided_groups) == (14, [], 0, 0)
+
+
+@pytest.mark.parametrize("group", ["", "dish"])
+def test_a_partition_that_the_source_lacks_is_drawn_from_its_training_images(group):
+    images = given({("a", "training"): 40, ("a", "test"): 9, ("b", "training"): 20, ("b", "test"): 3}, group=group)
+    split = make_split(images, seed=3)
+    assert split.counts == {
+        "a": {"training": 34, "validation": 6, "test": 9},
+        "b": {"training": 17, "validation": 3, "test": 3},
+    }
+    tested = images["path"][images["given_partition"] == "test"]
+    assert {path for path, partition in split.assignment.items() if partition == "test"} == set(tested)
+    assert split.nearness == (
+        "63 of 72 images are in the partition that the source gives; the program drew that of 9, because the source "
+        "gives no images for validation."
+    )
+    assert split.assignment != make_split(images, seed=4).assignment
+
+
+def test_images_to_which_the_source_gives_no_partition_are_drawn():
+    images = given({("a", "training"): 5, ("a", "validation"): 1, ("a", "test"): 1, ("a", ""): 20})
+    split = make_split(images)
+    assert split.counts == {"a": {"training": 5 + 14, "validation": 1 + 3, "test": 1 + 3}}
+    assert split.nearness == ("7 of 27 images are in the partition that the source gives; the program drew that of 20.")
+
+
+def test_a_class_of_one_given_training_image_keeps_it_in_training():
+    split = make_split(given({("a", "training"): 1, ("b", "training"): 3}))
+    assert [split.counts[name]["training"] for name in "ab"] == [1, 1]
+
+
+def test_a_group_or_a_copy_in_several_given_partitions_is_counted():
+    images = given({("a", "training"): 4, ("a", "validation"): 2, ("a", "test"): 4})
+    images["group"] = ["d1", "", "", "", "", "", "", "", "", "d1"]
+    images["digest"] = ["0", "1", "2", "3", "4", "5", "2", "7", "8", "9"]
+    split = make_split(images)
+    assert split.divided_groups == 2
+    assert split.nearness.startswith("This split divides 2 groups of images that belong together.")
+
+
+def test_a_cross_validation_does_not_use_given_partitions_and_says_so():
+    images = given({("a", "training"): 12, ("a", "test"): 3})
+    split = make_folds(images, seed=0, folds=3, fold=0)
+    assert split.counts["a"]["test"] == 5
+    assert "The partitions that the source gives are not used." in split.nearness
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_given_partitions_are_kept_on_disk_with_edits(nine_shapes):
+    paths = sorted(path.relative_to(nine_shapes).as_posix() for path in nine_shapes.rglob("*.png"))
+    partitions = ("training", "validation", "test")
+    rows = [f"{path},{path.partition('/')[0]},{partitions[i % 3]}" for i, path in enumerate(paths)]
+    (nine_shapes / "manifest.csv").write_text("\n".join(["path,label,partition", *rows]))
+    data = import_source(nine_shapes)
+    split = split_of(data)
+    assert split == split_of(load_dataset(data.id))  # from disk
+    assert list(split.assignment.values()) == [*partitions] * 3
+    moved = next(path for path, partition in split.assignment.items() if partition == "test")
+    edited = edit_dataset(data.id, "partition", {moved: "training"})
+    assert split_of(edited).assignment == {**split.assignment, moved: "training"}
+    assert split_of(edited).nearness == (
+        "1 image was assigned manually. The other partitions are those that the source gives."
+    )
+    excluded = edit_dataset(data.id, "exclude", {moved: None})
+    assert split_of(excluded).nearness == "The partitions are those that the source gives."
+    assert "not used" in split_of(excluded, folds=3).nearness

@@ -64,7 +64,8 @@ def rest_of_groups(
 def divided_groups(images: pd.DataFrame, manual: Mapping[str, str]) -> Iterator[Finding]:
     """Find groups whose images are in several partitions.
 
-    A split keeps a group together, so only a manual move can divide one.
+    A split that is drawn keeps a group together, so only a manual move, or partitions that the source gives, can divide
+    one.
 
     Parameters
     ----------
@@ -98,12 +99,13 @@ def divided_groups(images: pd.DataFrame, manual: Mapping[str, str]) -> Iterator[
         remedies.append(
             Remedy(label="Back to the split", kind="partition", changes=back, why="the split keeps groups together")
         )
+    or_back = ", or put the images back where the split had them" if back else ""
     yield Finding(
         kind="divided-group",
         title="Groups in several partitions (leak)",
-        detail=f"{_named(counts)}. Only images that were moved manually can divide a group. The network is then tested "
-        "on a dish or donor that it was trained on, and the test accuracy is too high. Move each group to the "
-        "partition that has most of its images, or put the images back where the split had them.",
+        detail=f"{_named(counts)}. The images were moved manually, or the source gives their partitions. The network "
+        "is then tested on a dish or donor that it was trained on, and the test accuracy is too high. Move each group "
+        f"to the partition that has most of its images{or_back}.",
         paths=tuple(tuple(paths) for _, paths in divided.groupby("group")["path"]),
         severity="error",
         remedies=tuple(remedies),

@@ -1,5 +1,6 @@
 """Manifests: CSV files that list the images of a dataset with their classes, and optionally their groups and boxes."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from cfu_core.dataset.dataset import ImportIssue
@@ -7,11 +8,14 @@ from cfu_core.dataset.importing.csv_lines import CsvLine, read_lines
 from cfu_core.dataset.importing.manifest_columns import EXPECTED, ManifestColumns, count_known, find_columns
 from cfu_core.dataset.importing.text_encoding import decode_text
 from cfu_core.dataset.name_forms import clean_name
+from cfu_core.dataset.partition_names import partition_named
 from cfu_core.dataset.table import BOX_COLUMNS
 from cfu_core.errors import DatasetError
+from cfu_core.wording import first_of, plural
 
 Box = tuple[int, int, int, int]
 
+_MOST_NAMED = 4  # values in a message
 _SAMPLE_LENGTH = 60  # characters of a guessed text in its issue
 
 
@@ -25,6 +29,8 @@ class ManifestRow:
         Number of the line in the file, counted from 1, for messages; the last line if the row spans several.
     path, label, group : str
         Without surrounding blanks; `group` may be empty.
+    partition : str
+        ``training``, ``validation`` or ``test``; ``""`` if the row does not give one.
     box : tuple of int, or None
         Left, top, right, bottom in pixels of the image with its EXIF orientation applied; right and bottom exclusive.
         None if the row has no box. It may exceed the image, whose size is not known here.
@@ -34,6 +40,7 @@ class ManifestRow:
     path: str
     label: str
     group: str
+    partition: str
     box: Box | None
 
 
@@ -47,8 +54,9 @@ class Manifest:
         Rows with a path and a label, in the order of the file. One path may occur several times.
     issues : tuple of ImportIssue
         An encoding that was guessed (kind ``encoding``); columns that have another name than the expected one, or are
-        not used (``columns``); rows without a path (``no-path``) or a label (``no-label``), rows with more cells than
-        there are columns (``cells``), and boxes that are not valid (``box``; such a row is in `rows` without its box).
+        not used, and values that are no partitions (``columns``); rows without a path (``no-path``) or a label
+        (``no-label``), rows with more cells than there are columns (``cells``), and boxes that are not valid (``box``;
+        such a row is in `rows` without its box).
     drawn : bool
         Whether every row has the origin ``drawn``, in upper or lower case.
     """
@@ -66,8 +74,8 @@ def parse_manifest(data: bytes, *, name: str) -> Manifest:
     data : bytes
         CSV as `cfu_core.dataset.importing.text_encoding.decode_text` and
         `cfu_core.dataset.importing.csv_lines.read_lines` accept it, with column names in the first line. The columns
-        ``path`` and ``label`` are required; ``group``, ``box_left``, ``box_top``, ``box_right``, ``box_bottom`` and
-        ``origin`` are optional. Other usual names of these columns are recognised (see
+        ``path`` and ``label`` are required; ``group``, ``partition``, ``box_left``, ``box_top``, ``box_right``,
+        ``box_bottom`` and ``origin`` are optional. Other usual names of these columns are recognised (see
         `cfu_core.dataset.importing.manifest_columns.find_columns`). Other columns and blank lines are ignored.
     name : str
         Name of the manifest in messages and issues.
@@ -87,10 +95,13 @@ def parse_manifest(data: bytes, *, name: str) -> Manifest:
     filled = {position for line in body for position, cell in enumerate(line.cells) if cell}
     issues = [_guess_issue(text, guessed, name)] if guessed else []
     issues += columns.issues(name, filled=filled)
-    rows, origins = [], set()
+    rows, origins, no_partitions = [], set(), Counter[str]()
     for line, cells in body:
         values = _values(columns, cells)
         origins.add(values.get("origin", "").lower())
+        stated = values.get("partition", "").strip()
+        if stated and not partition_named(stated):
+            no_partitions[stated] += 1
         row, issue = _row(line, values, name)
         if row is not None:
             rows.append(row)
@@ -98,6 +109,8 @@ def parse_manifest(data: bytes, *, name: str) -> Manifest:
             issues.append(issue)
         if any(cells[len(columns.names) :]):
             issues.append(_cells_issue(line, cells, columns, name))
+    if no_partitions:
+        issues.append(_partition_issue(no_partitions, columns, name))
     return Manifest(rows=tuple(rows), issues=tuple(issues), drawn=origins == {"drawn"})
 
 
@@ -108,6 +121,16 @@ def _guess_issue(text: str, guessed: str, name: str) -> ImportIssue:
         'this is wrong, save it as "CSV UTF-8" and import it again.'
     )
     return ImportIssue(path=name, kind="encoding", detail=detail)
+
+
+def _partition_issue(values: Counter[str], columns: ManifestColumns, name: str) -> ImportIssue:
+    column = columns.names[columns.positions["partition"]]
+    detail = (
+        f"{name}: the column {column} has values that are no partitions, in {plural(values.total(), 'row')}: "
+        f"{first_of(list(values), _MOST_NAMED)}. Expected training, validation, test or usual other names. The program "
+        "assigns these images itself."
+    )
+    return ImportIssue(path=name, kind="columns", detail=detail)
 
 
 def _cells_issue(line: int, cells: list[str], columns: ManifestColumns, name: str) -> ImportIssue:
@@ -135,7 +158,15 @@ def _row(line: int, values: dict[str, str], name: str) -> tuple[ManifestRow | No
     except ValueError as error:
         detail = f"Line {line} of {name}: {error}. The image is kept without a box."
         issue = ImportIssue(path=path, kind="box", detail=detail)
-    return ManifestRow(line=line, path=path, label=label, group=values.get("group", ""), box=box), issue
+    row = ManifestRow(
+        line=line,
+        path=path,
+        label=label,
+        group=values.get("group", ""),
+        partition=partition_named(values.get("partition", "")),
+        box=box,
+    )
+    return row, issue
 
 
 def _box(cells: list[str]) -> Box | None:

@@ -11,8 +11,8 @@ from cfu_core.errors import DatasetError
 from cfu_core.wording import first_of
 
 EXPECTED = (
-    "A manifest needs the columns path and label; group, box_left, box_top, box_right, box_bottom and origin are "
-    "optional. Usual other names, such as file, class and donor, are recognised."
+    "A manifest needs the columns path and label; group, partition, box_left, box_top, box_right, box_bottom and "
+    "origin are optional. Usual other names, such as file, class and donor, are recognised."
 )
 # Names of the same thing, the preferred one first. Of donor and dish the donor is the group: it contains the dishes.
 _SYNONYMS = {
@@ -39,11 +39,11 @@ _SYNONYMS = {
         *("group", "groups", "group_id", "donor", "donor_id", "patient", "patient_id", "subject", "subject_id"),
         *("plate", "plate_id", "dish", "dish_id"),
     ),
+    "partition": ("partition", "split", "subset", "set"),
     "origin": ("origin",),
     **{column: (column,) for column in BOX_COLUMNS},
 }
-_PARTITIONS = ("partition", "split", "subset", "set", "fold")
-_WORDS = {"path": "path", "label": "class", "group": "group"}
+_WORDS = {"path": "path", "label": "class", "group": "group", "partition": "partition"}
 _SHOWN = 10  # columns in one message
 
 
@@ -54,18 +54,16 @@ class ManifestColumns:
     Attributes
     ----------
     positions : dict of str to int
-        Position of ``path`` and ``label``, and of those of ``group``, ``origin`` and ``box_*`` that the manifest has.
+        Position of ``path`` and ``label``, and of those of ``group``, ``partition``, ``origin`` and ``box_*`` that the
+        manifest has.
     unused : tuple of int
-        Positions of the columns that are not used, without those that are partitions.
-    partitions : tuple of int
-        Positions of columns with partitions, which are not used either.
+        Positions of the columns that are not used.
     names : tuple of str
         Names as written in the manifest.
     """
 
     positions: dict[str, int]
     unused: tuple[int, ...]
-    partitions: tuple[int, ...]
     names: tuple[str, ...]
 
     def issues(self, name: str, *, filled: set[int]) -> list[ImportIssue]:
@@ -84,10 +82,6 @@ class ManifestColumns:
             for column, position in self.positions.items()
             if column in _WORDS and _key(self.names[position]) not in (column, _WORDS[column])
         ]
-        details += [
-            f"{name}: the column {self.names[position]} is not used yet: the program makes its own split."
-            for position in self.partitions
-        ]
         unused = [self._shown(position) for position in self.unused if self.names[position] or position in filled]
         if unused:
             which = "column is" if len(unused) == 1 else "columns are"
@@ -104,7 +98,7 @@ class ManifestColumns:
 
 def count_known(names: Sequence[str]) -> int:
     """Return how many names are those of columns that a manifest may have."""
-    return sum(_column_of(name) is not None or _key(name) in _PARTITIONS for name in names)
+    return sum(_column_of(name) is not None for name in names)
 
 
 def find_columns(names: Sequence[str], *, name: str, line: int) -> ManifestColumns:
@@ -141,12 +135,9 @@ def find_columns(names: Sequence[str], *, name: str, line: int) -> ManifestColum
         written = ", ".join(cell for cell in names[:_SHOWN] if cell) or "nothing"
         found = f"{name} has no column {' and no column '.join(missing)}; line {line} has {written}."
         raise DatasetError(found, EXPECTED, "Write the column names into the first line.")
-    others = [position for position in range(len(names)) if position not in positions.values()]
-    partitions = tuple(position for position in others if keys[position] in _PARTITIONS)
     return ManifestColumns(
         positions=positions,
-        unused=tuple(position for position in others if position not in partitions),
-        partitions=partitions,
+        unused=tuple(position for position in range(len(names)) if position not in positions.values()),
         names=tuple(" ".join(cell.split()) for cell in names),
     )
 

@@ -10,7 +10,6 @@ applies to small and to large sources, so that the result for one file never dep
 every image after the import and finds what only decoding shows.
 """
 
-import stat
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -18,22 +17,17 @@ from typing import Any
 
 from cfu_core.dataset.dataset import Dataset, ImportIssue, checked_name, new_dataset
 from cfu_core.dataset.importing import copying
-from cfu_core.dataset.importing.archive import ImportLimits, ZipTree
+from cfu_core.dataset.importing.archive import ImportLimits
 from cfu_core.dataset.importing.copying import CopiedImage, StagingWriter, copy_image, hash_and_write
-from cfu_core.dataset.importing.file_names import is_image
-from cfu_core.dataset.importing.folders import FolderTree, ListedFiles
-from cfu_core.dataset.importing.listing import (
-    Entry,
-    Listing,
-    describe_issues,
-    issue_from,
-    list_manifest,
-    list_tree,
-)
+from cfu_core.dataset.importing.folder_layout import LayoutChoice
+from cfu_core.dataset.importing.given_partitions import describe_partitions
+from cfu_core.dataset.importing.listing import Entry, Listing, describe_issues, issue_from
+from cfu_core.dataset.importing.opening import Tree, list_images, open_source
 from cfu_core.dataset.importing.parallel_batches import BATCH_SECONDS, itemwise, process_batches
 from cfu_core.dataset.importing.plane_choices import assign_planes
 from cfu_core.dataset.importing.sample_ranges import assign_ranges
 from cfu_core.dataset.importing.staging import Staging
+from cfu_core.dataset.importing.tree_listing import unanswered
 from cfu_core.dataset.importing.uploads import discard_upload, incoming, stage_upload
 from cfu_core.dataset.table import BOX_COLUMNS, images_table
 from cfu_core.errors import DatasetError, ImageError
@@ -45,7 +39,6 @@ from cfu_core.worker_process import worker_count
 __all__ = ["ImportLimits", "discard_upload", "import_source", "scan_source", "stage_upload"]
 
 Progress = Callable[[int, int], None]
-Tree = FolderTree | ZipTree | ListedFiles
 Outcome = tuple[dict[str, Any] | None, ImportIssue | None]  # row of an image, None if it is left out; its issue, if any
 
 _MIN_IMAGES_FOR_PROCESSES = 3000  # starting worker processes takes longer than fewer images do
@@ -58,15 +51,16 @@ def import_source(
     progress: Progress | None = None,
     limits: ImportLimits | None = None,
     zip_names: str | None = None,
+    layout: LayoutChoice | None = None,
 ) -> Dataset:
     """Import a source and save it as a dataset.
 
     Parameters
     ----------
     source : Path
-        A folder with one subfolder for each class, or a zip of such a folder; a folder or zip with a ``manifest.csv``
-        at its top; or a CSV file, which is a manifest with paths relative to its folder, or absolute. One additional
-        folder around the classes or the ``manifest.csv`` is accepted.
+        A folder with one subfolder for each class, or a zip of such a folder, perhaps with further levels for
+        partitions, dishes or donors; a folder or zip with a ``manifest.csv`` at its top; or a CSV file, which is a
+        manifest with paths relative to its folder, or absolute.
     name : str, optional
         Name of the dataset. The default is the name of the folder, or of the file without its extension. If that name
         is ``manifest``, the default is the name of the folder in which it is.
@@ -78,6 +72,10 @@ def import_source(
     zip_names : str, optional
         Encoding of the names in a zip archive that does not state it, such as ``cp932``. By default it is guessed (see
         `cfu_core.dataset.importing.zip_names`), and an issue says which one was used. Ignored for other sources.
+    layout : LayoutChoice, optional
+        What the levels of folders mean. What is not stated is proposed from the names of the folders (see
+        `cfu_core.dataset.importing.layout_proposal`), and an issue says it if there is more than one level. Ignored for
+        a source with a manifest.
 
     Returns
     -------
@@ -90,9 +88,9 @@ def import_source(
     ------
     DatasetError
         The source does not exist, is a single image, or is neither a file nor a folder. It has no image in a class
-        folder or no usable image; or its manifest cannot be read, is not valid or contains a path that leads out of
-        the source. The name is blank; a worker process was ended from outside; or the same dataset exists and its log
-        of edits is damaged.
+        folder or no usable image; the names of its folders do not say which level is the class, or `layout` does not
+        fit them; or its manifest cannot be read, is not valid or contains a path that leads out of the source. The name
+        is blank; a worker process was ended from outside; or the same dataset exists and its log of edits is damaged.
     ArchiveError
         An archive is dangerous to unpack, damaged as a whole, encrypted or too large, or its names are not in the
         encoding `zip_names`. Some of the other errors about an archive or an upload have this class too.
@@ -110,6 +108,7 @@ def import_source(
                 limits=limits or ImportLimits(),
                 writer=staging.writer,
                 zip_names=zip_names,
+                layout=layout,
             )
         staging.commit(dataset)
     return dataset
@@ -121,12 +120,13 @@ def scan_source(
     progress: Progress | None = None,
     limits: ImportLimits | None = None,
     zip_names: str | None = None,
+    layout: LayoutChoice | None = None,
 ) -> Dataset:
     """Check a source as `import_source` does, without writing anything.
 
     Parameters
     ----------
-    source, progress, limits, zip_names
+    source, progress, limits, zip_names, layout
         As for `import_source`.
 
     Returns
@@ -143,7 +143,13 @@ def scan_source(
         The user may not read the zip or CSV file, or open the folder in which the source is.
     """
     return _read_source(
-        source, name=None, progress=progress, limits=limits or ImportLimits(), writer=None, zip_names=zip_names
+        source,
+        name=None,
+        progress=progress,
+        limits=limits or ImportLimits(),
+        writer=None,
+        zip_names=zip_names,
+        layout=layout,
     )
 
 
@@ -155,11 +161,13 @@ def _read_source(
     limits: ImportLimits,
     writer: StagingWriter | None,
     zip_names: str | None,
+    layout: LayoutChoice | None,
 ) -> Dataset:
     """Read every image of a source once and give each good one to the writer."""
-    tree, list_images = _open_source(source, limits, zip_names)
-    with tree:
-        listing = list_images()
+    with open_source(source, limits=limits, zip_names=zip_names) as tree:
+        listing = list_images(tree, layout or LayoutChoice())
+        if listing.question:
+            raise unanswered(tree, listing.question)
         # Closed at once on an error: no thread or process may write any more when the staging folder is removed.
         with closing(_check_images(tree, listing.entries, writer, limits)) as batches:
             rows, issues = _collect(batches, listing, progress)
@@ -177,36 +185,6 @@ def _read_source(
         drawn=listing.drawn,
         source=f"uploaded {source.name}" if uploaded else str(source),
     )
-
-
-def _open_source(source: Path, limits: ImportLimits, zip_names: str | None) -> tuple[Tree, Callable[[], Listing]]:
-    mode = _mode(source)
-    if stat.S_ISDIR(mode):
-        folder = FolderTree(source, limits=limits)
-        return folder, lambda: list_tree(folder)
-    if not stat.S_ISREG(mode):
-        found = f"{source} is neither a file nor a folder." if mode else f"{source} does not exist."
-        raise DatasetError(found, "Expected a folder, a zip or a CSV file.", "Check the path.")
-    if is_image(source.name):
-        raise DatasetError(
-            f"{source} is a single image.", "Expected a folder or a zip of images.", "Choose a folder or a zip."
-        )
-    if source.suffix.lower() != ".csv":
-        archive = ZipTree(source, limits=limits, zip_names=zip_names)
-        return archive, lambda: list_tree(archive)
-    with storage_errors(source):
-        data = source.read_bytes()
-    listed = ListedFiles(source, limits=limits)
-    return listed, lambda: list_manifest(listed, data, name=source.name)
-
-
-def _mode(source: Path) -> int:
-    """Return the file mode as `os.stat` gives it; 0 if the source does not exist."""
-    try:
-        with storage_errors(source):
-            return source.stat().st_mode
-    except (OSError, ValueError):  # a loop of links, a name that is too long or contains a NUL
-        return 0
 
 
 def _default_name(source: Path) -> str:
@@ -228,7 +206,7 @@ def _collect(
         issues += [issue for _, issue in batch if issue is not None]
         done += len(batch)
         report(done, len(listing.entries))
-    issues += assign_ranges(rows) + assign_planes(rows)
+    issues += assign_ranges(rows) + assign_planes(rows) + describe_partitions(rows)
     issues.sort(key=lambda issue: (issue.path, issue.kind, issue.detail))
     return rows, issues
 
@@ -272,7 +250,7 @@ def _check_image(tree: Tree, entry: Entry, writer: StagingWriter | None, limits:
             data = tree.read(entry.file)
             checked = check(data, name=entry.path)
         except ImageError as error:
-            return None, issue_from(entry.path, error)
+            return None, issue_from(entry, error)
         return _accept(entry, hash_and_write(data, checked.header, writer), checked)
     return _accept(entry, copied)
 
@@ -280,6 +258,7 @@ def _check_image(tree: Tree, entry: Entry, writer: StagingWriter | None, limits:
 def _accept(entry: Entry, copied: CopiedImage, checked: CheckedImage | None = None) -> Outcome:
     """Return the row of a good image; a box that exceeds the image is dropped and becomes an issue."""
     row = {"path": entry.path, "label": entry.label, "group": entry.group, **copied._asdict()}
+    row["given_partition"] = entry.partition
     if checked is not None:
         row |= {"samples": checked.samples, "plane": checked.plane}
     if entry.box is None:

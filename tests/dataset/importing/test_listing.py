@@ -47,7 +47,10 @@ def test_a_folder_for_each_class(make, picture):
         "CFU-PreB/e.tif": "CFU-PreB",
     }
     assert found.images["extension"].tolist() == [".png", ".png", ".bmp", ".jpg", ".tif"]
-    assert found.import_issues == ()
+    assert [issue.detail for issue in found.import_issues] == [
+        "Folders: level 1 (CFU-E, CFU-GM, CFU-PreB) is the class: names of colonies or cells; level 2 (day 7) is not "
+        "used: named like days, dates or batches; level 3 (left) is not used: a single folder."
+    ]
     assert found.name == "plates"
 
 

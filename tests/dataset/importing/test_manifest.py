@@ -1,11 +1,13 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.importing.manifest import Manifest, parse_manifest
 from cfu_core.dataset.importing.source import import_source, scan_source
+from cfu_core.dataset.splitting import make_split
 from cfu_core.errors import DatasetError
 from cfu_core.runs.run import Run
 
@@ -17,12 +19,6 @@ CASES = (
     "upper_names.csv",
     "utf16_tab.csv",
 )
-
-
-@pytest.fixture
-def cases(real_images: Path) -> Path:
-    """The folder with small drawn files of difficult kinds, beside the folder with real images."""
-    return real_images.with_name("cases")
 
 
 def details(manifest: Manifest | Dataset, kind: str) -> list[str]:
@@ -108,11 +104,21 @@ def test_columns_that_are_not_used_are_listed():
     assert content(found) == [("1.png", "A", "d1")]
     assert details(found, "columns") == [
         "m.csv: the column donor is used as the group.",
-        "m.csv: the column Split is not used yet: the program makes its own split.",
+        "m.csv: the column Split is used as the partition.",
         "m.csv: 4 columns are not used: dish (the group is in donor), class (the class is in label), note, number 8 "
         "(it has no name).",
     ]
     assert len(details(found, "box")) == 1
+
+
+def test_values_that_are_no_partitions_are_said():
+    rows = "path,label,set\n1.png,A,Train\n2.png,A,hold-out\n3.png,A,\n4.png,A,blue\n5.png,A,blue\n"
+    found = parse_manifest(rows.encode(), name="m.csv")
+    assert [row.partition for row in found.rows] == ["training", "test", "", "", ""]
+    assert details(found, "columns")[1] == (
+        "m.csv: the column set has values that are no partitions, in 2 rows: blue. Expected training, validation, test "
+        "or usual other names. The program assigns these images itself."
+    )
 
 
 def test_one_of_two_equal_columns_must_go():
@@ -145,8 +151,11 @@ def test_the_split_of_a_run_is_a_manifest(finished_run: Run, drawn_shapes: Path,
     shutil.copytree(drawn_shapes, folder)
     shutil.copyfile(finished_run.folder / "split.csv", folder / "split.csv")
     found = scan_source(folder / "split.csv")
+    split = make_split(found.images)
     assert found.counts == {"disc": 12, "ring": 13, "square": 11}
-    assert details(found, "columns") == [
-        "split.csv: the column partition is not used yet: the program makes its own split."
+    written = pd.read_csv(folder / "split.csv")
+    assert split.assignment == dict(zip(written["path"], written["partition"], strict=True))
+    assert split.nearness == "The partitions are those that the source gives."
+    assert [issue.detail for issue in found.import_issues] == [
+        "The source divides its images: 25 training, 6 validation, 5 test. This is the split of the dataset."
     ]
-    assert len(found.import_issues) == 1

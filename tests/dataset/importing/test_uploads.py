@@ -39,7 +39,7 @@ def test_a_folder_is_staged_with_its_paths(cfu_home: Path, picture):
     found = import_source(staged)
     assert (found.name, found.source) == ("plates", "uploaded plates")
     assert found.images["path"].tolist() == ["A/1 é 🧫.png", "B/day 2/2.png"]
-    assert [(issue.path, issue.kind) for issue in found.import_issues] == [("README.txt", "other-file")]
+    assert [(issue.path, issue.kind) for issue in found.import_issues] == [("", "layout"), ("README.txt", "other-file")]
     discard_upload(staged)
     assert list((cfu_home / "incoming").iterdir()) == []
 

@@ -1,0 +1,58 @@
+"""Partitions that a source gives its images: how many images are in each, and what is in several of them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cfu_core.dataset.dataset import ImportIssue
+from cfu_core.dataset.partition_names import PARTITIONS
+from cfu_core.wording import first_of, plural
+
+_MOST_NAMED = 3  # groups in a message
+
+
+def describe_partitions(rows: Sequence[Mapping[str, Any]]) -> list[ImportIssue]:
+    """Describe the partitions that a source gives, and the leaks between them.
+
+    Parameters
+    ----------
+    rows : sequence of Mapping
+        Rows of a dataset's table with ``path``, ``group``, ``digest`` and ``given_partition``.
+
+    Returns
+    -------
+    list of ImportIssue
+        Of the kind ``partitions``: the numbers of images; byte-identical images in several partitions; and groups in
+        several partitions. Empty if no image has a given partition.
+    """
+    given = [row for row in rows if row["given_partition"]]
+    if not given:
+        return []
+    counts = Counter(row["given_partition"] for row in given)
+    numbers = ", ".join(f"{counts[name]:,} {name}" for name in PARTITIONS if counts[name])
+    details = [f"The source divides its images: {numbers}. This is the split of the dataset."]
+    if len(given) < len(rows):
+        details[0] += f" The program draws the partition of {plural(len(rows) - len(given), 'other image')}."
+    copies = _in_several(given, "digest")
+    if copies:
+        sets = plural(len(copies), "set of identical images is", "sets of identical images are")
+        details.append(
+            f"{sets} in several of these partitions, such as {copies[0][0]['path']} and {copies[0][1]['path']}. The "
+            "network would be tested on images that it was trained on."
+        )
+    groups = _in_several([row for row in given if row["group"]], "group")
+    if groups:
+        names = first_of([members[0]["group"] for members in groups], _MOST_NAMED)
+        details.append(
+            f"{plural(len(groups), 'group is', 'groups are')} in several of these partitions: {names}. The network "
+            "would be tested on a dish or donor that it was trained on."
+        )
+    return [ImportIssue(path="", kind="partitions", detail=detail) for detail in details]
+
+
+def _in_several(rows: Sequence[Mapping[str, Any]], key: str) -> list[list[Mapping[str, Any]]]:
+    """Return one image of each partition for each value of `key` that occurs in several partitions."""
+    shared: defaultdict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    for row in sorted(rows, key=lambda row: row["path"]):
+        shared[row[key]].setdefault(row["given_partition"], row)
+    return [list(members.values()) for members in shared.values() if len(members) > 1]

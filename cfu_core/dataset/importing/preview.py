@@ -1,0 +1,115 @@
+"""What an import of a source would give: its levels of folders, its classes and partitions, before an image is read."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cfu_core.dataset.dataset import ImportIssue
+from cfu_core.dataset.importing.archive import ImportLimits
+from cfu_core.dataset.importing.folder_layout import FolderLayout, FolderLevel, LayoutChoice
+from cfu_core.dataset.importing.folders import ListedFiles
+from cfu_core.dataset.importing.layout_proposal import choose_layout
+from cfu_core.dataset.importing.listing import Listing
+from cfu_core.dataset.importing.opening import list_images, open_source
+from cfu_core.dataset.importing.tree_listing import tree_content
+from cfu_core.errors import DatasetError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourcePreview:
+    """What an import of a source would give.
+
+    Attributes
+    ----------
+    manifest : str
+        Name of the manifest that gives the classes; ``""`` if folders give them.
+    levels : tuple of FolderLevel
+        The levels of folders, from the top, without the folders that are left out; empty if there is a manifest.
+    folders : tuple of str
+        Names of all folders with images, sorted; empty if there is a manifest.
+    layout : FolderLayout or None
+        What each level means; None if there is a manifest.
+    counts : Mapping of (str, str) to int
+        Number of images by class and given partition (``""`` if none).
+    groups : int
+        Number of groups.
+    issues : tuple of ImportIssue
+        Issues that are found without reading an image.
+    error : str
+        Why an import is not possible with this layout; ``""`` if it is.
+    """
+
+    manifest: str
+    levels: tuple[FolderLevel, ...]
+    folders: tuple[str, ...]
+    layout: FolderLayout | None
+    counts: Mapping[tuple[str, str], int]
+    groups: int
+    issues: tuple[ImportIssue, ...]
+    error: str = ""
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes, sorted."""
+        return sorted({label for label, _ in self.counts})
+
+
+def preview_source(
+    source: Path,
+    *,
+    layout: LayoutChoice | None = None,
+    zip_names: str | None = None,
+    limits: ImportLimits | None = None,
+) -> SourcePreview:
+    """List the images of a source and say what an import would give. No image is read.
+
+    Parameters
+    ----------
+    source, layout, zip_names, limits
+        As for `cfu_core.dataset.importing.source.import_source`.
+
+    Returns
+    -------
+    SourcePreview
+        With an error instead of classes if the names of the folders do not say which level is the class, or `layout`
+        does not fit them.
+
+    Raises
+    ------
+    DatasetError
+        The source does not exist, is a single image, is neither a file nor a folder or contains no image; or its
+        manifest cannot be read or is not valid.
+    ArchiveError
+        An archive is dangerous to unpack, damaged as a whole, encrypted or too large, or its names are not in the
+        encoding `zip_names`.
+    StorageError
+        The user may not read the zip or CSV file, or open the folder in which the source is.
+    """
+    choice = layout or LayoutChoice()
+    with open_source(source, limits=limits or ImportLimits(), zip_names=zip_names) as tree:
+        if isinstance(tree, ListedFiles):
+            return _preview(list_images(tree, choice), manifest=source.name)
+        content = tree_content(tree)
+        if content.manifest or not content.images:
+            return _preview(list_images(tree, choice), manifest=content.manifest)
+        try:
+            found = choose_layout(content.images, choice, source=source.name)
+            listing, error = list_images(tree, choice), ""
+        except DatasetError as failure:
+            found = choose_layout(content.images, LayoutChoice(), source=source.name)
+            listing, error = Listing(entries=(), issues=()), str(failure)
+        folders = sorted({name for path in content.images for name in path.split("/")[:-1]})
+        return replace(_preview(listing), layout=found[0], levels=tuple(found[1]), folders=tuple(folders), error=error)
+
+
+def _preview(listing: Listing, *, manifest: str = "") -> SourcePreview:
+    return SourcePreview(
+        manifest=manifest,
+        levels=(),
+        folders=(),
+        layout=None,
+        counts=Counter((entry.label, entry.partition) for entry in listing.entries),
+        groups=len({entry.group for entry in listing.entries} - {""}),
+        issues=listing.issues,
+    )
