@@ -87,9 +87,11 @@ with right:
     with st.expander("Structure of the folder", icon=":material/folder:"):
         st.code("my_images/\n  CFU-E/\n    001.jpg\n    002.tif\n  CFU-GM/\n    …", language=None)
         st.write(
-            "One subfolder per class, with images in JPEG, PNG, BMP or TIFF. An optional `manifest.csv` (columns path, "
-            "label, group) in the folder can assign images to groups, such as a dish or a donor; a group is never "
-            "divided between training and test."
+            "One subfolder per class, with images in JPEG, PNG, BMP or TIFF. More levels are possible, such as "
+            "`train/CFU-E` or `donor 3/CFU-GM`: before the import you see what each level is taken for, and can change "
+            "it. An optional `manifest.csv` (columns path, label, group, partition) in the folder can give the class "
+            "of each image, its dish or donor, and its partition. Images of one dish or donor are never divided "
+            "between training and test."
         )
 
 runs = list_runs()

@@ -40,9 +40,12 @@ def test_a_zip_with_a_path_outside_its_folder_is_refused(server, screen, drawn_s
             archive.write(image, image.relative_to(drawn_shapes))
         archive.writestr("../../outside.png", next(drawn_shapes.rglob("*.png")).read_bytes())
     screen.open()
-    screen.upload(malicious)
+    screen.widget("import_zip_*").locator("input[type=file]").set_input_files(malicious)
     error = screen.alerts().filter(has_text="outside.png")
     expect(error).to_be_visible(timeout=LONG_TIMEOUT_MS)
+    expect(screen.widget("import_go").get_by_role("button")).to_be_disabled()
+    screen.widget("import_zip_*").get_by_role("button", name="Remove malicious.zip").click()
+    expect(screen.alerts()).to_have_count(0)
     screen.settle()
     screen.expect_no_exception()
     assert datasets_in(server.home) == []

@@ -1,17 +1,20 @@
 """The demo dataset and the import of images, with their progress."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
 
-from cfu_core.dataset.importing.uploads import stage_upload
+from cfu_core.dataset.importing.uploads import discard_upload, stage_upload
 from cfu_core.errors import CfuError
 from cfu_core.job import Job, State
 from cfu_core.jobs.launch import submit
 from pages.components import job_progress
 from pages.components.page_layout import escaped
+from pages.components.start.source_preview import previewed
 
 WATCHED = "data_job"  # session-state key: folder of the job whose dataset this session opens
+_STAGED = "staged_upload"  # session-state key: identifiers of uploaded files, and the path where they are stored
 FORM = "import_form_number"  # session-state key: a new number creates new, empty widgets
 
 
@@ -40,49 +43,73 @@ def import_form() -> None:
         "Where are your images?", ["Zip", "Folder", "Path"], default="Zip", required=True, key="import_way"
     )
     form = st.session_state.setdefault(FORM, 0)
-    name = st.text_input("Name of the dataset", key=f"import_name_{form}", placeholder="Name of the file or folder")
-    if way == "Path":
-        path = st.text_input(
-            "Folder, zip or CSV on the computer that runs the dashboard",
-            key=f"import_path_{form}",
-            help="A folder with a subfolder per class, a zip of one, or a CSV with the columns path, label, group.",
+    source, title = _path_source(form) if way == "Path" else _uploaded_source(form, folder=way == "Folder")
+    name = st.text_input("Name of the dataset", key=f"import_name_{form}", placeholder=title)
+    chosen = previewed(source, key=f"import_{form}") if source is not None else None
+    if st.button("Import", type="primary", icon=":material/download:", key="import_go", disabled=chosen is None):
+        assert source is not None
+        assert chosen is not None
+        layout, zip_names = chosen
+        spec = {"source": str(source), "layout": asdict(layout), "zip_names": zip_names}
+        if way == "Path":
+            watch(submit("import", spec | {"name": name.strip() or None}))
+        else:
+            del st.session_state[_STAGED]  # the job removes the upload
+            watch(submit("import", spec | {"name": name.strip() or title, "uploaded": True}))
+        st.session_state[FORM] += 1
+        st.rerun()
+
+
+def _path_source(form: int) -> tuple[Path | None, str]:
+    """Return the path that was entered, and the placeholder of the name."""
+    path = st.text_input(
+        "Folder, zip or CSV on the computer that runs the dashboard",
+        key=f"import_path_{form}",
+        help="A folder with a subfolder per class, a zip of one, or a CSV with the columns path, label, group.",
+    )
+    return Path(path.strip()).expanduser().absolute() if path.strip() else None, "Name of the file or folder"
+
+
+def _uploaded_source(form: int, *, folder: bool) -> tuple[Path | None, str]:
+    """Return the path where the uploaded files are stored, and the name of the zip or folder."""
+    if folder:
+        files = st.file_uploader(  # of any type: the browser would drop other files without a message
+            "Folder with a subfolder per class", accept_multiple_files="directory", key=f"import_folder_{form}"
         )
-        if st.button("Import", type="primary", icon=":material/download:", key="import_go", disabled=not path):
-            source = Path(path).expanduser()
-            watch(submit("import", {"source": str(source.absolute()), "name": name.strip() or None}))
-            _clear_form()
-        return
-    if way == "Zip":
+    else:
         one = st.file_uploader(
             "Zip with a folder per class", type="zip", key=f"import_zip_{form}", max_upload_size=2000
         )
         files = [one] if one else []
-    else:
-        files = st.file_uploader(  # of any type: the browser would drop other files without a message
-            "Folder with a subfolder per class",
-            accept_multiple_files="directory",
-            key=f"import_folder_{form}",
-        )
-    if st.button("Import", type="primary", icon=":material/download:", key="import_go", disabled=not files):
-        _submit_upload(files, name.strip())
+    if not files:
+        _discard_staged()
+        return None, "Name of the file or folder"
+    title = Path(files[0].name.replace("\\", "/")).parts[0].removesuffix(".zip")
+    return _staged(files, title), title
 
 
-def _submit_upload(files: list, name: str) -> None:
-    """Store uploaded files and submit their import."""
-    title = name or Path(files[0].name.replace("\\", "/")).parts[0].removesuffix(".zip")
+def _staged(files: list, title: str) -> Path | None:
+    """Store uploaded files once, so that they can be listed and imported; None if they cannot be used."""
+    identity = [file.file_id for file in files]
+    known = st.session_state.get(_STAGED)
+    if known and known[0] == identity:
+        return known[1]
+    _discard_staged()
     try:
-        staged = stage_upload([(file.name, file) for file in files], name=title)
+        with st.spinner("Storing the upload …"):
+            path = stage_upload([(file.name, file) for file in files], name=title)
     except CfuError as error:
         st.error(str(error), icon=":material/error:")
-        return
-    watch(submit("import", {"source": str(staged), "name": title, "uploaded": True}))
-    _clear_form()
+        return None
+    st.session_state[_STAGED] = (identity, path)
+    return path
 
 
-def _clear_form() -> None:
-    """Empty the form and rerun the page."""
-    st.session_state[FORM] += 1
-    st.rerun()
+def _discard_staged() -> None:
+    """Remove an upload that was not imported."""
+    known = st.session_state.pop(_STAGED, None)
+    if known:
+        discard_upload(known[1])
 
 
 def data_progress() -> None:
