@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -308,6 +309,17 @@ class Screen:
         field.press("Enter")
         self.settle()
         self.button("Start training").click()
+
+    def expect_ended(self, run: Run) -> None:
+        """Wait until a run has ended and the page shows it.
+
+        The button that stops a run is absent for a moment when the page changes, so its absence is no sign of the end.
+        """
+        deadline = time.monotonic() + LONG_TIMEOUT_MS / 1000
+        while not run.status().state.ended:
+            assert time.monotonic() < deadline, run.status()
+            self.page.wait_for_timeout(100)
+        expect(self.widget("stop-*")).to_have_count(0)
 
     def query(self) -> dict[str, str]:
         """Return the parameters of the URL."""

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from cfu_core.imaging.recipe import Recipe, apply
 from cfu_core.job import State
 from cfu_core.runs.run import Run
-from tests.browser.driving import LONG_TIMEOUT_MS, runs_in
+from tests.browser.driving import runs_in
 
 pytestmark = pytest.mark.browser
 
@@ -39,8 +39,9 @@ def preprocessed(screen, dataset):
 def finished_runs(screen, server, count: int) -> list[Run]:
     """The newest runs of the server's home, once all have finished."""
     expect(screen.widget("stop-*")).not_to_have_count(0)
-    expect(screen.widget("stop-*")).to_have_count(0, timeout=LONG_TIMEOUT_MS)
     runs = runs_in(server.home)[-count:]
+    for run in runs:
+        screen.expect_ended(run)
     assert [run.status().state for run in runs] == [State.FINISHED] * count
     return runs
 
