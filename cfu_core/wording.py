@@ -3,6 +3,11 @@
 from collections.abc import Sequence
 
 
+def class_name(label: str) -> str:
+    """Return the name of a class for display; ``no class`` for the label of an image without one, ``""``."""
+    return label or "no class"
+
+
 def plural(count: int, singular: str, several: str | None = None) -> str:
     """Return a count with its noun, and optionally its verb: ``1 image is``, ``1,200 images are``.
 

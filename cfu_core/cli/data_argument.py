@@ -40,6 +40,9 @@ def add_data_argument(parser: argparse.ArgumentParser) -> None:
         help="what each level of folders is, from the top, such as partition/class/donor; - for a level that is not "
         "used",
     )
+    levels.add_argument(
+        "--unlabelled", action="store_true", help="the images have no classes yet, whatever their folders"
+    )
     parser.add_argument(
         "--leave-out",
         metavar="FOLDER",
@@ -61,7 +64,12 @@ def _layout(arguments: argparse.Namespace) -> LayoutChoice:
             f"--class-level is {arguments.class_level}.", "Levels are counted from 1.", "Correct the number."
         )
     left_out = None if arguments.leave_out is None else tuple(arguments.leave_out)
-    return LayoutChoice(roles=arguments.layout, class_level=arguments.class_level, left_out=left_out)
+    return LayoutChoice(
+        roles=arguments.layout,
+        class_level=arguments.class_level,
+        left_out=left_out,
+        unlabelled=arguments.unlabelled,
+    )
 
 
 def dataset_id(reference: str) -> str:

@@ -99,6 +99,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
             {
                 "classes": dataset.counts,
                 "images": len(dataset.images),
+                "unlabelled": dataset.unlabelled,
                 "problems": [asdict(issue) for issue in dataset.import_issues],
                 "duplicates": duplicates,
             }
@@ -106,6 +107,8 @@ def _inspect(arguments: argparse.Namespace) -> int:
     print_line(plural(len(dataset.images), "image"))
     for name, count in dataset.counts.items():
         print_line(f"  {name}: {count}")
+    if dataset.unlabelled:
+        print_line(f"  no class: {dataset.unlabelled}")
     for issue in dataset.import_issues:
         heading = "not imported" if issue.left_out else "remark"
         print_line(f"{heading}: {' '.join(filter(None, [issue.path, f'({issue.kind})']))}: {issue.detail}")

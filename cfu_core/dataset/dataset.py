@@ -24,7 +24,7 @@ from cfu_core.imaging.sample_range import SampleRange
 _REMARKS = frozenset(
     {
         *("columns", "cells", "encoding", "letter-case", "class-name", "group-name", "range", "box", "plane"),
-        *("layout", "partitions"),
+        *("layout", "partitions", "no-label"),
     }
 )
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -47,11 +47,11 @@ class ImportIssue:
     kind : str
         Keyword for lists. Left out: a kind of `ImageError`, also for a link or a folder; ``no-class`` (not in a class
         folder), ``empty-class`` (a class folder without files), ``other-file`` (not named as an image), ``not-listed``
-        (not in the manifest), ``listed-twice``, ``no-path`` and ``no-label`` (rows of a manifest), or ``name`` (not
-        UTF-8). Remarks: ``columns``, ``cells`` and ``letter-case`` of a manifest, ``encoding`` of a manifest or of the
-        names in a zip, ``class-name`` and ``group-name`` (forms that became one), ``box`` (a box that is not used),
-        ``range`` (of samples of more than 8 bits), ``plane`` (of several pictures of a file), ``layout`` (of the levels
-        of folders) or ``partitions`` (that the source gives).
+        (not in the manifest), ``listed-twice``, ``no-path`` (a row of a manifest), or ``name`` (not UTF-8). Remarks:
+        ``no-label`` (images without a class), ``columns``, ``cells`` and ``letter-case`` of a manifest, ``encoding`` of
+        a manifest or of the names in a zip, ``class-name`` and ``group-name`` (forms that became one), ``box`` (a box
+        that is not used), ``range`` (of samples of more than 8 bits), ``plane`` (of several pictures of a file),
+        ``layout`` (of the levels of folders) or ``partitions`` (that the source gives).
     detail : str
         One or two sentences that explain the issue to the user.
     label : str
@@ -83,10 +83,10 @@ class Dataset:
         Name for display; any text.
     imported : pandas.DataFrame
         The table as imported: `COLUMNS`, one row per image, sorted by path, with a RangeIndex. ``path`` is POSIX and
-        relative to the source, ``group`` is ``""`` where unknown, ``digest`` is the SHA-256 (hex) of the file, and
-        ``extension`` includes the dot. ``width``, ``height`` and ``box_*`` are in pixels of the image with its EXIF
-        orientation applied. The right and bottom of a box are exclusive; all four are ``<NA>`` where there is no box.
-        ``samples`` is the kind of samples of more than 8 bits (`cfu_core.imaging.sample_range.sample_kinds`),
+        relative to the source, ``label`` and ``group`` are ``""`` where unknown, ``digest`` is the SHA-256 (hex) of the
+        file, and ``extension`` includes the dot. ``width``, ``height`` and ``box_*`` are in pixels of the image with
+        its EXIF orientation applied. The right and bottom of a box are exclusive; all four are ``<NA>`` where there is
+        no box. ``samples`` is the kind of samples of more than 8 bits (`cfu_core.imaging.sample_range.sample_kinds`),
         and ``black`` and ``white`` are their range; ``""`` and ``<NA>`` for other images, and for images that were
         imported before ranges were chosen. ``plane`` is the number of the picture, from 0, if the file has several;
         `cfu_core.imaging.planes.FIRST_PAGE` for images that were imported before pictures were chosen; otherwise
@@ -183,13 +183,23 @@ class Dataset:
     @property
     def classes(self) -> list[str]:
         """Class names of `images`, sorted; a class whose images are all excluded is absent."""
-        return sorted(self.images["label"].unique())
+        return sorted(set(self.images["label"].unique()) - {""})
 
     @property
     def counts(self) -> dict[str, int]:
         """Number of images of each class, without excluded ones, in the order of `classes`."""
         found = self.images["label"].value_counts()
         return {label: int(found[label]) for label in self.classes}
+
+    @cached_property
+    def class_indices(self) -> np.ndarray:
+        """Index in `classes` of the class of each image of `images`, int64; -1 for an image without a class."""
+        return pd.Index(self.classes, dtype="str").get_indexer(self.images["label"]).astype(np.int64)
+
+    @property
+    def unlabelled(self) -> int:
+        """Number of images of `images` that have no class yet."""
+        return int((self.images["label"] == "").sum())
 
     @property
     def has_groups(self) -> bool:

@@ -47,7 +47,7 @@ class Split:
     seed : int
         Seed of the split.
     assignment : Mapping of str to str
-        Partition of each image, by path.
+        Partition of each image, by path; also of images that have no class yet.
     counts : Mapping of str to Mapping of str to int
         Number of images by class and partition; classes are sorted.
     targets : Mapping of str to Mapping of str to int
@@ -237,8 +237,9 @@ def _kept(images: pd.DataFrame, assignment: Mapping[str, str]) -> int:
 
 
 def _class_totals(images: pd.DataFrame) -> dict[str, int]:
-    """Count the images of each class; the classes are sorted."""
-    return {str(name): int(count) for name, count in images["label"].value_counts().sort_index().items()}
+    """Count the images of each class; the classes are sorted, and images without a class are last."""
+    counts = images["label"].value_counts()
+    return {name: int(counts[name]) for name in sorted(counts.index, key=lambda name: (name == "", name))}
 
 
 def _counts_to_draw(images: pd.DataFrame, drawn: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -251,7 +252,7 @@ def _counts_to_draw(images: pd.DataFrame, drawn: Sequence[str]) -> dict[str, dic
         for partition in drawn:
             parts[partition] += share
         parts["training"] += total - share * len(drawn)
-    return dict(sorted(counts.items()))
+    return counts
 
 
 def _draw(images: pd.DataFrame, targets: Mapping[str, Mapping[str, int]], seed: int) -> dict[str, str]:
@@ -429,6 +430,7 @@ def _with_counts(
 ) -> Split:
     """Make a split of an assignment, and count its images."""
     table = pd.crosstab(images["label"], images["path"].map(assignment)).reindex(columns=PARTITIONS, fill_value=0)
+    table = table.drop(index="", errors="ignore")  # images without a class have a partition, but count in no class
     counts = {name: {p: int(n) for p, n in zip(PARTITIONS, row, strict=True)} for name, *row in table.itertuples()}
     totals = {name: sum(parts.values()) for name, parts in counts.items()}
     return Split(
@@ -465,6 +467,10 @@ def check_trainable(counts: Mapping[str, int]) -> None:
     TrainingError
         If there are fewer than two classes, or a class has fewer than `MINIMUM_IMAGES` images.
     """
+    if not counts:
+        raise TrainingError(
+            "No image has a class.", "Training needs at least two classes.", "Give the images classes on Explore."
+        )
     if len(counts) < 2:
         raise TrainingError(
             f"The dataset has {plural(len(counts), 'class', 'classes')}"

@@ -57,6 +57,11 @@ class DatasetSummary:
     version: int = 0
     damaged: str = ""
 
+    @property
+    def unlabelled(self) -> int:
+        """Number of images that have no class yet."""
+        return self.n_images - sum(self.counts.values())
+
 
 def read_summary(file: Path) -> dict[str, Any]:
     """Read and check a ``dataset.json``.

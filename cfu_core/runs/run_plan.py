@@ -25,12 +25,14 @@ class PlannedDataset:
     drawn : bool
         Whether all images are drawn, not photographed.
     images : int
-        Number of images.
+        Number of images that have a class.
     classes : list of str
         In the order of the network's outputs.
     sample_ranges : dict of str to list of float, or None
         `Dataset.sample_ranges`: the samples that are black and white, by the kind of samples. None if the dataset was
         imported before ranges were chosen, or the run was planned before.
+    unlabelled : int
+        Number of images without a class, which the run does not use.
     """
 
     id: str
@@ -41,6 +43,7 @@ class PlannedDataset:
     classes: list[str]
     version: int = 0
     sample_ranges: Mapping[str, Sequence[float]] | None = None
+    unlabelled: int = 0
 
     @classmethod
     def of(cls, dataset: Dataset) -> "PlannedDataset":
@@ -52,7 +55,8 @@ class PlannedDataset:
             digest=dataset.digest,
             version=dataset.version,
             drawn=dataset.drawn,
-            images=len(dataset.images),
+            images=len(dataset.images) - dataset.unlabelled,
+            unlabelled=dataset.unlabelled,
             classes=dataset.classes,
             sample_ranges=None if ranges is None else {kind: list(ends) for kind, ends in ranges.items()},
         )

@@ -53,7 +53,8 @@ def create_run(plan: RunPlan, dataset: Dataset, split: Split) -> Run:
     identifier = f"{now:%Y%m%d-%H%M%S-%f}-{config.architecture}-{config.recipe.kind}-{secrets.token_hex(2)}"
     folder = runs_folder() / identifier
     with new_folder(folder) as draft:
-        table = dataset.images[["path", "label"]].assign(partition=dataset.images["path"].map(split.assignment))
+        labelled = dataset.images[dataset.images["label"] != ""]
+        table = labelled[["path", "label"]].assign(partition=labelled["path"].map(split.assignment))
         write_csv(draft / "split.csv", table)
         if dataset.edits:
             write_bytes(draft / LOG, b"".join(log_line(edit) for edit in dataset.edits))

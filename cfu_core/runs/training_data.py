@@ -21,7 +21,8 @@ class TrainingData:
     Attributes
     ----------
     labels : ndarray of int64, shape (N,)
-        Class index of each image, in the order of `Run.classes`.
+        Class index of each image, in the order of `Run.classes`; -1 for an image without a class, which is in no
+        partition.
     positions : dict of str to ndarray of int64
         Ascending positions in ``dataset.images`` of the images of each partition (``training``, ``validation``,
         ``test``).
@@ -46,8 +47,7 @@ def training_data(run: Run, dataset: Dataset) -> TrainingData:
     """
     partition = dataset.images["path"].map(run.split()).to_numpy()
     positions = {name: np.flatnonzero(partition == name) for name in PARTITIONS}
-    labels = dataset.images["label"].map(dataset.classes.index).to_numpy(np.int64)
-    return TrainingData(labels=labels, positions=positions, images=dataset.images[["path", "label"]])
+    return TrainingData(labels=dataset.class_indices, positions=positions, images=dataset.images[["path", "label"]])
 
 
 def prepare_images(run: Run, dataset: Dataset, timer: PhaseTimer, observer: Observer) -> PreparedImages:
@@ -67,7 +67,7 @@ def prepare_images(run: Run, dataset: Dataset, timer: PhaseTimer, observer: Obse
     Returns
     -------
     PreparedImages
-        Pixels of all images of `dataset`, of this call and from the cache.
+        Pixels of the images of `dataset` that have a class, of this call and from the cache.
 
     Raises
     ------
@@ -78,7 +78,8 @@ def prepare_images(run: Run, dataset: Dataset, timer: PhaseTimer, observer: Obse
         writable, or the environment variable ``CFU_CACHE_GB`` is not valid.
     """
     started = time.perf_counter()
-    prepared = prepare(dataset, run.recipe, progress=observer.progress("Decoding and preprocessing"))
+    used = None if dataset.unlabelled == 0 else np.flatnonzero(dataset.images["label"] != "")
+    prepared = prepare(dataset, run.recipe, progress=observer.progress("Decoding and preprocessing"), subset=used)
     timer.add_preparation(prepared, time.perf_counter() - started)
     return prepared
 

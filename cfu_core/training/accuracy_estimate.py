@@ -126,7 +126,7 @@ def estimate(
     check_trainable(dataset.counts)
     allowed = _outside_test(dataset, split_seed)
     subset = _sample(allowed, split_seed)
-    labels = dataset.images["label"].map(dataset.classes.index).to_numpy(np.int64)[subset]
+    labels = dataset.class_indices[subset]
     units = split_units(dataset.images.iloc[subset])
     if min(len(set(units[labels == label])) for label in set(labels)) < FOLDS:
         raise TrainingError(
@@ -173,9 +173,9 @@ def _estimate(correct: np.ndarray) -> Estimate:
 
 
 def _outside_test(dataset: Dataset, seed: int) -> np.ndarray:
-    """Return the positions in ``dataset.images`` of the training and validation images."""
+    """Return the positions in ``dataset.images`` of the training and validation images that have a class."""
     partition = dataset.images["path"].map(split_of(dataset, seed=seed).assignment).to_numpy()
-    return np.flatnonzero(partition != "test")
+    return np.flatnonzero((partition != "test") & (dataset.images["label"] != ""))
 
 
 def _sample(positions: np.ndarray, seed: int) -> np.ndarray:

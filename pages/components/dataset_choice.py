@@ -113,8 +113,10 @@ def badges(data: Dataset) -> None:
     """Show the name and size of the dataset, and whether its images are drawn."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.markdown(f"**{escaped(data.name)}**", width="content")
+        unlabelled = f" · {data.unlabelled:,} without a class" if data.unlabelled else ""
         st.caption(
-            f"{plural(len(data.images), 'image')} · {plural(len(data.classes), 'class', 'classes')}", width="content"
+            f"{plural(len(data.images), 'image')} · {plural(len(data.classes), 'class', 'classes')}{unlabelled}",
+            width="content",
         )
         if data.drawn:
             st.badge(DRAWN, icon=":material/draw:", color="orange")

@@ -5,6 +5,7 @@ import streamlit as st
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.imaging.encoding import encode_jpeg
+from cfu_core.wording import class_name
 from pages.components import cached
 from pages.components.address import set_value, url_choice
 
@@ -31,8 +32,9 @@ def choose_image(data: Dataset) -> int:
     paths = data.images["path"]
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         linked = np.flatnonzero(paths == st.session_state.get("image", st.query_params.get("image", "")))
-        default = data.images["label"].iat[linked[0]] if len(linked) else data.classes[0]
-        chosen_class = url_choice("Class", data.classes, key="preview_class", names=str, default=default, width=190)
+        classes = data.classes + ([""] if data.unlabelled else [])
+        default = data.images["label"].iat[linked[0]] if len(linked) else classes[0]
+        chosen_class = url_choice("Class", classes, key="preview_class", names=class_name, default=default, width=190)
         of_class = paths[data.images["label"] == chosen_class].tolist()
         listed = of_class[:MAX_LISTED]
         if len(linked) and data.images["label"].iat[linked[0]] == chosen_class and paths.iat[linked[0]] not in listed:

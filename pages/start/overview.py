@@ -58,8 +58,10 @@ with left:
                         st.rerun()
                 if icon_button(f"Delete {escaped(summary.name)}", icon=":material/delete:", key=f"delete-{summary.id}"):
                     confirm_delete(summary.id, summary.name)
-            if summary.id == st.session_state.get("dataset"):
-                st.caption(f"{plural(summary.n_images, 'image')}; shown on all pages")
+            without = f"{summary.unlabelled:,} without a class" if summary.unlabelled else ""
+            if summary.id == st.session_state.get("dataset") and summary.counts:
+                size = ", ".join(filter(None, [plural(summary.n_images, "image"), without]))
+                st.caption(f"{size}; shown on all pages")
                 charts.show(
                     charts.class_bars(summary.counts),
                     key="classes",
@@ -67,8 +69,9 @@ with left:
                     height=24 + 34 * len(summary.counts),
                 )
             else:
-                counts = " · ".join(f"{escaped(name)} {n}" for name, n in summary.counts.items())
-                st.caption(f"{plural(summary.n_images, 'image')}: {counts}")
+                counts = [f"{escaped(name)} {n}" for name, n in summary.counts.items()]
+                listed = " · ".join(filter(None, [*counts, without]))
+                st.caption(f"{plural(summary.n_images, 'image')}: {listed}")
             if summary.n_import_issues:
                 remarks = plural(summary.n_import_issues, "remark")
                 st.page_link(

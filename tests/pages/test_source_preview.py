@@ -1,11 +1,13 @@
 """The form of the import shows what each level of folders is taken for, before anything is imported."""
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from cfu_core.dataset.catalog import load_dataset
+from cfu_core.dataset.importing.folder_layout import LayoutChoice
 from cfu_core.job import Job
 from cfu_core.jobs.queue import all_jobs
 from cfu_core.jobs.tasks import execute
@@ -49,7 +51,7 @@ def test_classes_in_one_level_need_no_choice(form, nine_shapes):
     assert roles(app) == {}
     assert "**9 images in 3 classes**" in [element.value for element in app.markdown]
     assert app.table[0].value["images"].to_dict() == {"disc": 3, "ring": 3, "square": 3}
-    assert imported(app).spec["layout"] == {"roles": None, "class_level": None, "left_out": None}
+    assert imported(app).spec["layout"] == asdict(LayoutChoice())
 
 
 def test_a_given_split_is_proposed_and_can_be_ignored(form, cases):
@@ -93,7 +95,7 @@ def test_folders_to_leave_out_can_be_chosen(form, nine_shapes, tmp_path):
     assert app.multiselect(key="import_0_left_out").value == ["masks"]
     app.multiselect(key="import_0_left_out").set_value(["masks", "ring"]).run()
     assert app.table[0].value["images"].to_dict() == {"disc": 3, "square": 3}
-    assert imported(app).spec["layout"] == {"roles": None, "class_level": None, "left_out": ["masks", "ring"]}
+    assert LayoutChoice.from_dict(imported(app).spec["layout"]) == LayoutChoice(left_out=("masks", "ring"))
 
 
 @pytest.mark.parametrize(("name", "text"), [("none", "does not exist"), ("empty", "is empty")])
@@ -139,3 +141,23 @@ def test_an_uploaded_folder_is_listed_and_imported(visit, cfu_home, nine_shapes)
     data = load_dataset(job.status().details["dataset"])
     assert (data.name, data.counts) == ("plates", {"disc": 3, "ring": 3, "square": 3})
     assert list((cfu_home / "incoming").iterdir()) == []
+
+
+def test_images_without_class_folders_are_imported_without_classes(form, nine_shapes, visit):
+    app = form(nine_shapes / "ring")
+    assert app.table[0].value["images"].to_dict() == {"no class": 3}
+    assert "**3 images in 0 classes**" in [element.value for element in app.markdown]
+    job = imported(app)
+    execute(job)
+    data = load_dataset(job.status().details["dataset"])
+    assert data.unlabelled == 3
+    for page in ("data/explore", "data/preprocess", "model/train"):
+        assert not visit(page, dataset=data.id).exception
+
+
+def test_all_levels_may_be_without_a_meaning(form, crossed):
+    app = form(crossed)
+    for label in ("Level 1", "Level 2"):
+        next(box for box in app.selectbox if label in box.label).set_value("ignored").run()
+    assert app.table[0].value["images"].to_dict() == {"no class": 18}
+    assert LayoutChoice.from_dict(imported(app).spec["layout"]).unlabelled

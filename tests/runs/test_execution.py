@@ -1,6 +1,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -264,3 +265,20 @@ def test_imagenet_weights_of_a_network_that_has_none_are_refused(small_dataset):
     config = TrainingConfig(dataset=small_dataset.id, architecture="darknet19", recipe=Recipe.original(224))
     with pytest.raises(WeightsError, match="no ImageNet weights for DarkNet-19"):
         plan_runs([config], small_dataset)
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_images_without_a_class_are_not_used_and_counted(finished_run, drawn_shapes, tmp_path):
+    folder = tmp_path / "half"
+    shutil.copytree(drawn_shapes, folder)
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    rows = [f"{path},{path.partition('/')[0] if i % 4 else ''}" for i, path in enumerate(paths)]
+    (folder / "manifest.csv").write_text("\n".join(["path,label", *rows]))
+    data = import_source(folder)
+    (run,) = plan_runs([replace(finished_run.config, epochs=1)], data)
+    assert (run.plan.dataset.images, run.plan.dataset.unlabelled) == (27, 9)
+    labelled = set(data.images["path"][data.images["label"] != ""])
+    assert set(run.split()) == labelled
+    execute_run(run, Silent())
+    assert sorted(run.predictions()["path"]) == sorted(p for p, part in run.split().items() if part == "test")
+    assert run.evaluation().classes == ["disc", "ring", "square"]

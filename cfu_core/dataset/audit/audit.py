@@ -9,6 +9,7 @@ from cfu_core.dataset.audit.divided_groups import divided_groups, unknown_groups
 from cfu_core.dataset.audit.findings import Finding
 from cfu_core.dataset.audit.image_quality import blurred, exposed, unreadable, unusual_size
 from cfu_core.dataset.audit.left_out_files import left_out
+from cfu_core.dataset.audit.unlabelled import unlabelled
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import Split
 from cfu_core.dataset.survey.survey import Survey
@@ -31,8 +32,8 @@ def audit(dataset: Dataset, survey: Survey, split: Split) -> list[Finding]:
     -------
     list of Finding
         Errors, then warnings, then information. Within a severity: files that were left out, unreadable
-        images, copies, divided groups, blurred images, badly exposed images, unusual sizes, small classes, no groups.
-        Empty if nothing was found, or all images are excluded.
+        images, copies, divided groups, blurred images, badly exposed images, unusual sizes, small classes, no groups,
+        images without a class. Empty if nothing was found, or all images are excluded.
     """
     if dataset.images.empty:
         return []
@@ -47,6 +48,7 @@ def audit(dataset: Dataset, survey: Survey, split: Split) -> list[Finding]:
         *unusual_size(images),
         *small_classes(dataset.counts, split),
         *unknown_groups(images),
+        *unlabelled(images),
     ]
     order = {"error": 0, "warning": 1, "info": 2}
     return sorted(findings, key=lambda finding: order[finding.severity])

@@ -25,11 +25,12 @@ class _Copies(NamedTuple):
         return np.repeat(np.arange(len(self.starts)), np.diff(self.starts, append=len(self.rows)))
 
     def mixed(self, codes: np.ndarray) -> "_Copies":
-        """Return the groups in which not all rows have the same code."""
+        """Return the groups in which not all rows have the same code; rows with the code -1 do not matter."""
         if not len(self.rows):
             return self
         code = codes[self.rows]
-        mixed = np.minimum.reduceat(code, self.starts) < np.maximum.reduceat(code, self.starts)
+        lowest = np.minimum.reduceat(np.where(code < 0, code.max(), code), self.starts)
+        mixed = lowest < np.maximum.reduceat(code, self.starts)
         kept = mixed[self.group]
         group = self.group[kept]
         return _Copies(self.rows[kept], np.flatnonzero(np.diff(group, prepend=-1)))
@@ -73,7 +74,7 @@ def copy_findings(images: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding
     row_of = pd.Series(np.arange(len(images)), index=images["path"])
     ends = np.stack([row_of.reindex(pairs[name]).to_numpy(float) for name in ("path_a", "path_b")], axis=1)
     present = np.isfinite(ends).all(axis=1)  # copies of excluded images do not matter
-    digest, label = (pd.factorize(images[name])[0] for name in ("digest", "label"))
+    digest, label = (pd.factorize(images[name].where(images[name] != ""))[0] for name in ("digest", "label"))
     partition = pd.Categorical(images["partition"], categories=PARTITIONS).codes
     paths = images["path"].to_numpy(object)
     identical = _connected(len(images), _linked(digest))

@@ -39,7 +39,7 @@ class Finding:
     kind : str
         Keyword for filters: ``left-out``, ``unreadable``, ``byte-duplicate``, ``near-duplicate``, ``two-labels``,
         ``leak``, ``divided-group``, ``blurred``, ``underexposed``, ``overexposed``, ``off-size``, ``small-class``,
-        ``small-test`` or ``no-groups``.
+        ``small-test``, ``no-groups`` or ``unlabelled``.
     title : str
         Short name for display.
     detail : str

@@ -59,17 +59,20 @@ class LayoutChoice:
         Level of the class, counted from 1. Without effect if there are `roles`.
     left_out : tuple of str, optional
         Names of folders at any level whose images are left out.
+    unlabelled : bool
+        Whether the images have no classes yet.
     """
 
     roles: tuple[str, ...] | None = None
     class_level: int | None = None
     left_out: tuple[str, ...] | None = None
+    unlabelled: bool = False
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Make a choice from the JSON form that `dataclasses.asdict` gives; missing values are None."""
         lists = {name: tuple(values[name]) for name in ("roles", "left_out") if values.get(name) is not None}
-        return cls(class_level=values.get("class_level"), **lists)
+        return cls(class_level=values.get("class_level"), unlabelled=values.get("unlabelled", False), **lists)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +89,15 @@ class FolderLayout:
         Why each level has its role, as a phrase for users; ``""`` for a role that a person stated.
     question : str
         What the names do not decide, as sentences for users; ``""`` if they do.
+    unlabelled : bool
+        Whether the images are imported without classes; no level has the role ``class`` then.
     """
 
     roles: tuple[str, ...]
     left_out: frozenset[str]
     reasons: tuple[str, ...]
     question: str = ""
+    unlabelled: bool = False
 
     @cached_property
     def positions(self) -> dict[str, int]:

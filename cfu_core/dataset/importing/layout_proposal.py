@@ -4,7 +4,9 @@ Where the names do not decide, the layout contains a question, and an import nee
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import PurePath
 
+from cfu_core.dataset.dataset import slug
 from cfu_core.dataset.importing.folder_layout import (
     MOST_NAMED,
     FolderLayout,
@@ -41,7 +43,7 @@ def choose_layout(paths: Sequence[str], choice: LayoutChoice, *, source: str) ->
     choice : LayoutChoice
         What is stated.
     source : str
-        Name of the source in messages.
+        Name or path of the source.
 
     Returns
     -------
@@ -71,15 +73,24 @@ def choose_layout(paths: Sequence[str], choice: LayoutChoice, *, source: str) ->
         )
     if choice.roles is not None:
         roles = (*choice.roles, *["ignored"] * (len(levels) - len(choice.roles)))
-        _check_stated(roles, levels)
-        return FolderLayout(roles=roles, left_out=left_out, reasons=("",) * len(roles)), levels
-    return _proposed(levels, left_out, choice.class_level), levels
+        _check_stated(roles, levels, unlabelled=choice.unlabelled)
+        layout = FolderLayout(roles=roles, left_out=left_out, reasons=("",) * len(roles), unlabelled=choice.unlabelled)
+        return layout, levels
+    return _proposed(levels, left_out, choice, PurePath(source).stem), levels
 
 
-def _check_stated(roles: Sequence[str], levels: Sequence[FolderLevel]) -> None:
+def _check_stated(roles: Sequence[str], levels: Sequence[FolderLevel], *, unlabelled: bool) -> None:
     check_roles(roles)
-    if "class" not in roles:
-        raise DatasetError("No level of folders is the class.", "", "State which one it is.")
+    if "class" not in roles and not unlabelled:
+        raise DatasetError(
+            "No level of folders is the class.", "", "State which one it is, or that the images have no classes yet."
+        )
+    if "class" in roles and unlabelled:
+        raise DatasetError(
+            f"Level {roles.index('class') + 1} of the folders is the class, but the images have no classes yet.",
+            "Only one of these can be true.",
+            "Correct the layout.",
+        )
     if "partition" in roles:
         level = levels[roles.index("partition")]
         if not any(map(partition_named, level.images)):
@@ -111,7 +122,13 @@ def _proposed_left_out(named: Iterable[str]) -> frozenset[str]:
     return frozenset(found) if len(found) < len(names) else frozenset()
 
 
-def _proposed(levels: Sequence[FolderLevel], left_out: frozenset[str], class_level: int | None) -> FolderLayout:
+def _proposed(
+    levels: Sequence[FolderLevel], left_out: frozenset[str], choice: LayoutChoice, source: str
+) -> FolderLayout:
+    class_level = choice.class_level
+    # a zip or an upload of one folder of images may contain this folder itself, which is no class
+    wrapped = len(levels) == 1 and [slug(name) for name in levels[0].images] == [slug(source)]
+    unlabelled = choice.unlabelled or not levels or (wrapped and not class_level)
     roles: list[str] = [""] * len(levels)
     reasons = [""] * len(levels)
     questions = []
@@ -127,23 +144,27 @@ def _proposed(levels: Sequence[FolderLevel], left_out: frozenset[str], class_lev
             role, reason = "ignored", f"there is another {role} above"
         if role and not roles[level]:
             assign(level, role, reason)
-    if not class_level:
+    if not class_level and not unlabelled:
         candidates = [level for level, role in enumerate(roles) if not role]
         chosen, reason, question = _class_level(levels, candidates)
-        if chosen is None and levels:
+        if chosen is None:
             question = (
                 f"No level of folders looks like the class: {_levels_in_words(levels, roles)}. Which level is it?"
             )
-        elif chosen is not None:
+        else:
             assign(chosen, "class", reason)
             question = question or _partition_question(levels[chosen])
         questions.append(question)
     for level, role in enumerate(roles):
         if not role:
-            single = len(levels[level].images) == 1
-            assign(level, "ignored", "a single folder" if single else "another level is the class")
+            reason = "a single folder" if len(levels[level].images) == 1 else ""
+            assign(level, "ignored", reason or ("" if unlabelled else "another level is the class"))
     return FolderLayout(
-        roles=tuple(roles), left_out=left_out, reasons=tuple(reasons), question=" ".join(filter(None, questions))
+        roles=tuple(roles),
+        left_out=left_out,
+        reasons=tuple(reasons),
+        question=" ".join(filter(None, questions)),
+        unlabelled=unlabelled,
     )
 
 

@@ -28,7 +28,7 @@ class ManifestRow:
     line : int
         Number of the line in the file, counted from 1, for messages; the last line if the row spans several.
     path, label, group : str
-        Without surrounding blanks; `group` may be empty.
+        Without surrounding blanks; `label` and `group` may be empty.
     partition : str
         ``training``, ``validation`` or ``test``; ``""`` if the row does not give one.
     box : tuple of int, or None
@@ -51,12 +51,12 @@ class Manifest:
     Attributes
     ----------
     rows : tuple of ManifestRow
-        Rows with a path and a label, in the order of the file. One path may occur several times.
+        Rows with a path, in the order of the file. One path may occur several times.
     issues : tuple of ImportIssue
         An encoding that was guessed (kind ``encoding``); columns that have another name than the expected one, or are
-        not used, and values that are no partitions (``columns``); rows without a path (``no-path``) or a label
-        (``no-label``), rows with more cells than there are columns (``cells``), and boxes that are not valid (``box``;
-        such a row is in `rows` without its box).
+        not used, and values that are no partitions (``columns``); rows without a path (``no-path``); rows without a
+        label (``no-label``, one issue for all of them); rows with more cells than there are columns (``cells``), and
+        boxes that are not valid (``box``; such a row is in `rows` without its box).
     drawn : bool
         Whether every row has the origin ``drawn``, in upper or lower case.
     """
@@ -109,6 +109,13 @@ def parse_manifest(data: bytes, *, name: str) -> Manifest:
             issues.append(issue)
         if any(cells[len(columns.names) :]):
             issues.append(_cells_issue(line, cells, columns, name))
+    unlabelled = [row.line for row in rows if not row.label]
+    if unlabelled:
+        numbers = first_of([str(number) for number in unlabelled], _MOST_NAMED)
+        which = "Line" if len(unlabelled) == 1 else "Lines"
+        detail = f"{which} {numbers} of {name} {'gives' if len(unlabelled) == 1 else 'give'} no label: "
+        detail += f"{plural(len(unlabelled), 'image is', 'images are')} imported without a class."
+        issues.append(ImportIssue(path=name, kind="no-label", detail=detail))
     if no_partitions:
         issues.append(_partition_issue(no_partitions, columns, name))
     return Manifest(rows=tuple(rows), issues=tuple(issues), drawn=origins == {"drawn"})
@@ -146,12 +153,11 @@ def _values(columns: ManifestColumns, cells: list[str]) -> dict[str, str]:
 
 
 def _row(line: int, values: dict[str, str], name: str) -> tuple[ManifestRow | None, ImportIssue | None]:
-    """Return the row of a line, None if it lacks its path or label, and its issue; a wrong box only drops the box."""
+    """Return the row of a line, None if it lacks its path, and its issue; a wrong box only drops the box."""
     path, label = values.get("path", "").strip(), values.get("label", "")
+    label = label if clean_name(label) else ""
     if not path:
         return None, ImportIssue(path=f"{name}:{line}", kind="no-path", detail=f"Line {line} of {name} names no image.")
-    if not clean_name(label):
-        return None, ImportIssue(path=path, kind="no-label", detail=f"Line {line} of {name} gives {path} no label.")
     box, issue = None, None
     try:
         box = _box([values.get(column, "") for column in BOX_COLUMNS])

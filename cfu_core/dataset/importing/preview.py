@@ -31,7 +31,7 @@ class SourcePreview:
     layout : FolderLayout or None
         What each level means; None if there is a manifest.
     counts : Mapping of (str, str) to int
-        Number of images by class and given partition (``""`` if none).
+        Number of images by class and given partition; both are ``""`` if there is none.
     groups : int
         Number of groups.
     issues : tuple of ImportIssue
@@ -52,7 +52,7 @@ class SourcePreview:
     @property
     def classes(self) -> list[str]:
         """The names of the classes, sorted."""
-        return sorted({label for label, _ in self.counts})
+        return sorted({label for label, _ in self.counts} - {""})
 
 
 def preview_source(

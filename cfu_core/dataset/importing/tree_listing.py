@@ -126,7 +126,7 @@ def _by_folders(
             issues.append(other_file(path, label))
         elif not layout.left_out.isdisjoint(folders):
             left_out += 1
-        elif not label:
+        elif not label and not layout.unlabelled:
             detail = f"{path} is left out: it is not in a class folder."
             issues.append(ImportIssue(path=path, kind="no-class", detail=detail))
         else:
@@ -139,10 +139,14 @@ def _by_folders(
     for folder in tree.folders:
         parts = folder.removeprefix(content.top).split("/")
         known = folder in unopened or tuple(parts) in occupied  # a folder of documents is no class
-        if len(parts) == depth and folder + "/" != content.top and not known and layout.left_out.isdisjoint(parts):
+        inside = folder + "/" != content.top and layout.left_out.isdisjoint(parts)
+        if "class" in layout.positions and len(parts) == depth and inside and not known:
             path = "/".join(parts)
             detail = f"The class folder {path} contains no image."
             issues.append(ImportIssue(path=path, kind="empty-class", detail=detail, label=parts[-1]))
+    if layout.unlabelled:
+        detail = f"{plural(len(entries), 'image is', 'images are')} imported without a class: no folder is a class."
+        issues.append(ImportIssue(path="", kind="no-label", detail=f"{detail} Give them classes on Explore."))
     if len(levels) > 1 or left_out:
         detail = layout.describe(levels)
         if left_out:

@@ -16,6 +16,7 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.imaging.measures import MEASURES
 from cfu_core.settings import MAX_NAME_LENGTH
+from cfu_core.wording import class_name
 from pages.components import charts
 from pages.components.address import just_opened
 from pages.components.page_layout import escaped
@@ -69,7 +70,8 @@ def _set_field(field: str, key: str, convert: Callable[[Any], Any] = tuple) -> N
 def widgets(data: Dataset, chosen: Filter, kinds: dict[str, str]) -> None:
     """Show the widgets of the filter. `kinds` holds the titles of the audit's findings by kind."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        _pills("Class", "classes", data.classes, chosen.classes, escaped)
+        classes = data.classes + ([""] if data.unlabelled else [])
+        _pills("Class", "classes", classes, chosen.classes, lambda label: escaped(class_name(label)))
         _pills("Partition", "partitions", list(PARTITIONS), chosen.partitions, lambda p: charts.PARTITION_NAMES[p])
         key = widget_key("filter_name")
         st.text_input(

@@ -9,7 +9,7 @@ from cfu_core.dataset.audit.image_table import sorted_rows
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.measures import MEASURES
-from cfu_core.wording import plural
+from cfu_core.wording import class_name, plural
 from pages.components import cached, charts, editing
 from pages.components.address import in_url
 from pages.components.browser.tiles import Tile, selection, tiles
@@ -89,7 +89,7 @@ def tile_of(view: View, row: int) -> Tile:
     return Tile(
         id=record["path"],
         picture=picture,
-        title=record["label"],
+        title=class_name(record["label"]),
         subtitle=PurePosixPath(record["path"]).name + group,
         badge=charts.PARTITION_BADGES.get(record["partition"], ""),
         warning="; ".join([*([broken] if broken else []), *(view.kinds.get(kind, kind) for kind in kinds)]),

@@ -7,6 +7,7 @@ import streamlit as st
 from cfu_core.dataset.audit.image_table import neighbours, percentile
 from cfu_core.errors import CfuError
 from cfu_core.imaging.measures import MEASURES
+from cfu_core.wording import class_name
 from pages.components import charts, editing
 from pages.components.address import set_value
 from pages.components.browser.tiles import tiles
@@ -90,7 +91,7 @@ def large_view(view: View, row: int, order: np.ndarray) -> None:
 def _facts(view: View, row: int) -> None:
     """Show the class, path, partition, findings and measures of an image."""
     record = view.table.iloc[row]
-    st.markdown(f"**{escaped(record['label'])}**")
+    st.markdown(f"**{escaped(class_name(record['label']))}**")
     st.caption(escaped(record["path"]))
     group = f" · group {escaped(record['group'])}" if record["group"] else ""
     st.markdown(

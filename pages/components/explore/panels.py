@@ -15,6 +15,7 @@ from cfu_core.dataset.splitting import PARTITIONS, Split, check_split, check_tra
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.paper_tables import nonempty_columns, table_2
 from cfu_core.imaging.measures import MEASURES
+from cfu_core.wording import class_name, plural
 from pages.components import cached, charts
 from pages.components.address import in_url, url_choice
 from pages.components.browser.hover import hover_picture, hovered_point
@@ -36,6 +37,14 @@ def _on_selection(key: str, read: Callable[[Any], Filter | None]) -> None:
 
 def split_panel(data: Dataset, split: Split) -> None:
     """Show the images per class and partition as a chart and a table, and the split seed."""
+    if data.unlabelled:
+        st.info(
+            f"{plural(data.unlabelled, 'image has', 'images have')} no class yet. Select images in the grid and press "
+            "a number to give them a class.",
+            icon=":material/label:",
+        )
+    if not split.counts:
+        return
     key = widget_key("class_counts")
 
     def filter_from_bars(selection: Any) -> Filter | None:
@@ -99,7 +108,8 @@ def measures_panel(table: pd.DataFrame, chosen: Filter) -> None:
         low, high = sorted(selection.box[0]["x"])
         return st.session_state[FILTER].with_range(measure, (low, high))
 
-    by_class = {label: values[(table["label"] == label).to_numpy()] for label in sorted(table["label"].unique())}
+    labels = sorted(table["label"].unique())
+    by_class = {class_name(label): values[(table["label"] == label).to_numpy()] for label in labels}
     limits = chosen.ranges.get(measure)
     charts.show(
         panel_charts.measure_histogram(by_class, name=names[measure], unit=unit, limits=limits),
@@ -150,7 +160,9 @@ def map_panel(view: View, chosen: Filter, passes: np.ndarray) -> None:
     values = table[by].to_numpy(str)[placed]
     order = list(PARTITIONS) if by == "partition" else sorted(set(values))
     groups = {
-        charts.PARTITION_NAMES.get(name, name): placed[values == name] for name in order if (values == name).any()
+        charts.PARTITION_NAMES.get(name, class_name(name)): placed[values == name]
+        for name in order
+        if (values == name).any()
     }
     key = widget_key("map")
 
@@ -191,7 +203,7 @@ def _thumbnail_at_pointer(view: View, chart: str) -> None:
     point, picture, caption = hovered_point(key), b"", ""
     rows = np.flatnonzero(view.table["path"] == point)
     if len(rows):
-        caption = f"{view.table['label'].iat[rows[0]]} · {PurePosixPath(point).name}"
+        caption = f"{class_name(view.table['label'].iat[rows[0]])} · {PurePosixPath(point).name}"
         with suppress(CfuError):  # an image that cannot be read has no thumbnail; the audit lists it
             picture = cached.thumbnail(view.data, int(rows[0]))
     hover_picture(chart=chart, key=key, point=point, picture=picture, caption=caption)

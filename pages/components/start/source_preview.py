@@ -10,7 +10,7 @@ from cfu_core.dataset.importing.preview import SourcePreview, preview_source
 from cfu_core.dataset.importing.zip_names import GUESSES
 from cfu_core.dataset.partition_names import PARTITIONS
 from cfu_core.errors import ArchiveError, CfuError
-from cfu_core.wording import first_of, plural
+from cfu_core.wording import class_name, first_of, plural
 from pages.components.page_layout import escaped
 
 _ROLES = {
@@ -41,7 +41,7 @@ def previewed(source: Path, *, key: str) -> tuple[LayoutChoice, str | None] | No
     choice = LayoutChoice()
     if found.manifest:
         st.caption(f":material/table: `{found.manifest}` gives the classes.")
-    elif found.layout is not None and (len(found.levels) > 1 or found.layout.question or found.layout.left_out):
+    elif found.layout is not None and _needs_choice(found.layout):
         stated = _choose_layout(source, found, encoding, key=key)
         if stated is None:
             return None
@@ -97,7 +97,12 @@ def _choose_layout(source: Path, found: SourcePreview, encoding: str | None, *, 
         return None
     if roles == layout.roles and not layout.question:
         return LayoutChoice(left_out=left_out)  # with the reasons of the proposal
-    return LayoutChoice(roles=roles, left_out=left_out)
+    return LayoutChoice(roles=roles, left_out=left_out, unlabelled="class" not in roles)
+
+
+def _needs_choice(layout: FolderLayout) -> bool:
+    """Return whether there is more to choose than that the only level of folders is the class."""
+    return bool(layout.roles != ("class",) and layout.roles) or bool(layout.question or layout.left_out)
 
 
 def _layout(found: SourcePreview) -> tuple[FolderLayout, tuple[FolderLevel, ...]]:
@@ -127,14 +132,17 @@ def _show_classes(found: SourcePreview) -> None:
     numbers = pd.Series(found.counts).unstack(fill_value=0)
     numbers = numbers.loc[numbers.sum(axis=1).sort_values(ascending=False).index]
     total = int(numbers.to_numpy().sum())
-    text = f"{plural(total, 'image')} in {plural(len(numbers), 'class', 'classes')}"
+    text = f"{plural(total, 'image')} in {plural(len(found.classes), 'class', 'classes')}"
     if found.groups:
         text += f", {plural(found.groups, 'dish or donor', 'dishes or donors')}"
     st.markdown(f"**{text}**")
     shown = numbers.iloc[:_MOST_CLASSES]
     columns = [name for name in (*PARTITIONS, "") if name in shown]
     names = {"": "no partition" if len(columns) > 1 else "images"}
-    st.table(shown[columns].rename(columns=names).rename_axis(index="Class").rename(index=escaped))
+    table = shown[columns].rename(columns=names).rename_axis(index="Class")
+    st.table(table.rename(index=lambda label: escaped(class_name(label))))
+    if "" in shown.index:
+        st.caption("Images without a class can be labelled on Explore. Training uses images with a class only.")
     if len(numbers) > _MOST_CLASSES:
         st.caption(f"and {len(numbers) - _MOST_CLASSES:,} more classes")
     if any(name in columns for name in PARTITIONS):

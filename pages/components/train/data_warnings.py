@@ -6,6 +6,7 @@ from cfu_core.dataset.audit.divided_groups import divided_groups
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.left_out import describe_left_out, missing_classes
 from cfu_core.errors import CfuError
+from cfu_core.wording import plural
 from pages.components import cached
 from pages.components.dataset_choice import split_seed
 from pages.components.page_layout import escaped
@@ -26,6 +27,13 @@ def data_warnings(data: Dataset) -> bool:
             label="Open the audit",
             icon=":material/fact_check:",
             query_params={"dataset": data.id, "explore_panel": "Audit"},
+        )
+    if data.unlabelled:
+        used = len(data.images) - data.unlabelled
+        st.info(
+            f"{plural(data.unlabelled, 'image has', 'images have')} no class yet. Training uses the other {used:,}. "
+            "Give classes to images on Explore.",
+            icon=":material/label:",
         )
     return not missing or st.checkbox(f"Train without {escaped(', '.join(missing))}", key=f"without_{data.id}")
 

@@ -112,7 +112,7 @@ def test_a_person_states_the_level_of_the_class_or_all_roles():
             {"class_level": 3},
             r"states level 3, but the images of plates are in 2 levels of folders\. level 1: 2 folders",
         ),
-        ({"roles": ("group", "ignored")}, r"No level of folders is the class\. State which one it is\."),
+        ({"roles": ("group", "ignored")}, r"No level of folders is the class\. State which one it is, or"),
         ({"roles": ("partition", "class")}, r"The folders north, south are not named like partitions\."),
         ({"roles": ("class", "class")}, r"Two levels of folders are the class\."),
         ({"roles": ("class", "dish")}, r"'dish' is no role"),

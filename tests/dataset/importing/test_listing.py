@@ -144,10 +144,14 @@ def test_files_of_operating_systems_are_ignored(write_tree, picture):
     assert found.import_issues == ()
 
 
-def test_images_without_any_class(make, picture):
-    with pytest.raises(DatasetError, match=r"has 2 images that are not in a class folder") as caught:
-        import_source(make({"1.png": picture(1), "2.png": picture(2)}))
-    assert "CFU-E/01.jpg" in str(caught.value)
+@pytest.mark.parametrize("top", ["", "plates/"])  # the zip of a folder of images may contain the folder itself
+def test_images_without_any_class_are_unlabelled(make, picture, top):
+    found = import_source(make({f"{top}1.png": picture(1), f"{top}2.png": picture(2)}))
+    assert labels(found) == {f"{top}1.png": "", f"{top}2.png": ""}
+    assert (found.classes, found.counts, found.unlabelled) == ([], {}, 2)
+    assert [issue.detail for issue in found.import_issues] == [
+        "2 images are imported without a class: no folder is a class. Give them classes on Explore."
+    ]
 
 
 def test_an_empty_source(make):
@@ -274,16 +278,17 @@ def test_rows_that_cannot_be_used(make, picture):
     ]
     images = {f"{number}.png": picture(number) for number in range(1, 8)}
     found = import_source(make({"manifest.csv": "\n".join(rows).encode()} | images))
-    assert labels(found) == {f"{number}.png": "A" for number in (1, 3, 4, 5, 6)}  # a wrong box costs no image
+    # a wrong box costs no image, nor does a label that is missing
+    assert labels(found) == {f"{number}.png": "" if number == 2 else "A" for number in (1, 2, 3, 4, 5, 6)}
     assert found.images[BOX_COLUMNS].isna().all(axis=None)
     assert kinds(found) == [
         ("1.png", "listed-twice"),
-        ("2.png", "no-label"),
         ("3.png", "box"),
         ("4.png", "box"),
         ("5.png", "box"),
         ("6.png", "box"),
         ("7.png", "not-listed"),
+        ("manifest.csv", "no-label"),
         ("manifest.csv:5", "no-path"),
         ("none.png", "missing"),
         ("notes.txt", "other-file"),

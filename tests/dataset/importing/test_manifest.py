@@ -141,9 +141,9 @@ def test_a_guessed_encoding_is_reported_with_a_line_of_the_text():
 
 
 def test_a_label_of_invisible_characters_is_none():
-    found = parse_manifest("path,label\n1.png,\u200b\u00a0\n".encode(), name="m.csv")
-    assert found.rows == ()
-    assert [issue.kind for issue in found.issues] == ["no-label"]
+    found = parse_manifest("path,label\n1.png,\u200b\u00a0\n2.png,A\n3.png,\n".encode(), name="m.csv")
+    assert content(found) == [("1.png", "", ""), ("2.png", "A", ""), ("3.png", "", "")]
+    assert details(found, "no-label") == ["Lines 2, 4 of m.csv give no label: 2 images are imported without a class."]
 
 
 def test_the_split_of_a_run_is_a_manifest(finished_run: Run, drawn_shapes: Path, tmp_path: Path):
