@@ -48,6 +48,11 @@ class View:
         """Titles of the findings by kind."""
         return {finding.kind: finding.title for finding in self.findings if finding.paths}
 
+    def titles(self, row: int) -> list[str]:
+        """Return the titles of the findings about an image, except that it has no class, which is shown anyway."""
+        kinds = dict.fromkeys(self.table["findings"].iat[row].split())
+        return [self.kinds.get(kind, kind) for kind in kinds if kind != "unlabelled"]
+
 
 def dataset(identifier: str) -> Dataset:
     """Return an imported dataset, read once per version of its files."""

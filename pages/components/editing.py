@@ -36,6 +36,11 @@ def apply_edit(data: Dataset, kind: str, changes: Mapping[str, Any], why: str = 
     return True
 
 
+def label_images(data: Dataset, labels: Mapping[str, str]) -> None:
+    """Give images their classes, by path, as one edit; the message comes with the next run."""
+    apply_edit(data, "relabel", labels, "by key")
+
+
 def set_box(data: Dataset, path: str, box: Box | None) -> None:
     """Set the colony box of an image by hand; None resets it to the automatic box."""
     apply_edit(data, "box", {path: list(box) if box else None})

@@ -153,6 +153,10 @@ def test_images_without_class_folders_are_imported_without_classes(form, nine_sh
     assert data.unlabelled == 3
     for page in ("data/explore", "data/preprocess", "model/train"):
         assert not visit(page, dataset=data.id).exception
+    explore = visit("data/explore", dataset=data.id)
+    explore.button(key="label_next").click().run()
+    assert not explore.exception
+    assert "no class" in [button.label for button in explore.button]
 
 
 def test_all_levels_may_be_without_a_meaning(form, crossed):

@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 from cfu_core.dataset.audit.findings import Finding
 from cfu_core.dataset.dataset import Dataset
+from cfu_core.dataset.labelling_order import labelling_order
 from cfu_core.dataset.splitting import Split
 from cfu_core.dataset.survey.survey import Survey
 
@@ -29,9 +30,10 @@ def build_image_table(dataset: Dataset, split: Split, survey: Survey, findings: 
         One row per image of ``dataset.images``, in its order (sorted by path), with a RangeIndex. The columns are
         ``path``, ``label``, ``group``, ``digest``, ``key``, ``width`` and ``height`` (in pixels),
         ``size_bytes``, ``pixels`` (width times height), ``partition``, the columns of ``survey.table``,
-        ``findings`` (kinds of the findings that list the image, each between blanks; ``""`` for none) and
+        ``findings`` (kinds of the findings that list the image, each between blanks; ``""`` for none),
         ``copies`` (images that belong together in a finding have the same number, images in several findings
-        that of the last one; NaN for the remaining images).
+        that of the last one; NaN for the remaining images) and, if there are images without a class,
+        ``labelling_order`` (`cfu_core.dataset.labelling_order`).
     """
     images = dataset.images
     table = images[["path", "label", "group", "digest", "key", "width", "height", "size_bytes"]].copy()
@@ -50,6 +52,8 @@ def build_image_table(dataset: Dataset, split: Split, survey: Survey, findings: 
                 number += 1
     table["findings"] = pd.Series(kinds, dtype="str")
     table["copies"] = copies
+    if dataset.unlabelled:
+        table["labelling_order"] = labelling_order(table["label"], table[["map_x", "map_y"]].to_numpy(float))
     return table
 
 

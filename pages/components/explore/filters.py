@@ -151,7 +151,8 @@ def chips(chosen: Filter, kinds: dict[str, str]) -> None:
     for field in ("classes", "partitions", "groups", "findings"):
         for value in getattr(chosen, field):
             rest = tuple(v for v in getattr(chosen, field) if v != value)
-            shown = kinds.get(value) or charts.PARTITION_NAMES.get(value) or escaped(value) or "no group"
+            none = class_name("") if field == "classes" else "no group"
+            shown = kinds.get(value) or charts.PARTITION_NAMES.get(value) or escaped(value) or none
             parts.append((shown, chosen.changed(**{field: rest})))
     if chosen.name:
         parts.append((f"name: {escaped(chosen.name)}", chosen.changed(name="")))

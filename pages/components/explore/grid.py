@@ -15,6 +15,7 @@ from pages.components.address import in_url
 from pages.components.browser.tiles import Tile, selection, tiles
 from pages.components.cached import View
 from pages.components.explore.filters import SIZES
+from pages.components.explore.label_keys import label_keys
 
 PER_PAGE = 60
 HEIGHT = 760  # pixels; the tiles scroll within, so that the charts beside them stay in view
@@ -27,6 +28,7 @@ SORTS = {
     **SIZES,
     "colony_confidence": "Confidence of the colony box",
     "copies": "Near duplicates side by side",
+    "labelling_order": "Next to label",
 }
 
 
@@ -61,6 +63,7 @@ def grid(view: View, passes: np.ndarray) -> None:
     chosen = view.table["path"][view.table["path"].isin(selection(key))].tolist()
     count = f"{len(rows):,} of {plural(len(view.table), 'image')}"
     editing.selection_toolbar(view.data, chosen, count, key="chosen", tiles_key=key)
+    keys = label_keys(view.data)
     pages = max(1, -(-len(rows) // PER_PAGE))
     with in_url("page", 1, lambda value: 1 <= value <= pages):
         page = st.session_state["page"]
@@ -72,6 +75,8 @@ def grid(view: View, passes: np.ndarray) -> None:
                 size=size,
                 empty="No image matches these filters. Remove one of them.",
                 on_open=open_large,
+                label_keys=keys,
+                on_label=lambda labels: editing.label_images(view.data, labels),
             )
         st.pagination(pages, key="page")
     st.caption("Click to select, Shift-click for a range, double-click to enlarge an image.")
@@ -80,7 +85,6 @@ def grid(view: View, passes: np.ndarray) -> None:
 def tile_of(view: View, row: int) -> Tile:
     """Return the tile of an image, with its audit findings as a warning."""
     record = view.table.iloc[row]
-    kinds = dict.fromkeys(record["findings"].split())
     try:
         picture, broken = cached.thumbnail(view.data, row), ""
     except CfuError as error:
@@ -92,5 +96,5 @@ def tile_of(view: View, row: int) -> Tile:
         title=class_name(record["label"]),
         subtitle=PurePosixPath(record["path"]).name + group,
         badge=charts.PARTITION_BADGES.get(record["partition"], ""),
-        warning="; ".join([*([broken] if broken else []), *(view.kinds.get(kind, kind) for kind in kinds)]),
+        warning="; ".join([*([broken] if broken else []), *view.titles(row)]),
     )

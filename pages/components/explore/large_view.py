@@ -14,6 +14,7 @@ from pages.components.browser.tiles import tiles
 from pages.components.browser.viewer import viewer
 from pages.components.cached import View
 from pages.components.explore.grid import OPEN, open_large, tile_of
+from pages.components.explore.label_keys import current_keys, keys_in_words
 from pages.components.explore.plane_choice import plane_editor
 from pages.components.explore.sample_range import range_editor
 from pages.components.image_choice import displayable
@@ -46,6 +47,15 @@ def large_view(view: View, row: int, order: np.ndarray) -> None:
         if 0 <= there < len(order):
             open_large(table["path"].iat[int(order[there])])
 
+    keys = current_keys(data)
+
+    def label(labels: dict[str, str]) -> None:
+        """Label the image and open the next one, or the previous one after the last; the order is that before."""
+        editing.label_images(data, labels)
+        there = place + 1 if place + 1 < len(order) else place - 1
+        if place >= 0 and there >= 0:
+            open_large(table["path"].iat[int(order[there])])
+
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button("Back to all images", icon=":material/arrow_back:", on_click=_close, key="large_close")
         editing.edit_buttons(data, [path], key="large")
@@ -73,7 +83,11 @@ def large_view(view: View, row: int, order: np.ndarray) -> None:
                     on_step=step,
                     on_close=_close,
                     on_box=lambda box: editing.set_box(data, path, box),
+                    label_keys=keys,
+                    on_label=label,
                 )
+                if keys:
+                    st.caption(keys_in_words(keys))
         with parts.cell():
             _facts(view, row)
     near = neighbours(table, row, count=NEIGHBOURS)
@@ -100,8 +114,8 @@ def _facts(view: View, row: int) -> None:
     )
     range_editor(view.data, row)
     plane_editor(view.data, row)
-    for kind in dict.fromkeys(record["findings"].split()):
-        st.warning(view.kinds.get(kind, kind), icon=":material/warning:")
+    for title in view.titles(row):
+        st.warning(title, icon=":material/warning:")
     rows = []
     for name, facts in MEASURES.items():
         share = percentile(view.table, name, row)

@@ -7,7 +7,7 @@ paging, filtering and visits to other pages: it belongs to the key, not to the t
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -17,6 +17,7 @@ import streamlit as st
 
 from cfu_core.errors import ImageError
 from cfu_core.imaging.headers import read_header
+from pages.components.browser.label_keys import LABELS_JS, label_header, take_labels
 from pages.components.browser.messages import MESSAGES_JS, pack, read_part
 
 _FOLDER = Path(__file__).parent
@@ -24,7 +25,7 @@ _TILES = st.components.v2.component(
     "cfu_tiles",
     html='<div class="tiles"></div>',
     css=read_part(_FOLDER, "tiles.css"),
-    js=MESSAGES_JS + read_part(_FOLDER, "tiles.js"),
+    js=MESSAGES_JS + LABELS_JS + read_part(_FOLDER, "tiles.js"),
 )
 
 
@@ -103,11 +104,14 @@ def tiles(
     label: str = "Images",
     empty: str = "There are no images to show.",
     on_open: Callable[[str], None] | None = None,
+    label_keys: Mapping[str, str] | None = None,
+    on_label: Callable[[dict[str, str]], None] | None = None,
 ) -> TilesResult:
     """Show a grid of tiles that are at least `size` pixels wide.
 
     A click selects or deselects, with Shift a range; a double click, Enter or the button in the corner opens a tile.
-    The arrow keys move the focus, Space selects, Ctrl+A selects all shown, Escape clears the selection.
+    The arrow keys move the focus, Space selects, Ctrl+A selects all shown, Escape clears the selection. A key that
+    stands for a class labels the selected tiles, or the one with the focus, which then moves on.
 
     Parameters
     ----------
@@ -123,6 +127,10 @@ def tiles(
         Text shown without items.
     on_open : callable, optional
         Called with the opened identifier before the script runs again.
+    label_keys : Mapping of str to str, optional
+        The class that each key stands for.
+    on_label : callable, optional
+        Called with the class of each newly labelled identifier before the script runs again.
 
     Raises
     ------
@@ -137,9 +145,16 @@ def tiles(
     elif st.session_state.get(key) is None and stored.sent != stored.latest:
         stored = _new_selection(stored.latest)  # the grid was not shown for a while, and Streamlit dropped its state
     st.session_state[_state_key(key)] = stored
+
+    def labelled() -> None:
+        labels = take_labels(key, label_keys or {})
+        if labels and on_label:
+            on_label(labels)
+
     result = _TILES(
-        data=_message(items, stored, key=key, size=size, label=label, empty=empty),
+        data=_message(items, stored, key=key, size=size, label=label, empty=empty, keys=label_keys or {}),
         key=key,
+        on_labels_change=labelled,
         on_selected_change=lambda: None,
         on_opened_change=lambda: on_open(st.session_state[key]["opened"]) if on_open else None,
     )
@@ -168,9 +183,19 @@ def _latest(key: str, stored: _Selection) -> tuple[str, ...]:
     return stored.latest
 
 
-def _message(items: Sequence[Tile], stored: _Selection, *, key: str, size: int, label: str, empty: str) -> bytes:
+def _message(
+    items: Sequence[Tile],
+    stored: _Selection,
+    *,
+    key: str,
+    size: int,
+    label: str,
+    empty: str,
+    keys: Mapping[str, str],
+) -> bytes:
     header: dict[str, Any] = {
         "key": key,
+        "labels": label_header(key, keys),
         "size": size,
         "ratio": _ratio(items),
         "label": label,

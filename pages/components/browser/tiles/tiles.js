@@ -56,6 +56,7 @@ class Grid {
     this.empty.textContent = header.empty
     this.list.hidden = header.items.length === 0
     this.empty.hidden = !this.list.hidden
+    this.labels = header.labels
     this.takeSelection(header)
     this.updateTiles(header.items, pictures)
     if (isNew) this.focusOpened()
@@ -154,9 +155,24 @@ class Grid {
     else if (event.key.toLowerCase() === "a" && command)
       this.change((selected) => ids.forEach((each) => selected.add(each)))
     else if (event.key === "Escape" && this.selection.ids.size) this.change((selected) => selected.clear())
+    else if (labelKey(event, this.labels.classes)) this.label(labelKey(event, this.labels.classes), id)
     else return
     event.preventDefault()
     event.stopPropagation()
+  }
+
+  /** Give a class to the selected tiles, or to the one with the focus, which then moves to the next one. */
+  label(pressed, focusedId) {
+    const selected = [...this.selection.ids]
+    const ids = selected.length ? selected : [focusedId]
+    for (const id of ids) {
+      const title = this.tiles.get(id)?.element.querySelector(".title")
+      if (title) title.textContent = this.labels.classes[pressed] // until Python sends the tiles again
+    }
+    const order = [...this.tiles.keys()]
+    if (selected.length) this.change((all) => all.clear())
+    else this.tiles.get(order[order.indexOf(focusedId) + 1])?.element.focus()
+    giveLabel(this.labels, pressed, ids, this.setState)
   }
 
   focused(element) {

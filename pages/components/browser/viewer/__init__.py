@@ -1,7 +1,7 @@
 """A large view of one image: zoom, pan, pixel values, steps to the next image, and the colony box to see or edit."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ import streamlit as st
 
 from cfu_core.imaging.cropping import Box
 from pages.components.browser.boxes import BOXES_CSS, BOXES_JS, MarkedBox, read_box
+from pages.components.browser.label_keys import LABELS_JS, label_header, take_labels
 from pages.components.browser.messages import MESSAGES_JS, pack, read_part
 
 _FOLDER = Path(__file__).parent
@@ -16,7 +17,7 @@ _VIEWER = st.components.v2.component(
     "cfu_viewer",
     html='<div class="viewer"></div>',
     css=BOXES_CSS + read_part(_FOLDER, "viewer.css"),
-    js=MESSAGES_JS + BOXES_JS + read_part(_FOLDER, "viewer.js"),
+    js=MESSAGES_JS + LABELS_JS + BOXES_JS + read_part(_FOLDER, "viewer.js"),
 )
 
 
@@ -54,12 +55,15 @@ def viewer(
     on_step: Callable[[int], None] | None = None,
     on_close: Callable[[], None] | None = None,
     on_box: Callable[[Box], None] | None = None,
+    label_keys: Mapping[str, str] | None = None,
+    on_label: Callable[[dict[str, str]], None] | None = None,
 ) -> ViewerResult:
     """Show one image in a large view.
 
     The wheel zooms at the pointer, dragging pans, ``+`` ``-`` ``0`` ``1`` zoom, the left and right arrow keys go to the
     previous and the next image (from anywhere on the page where they have no other function), ``b`` shows and hides
-    the boxes, Escape closes. At 100 % one image pixel is one pixel of the screen.
+    the boxes, Escape closes. At 100 % one image pixel is one pixel of the screen. A key that stands for a class labels
+    the image instead of its other function, once until the next image is shown.
 
     Parameters
     ----------
@@ -88,6 +92,10 @@ def viewer(
         Height of the image area in CSS pixels.
     on_step, on_close, on_box : callable, optional
         Called before the script runs again, with the step, without arguments, or with the new box.
+    label_keys : Mapping of str to str, optional
+        The class that each key stands for.
+    on_label : callable, optional
+        Called with the class by path before the script runs again.
     """
     header: dict[str, Any] = {
         "path": path,
@@ -101,6 +109,7 @@ def viewer(
         "next": has_next,
         "closable": closable,
         "height": height,
+        "labels": label_header(key, label_keys or {}),
     }
 
     def reported(event: str) -> Any:
@@ -114,9 +123,15 @@ def viewer(
         if on_box and (box := _box(reported("box"), path)):
             on_box(box)
 
+    def labelled() -> None:
+        labels = take_labels(key, label_keys or {})
+        if labels and on_label:
+            on_label(labels)
+
     result = _VIEWER(
         data=pack(header, [picture]),
         key=key,
+        on_labels_change=labelled,
         on_step_change=stepped,
         on_close_change=lambda: on_close() if on_close else None,
         on_box_change=box_placed,

@@ -12,9 +12,10 @@ const STEP_PAUSE_MS = 200 // between images while an arrow key is held down
 
 const viewers = new WeakMap()
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   let viewer = viewers.get(parentElement)
   if (!viewer) viewers.set(parentElement, (viewer = new Viewer(parentElement.querySelector(".viewer"))))
+  viewer.setState = setStateValue
   viewer.setTrigger = setTriggerValue
   viewer.update(data)
   return () => {
@@ -336,6 +337,7 @@ class Viewer {
       Escape: () => this.escape(),
     }
     const distance = 0.15 * this.stageSize().width
+    if (this.label(event)) return
     if (arrow && (event.shiftKey || arrow[1])) this.panBy(...arrow.map((direction) => direction * distance))
     else if (arrow) this.step(-arrow[0], event)
     else if (actions[event.key]) actions[event.key]()
@@ -344,17 +346,34 @@ class Viewer {
     event.stopPropagation()
   }
 
-  /** Handle the left and right arrow keys anywhere on the page, unless the focused element uses them itself. */
+  /** Give the class of the pressed key to the image, once until Python answers; return whether it is such a key. */
+  label(event) {
+    const pressed = this.header && labelKey(event, this.header.labels.classes)
+    if (pressed === undefined) return false
+    event.preventDefault()
+    event.stopPropagation()
+    if (!event.repeat && this.labelledHeader !== this.header) {
+      this.labelledHeader = this.header
+      this.announcement.textContent = this.header.labels.classes[pressed]
+      giveLabel(this.header.labels, pressed, [this.header.path], this.setState)
+    }
+    return true
+  }
+
+  /** Handle arrow keys and keys of classes anywhere on the page, unless the focused element uses them itself. */
   pageKey(event) {
     const direction = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
-    if (!direction || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return
+    const pressed = this.header && labelKey(event, this.header.labels.classes)
+    if (!direction && pressed === undefined) return
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return
     const [target] = event.composedPath()
     const unused = "body, html, main, section, [data-testid=stApp], button:not([role]), a:not([role])"
     if (!(target instanceof Element) || !target.matches(unused)) return
     const dialog = document.querySelector("[role=dialog]")
     if (dialog && !dialog.contains(this.root.getRootNode().host ?? this.root)) return
     event.preventDefault()
-    this.step(direction, event)
+    if (direction) this.step(direction, event)
+    else this.label(event)
   }
 
   step(direction, event) {
