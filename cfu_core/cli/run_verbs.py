@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from cfu_core.cli.data_argument import print_left_out
 from cfu_core.cli.foreground import run_job
 from cfu_core.cli.terminal import INTERRUPTED, OK, add_json_option, print_json, print_line, print_table
 from cfu_core.errors import RunError
@@ -196,9 +197,11 @@ def _pause_or_stop(arguments: argparse.Namespace) -> int:
 
 def _continue(arguments: argparse.Namespace) -> int:
     """Resume or repeat a run in this process."""
+    from cfu_core.dataset.catalog import load_dataset
     from cfu_core.runs.planning import plan_again
 
     run = open_run(arguments.run)
+    print_left_out(load_dataset(run.plan.dataset.id))
     if arguments.request == "again":
         run = plan_again(run, edited=arguments.edited)
     else:

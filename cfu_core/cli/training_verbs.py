@@ -136,11 +136,13 @@ def _reproduce(arguments: argparse.Namespace) -> int:
 
 
 def _repeat(arguments: argparse.Namespace) -> int:
+    from cfu_core.dataset.catalog import load_dataset
     from cfu_core.runs.repeats import families, in_folds, plan_repeats, with_seeds
     from cfu_core.runs.run_store import list_runs, open_run
     from cfu_core.saved_recipes import find_recipe
 
     run = open_run(arguments.run)
+    print_left_out(load_dataset(run.plan.dataset.id))
     configs = in_folds(run, arguments.folds) if arguments.folds else with_seeds(run, range(arguments.seeds))
     if arguments.recipe:
         recipe = find_recipe(arguments.recipe).at(run.recipe.size)

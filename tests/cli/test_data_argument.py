@@ -3,15 +3,18 @@
 import argparse
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from cfu_core.cli import main
 from cfu_core.cli.data_argument import add_data_argument, import_data, read_data
-from cfu_core.dataset.catalog import rename_dataset
+from cfu_core.dataset.catalog import delete_dataset, load_dataset, rename_dataset, save_dataset
+from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.errors import DatasetError
+from cfu_core.storage import home
 
 
 def given(data: str) -> argparse.Namespace:
@@ -116,3 +119,21 @@ def test_levels_of_folders_are_stated_in_the_shell(nine_shapes, tmp_path, capsys
         assert json.loads(capsys.readouterr().out)["classes"] == classes
     assert main(["inspect", str(root), "--class-level", "0"]) == 2
     assert "--class-level is 0. Levels are counted from 1." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["again", "repeat"])
+def test_a_repeated_run_says_what_the_import_left_out_and_that_its_dataset_is_gone(
+    finished_run, verb, capsys, monkeypatch, tmp_path
+):
+    shutil.copytree(home(), tmp_path / "copied")  # the home of the run is shared by tests
+    monkeypatch.setenv("CFU_HOME", str(tmp_path / "copied"))
+    shapes = load_dataset(finished_run.plan.dataset.id)
+    issue = ImportIssue(path="disc/x.png", kind="truncated", detail="It ends early.", label="disc")
+    save_dataset(replace(shapes, import_issues=(issue,)))
+    for module in ("run_verbs", "training_verbs"):
+        monkeypatch.setattr(f"cfu_core.cli.{module}.run_job", lambda *_: "finished")
+    assert main([verb, finished_run.id]) == 0
+    assert "1 file was left out at the import, of the class disc." in capsys.readouterr().err
+    delete_dataset(shapes.id)
+    assert main([verb, finished_run.id]) == 2
+    assert shapes.id in capsys.readouterr().err
