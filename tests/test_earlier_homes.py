@@ -1,4 +1,4 @@
-"""Datasets, runs, recipes and caches that an earlier version wrote still open."""
+"""Datasets, runs and recipes that an earlier version wrote still open; results of an earlier crop are made again."""
 
 import zipfile
 from pathlib import Path
@@ -10,6 +10,7 @@ from cfu_core.dataset.audit.filtering import Filter, saved_filters
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_log, next_redo, redo_edit, undo_edit
 from cfu_core.dataset.survey.survey import load_survey, survey
+from cfu_core.dataset.survey.survey_store import VERSION
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.job import State
@@ -54,7 +55,6 @@ def test_the_dataset_opens_with_its_edits_survey_and_filter():
         ("undo", "Ada", ""),
         ("box", "Ada", ""),
     ]
-    assert load_survey(dataset).complete
     assert saved_filters(DATASET) == {"discs": Filter(classes=("disc",))}
 
 
@@ -94,12 +94,14 @@ def test_the_network_of_the_finished_run_still_gives_its_predictions():
     np.testing.assert_allclose(given, written, atol=2e-3)
 
 
-def test_prepared_images_are_found_again_and_nothing_is_measured_twice(earlier_home):
+def test_boxes_and_prepared_images_of_an_earlier_crop_are_not_used_again(earlier_home):
     dataset = load_dataset(DATASET)
-    assert prepare(dataset, RECIPE.at(224)).computed == 0
-    parts = {path: path.read_bytes() for path in earlier_home.glob("datasets/*/survey/*/part-*")}
+    assert not load_survey(dataset).complete
     survey(dataset)
-    assert {path: path.read_bytes() for path in earlier_home.glob("datasets/*/survey/*/part-*")} == parts
+    assert load_survey(dataset).complete
+    assert {path.parent.name for path in earlier_home.glob("datasets/*/survey/*/part-*")} == {f"v{VERSION}"}
+    assert prepare(dataset, RECIPE.at(224)).computed == len(dataset.images)
+    assert prepare(dataset, RECIPE.at(224)).computed == 0
 
 
 @pytest.mark.usefixtures("earlier_home")

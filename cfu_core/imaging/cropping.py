@@ -1,9 +1,10 @@
 """Detection of the colony in a frame, and cropping to a square around it.
 
 The colony is the compact structure that differs most from the rest of the frame. Its core is a connected region of the
-coarse map of `saliency`, the best over several thresholds. Cells around the core belong to the colony up to the
-distance at which they are no denser than cells elsewhere in the frame. The detection works at a reduced size, so its
-time depends little on the resolution of the camera.
+coarse map of `saliency`, the best over several thresholds. If the core is part of one solid object in a frame with many
+other objects, such as a stained cell among red blood cells, the colony is the `outline` of this object. Otherwise cells
+around the core belong to the colony up to the distance at which they are no denser than cells elsewhere in the frame
+(`colony_extent`). The detection works at a reduced size, so its time depends little on the resolution of the camera.
 """
 
 import math
@@ -13,10 +14,13 @@ import cv2
 import numpy as np
 
 from cfu_core.imaging.colony_extent import colony_extent
+from cfu_core.imaging.outline import crowding, outline
 from cfu_core.imaging.regions import Region, best_region
 from cfu_core.imaging.saliency import saliency
 
 WORKING_SIDE = 256  # pixels of the longer side at which the colony is detected
+MIN_CROWDING = 0.1  # share of the frame that differs from the background in a frame with other objects
+MIN_SOLIDITY = 0.85  # of a solid object; an object of less solidity consists of cells that lie apart
 MIN_SIGNAL = 6.0  # grey levels: smallest maximum of the saliency that counts as a colony
 HALF_CONTRAST = 20.0  # grey levels: contrast at which the factor of the confidence is one half
 
@@ -56,8 +60,8 @@ class Colony(NamedTuple):
     box : Box
         Bounding box of the cells in pixels of the image, within its borders.
     confidence : float (0 to 1)
-        Rank for review, not a probability: high if the colony has a strong contrast and no other structure has a
-        similar one. `locate_colony` explains it.
+        Rank for review, not a probability: low if another structure is similar, or if the edge is uncertain.
+        `locate_colony` explains it.
     """
 
     box: Box
@@ -81,16 +85,17 @@ def locate_colony(image: np.ndarray) -> Colony | None:
 
     Notes
     -----
-    The confidence is a product of factors: the contrast to the rest of the frame; the lead over the next largest
-    structure; the agreement between the core and the colony with its outlying cells. It is lower if the border of the
-    frame cuts the structure, and if the box covers less than 2 % or more than 60 % of the frame. It serves to rank
-    images for review and is not a probability.
+    The confidence is a product of factors. For a solid object among others they are the lead over the next largest
+    object of the same colours and the agreement of both passes of `outline`. Otherwise they are the contrast to the
+    rest of the frame, the lead over the next largest structure, and the agreement between the core and the colony with
+    its outlying cells. The confidence is lower if the border of the frame cuts the structure, and if the box covers
+    less than 2 % or more than 60 % of the frame. It serves to rank images for review and is not a probability.
     """
     height, width = image.shape[:2]
     if min(height, width) * min(1.0, WORKING_SIDE / max(height, width)) < 8:
         return None
     small = _reduced(image)
-    coarse, fine = saliency(small)
+    coarse, fine, difference = saliency(small)
     ground = float(np.quantile(coarse[::2, ::2], 0.25))
     signal = float(coarse.max()) - ground
     if signal < MIN_SIGNAL:
@@ -98,16 +103,14 @@ def locate_colony(image: np.ndarray) -> Colony | None:
     region = best_region(np.clip((coarse - ground) * (255 / signal), 0, 255).astype(np.uint8))
     if region is None:
         return None
-    core = cv2.resize(region.mask().astype(np.uint8), fine.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    mask, contrast = colony_extent(core, fine)
+    mask, certainty = _extent(region, fine, difference)
     if not mask.any():
         return None
     found = _bounds(mask)
     share = found.width * found.height / mask.size
-    return Colony(
-        _enlarged(found, width / small.shape[1], height / small.shape[0]),
-        _confidence(region, contrast=contrast, agreement=_agreement(_bounds(core), found), share=share),
-    )
+    complete = 1 / (1 + region.cut / 2)
+    usual_size = min(1.0, share / 0.02) * min(1.0, (1 - share) / 0.4)
+    return Colony(_enlarged(found, width / mask.shape[1], height / mask.shape[0]), certainty * complete * usual_size)
 
 
 def square_around(box: Box, margin: float) -> Box:
@@ -186,13 +189,17 @@ def _enlarged(box: Box, sx: float, sy: float) -> Box:
     )
 
 
-def _confidence(region: Region, *, contrast: float, agreement: float, share: float) -> float:
-    """Compute the confidence from the core, its contrast, its agreement with the colony, and the share of the box."""
-    contrast_factor = contrast / (contrast + HALF_CONTRAST)
-    lead = 1 - region.competition
-    complete = 1 / (1 + region.cut / 2)
-    usual_size = min(1.0, share / 0.02) * min(1.0, (1 - share) / 0.4)
-    return contrast_factor * lead * complete * usual_size * agreement
+def _extent(region: Region, fine: np.ndarray, difference: np.ndarray) -> tuple[np.ndarray, float]:
+    """Find the pixels of the colony around its core, and how certain they are (0 to 1)."""
+    core = region.mask()
+    if crowding(np.zeros_like(core), difference) >= MIN_CROWDING:
+        single = outline(core, cv2.resize(fine, core.shape[::-1], interpolation=cv2.INTER_AREA), difference)
+        if single.solidity >= MIN_SOLIDITY and crowding(single.mask, difference) >= MIN_CROWDING:
+            return single.mask, (1 - single.competition) * single.stability
+    enlarged = cv2.resize(core.astype(np.uint8), fine.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    mask, contrast = colony_extent(enlarged, fine)
+    agreement = _agreement(_bounds(enlarged), _bounds(mask)) if mask.any() else 0.0
+    return mask, contrast / (contrast + HALF_CONTRAST) * (1 - region.competition) * agreement
 
 
 def _agreement(one: Box, other: Box) -> float:

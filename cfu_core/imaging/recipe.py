@@ -17,7 +17,7 @@ from cfu_core.imaging.contrast import adjust_gamma, clahe, equalise, stretch, ti
 from cfu_core.imaging.cropping import Box, crop_to, locate_colony, square_around
 from cfu_core.settings import declare, validate
 
-VERSION = 2  # increase it whenever the same recipe gives other pixels, so that old caches are not used
+VERSION = 3  # increase it whenever the same recipe gives other pixels, so that old caches are not used
 
 #: The step and its value with which a setting has an effect, by setting.
 _EFFECTIVE_WITH = {

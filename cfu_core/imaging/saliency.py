@@ -22,10 +22,13 @@ class Saliency(NamedTuple):
         Saliency of the surroundings of each pixel, from which the colony is detected. Each side has at least 1 pixel.
     fine : ndarray of float32, shape (h, w)
         Saliency of each pixel, lower for colours that are frequent in this image. It determines the edge of the colony.
+    difference : ndarray of float32, shape (round(h / 2), round(w / 2), 3)
+        Difference of each pixel from the background in CIE LAB as OpenCV scales it, with its sign.
     """
 
     coarse: np.ndarray
     fine: np.ndarray
+    difference: np.ndarray
 
 
 def saliency(image: np.ndarray) -> Saliency:
@@ -39,13 +42,13 @@ def saliency(image: np.ndarray) -> Saliency:
     Returns
     -------
     Saliency
-        The coarse map at half the size of the image, and the fine map at its size.
+        The coarse map and the difference at half the size of the image, and the fine map at its size.
 
     Notes
     -----
-    Both maps are the sum of the difference from `background_surface` in CIE LAB and of the local standard deviation of
-    the lightness. The fine map uses the Mahalanobis distance (Reed and Yu, 1990), so that the frequent colour of red
-    blood cells has a low saliency; the coarse map uses the Euclidean distance.
+    Both maps of saliency are the sum of the difference from `background_surface` in CIE LAB and of the local standard
+    deviation of the lightness. The fine map uses the Mahalanobis distance (Reed and Yu, 1990), so that the frequent
+    colour of red blood cells has a low saliency; the coarse map uses the Euclidean distance.
 
     References
     ----------
@@ -60,7 +63,7 @@ def saliency(image: np.ndarray) -> Saliency:
     fine += _texture(lightness, lightness * lightness, FINE_SIGMA)
     sigma = COARSE_SIGMA * max(image.shape[:2]) / 2
     coarse = _halved(length) + _texture(_halved(lightness), _halved(lightness * lightness), sigma)
-    return Saliency(cv2.GaussianBlur(coarse, (0, 0), sigma), fine)
+    return Saliency(cv2.GaussianBlur(coarse, (0, 0), sigma), fine, _halved(difference))
 
 
 def _halved(values: np.ndarray) -> np.ndarray:

@@ -112,6 +112,33 @@ def test_the_unusual_cell_is_found_among_many_of_another_kind():
     assert overlap(box_of(image), Box(146, 156, 215, 225)) > 0.8
 
 
+def smear(*cells: tuple[int, int, int, int]) -> np.ndarray:
+    """A smear of 360 x 360 pixels with many red blood cells, and stained cells of (x, y, radius, radius of nucleus)."""
+    image = np.full((360, 360, 3), (250, 228, 200), np.uint8)
+    for x in range(20, 360, 80):
+        for y in range(20, 360, 80):
+            if all(np.hypot(x - cx, y - cy) > radius + 20 for cx, cy, radius, _ in cells):
+                cv2.circle(image, (x, y), 27, (200, 160, 160), -1, lineType=cv2.LINE_AA)
+    for x, y, radius, nucleus in cells:
+        cv2.circle(image, (x, y), radius, (190, 165, 195), -1, lineType=cv2.LINE_AA)
+        cv2.circle(image, (x - 4, y + 5), nucleus, (70, 40, 130), -1, lineType=cv2.LINE_AA)
+    return image
+
+
+def test_the_box_contains_the_cytoplasm_but_no_red_cell_that_touches_it():
+    image = smear((180, 180, 45, 25))
+    for x, y in ((180 + 70, 180), (180, 180 - 70)):
+        cv2.circle(image, (x, y), 27, (200, 160, 160), -1, lineType=cv2.LINE_AA)
+    assert overlap(box_of(image), Box(135, 135, 226, 226)) > 0.85
+
+
+def test_of_several_cells_of_one_kind_the_complete_central_one_is_found_with_less_confidence():
+    corners = [(x, y, 45, 28) for x in (0, 359) for y in (0, 359)]
+    found = located(smear((180, 180, 45, 28), *corners))
+    assert overlap(found.box, Box(135, 135, 226, 226)) > 0.85
+    assert found.confidence < 0.8 * located(smear((180, 180, 45, 28))).confidence
+
+
 @pytest.mark.parametrize("factor", [0.6, 3.0, 6.0])
 def test_the_box_grows_with_the_image(factor: float):
     image = discs((150, 130, 45))

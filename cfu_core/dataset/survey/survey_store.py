@@ -24,7 +24,7 @@ from cfu_core.dataset.catalog import dataset_folder
 from cfu_core.storage import home, replacing, storage_errors, write_bytes, write_json
 
 #: To be increased when the results for an image change: measures, colony box, thumbnail, signature, features.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
