@@ -44,8 +44,9 @@ class ImageError(CfuError):
     found, expected, remedy : str
         As for `CfuError`.
     kind : str
-        Category for lists of errors. ``empty``: the file has 0 bytes. ``not-an-image``: it is not a JPEG, PNG, BMP or
-        TIFF, or not a regular file. ``truncated``: its end is missing. ``too-large``: it has too many pixels or bytes.
+        Category for lists of errors. ``empty``: the file has 0 bytes. ``not-an-image``: it is in none of the formats
+        that are read, or not a regular file. ``truncated``: its end is missing. ``too-large``: it has too many pixels
+        or bytes.
         ``missing``: it does not exist. ``no-permission``: it may not be read. ``link``: it is a link that leads out of
         the imported folder or to a missing file. ``unreadable``: it cannot be read or decoded for another reason.
     """

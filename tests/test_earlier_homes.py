@@ -96,7 +96,7 @@ def test_the_network_of_the_finished_run_still_gives_its_predictions():
 
 def test_boxes_and_prepared_images_of_an_earlier_crop_are_not_used_again(earlier_home):
     dataset = load_dataset(DATASET)
-    assert not load_survey(dataset).complete
+    assert load_survey(dataset).done == 0
     survey(dataset)
     assert load_survey(dataset).complete
     assert {path.parent.name for path in earlier_home.glob("datasets/*/survey/*/part-*")} == {f"v{VERSION}"}

@@ -151,8 +151,8 @@ def _survey(arguments: argparse.Namespace) -> int:
     print_left_out(dataset)
     status = run_job(create_job("survey", {"dataset": dataset.id}), f"Survey of {dataset.name}")
     found = load_survey(dataset)
-    reasons = found.table["unreadable"]
-    unreadable = {dataset.images["path"].iat[row]: reasons.iat[row] for row in (reasons != "").to_numpy().nonzero()[0]}
+    texts = found.table.set_index(dataset.images["path"])[["unreadable", "warning"]]
+    unreadable, warnings = (texts[name][texts[name] != ""].to_dict() for name in texts.columns)
     if arguments.json:
         print_json(
             {
@@ -161,6 +161,7 @@ def _survey(arguments: argparse.Namespace) -> int:
                 "done": found.done,
                 "total": found.total,
                 "unreadable": unreadable,
+                "warnings": warnings,
                 "copies": json.loads(found.copies.to_json(orient="records")),
                 "map": found.map_source,
             }
@@ -171,6 +172,8 @@ def _survey(arguments: argparse.Namespace) -> int:
         )
         for path, reason in unreadable.items():
             print_line(f"unreadable: {path}: {reason}")
+        for path, warning in warnings.items():
+            print_line(f"warning: {path}: {warning}")
         if found.map_source:
             print_line(f"map: {found.map_source}")
     return OK if status == "finished" else INTERRUPTED

@@ -20,6 +20,7 @@ from cfu_core.dataset.name_forms import name_key
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.dataset.table import RANGE_COLUMNS, boxes
 from cfu_core.errors import DatasetError, ImageError
+from cfu_core.imaging.decoding import open_pictures
 from cfu_core.imaging.reading import decode
 from cfu_core.wording import first_of, plural
 
@@ -270,16 +271,21 @@ def _checked_box(image: Any, box: Sequence[float] | None) -> list[int] | None:
 
 def _checked_plane(image: Any, plane: Any) -> int:
     """Return the number of a picture, if the file of the image has it."""
-    if pd.isna(image.plane) or image.extension != ".tif":
-        raise DatasetError(
-            f"The file of {image.path} has only one picture.", "", "Choose an image with several pictures."
-        )
+    only_one = DatasetError(
+        f"The file of {image.path} has only one picture.", "", "Choose an image with several pictures."
+    )
+    if pd.isna(image.plane):
+        raise only_one
     if type(plane) is not int or plane < 0:
         raise DatasetError(
             f"The picture of {image.path} is {plane!r}.", "It should be a whole number from 0.", "Correct it."
         )
     try:
-        decode(stored_bytes(image.digest, image.extension), name=image.path, plane=plane)
+        data = stored_bytes(image.digest, image.extension)
+        pictures = open_pictures(data)
+        if pictures is None or pictures.count == 1:  # all images from before pictures were chosen have a number
+            raise only_one
+        decode(data, name=image.path, plane=plane)
     except (ImageError, FileNotFoundError) as error:
         raise DatasetError(f"Picture {plane + 1} of {image.path} cannot be used: {error}.") from error
     return plane

@@ -28,7 +28,10 @@ from cfu_core.storage import replacing, storage_errors
 
 SELF_TEST_IMAGES = 20
 TOLERANCE, TOLERANCE_GPU = 1e-4, 2e-3  # difference of a probability; a GPU multiplies with lower precision
-REQUIREMENTS = ("numpy", "opencv-python-headless", "scikit-image", "tifffile", "imagecodecs", "onnxruntime")
+REQUIREMENTS = (
+    *("numpy", "opencv-python-headless", "scikit-image", "tifffile", "imagecodecs", "simplejpeg"),
+    "onnxruntime",
+)
 TRAINING_SETTINGS = ("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "patience")
 USE_SCRIPT = '''"""Classify images or verify this folder: python use.py predict IMAGE ... | python use.py verify."""
 

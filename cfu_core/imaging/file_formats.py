@@ -21,8 +21,11 @@ _JPEG_SEGMENT = struct.Struct(">BBH").unpack_from
 _JPEG_FRAME = struct.Struct(">BHHB").unpack_from
 _JPEG_TABLES = {0xC4, 0xDB}  # required for decoding
 _JPEG_END = b"\xff\xd9"
-_PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}  # by colour type
+_MPO = b"MPF\0"
+#: Valid numbers of bits of a sample of a PNG, by colour type.
+PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _ORIENTATION = 274
+_MPO_ENTRIES = 0xB002
 _TIFF_NUMBERS = (
     "imagewidth",
     "imagelength",
@@ -50,8 +53,8 @@ def read_jpeg(data: bytes) -> Found:
         EXIF orientation as the file states it, also if it is not in 1 to 8; 1 if the file states none, or one that
         cannot be read.
     usual : bool
-        Whether it is a baseline, extended or progressive JPEG in Huffman coding, with 8 bits, 1, 3 or 4 channels, and
-        the tables that decoding needs.
+        Whether it is a baseline, extended or progressive JPEG in Huffman coding, with 8 bits, 1, 3 or 4 channels, the
+        tables that decoding needs, and no list of several pictures.
 
     Raises
     ------
@@ -62,17 +65,19 @@ def read_jpeg(data: bytes) -> Found:
     """
     orientation, frame, depth, channels = 1, 0, 0, 0
     width = height = 0
-    markers = set()
+    markers, several = set(), False
     for marker, start, end in _jpeg_segments(data):
         markers.add(marker)
+        several = several or (marker == 0xE2 and data.startswith(_MPO, start))
         if marker in _JPEG_FRAMES and not frame:
             frame = marker
             depth, height, width, channels = _JPEG_FRAME(data, start)
         elif marker == 0xE1 and orientation == 1 and data.startswith(b"Exif\0\0", start):
-            orientation = _exif_orientation(data[start + 6 : end])
+            orientation = exif_orientation(data[start + 6 : end])
     if not width or not height:
         raise ValueError("its JPEG header states no size")
     usual = frame in _JPEG_USUAL and depth == 8 and channels in (1, 3, 4) and markers >= _JPEG_TABLES
+    usual = usual and not several
     return width, height, orientation, usual
 
 
@@ -117,7 +122,62 @@ def jpeg_ends(data: bytes) -> bool:
         return True
     # Cameras pad files and append data. The end marker of an embedded thumbnail is before the scan.
     *_, (_, _, scan) = _jpeg_segments(data)
-    return data.rfind(_JPEG_END, scan) >= 0
+    ends = [end for _, end in jpeg_pictures(data)]
+    return data.rfind(_JPEG_END, scan) >= 0 and max(ends, default=0) <= len(data)
+
+
+def jpeg_pictures(data: bytes) -> list[tuple[int, int]]:
+    """Find the pictures of a JPEG in the Multi-Picture Format (MPO), such as the two views of a stereo camera.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, which must begin as a JPEG does.
+
+    Returns
+    -------
+    list of (int, int)
+        Start and end of each picture in the file, the main one first; empty for a JPEG that lists no pictures. The main
+        one extends to the end of the file, because programs that edit it keep its former length. A picture that the
+        file lists but does not contain, as after editing, is (0, 0).
+
+    Raises
+    ------
+    EOFError or struct.error
+        The file ends inside its header.
+    ValueError
+        A segment is damaged.
+
+    References
+    ----------
+    CIPA DC-007, "Multi-Picture Format", 2009.
+    """
+    for marker, start, _ in _jpeg_segments(data):
+        if marker == 0xE2 and data.startswith(_MPO, start):
+            listed = _mpo_entries(data, start + len(_MPO))[1:]
+            return [
+                (0, len(data)),
+                *((at, at + size) if at and data.startswith(b"\xff\xd8\xff", at) else (0, 0) for size, at in listed),
+            ]
+    return []
+
+
+def _mpo_entries(data: bytes, base: int) -> list[tuple[int, int]]:
+    """Return length and start of each picture; an empty list if the index cannot be read."""
+    order = {b"II": "<", b"MM": ">"}.get(data[base : base + 2])
+    if order is None:
+        return []
+    try:
+        (first,) = struct.unpack_from(order + "I", data, base + 4)
+        (count,) = struct.unpack_from(order + "H", data, base + first)
+        for entry in range(base + first + 2, base + first + 2 + 12 * count, 12):
+            tag, _, size, place = struct.unpack_from(order + "HHII", data, entry)
+            if tag == _MPO_ENTRIES:
+                entries = struct.iter_unpack(order + "3I4x", data[base + place : base + place + size // 16 * 16])
+                return [(length, base + start if start else 0) for _, length, start in entries]
+    except struct.error:
+        pass
+    return []
 
 
 def read_png(data: bytes) -> Found:
@@ -136,7 +196,8 @@ def read_png(data: bytes) -> Found:
         EXIF orientation as the file states it, also if it is not in 1 to 8; 1 if the file states none, or one that
         cannot be read.
     usual : bool
-        Whether the bit depth, the colour type and the methods of compression and filtering are valid.
+        Whether the bit depth, the colour type and the methods of compression and filtering are valid, and the image is
+        not animated.
 
     Raises
     ------
@@ -150,15 +211,17 @@ def read_png(data: bytes) -> Found:
         raise ValueError("its PNG header states no size")
     if len(data) < 33:
         raise EOFError
-    orientation = 1
-    for chunk, start, end in _png_chunks(data):
+    orientation, usual = 1, data[24] in PNG_DEPTHS.get(data[25], ()) and data[26:28] == b"\0\0"
+    for chunk, start, end in png_chunks(data):
         if chunk == b"eXIf":
-            orientation = _exif_orientation(data[start:end])
-    return width, height, orientation, data[24] in _PNG_DEPTHS.get(data[25], ()) and data[26:28] == b"\0\0"
+            orientation = exif_orientation(data[start:end])
+        elif chunk == b"acTL":
+            usual = False
+    return width, height, orientation, usual
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """(name, start, end of its content) of every complete chunk."""
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, and start and end of the content, of every complete chunk of a PNG."""
     position = 8
     while position + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, position)
@@ -184,7 +247,7 @@ def png_ends(data: bytes) -> bool:
     bool
         False if the file ends earlier.
     """
-    return any(chunk == b"IEND" for chunk, _, _ in _png_chunks(data))
+    return any(chunk == b"IEND" for chunk, _, _ in png_chunks(data))
 
 
 def png_intact(data: bytes) -> bool:
@@ -204,7 +267,7 @@ def png_intact(data: bytes) -> bool:
         False if one of these checksums is wrong, or if there is no chunk with pixels (IDAT).
     """
     names = set()
-    for chunk, start, end in _png_chunks(data):
+    for chunk, start, end in png_chunks(data):
         names.add(chunk)
         # A capital first letter marks a critical chunk; damage to others (a date, a comment) is ignored.
         critical = not chunk[0] & 0x20 and chunk != b"IEND"
@@ -231,7 +294,7 @@ def png_has_alpha(data: bytes) -> bool:
     IndexError
         The file ends inside its header.
     """
-    return data[25] in (4, 6) or any(chunk == b"tRNS" for chunk, _, _ in _png_chunks(data))
+    return data[25] in (4, 6) or any(chunk == b"tRNS" for chunk, _, _ in png_chunks(data))
 
 
 def png_transparent_grey(data: bytes) -> int | None:
@@ -253,7 +316,7 @@ def png_transparent_grey(data: bytes) -> int | None:
     IndexError
         The file ends inside its header.
     """
-    keys = [start for chunk, start, end in _png_chunks(data) if chunk == b"tRNS" and end - start == 2]
+    keys = [start for chunk, start, end in png_chunks(data) if chunk == b"tRNS" and end - start == 2]
     if data[25] != 0 or not keys:
         return None
     key, depth = int.from_bytes(data[keys[0] : keys[0] + 2]), data[24]
@@ -294,7 +357,7 @@ def png_significant_bits(data: bytes) -> int | None:
     int or None
         The largest number of all channels.
     """
-    for chunk, start, end in _png_chunks(data):
+    for chunk, start, end in png_chunks(data):
         if chunk == b"sBIT":
             return max(data[start:end], default=None)
     return None
@@ -496,8 +559,8 @@ def tiff_planes(data: bytes, *, first_page: bool = False) -> "Planes":
     return planes
 
 
-def _exif_orientation(exif: bytes) -> int:
-    """Tag 274 of an EXIF block (a small TIFF), or 1 if it cannot be read."""
+def exif_orientation(exif: bytes) -> int:
+    """Return the orientation that an EXIF block (a small TIFF) states; 1 if it cannot be read."""
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
         return 1

@@ -7,12 +7,24 @@ import struct
 from typing import NamedTuple
 
 from cfu_core.errors import ImageError
-from cfu_core.imaging import file_formats
+from cfu_core.imaging import file_formats, gif_files, jpeg2000_files, webp_files
 from cfu_core.imaging.unread_formats import unread_format
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
-FORMAT_EXTENSIONS = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "TIFF": ".tif"}
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jp2")
+#: Extensions of the formats that are read, in the image store.
+FORMAT_EXTENSIONS = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "WebP": ".webp",
+    "GIF": ".gif",
+    "JPEG 2000": ".jp2",
+}
+#: The formats that are read, as a text.
+FORMATS = "JPEG, PNG, BMP, TIFF, WebP, GIF or JPEG 2000"
 MAX_PIXELS = 120_000_000
+MAX_ANIMATION_PIXELS = 2 * MAX_PIXELS  # of all frames of a GIF or WebP together, which are in memory at once
 
 _COPY_AGAIN = "Copy it again from its source."
 _MAGIC = {
@@ -22,6 +34,10 @@ _MAGIC = {
     b"MM\0*": "TIFF",
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
 }
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 
@@ -32,14 +48,14 @@ class ImageHeader(NamedTuple):
     Attributes
     ----------
     format : str
-        ``JPEG``, ``PNG``, ``BMP`` or ``TIFF``.
+        A key of `FORMAT_EXTENSIONS`, such as ``JPEG``.
     width, height : int
         In pixels, with the EXIF orientation applied.
     orientation : int
         EXIF orientation, 1 to 8; 1 if the file states none or an invalid one.
     usual : bool
-        Whether the header alone shows that the image can be decoded. False for every BMP and TIFF, and for rare kinds
-        of JPEG and PNG: only decoding shows whether these can be read.
+        Whether the header alone shows that the image can be decoded, and that the file contains no other picture.
+        True only for usual kinds of JPEG and PNG; only decoding shows whether the others can be read.
     """
 
     format: str
@@ -69,8 +85,8 @@ def read_header(data: bytes, *, name: str, first_page: bool = False) -> ImageHea
     Raises
     ------
     ImageError
-        Kind ``empty``: the file has no bytes. ``not-an-image``: it is not a JPEG, PNG, BMP or TIFF. ``truncated``: it
-        ends inside the header. ``unreadable``: the header is damaged or states no size.
+        Kind ``empty``: the file has no bytes. ``not-an-image``: it is in none of the formats `FORMATS`.
+        ``truncated``: it ends inside the header. ``unreadable``: the header is damaged or states no size.
     """
     kind = image_format(data)
     if not data:
@@ -100,11 +116,13 @@ def image_format(data: bytes) -> str | None:
     Returns
     -------
     str or None
-        ``JPEG``, ``PNG``, ``BMP`` or ``TIFF`` (also for BigTIFF); None for all other content.
+        A key of `FORMAT_EXTENSIONS`, such as ``JPEG``; ``TIFF`` also for BigTIFF. None for all other content.
     """
     for magic, kind in _MAGIC.items():
         if data.startswith(magic):
             return kind
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WebP"
     # many texts begin with "BM" too; a BMP has a second header of known size
     if data.startswith(b"BM") and (len(data) < 18 or int.from_bytes(data[14:18], "little") in _BMP_HEADERS):
         return "BMP"
@@ -134,8 +152,9 @@ def check_structure(data: bytes, *, name: str, first_page: bool = False) -> Imag
     Raises
     ------
     ImageError
-        As from `read_header`. Also kind ``too-large``: the image has more than `MAX_PIXELS` pixels; and
-        ``truncated``: the file ends before its pixels do, or the place of its end cannot be read.
+        As from `read_header`. Also kind ``too-large``: the image has more than `MAX_PIXELS` pixels, or the frames of an
+        animation together more than `MAX_ANIMATION_PIXELS`; and ``truncated``: the file ends before its pixels do, or
+        the place of its end cannot be read.
     """
     header = read_header(data, name=name, first_page=first_page)
     pixels = header.width * header.height
@@ -152,6 +171,14 @@ def check_structure(data: bytes, *, name: str, first_page: bool = False) -> Imag
         complete = False
     if not complete:
         raise _truncated(name)
+    frames = _FRAMES[header.format](data) if header.format in _FRAMES else 1
+    if frames * pixels > MAX_ANIMATION_PIXELS:
+        raise ImageError(
+            f"{name} is an animation of {frames:,} frames with {frames * pixels:,} pixels together.",
+            f"At most {MAX_ANIMATION_PIXELS:,} can be read.",
+            "Save single frames as PNG or TIFF.",
+            kind="too-large",
+        )
     return header
 
 
@@ -159,7 +186,7 @@ def _not_read(data: bytes, name: str) -> ImageError:
     other = unread_format(data)
     if other is not None:
         return ImageError(f"{name} is {other.name}, which is not read.", "", other.remedy, kind="not-an-image")
-    return ImageError(f"{name} is not an image.", "It must be a JPEG, PNG, BMP or TIFF file.", kind="not-an-image")
+    return ImageError(f"{name} is not an image.", f"It must be a {FORMATS} file.", kind="not-an-image")
 
 
 def _options(kind: str, first_page: bool) -> dict[str, bool]:
@@ -175,10 +202,17 @@ _READERS = {
     "PNG": file_formats.read_png,
     "BMP": file_formats.read_bmp,
     "TIFF": file_formats.read_tiff,
+    "WebP": webp_files.read_webp,
+    "GIF": gif_files.read_gif,
+    "JPEG 2000": jpeg2000_files.read_jpeg2000,
 }
 _ENDS = {
     "JPEG": file_formats.jpeg_ends,
     "PNG": file_formats.png_ends,
     "BMP": file_formats.bmp_ends,
     "TIFF": file_formats.tiff_ends,
+    "WebP": webp_files.webp_ends,
+    "GIF": gif_files.gif_ends,
+    "JPEG 2000": jpeg2000_files.jpeg2000_ends,
 }
+_FRAMES = {"WebP": webp_files.webp_frame_count, "GIF": gif_files.gif_frame_count}

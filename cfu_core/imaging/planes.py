@@ -3,8 +3,9 @@
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -15,6 +16,40 @@ _AXES = {"Z": "focal plane", "C": "channel", "T": "time point"}
 _IMAGEJ_IMAGES = re.compile(r"\AImageJ=.*?^images=(\d+)$", re.MULTILINE | re.DOTALL)
 #: Picture number of images that were imported before pictures were chosen: the first page of the file.
 FIRST_PAGE = -1
+
+
+class Pictures(Protocol):
+    """The pictures of a file that have the same size."""
+
+    @property
+    def main(self) -> int | None:
+        """The picture that other programs show, if the format defines one."""
+
+    @property
+    def count(self) -> int:
+        """Number of pictures, including `missing` ones."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of pictures along each of `axes`; empty for one picture."""
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """What the pictures differ in."""
+
+    @property
+    def others(self) -> int:
+        """Number of pictures of other sizes in the file."""
+
+    @property
+    def missing(self) -> Sequence[int]:
+        """The pictures that the file describes but does not contain, by number."""
+
+    def read(self, plane: int) -> np.ndarray:
+        """Decode one picture; its shape is (H, W, C)."""
+
+    def read_each(self, planes: Sequence[int]) -> Iterator[np.ndarray]:
+        """Decode several pictures; their numbers ascend."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +78,10 @@ class Planes:
     shape: tuple[int, ...] = ()
     axes: tuple[str, ...] = ()
     others: int = 0
+
+    @property
+    def main(self) -> None:
+        """TIFF defines no main picture."""
 
     @property
     def count(self) -> int:
@@ -105,6 +144,10 @@ class Planes:
         if self.page.axes == "SYX":  # one channel after the other
             samples = np.moveaxis(samples.reshape(-1, self.page.imagelength, self.page.imagewidth), 0, -1)
         return samples.reshape(self.page.imagelength, self.page.imagewidth, -1)
+
+    def read_each(self, planes: Sequence[int]) -> Iterator[np.ndarray]:
+        """Decode several pictures, each as `read` does."""
+        return map(self.read, planes)
 
     def _place(self, plane: int) -> tuple[tifffile.TiffPageSeries, int]:
         """Return the series of a picture, and its number in the series."""
@@ -184,13 +227,13 @@ def _axes(series: tifffile.TiffPageSeries) -> list[tuple[int, str]]:
     return [(size, _AXES.get(axis, "page")) for size, axis in sizes if axis not in "YXS" and size > 1]
 
 
-def sharpest_plane(planes: Planes) -> int:
+def sharpest_plane(planes: Pictures) -> int:
     """Return the sharpest picture, by the variance of the Laplacian, of the first channel and the first position.
 
     Parameters
     ----------
-    planes : Planes
-        From `open_planes`.
+    planes : Pictures
+        From `open_planes` or `cfu_core.imaging.frames.open_frames`.
 
     Raises
     ------
@@ -213,7 +256,8 @@ def sharpest_plane(planes: Planes) -> int:
         raise ValueError("it contains no picture")
     if len(candidates) == 1:
         return candidates[0]
-    return max(candidates, key=lambda plane: _sharpness(planes.read(plane)))
+    sharpness = [_sharpness(samples) for samples in planes.read_each(candidates)]
+    return candidates[int(np.argmax(sharpness))]
 
 
 def _sharpness(samples: np.ndarray) -> float:

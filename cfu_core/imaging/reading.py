@@ -1,6 +1,5 @@
 """Reading of image files: from the bytes of any supported format, bit depth and colour model to RGB pixels."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +8,8 @@ import cv2
 import numpy as np
 
 from cfu_core.errors import ImageError
+from cfu_core.imaging.decoder_warnings import collect_logs, collect_warnings
+from cfu_core.imaging.decoding import read_samples
 from cfu_core.imaging.file_formats import png_depth, png_intact
 from cfu_core.imaging.headers import (
     EXTENSIONS,
@@ -19,6 +20,7 @@ from cfu_core.imaging.headers import (
     image_format,
     read_header,
 )
+from cfu_core.imaging.jpeg_decoding import decode_jpeg
 from cfu_core.imaging.planes import FIRST_PAGE
 from cfu_core.imaging.sample_range import (
     SampleRange,
@@ -28,7 +30,7 @@ from cfu_core.imaging.sample_range import (
     kind_in_words,
     sample_statistics,
 )
-from cfu_core.imaging.samples import PlaneChoice, Samples, read_samples, to_rgb
+from cfu_core.imaging.samples import PlaneChoice, Samples, to_rgb
 
 __all__ = [
     "EXTENSIONS",
@@ -45,11 +47,13 @@ __all__ = [
     "read_with_ranges",
 ]
 
-_REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+_EXCHANGE_FORMATS = ("PNG", "TIFF")  # lossless
+_FACTORS = (8, 4, 2)  # by which libjpeg shrinks
 
-# errors of decoders are reported as an ImageError, not on the terminal
+# errors of decoders are reported as an ImageError, and warnings are collected, not printed on the terminal
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+for library in ("tifffile", "imagecodecs"):
+    collect_logs(library)
 
 
 class CheckedImage(NamedTuple):
@@ -89,13 +93,13 @@ def check(data: bytes, *, name: str = "image") -> CheckedImage:
     -----
     `decode` reads every file that passes this check, unless the pixels of a complete JPEG or PNG of 8 bits of a usual
     kind are damaged. Decoders rarely detect such damage in a JPEG: they produce wrong pixels. Files of unusual kinds,
-    PNG files of 16 bits, all BMP and all TIFF files are decoded here: for the statistics of their samples, and because
-    only decoding shows whether it succeeds.
+    PNG files of 16 bits, files with several pictures, and all files of other formats are decoded here: for the
+    statistics of their samples, and because only decoding shows whether it succeeds.
     """
     header = check_structure(data, name=name)
     if header.usual and not (header.format == "PNG" and png_depth(data) == 16):
         if header.format == "PNG" and not png_intact(data):
-            raise _undecodable(name, "its content is damaged")
+            raise _undecodable(name, header.format, ValueError("its content is damaged"))
         return CheckedImage(header, None)
     samples = _samples(data, header, name)
     statistics = sample_statistics(samples.colours, samples.declared) if samples.deep else None
@@ -105,7 +109,7 @@ def check(data: bytes, *, name: str = "image") -> CheckedImage:
 def decode(
     data: bytes, *, name: str = "image", samples: SampleRange | None = None, plane: int | None = None
 ) -> np.ndarray:
-    """Decode a JPEG, PNG, BMP or TIFF to RGB pixels.
+    """Decode an image file to RGB pixels.
 
     Parameters
     ----------
@@ -117,8 +121,8 @@ def decode(
         Range of samples of more than 8 bits; without effect on other images. By default it is chosen for this image
         alone, by `cfu_core.imaging.sample_range.earlier_range`, so that images of one camera may differ in brightness.
     plane : int, optional
-        Which picture of a TIFF with several, from 0, or `cfu_core.imaging.planes.FIRST_PAGE`. By default the sharpest
-        picture of the largest size. Without effect on other formats.
+        Which picture of a file with several, from 0, or `cfu_core.imaging.planes.FIRST_PAGE`. By default the main one,
+        if the format defines one (JPEG, PNG); otherwise the sharpest picture of the largest size (TIFF, GIF, WebP).
 
     Returns
     -------
@@ -130,9 +134,9 @@ def decode(
     Raises
     ------
     ImageError
-        Kind ``empty``: the file has no bytes. ``not-an-image``: it is not a JPEG, PNG, BMP or TIFF. ``truncated``: its
-        end is missing. ``too-large``: it has more than `MAX_PIXELS` pixels, according to its header. ``unreadable``: it
-        is damaged, or stores its pixels in an unsupported way.
+        Kind ``empty``: the file has no bytes. ``not-an-image``: it is in none of the formats that are read.
+        ``truncated``: its end is missing. ``too-large``: it has more than `MAX_PIXELS` pixels, according to its header.
+        ``unreadable``: it is damaged, or stores its pixels in an unsupported way.
     """
     header = check_structure(data, name=name, first_page=plane == FIRST_PAGE)
     return _pixels(_samples(data, header, name, plane), header, name, samples)
@@ -148,7 +152,7 @@ def _samples(data: bytes, header: ImageHeader, name: str, plane: int | None = No
         if (height, width) != (header.height, header.width):
             raise ValueError("its size differs from the one in its header")
     except (ValueError, MemoryError, cv2.error) as error:
-        raise _undecodable(name, error if isinstance(error, ValueError) else "the decoder failed") from error
+        raise _undecodable(name, header.format, error) from error
     return samples
 
 
@@ -157,7 +161,7 @@ def _pixels(samples: Samples, header: ImageHeader, name: str, chosen: SampleRang
     try:
         return np.ascontiguousarray(_upright(to_rgb(samples, chosen), header.orientation))
     except (ValueError, MemoryError, cv2.error) as error:
-        raise _undecodable(name, error if isinstance(error, ValueError) else "the decoder failed") from error
+        raise _undecodable(name, header.format, error) from error
 
 
 def decode_small(
@@ -173,7 +177,7 @@ def decode_small(
         The whole file.
     side : int
         Smallest number of pixels of the longer side of the result, unless the image itself is smaller. A JPEG is shrunk
-        by the largest of the factors 2, 4 and 8 that leaves at least this number. PNG, BMP and TIFF images are not
+        by the largest of the factors 2, 4 and 8 that leaves at least this number. Images of other formats are not
         shrunk.
     name : str
         Name of the file in error messages.
@@ -191,19 +195,16 @@ def decode_small(
     ImageError
         The file cannot be decoded; with the same kinds as from `decode`.
     """
-    if image_format(data) != "JPEG":
+    if image_format(data) != "JPEG" or plane not in (None, FIRST_PAGE, 0):
         return decode(data, name=name, samples=samples, plane=plane)
     header = check_structure(data, name=name)
-    factor = next((factor for factor in _REDUCED if max(header.width, header.height) >= factor * side), 1)
+    factor = next((factor for factor in _FACTORS if max(header.width, header.height) >= factor * side), 1)
     if factor == 1:
         return decode(data, name=name, samples=samples, plane=plane)
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
-    except (MemoryError, cv2.error) as error:
-        raise _undecodable(name, "the decoder failed") from error
-    if pixels is None:
-        raise _undecodable(name, "its content is damaged")
-    return np.ascontiguousarray(_upright(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), header.orientation))
+        return np.ascontiguousarray(_upright(decode_jpeg(data, factor=factor), header.orientation))
+    except (ValueError, MemoryError) as error:
+        raise _undecodable(name, header.format, error) from error
 
 
 def read(path: Path) -> np.ndarray:
@@ -212,7 +213,7 @@ def read(path: Path) -> np.ndarray:
     Parameters
     ----------
     path : Path
-        A JPEG, PNG, BMP or TIFF file, which is recognised by its content.
+        An image file of a format that is read, which is recognised by its content.
 
     Returns
     -------
@@ -233,7 +234,7 @@ def read_with_ranges(path: Path, ranges: Mapping[str, SampleRange] | None) -> tu
     Parameters
     ----------
     path : Path
-        A JPEG, PNG, BMP or TIFF file, which is recognised by its content.
+        An image file of a format that is read, which is recognised by its content.
     ranges : mapping of str to SampleRange, or None
         Range of each kind of samples of more than 8 bits in the dataset (`cfu_core.imaging.sample_range.sample_kinds`).
         None for a dataset that was imported before ranges and pictures were chosen: they are then chosen as before.
@@ -244,7 +245,8 @@ def read_with_ranges(path: Path, ranges: Mapping[str, SampleRange] | None) -> tu
         RGB, with the EXIF orientation applied; see `decode`.
     remark : str
         Sentences for users. The samples may be of a type that the dataset does not have: their range is then chosen for
-        this image alone. The file may have several pictures: then the sharpest is used. Otherwise ``""``.
+        this image alone. The file may have several pictures, of which one is used, or the decoder may have found
+        damage. Otherwise ``""``.
 
     Raises
     ------
@@ -255,7 +257,8 @@ def read_with_ranges(path: Path, ranges: Mapping[str, SampleRange] | None) -> tu
     if ranges is None:
         return decode(data, name=name, plane=FIRST_PAGE), ""
     header = check_structure(data, name=name)
-    samples = _samples(data, header, name)
+    with collect_warnings() as warnings:
+        samples = _samples(data, header, name)
     chosen, remarks = None, []
     if samples.deep:
         found = sample_statistics(samples.colours, samples.declared)
@@ -268,6 +271,8 @@ def read_with_ranges(path: Path, ranges: Mapping[str, SampleRange] | None) -> tu
             )
     if samples.plane is not None and samples.plane.count > 1:
         remarks.append(f"{name} has {samples.plane.count} pictures; picture {samples.plane.index + 1} is used.")
+    if warnings:
+        remarks.append(f"The decoder of {name} found damage and went on: {'; '.join(warnings)}.")
     return _pixels(samples, header, name, chosen), " ".join(remarks)
 
 
@@ -289,10 +294,12 @@ def read_file(path: Path) -> bytes:
         raise ImageError(f"{path} cannot be read: {error.strerror}.", kind=kind) from error
 
 
-def _undecodable(name: str, reason: object) -> ImageError:
-    return ImageError(
-        f"{name} cannot be decoded: {reason}.", "", "Save it again as JPEG, PNG or TIFF.", kind="unreadable"
-    )
+def _undecodable(name: str, kind: str, error: Exception) -> ImageError:
+    """Return the error about a file that cannot be decoded, with what to do about a file of this format."""
+    reason = error if isinstance(error, ValueError) else "the decoder failed"
+    others = " or ".join(other for other in _EXCHANGE_FORMATS if other != kind)
+    remedy = f"Copy it again from its source, or open it in the program that made it and save it as {others}."
+    return ImageError(f"{name} cannot be decoded: {reason}.", "", remedy, kind="unreadable")
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 #: Extensions of files whose content decides whether they are read, beside `cfu_core.imaging.headers.EXTENSIONS`.
 OTHER_EXTENSIONS = (
-    *(".jpe", ".jfif", ".jif", ".mpo", ".dib"),  # other names of JPEG and BMP
-    *(".gif", ".webp", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx", ".jxl", ".jxr", ".wdp"),
+    *(".jpe", ".jfif", ".jif", ".mpo", ".apng", ".dib"),  # other names of JPEG, PNG and BMP
+    *(".j2k", ".j2c", ".jpf", ".jpx", ".jpm"),  # other names of JPEG 2000
+    *(".heic", ".heif", ".hif", ".avif", ".jxl", ".jxr", ".wdp"),
     *(".psd", ".svg", ".ico", ".exr", ".hdr", ".pbm", ".pgm", ".ppm", ".pnm"),
     *(".czi", ".nd2", ".lif", ".oib", ".dcm", ".fits", ".raf", ".orf", ".rw2", ".cr3"),
 )
@@ -34,13 +35,12 @@ _UNPACK = "Unpack it."
 _WEB_PAGE = UnreadFormat("a web page (HTML)", "Download the image again.")
 _ARCHIVE = UnreadFormat("an archive", _UNPACK)
 _VIDEO = UnreadFormat("a video", "Save single frames as PNG or TIFF.")
-_HEIC, _AVIF, _PNM = UnreadFormat("HEIC"), UnreadFormat("AVIF"), UnreadFormat("PNM")
+_HEIC = UnreadFormat(
+    "HEIC", "Save it as JPEG, PNG or TIFF. An iPhone takes JPEGs if the format of its camera is Most Compatible."
+)
+_AVIF, _PNM = UnreadFormat("AVIF"), UnreadFormat("PNM")
 _RAW = UnreadFormat("a raw file of a camera")
 _FORMATS = {
-    b"GIF87a": UnreadFormat("GIF"),
-    b"GIF89a": UnreadFormat("GIF"),
-    b"\0\0\0\x0cjP  \r\n\x87\n": UnreadFormat("JPEG 2000"),
-    b"\xff\x4f\xff\x51": UnreadFormat("JPEG 2000"),
     b"\0\0\0\x0cJXL \r\n\x87\n": UnreadFormat("JPEG XL"),
     b"\xff\x0a": UnreadFormat("JPEG XL"),
     b"II\xbc\x01": UnreadFormat("JPEG XR"),
@@ -70,7 +70,7 @@ _FORMATS = {
     b"\x28\xb5\x2f\xfd": _ARCHIVE,
 }
 _CONTAINERS = {  # by the name of a container at byte 8
-    b"RIFF": {b"WEBP": UnreadFormat("WebP"), b"AVI ": _VIDEO},
+    b"RIFF": {b"AVI ": _VIDEO},
 }
 _AVIF_BRANDS = (b"avif", b"avis")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -87,7 +87,7 @@ def unread_format(data: bytes) -> UnreadFormat | None:
     Returns
     -------
     UnreadFormat or None
-        None if the content is not recognised, and for JPEG, PNG, BMP and TIFF.
+        None if the content is not recognised, and for the formats that are read.
     """
     for start, found in _FORMATS.items():
         if data.startswith(start):

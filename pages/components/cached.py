@@ -23,8 +23,8 @@ from cfu_core.dataset.survey.survey import thumbnail as survey_thumbnail
 from cfu_core.errors import CfuError
 from cfu_core.imaging.contrast_effect import Effect, effect, histogram
 from cfu_core.imaging.cropping import Box, crop_to
+from cfu_core.imaging.decoding import open_pictures
 from cfu_core.imaging.encoding import encode_jpeg
-from cfu_core.imaging.file_formats import tiff_planes
 from cfu_core.imaging.measures import shrink
 from cfu_core.imaging.reading import decode
 from cfu_core.imaging.recipe import Enhanced, Recipe, adjust_contrast, enhance, resize
@@ -112,14 +112,14 @@ def _image(key: str, _data: Dataset, _row: int) -> np.ndarray:  # noqa: ARG001
 
 
 def axes_of_file(data: Dataset, row: int) -> tuple[tuple[int, str], ...]:
-    """Return the length and the name of each axis along which the TIFF of an image has several pictures."""
+    """Return the length and the name of each axis along which the file of an image has several pictures."""
     return _axes_of_file(data.images["digest"].iat[row], data, row)
 
 
 @st.cache_data(max_entries=300, show_spinner=False)
 def _axes_of_file(digest: str, _data: Dataset, _row: int) -> tuple[tuple[int, str], ...]:  # noqa: ARG001
-    planes = tiff_planes(_data.read_bytes(_row))
-    return tuple(zip(planes.shape, planes.axes, strict=True))
+    pictures = open_pictures(_data.read_bytes(_row))
+    return tuple(zip(pictures.shape, pictures.axes, strict=True)) if pictures else ()
 
 
 def preview(data: Dataset, row: int, *, samples: SampleRange | None, plane: int | None) -> bytes:

@@ -5,6 +5,7 @@ import streamlit as st
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.imaging.encoding import encode_jpeg
+from cfu_core.imaging.planes import FIRST_PAGE
 from cfu_core.wording import class_name
 from pages.components import cached
 from pages.components.address import set_value, url_choice
@@ -22,7 +23,7 @@ def displayable(data: Dataset, row: int) -> tuple[bytes, str]:
         If the image cannot be read.
     """
     mime = BROWSER_TYPES.get(data.images["extension"].iat[row])
-    if mime:
+    if mime and data.plane(row) in (None, FIRST_PAGE):  # a browser would show another picture, or an animation
         return data.read_bytes(row), mime
     return encode_jpeg(cached.image(data, row)), "image/jpeg"
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from cfu_core.dataset.catalog import list_datasets, rename_dataset
 from cfu_core.errors import CfuError
+from cfu_core.imaging.headers import FORMATS
 from cfu_core.runs.run_store import list_runs
 from cfu_core.storage import home
 from cfu_core.wording import plural
@@ -90,7 +91,7 @@ with right:
     with st.expander("Structure of the folder", icon=":material/folder:"):
         st.code("my_images/\n  CFU-E/\n    001.jpg\n    002.tif\n  CFU-GM/\n    …", language=None)
         st.write(
-            "One subfolder per class, with images in JPEG, PNG, BMP or TIFF. More levels are possible, such as "
+            f"One subfolder per class, with images in {FORMATS}. More levels are possible, such as "
             "`train/CFU-E` or `donor 3/CFU-GM`: before the import you see what each level is taken for, and can change "
             "it. An optional `manifest.csv` (columns path, label, group, partition) in the folder can give the class "
             "of each image, its dish or donor, and its partition. Images of one dish or donor are never divided "

@@ -14,7 +14,9 @@ from PIL import Image, ImageOps
 from cfu_core.errors import ImageError
 from cfu_core.imaging.reading import MAX_PIXELS, ImageHeader, check, decode, read, read_header
 
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000")  # names of Pillow
+NAMES = {"WEBP": "WebP", "JPEG2000": "JPEG 2000"}
+LOSSLESS = {"WEBP": {"lossless": True}}
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +55,21 @@ def assert_same(data: bytes, expected: np.ndarray, *, tolerance: int = 0) -> Non
 
 @pytest.mark.parametrize(
     ("kind", "mode"),
-    [(kind, mode) for kind in FORMATS for mode in ("RGB", "L", "P", "1") if (kind, mode) != ("JPEG", "P")],
+    [
+        (kind, mode)
+        for kind in FORMATS
+        for mode in ("RGB", "L", "P", "1")
+        if (kind, mode) not in (("JPEG", "P"), ("JPEG2000", "P"), ("JPEG2000", "1"))
+    ],
 )
 def test_pixels_are_those_of_pillow(picture, kind, mode):
-    data = encoded(picture.convert(mode), kind)
+    data = encoded(picture.convert(mode), kind, **LOSSLESS.get(kind, {}))
     assert_same(data, by_pillow(data))
-    assert read_header(data, name="x") == ImageHeader(kind, 80, 60, usual=kind in ("JPEG", "PNG"))
+    name = NAMES.get(kind, kind)
+    assert read_header(data, name="x") == ImageHeader(name, 80, 60, usual=kind in ("JPEG", "PNG"))
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_turns_are_undone(picture, kind, orientation):
     exif = Image.Exif()
@@ -72,11 +80,11 @@ def test_exif_turns_are_undone(picture, kind, orientation):
     assert (read_header(data, name="x").width, read_header(data, name="x").height) == upright
 
 
-@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "WEBP", "GIF", "JPEG2000"])
 def test_transparency_is_blended_with_white(picture, kind):
     seen = picture.copy()
     seen.putalpha(Image.fromarray(np.random.default_rng(1).integers(0, 256, (60, 80), dtype=np.uint8)))
-    data = encoded(seen, kind)
+    data = encoded(seen, kind, **LOSSLESS.get(kind, {}))
     assert_same(data, by_pillow(data), tolerance=1)
 
 
@@ -261,7 +269,7 @@ def test_random_damage_ends_in_pixels_or_an_image_error(picture, kind, capfd):
         with suppress(ImageError):
             pixels = decode(bytes(data))
             assert (pixels.dtype, pixels.ndim, pixels.shape[2]) == (np.uint8, 3, 3)
-    capfd.readouterr()
+    assert capfd.readouterr() == ("", "")
 
 
 # --- a whole image without decoding it
@@ -308,10 +316,10 @@ def test_a_check_refuses_what_decoding_refuses_and_in_the_same_words(picture, ca
     refused = {name for name, data in odd.items() if verdict(check, data)}
     assert {"unknown frame", "12 bit", "no checksum", "no pixels", "stack", "large"} < refused
     assert not refused & {*FORMATS, "cmyk", "progressive", "grey", "palette", "16 bit", "PNG padded", "JPEG padded"}
-    capfd.readouterr()
+    assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000"])
 def test_a_file_that_passes_the_check_can_be_decoded(picture, kind, capfd):
     whole = encoded(picture.resize((24, 18)), kind)
     random, passed = np.random.default_rng(12), 0
@@ -323,14 +331,14 @@ def test_a_file_that_passes_the_check_can_be_decoded(picture, kind, capfd):
             passed += 1
             assert verdict(decode, bytes(data)) is None
     assert passed
-    capfd.readouterr()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_check_finds_the_header(picture):
     exif = Image.Exif()
     exif[274] = 6
     for kind in FORMATS:
-        data = encoded(picture, kind, exif=exif)
+        data = encoded(picture, kind, **({} if kind in ("GIF", "JPEG2000") else {"exif": exif}))
         assert check(data)[:2] == (read_header(data, name="x"), None)
         assert check(data).header.usual == (kind in ("JPEG", "PNG"))
     assert check(encoded(picture, "JPEG", exif=exif)).header[:4] == ("JPEG", 60, 80, 6)

@@ -5,6 +5,7 @@ The findings follow from tables (the dataset, its survey, its split); no image i
 
 from cfu_core.dataset.audit.class_sizes import small_classes
 from cfu_core.dataset.audit.copies_and_leaks import copy_findings
+from cfu_core.dataset.audit.decoder_warnings import decoder_warnings
 from cfu_core.dataset.audit.divided_groups import divided_groups, unknown_groups
 from cfu_core.dataset.audit.findings import Finding
 from cfu_core.dataset.audit.image_quality import blurred, exposed, unreadable, unusual_size
@@ -32,8 +33,9 @@ def audit(dataset: Dataset, survey: Survey, split: Split) -> list[Finding]:
     -------
     list of Finding
         Errors, then warnings, then information. Within a severity: files that were left out, unreadable
-        images, copies, divided groups, blurred images, badly exposed images, unusual sizes, small classes, no groups,
-        images without a class. Empty if nothing was found, or all images are excluded.
+        images, images with warnings of the decoder, copies, divided groups, blurred images, badly exposed
+        images, unusual sizes, small classes, no groups, images without a class. Empty if nothing was found, or all
+        images are excluded.
     """
     if dataset.images.empty:
         return []
@@ -41,6 +43,7 @@ def audit(dataset: Dataset, survey: Survey, split: Split) -> list[Finding]:
     findings = [
         *left_out(dataset),
         *unreadable(images, survey),
+        *decoder_warnings(images, survey),
         *copy_findings(images, survey.copies),
         *divided_groups(images, dataset.partitions),
         *blurred(images, survey),

@@ -37,9 +37,9 @@ class Finding:
     Attributes
     ----------
     kind : str
-        Keyword for filters: ``left-out``, ``unreadable``, ``byte-duplicate``, ``near-duplicate``, ``two-labels``,
-        ``leak``, ``divided-group``, ``blurred``, ``underexposed``, ``overexposed``, ``off-size``, ``small-class``,
-        ``small-test``, ``no-groups`` or ``unlabelled``.
+        Keyword for filters: ``left-out``, ``unreadable``, ``decoder-warning``, ``byte-duplicate``, ``near-duplicate``,
+        ``two-labels``, ``leak``, ``divided-group``, ``blurred``, ``underexposed``, ``overexposed``, ``off-size``,
+        ``small-class``, ``small-test``, ``no-groups`` or ``unlabelled``.
     title : str
         Short name for display.
     detail : str

@@ -34,7 +34,7 @@ class CopiedImage(NamedTuple):
     digest : str
         SHA-256 (hex) of the file.
     extension : str
-        ``.jpg``, ``.png``, ``.bmp`` or ``.tif``, by the format of the content.
+        Extension by the format of the content, as in `cfu_core.imaging.headers.FORMAT_EXTENSIONS`.
     size_bytes : int
         Size of the file in bytes.
     width, height : int

@@ -28,7 +28,7 @@ def assign_planes(rows: Sequence[dict[str, Any]]) -> list[ImportIssue]:
         choice: PlaneChoice | None = row.get("plane")
         row["plane"] = choice.index if choice is not None and choice.count > 1 else None
         if choice is not None and not choice.complete:
-            what = (choice.count, choice.axes, choice.others, choice.missing, choice.extra_channels)
+            what = (choice.count, choice.axes, choice.main, choice.others, choice.missing, choice.extra_channels)
             groups.setdefault(what, []).append(row["path"])
     return [
         ImportIssue(path=min(paths), kind="plane", detail=_describe(len(paths), *what))
@@ -36,12 +36,15 @@ def assign_planes(rows: Sequence[dict[str, Any]]) -> list[ImportIssue]:
     ]
 
 
-def _describe(images: int, count: int, axes: tuple[str, ...], others: int, missing: int, extra_channels: int) -> str:
+def _describe(
+    images: int, count: int, axes: tuple[str, ...], main: bool, others: int, missing: int, extra_channels: int
+) -> str:
     text = f"{plural(images, 'file has', 'files have')}"
     if count > 1:
         nouns = " and ".join(f"{axis}s" for axis in axes)
         fixed = [axis for axis in ("position", "channel") if axis in axes]
-        used = "the first" if set(axes) <= {"position", "channel"} else "the sharpest"
+        first = set(axes) <= {"position", "channel"}
+        used = "the main one" if main else "the first" if first else "the sharpest"
         used += "".join(f" of the first {noun}" for noun in fixed if used == "the sharpest")
         each = " each" if images > 1 else ""
         text += f" {count} pictures{each} ({nouns}). Of them, {used} is used; another one can be chosen on Explore."

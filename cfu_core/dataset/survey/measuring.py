@@ -21,8 +21,10 @@ from cfu_core.errors import ImageError
 from cfu_core.imaging import reading
 from cfu_core.imaging.appearance_features import features
 from cfu_core.imaging.cropping import locate_colony
+from cfu_core.imaging.decoder_warnings import collect_warnings
 from cfu_core.imaging.encoding import encode_jpeg
 from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, measure, shrink
+from cfu_core.imaging.planes import FIRST_PAGE
 from cfu_core.imaging.sample_range import SampleRange
 from cfu_core.imaging.signature import signature
 from cfu_core.worker_pool import WorkerPool
@@ -94,9 +96,9 @@ class StoredImage(NamedTuple):
 
     @property
     def is_own_thumbnail(self) -> bool:
-        """Whether the stored file is a JPEG as small as a thumbnail, which a browser can show directly."""
+        """Whether the stored file is a JPEG as small as a thumbnail, which a browser shows as it is decoded here."""
         small = max(self.width, self.height) <= THUMBNAIL_SIDE and self.size_bytes <= _MAX_OWN_THUMBNAIL_BYTES
-        return small and self.extension == ".jpg"
+        return small and self.extension == ".jpg" and self.plane in (None, FIRST_PAGE, 0)
 
     def read(self) -> bytes:
         """Return the content of the stored file.
@@ -126,6 +128,8 @@ class MeasuredImage:
         Key of the image, as in `StoredImage`.
     unreadable : str
         Why the image cannot be decoded, as a sentence; the remaining fields are then empty. ``""`` if it can.
+    warning : str
+        Damage that the decoder reported although it decoded the image, as clauses; ``""`` for none.
     numbers : dict of str to float
         Values by the names in `NUMBER_COLUMNS`: those of `cfu_core.imaging.measures.measure`, the box of the colony in
         pixels of the image, and its confidence (0 to 1). Those of the colony are missing if no colony is found.
@@ -137,6 +141,7 @@ class MeasuredImage:
 
     key: str
     unreadable: str = ""
+    warning: str = ""
     numbers: dict[str, float] = field(default_factory=dict)
     thumbnail: bytes = b""
     signature: np.ndarray | None = None
@@ -165,7 +170,8 @@ def measure_image(image: StoredImage) -> MeasuredImage:
         The image store is not readable.
     """
     try:
-        pixels = image.decode()
+        with collect_warnings() as warnings:
+            pixels = image.decode()
     except ImageError as error:
         return MeasuredImage(key=image.key, unreadable=str(error))
     small = shrink(pixels, MEASURING_SIDE)
@@ -175,6 +181,7 @@ def measure_image(image: StoredImage) -> MeasuredImage:
         numbers |= dict(zip(COLONY_COLUMNS, (*colony.box, colony.confidence), strict=True))
     return MeasuredImage(
         key=image.key,
+        warning="; ".join(warnings),
         numbers=numbers,
         thumbnail=b"" if image.is_own_thumbnail else encode_thumbnail(small, pixels.shape[1], pixels.shape[0]),
         signature=signature(small),
@@ -302,9 +309,10 @@ def to_part(measured: Sequence[MeasuredImage]) -> tuple[pa.Table, bytes]:
     table : pyarrow.Table
         One row for each image, in the order of `measured`: ``digest`` (`MeasuredImage.key`, which is not the digest of
         the file if a range of samples or another picture was chosen); ``unreadable`` (``""`` if the image can be
-        decoded); `NUMBER_COLUMNS` as float32, NaN where there is no value; ``thumbnail_offset`` and
-        ``thumbnail_bytes`` (start and length of the thumbnail in `pack`, in bytes, int64; the length is 0 without a
-        thumbnail); ``signature`` and ``features`` as lists of float32, null for an image that cannot be decoded.
+        decoded); ``warning`` (``""`` for none); `NUMBER_COLUMNS` as float32, NaN where there is no value;
+        ``thumbnail_offset`` and ``thumbnail_bytes`` (start and length of the thumbnail in `pack`, in bytes, int64; the
+        length is 0 without a thumbnail); ``signature`` and ``features`` as lists of float32, null for an image that
+        cannot be decoded.
     pack : bytes
         The concatenated thumbnails, in the same order.
     """
@@ -315,6 +323,7 @@ def to_part(measured: Sequence[MeasuredImage]) -> tuple[pa.Table, bytes]:
     columns = {
         "digest": pa.array([one.key for one in measured], pa.string()),
         "unreadable": pa.array([one.unreadable for one in measured], pa.string()),
+        "warning": pa.array([one.warning for one in measured], pa.string()),
         **numbers,
         "thumbnail_offset": np.cumsum(lengths) - lengths,
         "thumbnail_bytes": lengths,

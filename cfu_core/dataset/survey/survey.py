@@ -57,7 +57,8 @@ class Survey:
         `cfu_core.imaging.measures.MEASURES`; ``colony_left``, ``colony_top``, ``colony_right``, ``colony_bottom``
         (pixels of the image with its EXIF orientation applied, right and bottom exclusive) and ``colony_confidence``
         (0 to 1), NaN if no colony is found; ``unreadable``, the reason why an image cannot be decoded, ``""`` if it can
-        or is not measured yet; ``map_x`` and ``map_y``, coordinates without a unit. Numbers are float32, NaN where
+        or is not measured yet; ``warning``, the damage that the decoder reported although it decoded the image, ``""``
+        for none; ``map_x`` and ``map_y``, coordinates without a unit. Numbers are float32, NaN where
         there is no result yet.
     copies : pandas.DataFrame
         Pairs of images of which one is a copy of the other: ``path_a`` < ``path_b``, ``kind`` and ``score`` (0 to 1)
@@ -177,10 +178,11 @@ def load_survey(dataset: Dataset) -> Survey:
     """
     store = store_of(dataset.id)
     wanted = pa.array(dataset.edited["key"], pa.string())
-    found = store.read(["digest", "unreadable", *NUMBER_COLUMNS])
+    found = store.read(["digest", "unreadable", "warning", *NUMBER_COLUMNS])
     rows = np.full(len(wanted), -1) if found is None else rows_of(wanted, found["digest"])
     table = pd.DataFrame({name: numbers_at(found, name, rows) for name in NUMBER_COLUMNS})
-    table["unreadable"] = texts_at(found, "unreadable", rows)
+    for name in ("unreadable", "warning"):
+        table[name] = texts_at(found, name, rows)
     map_table = read_map(store)
     map_rows = np.full(len(wanted), -1) if map_table is None else rows_of(wanted, map_table["digest"])
     for name, axis in (("map_x", "x"), ("map_y", "y")):

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from cfu_core.dataset.catalog import dataset_folder
 from cfu_core.storage import home, replacing, storage_errors, write_bytes, write_json
 
-#: To be increased when the results for an image change: measures, colony box, thumbnail, signature, features.
+#: To be increased when the results for an image change: warnings, measures, colony box, thumbnail, signature, features.
 VERSION = 2
 
 

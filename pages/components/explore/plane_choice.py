@@ -12,7 +12,7 @@ from pages.components import cached, editing
 def plane_editor(data: Dataset, row: int) -> None:
     """Show which picture of its file an image is, and a form that chooses another one; nothing for other images."""
     plane = data.plane(row)
-    if plane is None or data.images["extension"].iat[row] != ".tif":
+    if plane is None:
         return
     plane = max(plane, 0)  # imported before pictures were chosen
     path = data.images["path"].iat[row]
@@ -28,7 +28,10 @@ def plane_editor(data: Dataset, row: int) -> None:
     if not opened.open:
         return
     with opened:
-        st.caption("The file has several pictures. By default the sharpest one of the first channel is used.")
+        st.caption(
+            "The file has several pictures. By default the main one is used if the format defines one (JPEG, PNG), "
+            "otherwise the sharpest one of the first channel."
+        )
         # the key contains the picture, so that the slider follows an undo
         chosen = st.slider("Picture", 1, count, plane + 1, key=f"plane_{data.id}_{row}_{plane}") - 1
         try:

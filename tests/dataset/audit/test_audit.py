@@ -43,6 +43,7 @@ def a_survey(pairs=(), **columns) -> SimpleNamespace:
     table = pd.DataFrame(
         {
             "unreadable": [""] * N,
+            "warning": [""] * N,
             "sharpness": rng.normal(10, 1, N),
             "underexposed": [0.0] * N,
             "overexposed": [0.01] * N,
@@ -227,6 +228,14 @@ def test_an_unreadable_image_is_an_error_with_its_reason():
     finding = found(a_dataset(), a_survey(unreadable={9: "It is cut off."}))["unreadable"]
     assert (finding.severity, finding.paths) == ("error", (("a/09.jpg",),))
     assert "It is cut off." in finding.detail
+
+
+def test_warnings_of_the_decoder_are_quoted_with_their_images_which_can_be_excluded():
+    early, extra = "Corrupt JPEG data: premature end of data segment", "PNG: the pixels are followed by other data"
+    finding = found(a_dataset(), a_survey(warning={9: early, 30: extra, 31: early}))["decoder-warning"]
+    assert (finding.severity, finding.paths) == ("warning", (("a/09.jpg",), ("b/30.jpg",), ("b/31.jpg",)))
+    assert f"“{early}” (a/09.jpg, b/31.jpg); “{extra}” (b/30.jpg)" in finding.detail
+    assert list(finding.remedies[0].changes) == ["a/09.jpg", "b/30.jpg", "b/31.jpg"]
 
 
 @pytest.mark.parametrize(("count", "tested", "severity"), [(2, 0, "error"), (20, 9, "warning"), (20, 10, None)])
