@@ -88,7 +88,8 @@ class Dataset:
         its EXIF orientation applied. The right and bottom of a box are exclusive; all four are ``<NA>`` where there is
         no box. ``samples`` is the kind of samples of more than 8 bits (`cfu_core.imaging.sample_range.sample_kinds`),
         and ``black`` and ``white`` are their range; ``""`` and ``<NA>`` for other images, and for images that were
-        imported before ranges were chosen. ``plane`` is the number of the picture, from 0, if the file has several;
+        imported before ranges were chosen. ``plane`` is the number of the picture, from 0, if the file has several, or
+        `cfu_core.imaging.planes.FUSED` or `cfu_core.imaging.planes.COMPOSITE`;
         `cfu_core.imaging.planes.FIRST_PAGE` for images that were imported before pictures were chosen; otherwise
         ``<NA>``. ``given_partition`` is the partition that the source gives the image, ``""`` if none. ``key``
         identifies the pixels (`cfu_core.dataset.table.with_keys`).

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfu_core.dataset.history import Edit
+from cfu_core.imaging.planes import picture_in_words
 from cfu_core.wording import first_of, plural
 
 SHOWN = 3  # values and paths that are listed
@@ -15,7 +16,7 @@ _DONE = {
     "box": "with the colony box set by hand",
     "partition": "moved to the partition {}",
     "range": "with the range of samples {}",
-    "plane": "with picture {} of the file",
+    "plane": "with {} of the file",
 }
 _RESET = {  # of images whose new value is None or ""
     "group": "removed from {} group",
@@ -53,7 +54,7 @@ def describe_changes(kind: str, changes: Mapping[str, Any]) -> str:
 def _text(kind: str, value: Any) -> str:
     if kind == "range":
         return f"{value[0]:g} to {value[1]:g}"
-    return str(value + 1 if kind == "plane" else value)
+    return picture_in_words(value) if kind == "plane" else str(value)
 
 
 def describe_edit(edit: Edit) -> str:

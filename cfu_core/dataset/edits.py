@@ -21,6 +21,7 @@ from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.dataset.table import RANGE_COLUMNS, boxes
 from cfu_core.errors import DatasetError, ImageError
 from cfu_core.imaging.decoding import open_pictures
+from cfu_core.imaging.planes import COMPOSITE, FUSED, is_picture, picture_in_words
 from cfu_core.imaging.reading import decode
 from cfu_core.wording import first_of, plural
 
@@ -276,9 +277,11 @@ def _checked_plane(image: Any, plane: Any) -> int:
     )
     if pd.isna(image.plane):
         raise only_one
-    if type(plane) is not int or plane < 0:
+    if not is_picture(plane):
         raise DatasetError(
-            f"The picture of {image.path} is {plane!r}.", "It should be a whole number from 0.", "Correct it."
+            f"The picture of {image.path} is {plane!r}.",
+            f"It should be a whole number from 0, {FUSED} (all focal planes fused) or {COMPOSITE} (all channels).",
+            "Correct it.",
         )
     try:
         data = stored_bytes(image.digest, image.extension)
@@ -287,7 +290,8 @@ def _checked_plane(image: Any, plane: Any) -> int:
             raise only_one
         decode(data, name=image.path, plane=plane)
     except (ImageError, FileNotFoundError) as error:
-        raise DatasetError(f"Picture {plane + 1} of {image.path} cannot be used: {error}.") from error
+        what = picture_in_words(plane)
+        raise DatasetError(f"{what[0].upper()}{what[1:]} of {image.path} cannot be used: {error}.") from error
     return plane
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from cfu_core.dataset.table import BOX_COLUMNS, RANGE_COLUMNS, with_keys
 from cfu_core.errors import DatasetError
+from cfu_core.imaging.planes import is_picture
 from cfu_core.storage import storage_errors
 from cfu_core.wording import plural
 
@@ -68,7 +69,7 @@ KINDS: dict[str, Callable[[object], bool]] = {
     "box": _is_box,
     "partition": lambda value: value is None or isinstance(value, str),
     "range": _is_range,
-    "plane": lambda value: type(value) is int and value >= 0,
+    "plane": is_picture,
 }
 _UNDO_OR_REDO = ("undo", "redo")
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cfu_core.imaging.planes import FIRST_PAGE
+
 BOX_COLUMNS = ["box_left", "box_top", "box_right", "box_bottom"]
 RANGE_COLUMNS = ["black", "white"]
 _TEXTS = ["path", "label", "group", "digest", "extension", "samples", "given_partition"]
@@ -67,10 +69,12 @@ def with_keys(images: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``key`` is the digest of the file; for an image with a range of samples, or with another picture than the first
-        of its file, the SHA-256 (hex) of the digest, the range and the number of the picture.
+        of its file, the SHA-256 (hex) of the digest, the range and the number of the picture, which is negative for a
+        combined one.
     """
     keys = images["digest"].copy()
-    special = (images["white"].notna() | (images["plane"].fillna(0) > 0)).to_numpy(bool)
+    other = ~images["plane"].fillna(0).isin([0, FIRST_PAGE])
+    special = (images["white"].notna() | other).to_numpy(bool)
     if special.any():
         fields = images.loc[special, ["digest", *RANGE_COLUMNS, "plane"]].itertuples(index=False, name=None)
         keys[special] = [
@@ -85,7 +89,7 @@ def _ends(black: Any, white: Any) -> list[str]:
 
 
 def _number(plane: Any) -> list[str]:
-    return [] if pd.isna(plane) or plane <= 0 else [f"plane {plane}"]
+    return [] if pd.isna(plane) or plane in (0, FIRST_PAGE) else [f"plane {plane}"]
 
 
 def content_digest(images: pd.DataFrame) -> str:

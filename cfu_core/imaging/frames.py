@@ -13,6 +13,7 @@ from cfu_core.imaging.file_formats import jpeg_pictures, read_jpeg
 from cfu_core.imaging.gif_files import gif_frame_count
 from cfu_core.imaging.headers import read_header
 from cfu_core.imaging.jpeg_decoding import decode_jpeg
+from cfu_core.imaging.planes import picture_in_words
 from cfu_core.imaging.png_decoding import decode_png, draw_frames, png_frame_count, png_frames
 from cfu_core.imaging.webp_files import webp_frame_count
 
@@ -72,7 +73,7 @@ class Frames:
             There is no such picture, or its content is damaged; the message is a clause.
         """
         if not 0 <= plane < self.count:
-            raise ValueError(f"it has {self.count} pictures, and picture {plane + 1} was chosen")
+            raise ValueError(f"it has {self.count} pictures, and {picture_in_words(plane)} was chosen")
         if plane in self.missing:
             raise ValueError(f"picture {plane + 1} of {self.count} is not in this file")
         if self.format == "JPEG":

@@ -16,6 +16,21 @@ _AXES = {"Z": "focal plane", "C": "channel", "T": "time point"}
 _IMAGEJ_IMAGES = re.compile(r"\AImageJ=.*?^images=(\d+)$", re.MULTILINE | re.DOTALL)
 #: Picture number of images that were imported before pictures were chosen: the first page of the file.
 FIRST_PAGE = -1
+#: In place of a picture number: all focal planes of the first channel, fused in focus.
+FUSED = -2
+#: In place of a picture number: all channels, each in one hue, and each with its focal planes fused.
+COMPOSITE = -3
+_COMBINED = {FUSED: "all focal planes fused in focus", COMPOSITE: "composite of all channels"}
+
+
+def is_picture(value: object) -> bool:
+    """Return whether a value names a picture of a file that can be chosen: a number from 0, `FUSED` or `COMPOSITE`."""
+    return type(value) is int and (value >= 0 or value in _COMBINED)
+
+
+def picture_in_words(plane: int) -> str:
+    """Return the name of a picture for users: ``picture 1`` for the number 0, ``all focal planes fused in focus``."""
+    return _COMBINED.get(plane, f"picture {plane + 1}")
 
 
 class Pictures(Protocol):
@@ -130,7 +145,7 @@ class Planes:
             There is no such picture, or its content is damaged; the message is a clause.
         """
         if not 0 <= plane < self.count:
-            raise ValueError(f"it has {self.count} pictures, and picture {plane + 1} was chosen")
+            raise ValueError(f"it has {self.count} pictures, and {picture_in_words(plane)} was chosen")
         page = self._page(plane)
         if page is None:
             raise ValueError(f"picture {plane + 1} of {self.count} is not in this file")
@@ -227,13 +242,15 @@ def _axes(series: tifffile.TiffPageSeries) -> list[tuple[int, str]]:
     return [(size, _AXES.get(axis, "page")) for size, axis in sizes if axis not in "YXS" and size > 1]
 
 
-def sharpest_plane(planes: Pictures) -> int:
-    """Return the sharpest picture, by the variance of the Laplacian, of the first channel and the first position.
+def sharpest_plane(planes: Pictures, *, channel: int = 0) -> int:
+    """Return the sharpest picture, by the variance of the Laplacian, of one channel and the first position.
 
     Parameters
     ----------
     planes : Pictures
         From `open_planes` or `cfu_core.imaging.frames.open_frames`.
+    channel : int
+        Number of the channel, from 0; of a file with fewer channels, the first one is used.
 
     Raises
     ------
@@ -249,8 +266,11 @@ def sharpest_plane(planes: Pictures) -> int:
         return 0
     missing = set(planes.missing)
     numbers = np.arange(planes.count).reshape(planes.shape)
-    first = tuple(0 if axis in ("channel", "position") else slice(None) for axis in planes.axes)
-    candidates = [plane for plane in np.ravel(numbers[first]).tolist() if plane not in missing]
+    place = tuple(
+        (channel if channel < length else 0) if axis == "channel" else 0 if axis == "position" else slice(None)
+        for length, axis in zip(planes.shape, planes.axes, strict=True)
+    )
+    candidates = [plane for plane in np.ravel(numbers[place]).tolist() if plane not in missing]
     candidates = candidates or [plane for plane in range(planes.count) if plane not in missing]
     if not candidates:
         raise ValueError("it contains no picture")

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
+from cfu_core.imaging.combined_planes import combinations, composite, fused_planes
 from cfu_core.imaging.headers import MAX_PIXELS
-from cfu_core.imaging.planes import Planes
+from cfu_core.imaging.planes import COMPOSITE, FUSED, Planes, picture_in_words
 from cfu_core.imaging.sample_range import SampleRange
 from cfu_core.imaging.samples import Samples
 
@@ -34,7 +35,7 @@ def read_tiff_samples(planes: Planes, plane: int) -> tuple[Samples, int]:
     planes : Planes
         From `cfu_core.imaging.planes.open_planes`.
     plane : int
-        Number of the picture, from 0.
+        Number of the picture, from 0, or `cfu_core.imaging.planes.FUSED` or `cfu_core.imaging.planes.COMPOSITE`.
 
     Returns
     -------
@@ -52,6 +53,10 @@ def read_tiff_samples(planes: Planes, plane: int) -> tuple[Samples, int]:
     """
     page = planes.page
     _check_tiff(page)
+    if plane < 0 and plane not in combinations(planes):
+        raise ValueError(f"it has {planes.count} pictures, and {picture_in_words(plane)} was chosen")
+    if plane == COMPOSITE:
+        return Samples(composite(planes)), 0
     if page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG:
         # tifffile does not convert these to RGB
         _, pages = cv2.imdecodemulti(np.frombuffer(planes.data, np.uint8), _COLOUR)
@@ -59,7 +64,7 @@ def read_tiff_samples(planes: Planes, plane: int) -> tuple[Samples, int]:
         if number >= len(pages):
             raise ValueError("its colours are stored in an unsupported way")
         return Samples(pages[number]), 0
-    samples = planes.read(plane)
+    samples = fused_planes(planes) if plane == FUSED else planes.read(plane)
     meaning, count = page.photometric, samples.shape[2]
     if meaning == PHOTOMETRIC.PALETTE:
         if page.colormap is None:

@@ -21,6 +21,7 @@ from cfu_core.dataset.splitting import Split, split_of
 from cfu_core.dataset.survey.survey import Survey, load_survey, survey_version
 from cfu_core.dataset.survey.survey import thumbnail as survey_thumbnail
 from cfu_core.errors import CfuError
+from cfu_core.imaging.combined_planes import combinations
 from cfu_core.imaging.contrast_effect import Effect, effect, histogram
 from cfu_core.imaging.cropping import Box, crop_to
 from cfu_core.imaging.decoding import open_pictures
@@ -111,15 +112,23 @@ def _image(key: str, _data: Dataset, _row: int) -> np.ndarray:  # noqa: ARG001
     return _data.read_image(_row)
 
 
-def axes_of_file(data: Dataset, row: int) -> tuple[tuple[int, str], ...]:
-    """Return the length and the name of each axis along which the file of an image has several pictures."""
-    return _axes_of_file(data.images["digest"].iat[row], data, row)
+class PicturesOfFile(NamedTuple):
+    """Length and name of each axis along which a file has several pictures, and combined pictures of them."""
+
+    axes: tuple[tuple[int, str], ...]
+    combined: list[int]
+
+
+def pictures_of_file(data: Dataset, row: int) -> PicturesOfFile:
+    """Return what the pictures of the file of an image differ in, and which combined pictures can be made of them."""
+    return _pictures_of_file(data.images["digest"].iat[row], data, row)
 
 
 @st.cache_data(max_entries=300, show_spinner=False)
-def _axes_of_file(digest: str, _data: Dataset, _row: int) -> tuple[tuple[int, str], ...]:  # noqa: ARG001
+def _pictures_of_file(digest: str, _data: Dataset, _row: int) -> PicturesOfFile:  # noqa: ARG001
     pictures = open_pictures(_data.read_bytes(_row))
-    return tuple(zip(pictures.shape, pictures.axes, strict=True)) if pictures else ()
+    axes = tuple(zip(pictures.shape, pictures.axes, strict=True)) if pictures else ()
+    return PicturesOfFile(axes, combinations(pictures))
 
 
 def preview(data: Dataset, row: int, *, samples: SampleRange | None, plane: int | None) -> bytes:

@@ -114,7 +114,9 @@ def test_there_must_be_a_box_for_each_image(folder):
             classify(open_bundle(folder), images, network, boxes)
 
 
-@pytest.mark.parametrize(("added", "picture"), [({}, 0), ({"plane": 1, "samples": [0, 4095]}, 1)])
+@pytest.mark.parametrize(
+    ("added", "picture"), [({}, 0), ({"plane": 1, "samples": [0, 4095]}, 1), ({"plane": -2, "samples": [0, 4095]}, 1)]
+)
 def test_a_test_image_is_read_as_the_export_did_also_from_a_bundle_made_before(folder, added, picture):
     stack = np.array([np.full((16, 16), 40), RNG.integers(300, 3000, (16, 16))]).astype(np.uint16)
     (folder / "stack.tif").write_bytes(tiff(stack, photometric="minisblack"))

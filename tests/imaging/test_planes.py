@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from cfu_core.errors import ImageError
-from cfu_core.imaging.planes import FIRST_PAGE
+from cfu_core.imaging.planes import COMPOSITE, FIRST_PAGE
 from cfu_core.imaging.reading import check, decode, decode_small, read_header, read_with_ranges
 from cfu_core.imaging.sample_range import SampleRange
 from tests.imaging.test_reading import tiff
@@ -78,10 +78,10 @@ def test_the_sharpest_picture_of_the_first_channel_is_used(samples, options, sha
         assert (decode(data, plane=plane)[..., 0] == one).all()
 
 
-@pytest.mark.parametrize("plane", [-2, 2])
-def test_a_plane_that_does_not_exist_is_refused(plane):
+@pytest.mark.parametrize(("plane", "name"), [(2, "picture 3"), (COMPOSITE, "composite of all channels")])
+def test_a_plane_that_does_not_exist_is_refused(plane, name):
     data = tiff(np.array([FLAT, DETAIL]), photometric="minisblack")
-    with pytest.raises(ImageError, match=f"it has 2 pictures, and picture {plane + 1} was chosen"):
+    with pytest.raises(ImageError, match=f"it has 2 pictures, and {name} was chosen"):
         decode(data, plane=plane)
 
 

@@ -1,9 +1,13 @@
-"""Which picture of a file with several an import uses, and what it leaves out."""
+"""Which picture of a file with several an import uses, what it leaves out, and one choice for all files."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from cfu_core.dataset.dataset import ImportIssue
+from cfu_core.dataset.dataset import Dataset, ImportIssue
+from cfu_core.errors import ImageError
+from cfu_core.imaging.combined_planes import combinations
+from cfu_core.imaging.decoding import open_pictures
+from cfu_core.imaging.planes import COMPOSITE, FUSED, Pictures, sharpest_plane
 from cfu_core.imaging.samples import PlaneChoice
 from cfu_core.wording import plural
 
@@ -34,6 +38,80 @@ def assign_planes(rows: Sequence[dict[str, Any]]) -> list[ImportIssue]:
         ImportIssue(path=min(paths), kind="plane", detail=_describe(len(paths), *what))
         for what, paths in groups.items()
     ]
+
+
+#: Which picture to use of each file: the sharpest one of a channel, all focal planes fused, or all channels.
+Wanted = Literal["sharpest", "fused", "composite"]
+
+
+class PlaneChanges(NamedTuple):
+    """One choice for all files with several pictures.
+
+    Attributes
+    ----------
+    changes : dict of str to int
+        New picture by path, for an edit of the kind ``plane``; only of images whose picture changes.
+    impossible : list of str
+        Paths of the images whose file does not have what is wanted, and keeps its picture.
+    """
+
+    changes: dict[str, int]
+    impossible: list[str]
+
+
+def choose_planes(dataset: Dataset, wanted: Wanted, *, channel: int = 0) -> PlaneChanges:
+    """Choose the picture of all images of a dataset whose file has several.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        A saved dataset. Only its files with several pictures are opened, and only decoded if the sharpest picture is
+        wanted.
+    wanted : {"sharpest", "fused", "composite"}
+        Which picture to use of each file.
+    channel : int
+        Number of the channel of which the sharpest picture is wanted, from 0. A file with fewer channels is
+        impossible.
+
+    Returns
+    -------
+    PlaneChanges
+        It is not applied; `cfu_core.dataset.edits.edit_dataset` does that, records it, and checks each picture.
+
+    Raises
+    ------
+    ValueError
+        There is no such choice.
+    StorageError
+        The image store is not readable.
+    """
+    if wanted not in ("sharpest", "fused", "composite"):
+        raise ValueError(f"there is no choice {wanted!r}")
+    changes: dict[str, int] = {}
+    impossible: list[str] = []
+    for row in dataset.images.index[dataset.images["plane"].notna()]:
+        path = dataset.images["path"].iat[row]
+        try:
+            pictures = open_pictures(dataset.read_bytes(row))
+            if pictures is None or pictures.count == 1:  # all images from before pictures were chosen have a number
+                continue
+            chosen = _choose(pictures, wanted, channel)
+        except (ImageError, ValueError):
+            chosen = None
+        if chosen is None:
+            impossible.append(path)
+        elif chosen != dataset.plane(row):
+            changes[path] = chosen
+    return PlaneChanges(changes, impossible)
+
+
+def _choose(pictures: Pictures, wanted: Wanted, channel: int) -> int | None:
+    """Return the wanted picture of a file; None if it is impossible."""
+    if wanted == "sharpest":
+        channels = dict(zip(pictures.axes, pictures.shape, strict=True)).get("channel", 1)
+        return sharpest_plane(pictures, channel=channel) if channel < channels else None
+    combined = FUSED if wanted == "fused" else COMPOSITE
+    return combined if combined in combinations(pictures) else None
 
 
 def _describe(

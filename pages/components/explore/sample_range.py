@@ -4,6 +4,7 @@ import streamlit as st
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
+from cfu_core.imaging.planes import COMPOSITE
 from cfu_core.imaging.sample_range import SampleRange, kind_in_words
 from cfu_core.wording import plural
 from pages.components import cached, editing
@@ -12,7 +13,7 @@ from pages.components import cached, editing
 def range_editor(data: Dataset, row: int) -> None:
     """Show the range of an image with more than 8 bits, and a form that changes it; nothing for other images."""
     chosen = data.sample_range(row)
-    if chosen is None:
+    if chosen is None or data.plane(row) == COMPOSITE:  # a composite stretches each channel
         return
     kind = data.images["samples"].iat[row]
     label = f"{kind_in_words(kind).capitalize()}: {chosen.black:g} to {chosen.white:g}"

@@ -6,11 +6,14 @@ import pytest
 
 from cfu_core.dataset.catalog import dataset_folder, load_dataset
 from cfu_core.dataset.dataset import Dataset
+from cfu_core.dataset.edit_description import describe_edit
 from cfu_core.dataset.edits import edit_dataset, undo_edit
+from cfu_core.dataset.importing.plane_choices import choose_planes
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.survey.survey import load_survey, survey
 from cfu_core.dataset.table import content_digest
 from cfu_core.errors import DatasetError
+from cfu_core.imaging.planes import COMPOSITE, FUSED
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.training.prepared_images import image_keys
 from tests.imaging.test_reading import tiff
@@ -72,6 +75,7 @@ def test_another_picture_can_be_chosen(stacks):
     ("path", "plane", "message"),
     [
         ("A/imagej_z5.tif", 5, "Picture 6 of A/imagej_z5.tif cannot be used"),
+        ("A/imagej_z5.tif", COMPOSITE, "Composite of all channels of A/imagej_z5.tif cannot be used"),
         ("A/imagej_z5.tif", -1, "whole number from 0"),
         ("A/imagej_z5.tif", "1", "whole number from 0"),
         ("B/plain.tif", 0, "has only one picture"),
@@ -80,6 +84,40 @@ def test_another_picture_can_be_chosen(stacks):
 def test_a_picture_that_the_file_does_not_have_is_refused(stacks, path, plane, message):
     with pytest.raises(DatasetError, match=message):
         edit_dataset(stacks.id, "plane", {path: plane})
+
+
+def test_all_planes_fused_are_a_picture_like_any_other(stacks):
+    edited = edit_dataset(stacks.id, "plane", {"A/imagej_z5.tif": FUSED})
+    assert load_dataset(stacks.id).plane(0) == FUSED
+    keys, before = (set(each.images["key"]) for each in (edited, stacks))
+    assert len(keys - before) == 1
+    assert edited.digest != stacks.digest
+    first = edit_dataset(stacks.id, "plane", {"A/imagej_z5.tif": 1})
+    assert first.images["key"].iat[0] not in keys | before
+    assert "1 image with all focal planes fused in focus of the file" in describe_edit(edited.edits[0])
+    assert edited.sample_range(0) == stacks.sample_range(0)
+    assert edited.read_image(0).std() > 5
+
+
+def test_one_choice_for_all_files_changes_those_that_have_it_and_names_the_others(cfu_home, cases, tmp_path):  # noqa: ARG001
+    folder = tmp_path / "plates" / "A"
+    folder.mkdir(parents=True)
+    for source in ("05_stacks/imagej_z5.tif", "13_extensions/animated.gif", "13_extensions/photo.webp"):
+        (folder / source.rpartition("/")[2]).write_bytes((cases / source).read_bytes())
+    grey = np.random.default_rng(2).integers(0, 255, (2, 40, 50), dtype=np.uint8)
+    (folder / "channels.tif").write_bytes(tiff(grey, imagej=True, metadata={"axes": "CYX"}))
+    dataset = import_source(tmp_path / "plates")
+    gif, channels, stack = "A/animated.gif", "A/channels.tif", "A/imagej_z5.tif"
+    assert choose_planes(dataset, "sharpest") == ({}, [])
+    assert choose_planes(dataset, "sharpest", channel=1) == ({channels: 1}, [gif, stack])
+    assert choose_planes(dataset, "composite") == ({channels: COMPOSITE}, [gif, stack])
+    fused = choose_planes(dataset, "fused")
+    assert fused == ({stack: FUSED}, [gif, channels])
+    edited = edit_dataset(dataset.id, "plane", fused.changes)
+    assert choose_planes(edited, "fused").changes == {}
+    assert choose_planes(edited, "sharpest").changes == {stack: 2}
+    with pytest.raises(ValueError, match="no choice"):
+        choose_planes(dataset, "best")
 
 
 def test_a_table_from_before_pictures_were_chosen_uses_the_first(stacks):

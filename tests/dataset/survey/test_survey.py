@@ -21,6 +21,7 @@ from cfu_core.dataset.survey.survey import load_survey, survey, survey_version, 
 from cfu_core.dataset.survey.survey_store import store_of, survey_folder
 from cfu_core.errors import DatasetError, ImageError, StopRequested
 from cfu_core.imaging.measures import MEASURES, measure
+from tests.imaging.test_decoder_warnings import early_end, jpeg
 
 
 class ProgressRecorder:
@@ -206,6 +207,18 @@ def test_another_version_measures_all_images_again(nine, monkeypatch):
 
 
 # --- what cannot be read
+
+
+def test_a_warning_of_the_decoder_is_stored_with_its_image(cfu_home, tmp_path, capfd):  # noqa: ARG001 - sets CFU_HOME
+    (tmp_path / "plates" / "A").mkdir(parents=True)
+    (tmp_path / "plates" / "A" / "whole.jpg").write_bytes(jpeg())
+    (tmp_path / "plates" / "A" / "cut.jpg").write_bytes(early_end())
+    dataset = import_source(tmp_path / "plates")
+    survey(dataset)
+    found = load_survey(dataset)
+    assert found.table["warning"].tolist() == ["Corrupt JPEG data: premature end of data segment", ""]
+    assert found.table["sharpness"].notna().all()
+    assert capfd.readouterr().err == ""
 
 
 def test_an_unreadable_image_says_why_and_the_survey_goes_on(nine):
