@@ -135,7 +135,9 @@ class Frames:
 
 def _to_rgb(pixels: np.ndarray) -> np.ndarray:
     """Reorder the channels of OpenCV."""
-    return pixels[..., None] if pixels.ndim == 2 else pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+    if pixels.ndim == 2:
+        return pixels[..., None]
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
 
 
 def open_frames(data: bytes, kind: str) -> Frames:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
+import imagecodecs
 import numpy as np
 
 from cfu_core.imaging.decoder_warnings import add_warning
@@ -75,7 +76,7 @@ def decode_png(data: bytes) -> np.ndarray:
     if pixels is None:
         raise ValueError("its content is damaged")
     if pixels.ndim == 3:
-        return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
     key = png_transparent_grey(data)  # the only kind of transparency that OpenCV ignores
     if key is None:
         return pixels[..., None]
@@ -131,6 +132,12 @@ def _colour_chunks(palette: bytes, transparent: bytes, colour_type: int, depth: 
 def _decompressed(data: bytes, length: int) -> bytes:
     """Return the filtered pixels of a PNG, which must be `length` bytes."""
     stream = b"".join(data[start:end] for name, start, end in png_chunks(data) if name == b"IDAT")
+    try:
+        raw = imagecodecs.deflate_decode(stream, out=length)  # faster than zlib, but does not say what is wrong
+        if len(raw) == length and zlib.adler32(raw) == int.from_bytes(stream[-4:]):
+            return raw
+    except imagecodecs.DeflateError:
+        pass
     engine = zlib.decompressobj()
     try:
         raw = engine.decompress(stream, length + 1)
