@@ -116,6 +116,8 @@ def _facts(view: View, row: int) -> None:
     plane_editor(view.data, row)
     for title in view.titles(row):
         st.warning(title, icon=":material/warning:")
+    if record["warning"]:
+        st.caption(f"The decoder reported: {escaped(record['warning'])}")
     rows = []
     for name, facts in MEASURES.items():
         share = percentile(view.table, name, row)
