@@ -135,7 +135,7 @@ def _decompressed(data: bytes, length: int) -> bytes:
     try:
         raw = imagecodecs.deflate_decode(stream, out=length)  # faster than zlib, but does not say what is wrong
         if len(raw) == length and zlib.adler32(raw) == int.from_bytes(stream[-4:]):
-            return raw
+            return bytes(raw)
     except imagecodecs.DeflateError:
         pass
     engine = zlib.decompressobj()

@@ -10,12 +10,14 @@ from cfu_core.dataset.edit_description import describe_edit
 from cfu_core.dataset.edits import edit_dataset, undo_edit
 from cfu_core.dataset.importing.plane_choices import choose_planes
 from cfu_core.dataset.importing.source import import_source
-from cfu_core.dataset.survey.survey import load_survey, survey
-from cfu_core.dataset.table import content_digest
+from cfu_core.dataset.survey.survey import load_survey, survey, thumbnail
+from cfu_core.dataset.table import content_digest, images_table
 from cfu_core.errors import DatasetError
-from cfu_core.imaging.planes import COMPOSITE, FUSED
+from cfu_core.imaging.planes import COMPOSITE, FIRST_PAGE, FUSED
+from cfu_core.imaging.reading import decode
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.training.prepared_images import image_keys
+from pages.components.image_choice import displayable
 from tests.imaging.test_reading import tiff
 
 
@@ -97,6 +99,29 @@ def test_all_planes_fused_are_a_picture_like_any_other(stacks):
     assert "1 image with all focal planes fused in focus of the file" in describe_edit(edited.edits[0])
     assert edited.sample_range(0) == stacks.sample_range(0)
     assert edited.read_image(0).std() > 5
+
+
+def test_each_picture_of_a_file_has_a_key_of_its_own_and_the_first_one_that_of_the_file():
+    row = {"path": "a.tif", "label": "a", "digest": "d", "extension": ".tif", "size_bytes": 1, "width": 2, "height": 2}
+    planes = (None, FIRST_PAGE, 0, 1, FUSED, COMPOSITE)
+    tables = [images_table([row | {"plane": plane}]) for plane in planes]
+    assert [table["key"][0] == "d" for table in tables] == [True, True, True, False, False, False]
+    assert len({table["key"][0] for table in tables}) == 4
+    assert len({content_digest(table) for table in tables}) == 4
+
+
+def test_the_second_view_of_a_camera_is_shown_everywhere(cfu_home, cases, tmp_path):  # noqa: ARG001
+    (tmp_path / "plates" / "A").mkdir(parents=True)
+    file = cases / "13_extensions" / "two_pictures.mpo"
+    (tmp_path / "plates" / "A" / "two.jpg").write_bytes(file.read_bytes())
+    dataset = import_source(tmp_path / "plates")
+    assert (dataset.plane(0), displayable(dataset, 0)[1]) == (0, "image/jpeg")
+    edited = edit_dataset(dataset.id, "plane", {"A/two.jpg": 1})
+    survey(edited)
+    second = edited.read_image(0).astype(int)
+    assert np.abs(second - dataset.read_image(0)).mean() > 20
+    for picture in (thumbnail(edited, 0), displayable(edited, 0)[0]):
+        assert np.abs(decode(picture) - second).mean() < 3
 
 
 def test_one_choice_for_all_files_changes_those_that_have_it_and_names_the_others(cfu_home, cases, tmp_path):  # noqa: ARG001
