@@ -30,6 +30,11 @@ def collect_warnings() -> Iterator[list[str]]:
         _collected.reset(token)
 
 
+def collecting() -> bool:
+    """Return whether warnings are collected in this thread; a search for damage that costs time is then worthwhile."""
+    return _collected.get() is not None
+
+
 def add_warning(text: str) -> None:
     """Add a warning to those that are collected in this thread, if any are.
 

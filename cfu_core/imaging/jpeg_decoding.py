@@ -1,6 +1,7 @@
 """Decoding of JPEG files with libjpeg-turbo, whose warnings are collected."""
 
 import math
+import re
 
 import imagecodecs
 import numpy as np
@@ -9,6 +10,7 @@ import simplejpeg
 from cfu_core.imaging.decoder_warnings import add_warning
 
 _RGB = 2  # number of the colour space in libjpeg
+_DAMAGE = re.compile(r"Corrupt|Premature")  # other errors are about what simplejpeg supports
 
 
 def decode_jpeg(data: bytes, *, factor: int = 1) -> np.ndarray:
@@ -48,6 +50,25 @@ def decode_jpeg(data: bytes, *, factor: int = 1) -> np.ndarray:
             raise ValueError(f"its content is damaged ({reason})") from reason
         add_warning(str(error))
     return _from_cmyk(pixels) if cmyk else pixels
+
+
+def find_damage(data: bytes, tables: bytes | None = None) -> None:
+    """Add the warnings of libjpeg-turbo about a JPEG that another library decodes without them.
+
+    Parameters
+    ----------
+    data : bytes
+        A JPEG, such as a strip or tile of a TIFF.
+    tables : bytes, optional
+        A JPEG with only the tables that `data` needs.
+    """
+    if tables:
+        data = tables.removesuffix(b"\xff\xd9") + data[2:]  # without the second start of an image
+    try:
+        simplejpeg.decode_jpeg(data, "RGB", strict=True)
+    except (ValueError, KeyError) as error:
+        if _DAMAGE.search(str(error)):
+            add_warning(str(error))
 
 
 def _rare(data: bytes) -> np.ndarray:

@@ -11,6 +11,9 @@ import cv2
 import numpy as np
 import tifffile
 
+from cfu_core.imaging.decoder_warnings import collecting
+from cfu_core.imaging.jpeg_decoding import find_damage
+
 #: Names of the axes of tifffile; all other axes are pages.
 _AXES = {"Z": "focal plane", "C": "channel", "T": "time point"}
 _IMAGEJ_IMAGES = re.compile(r"\AImageJ=.*?^images=(\d+)$", re.MULTILINE | re.DOTALL)
@@ -153,12 +156,19 @@ class Planes:
             samples = self._in_block(plane)
             if samples is None:
                 samples = page.asarray(maxworkers=1)
+                self._find_damage(page)
         except Exception as error:
             # each codec raises errors of its own
             raise ValueError(f"its content is damaged, or compressed in an unsupported way ({error})") from error
         if self.page.axes == "SYX":  # one channel after the other
             samples = np.moveaxis(samples.reshape(-1, self.page.imagelength, self.page.imagewidth), 0, -1)
         return samples.reshape(self.page.imagelength, self.page.imagewidth, -1)
+
+    def _find_damage(self, page: tifffile.TiffPage | tifffile.TiffFrame) -> None:
+        """Add the warnings about JPEG data, which imagecodecs does not report, if warnings are collected."""
+        if collecting() and self.page.compression == tifffile.COMPRESSION.JPEG:
+            for start, size in zip(page.dataoffsets, page.databytecounts, strict=False):
+                find_damage(self.data[start : start + size], page.jpegtables)
 
     def read_each(self, planes: Sequence[int]) -> Iterator[np.ndarray]:
         """Decode several pictures, each as `read` does."""

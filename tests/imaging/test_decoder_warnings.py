@@ -9,11 +9,13 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from cfu_core.errors import ImageError
 from cfu_core.imaging.decoder_warnings import collect_warnings
 from cfu_core.imaging.reading import decode, decode_small, read_with_ranges
+from tests.imaging.test_reading import tiff
 
 SMOOTH = cv2.resize(np.random.default_rng(7).integers(0, 256, (6, 8, 3), dtype=np.uint8), (83, 61))
 
@@ -62,6 +64,22 @@ def test_the_words_of_the_decoder_are_collected_and_not_printed(data, expected, 
     if data[:4] == b"\x89PNG":
         assert (pixels == SMOOTH[..., ::-1]).all()
     decode_small(data, side=20)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("options", [{"photometric": "ycbcr"}, {"photometric": "rgb"}, {"photometric": "minisblack"}])
+def test_damage_to_jpeg_data_in_a_tiff_is_reported(options, capfd):
+    pixels = SMOOTH if options["photometric"] != "minisblack" else SMOOTH[..., 0]
+    whole = tiff(pixels, compression="jpeg", rowsperstrip=32, **options)
+    with tifffile.TiffFile(io.BytesIO(whole)) as file:
+        end = file.pages.first.dataoffsets[1] + file.pages.first.databytecounts[1]
+    damaged = whole[: end - 250] + b"\xff\xd9" + bytes(246) + whole[end - 2 :]
+    with collect_warnings() as none:
+        decode(whole)
+    with collect_warnings() as found:
+        decode(damaged)
+    assert none == []
+    assert [re.sub(r"\d+ ext", "N ext", text) for text in found] == ["Corrupt JPEG data: premature end of data segment"]
     assert capfd.readouterr() == ("", "")
 
 
