@@ -23,7 +23,7 @@ FIRST_PAGE = -1
 FUSED = -2
 #: In place of a picture number: all channels, each in one hue, and each with its focal planes fused.
 COMPOSITE = -3
-_COMBINED = {FUSED: "all focal planes fused in focus", COMPOSITE: "composite of all channels"}
+_COMBINED = {FUSED: "all focal planes fused in focus", COMPOSITE: "a composite of all channels"}
 
 
 def is_picture(value: object) -> bool:

@@ -78,7 +78,7 @@ def test_the_sharpest_picture_of_the_first_channel_is_used(samples, options, sha
         assert (decode(data, plane=plane)[..., 0] == one).all()
 
 
-@pytest.mark.parametrize(("plane", "name"), [(2, "picture 3"), (COMPOSITE, "composite of all channels")])
+@pytest.mark.parametrize(("plane", "name"), [(2, "picture 3"), (COMPOSITE, "a composite of all channels")])
 def test_a_plane_that_does_not_exist_is_refused(plane, name):
     data = tiff(np.array([FLAT, DETAIL]), photometric="minisblack")
     with pytest.raises(ImageError, match=f"it has 2 pictures, and {name} was chosen"):

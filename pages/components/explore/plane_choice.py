@@ -8,7 +8,7 @@ import streamlit as st
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import CfuError
 from cfu_core.imaging.combined_planes import hue_names
-from cfu_core.imaging.planes import COMPOSITE, FIRST_PAGE, FUSED, picture_in_words
+from cfu_core.imaging.planes import COMPOSITE, FIRST_PAGE, FUSED
 from pages.components import cached, editing
 
 _SINGLE = "One picture"
@@ -29,9 +29,7 @@ def plane_editor(data: Dataset, row: int) -> None:
     if not found.axes:
         return
     count, names = math.prod(length for length, _ in found.axes), dict.fromkeys(name for _, name in found.axes)
-    what = picture_in_words(plane)
-    of_which = f" of {count} ({' and '.join(names)})" if plane >= 0 else ""
-    label = f"{what[0].upper()}{what[1:]}{of_which}"
+    label = _COMBINED.get(plane, f"Picture {plane + 1} of {count} ({' and '.join(names)})")
     opened = st.popover(label, icon=":material/layers:", key="plane_editor", on_change="rerun")
     if not opened.open:
         return
@@ -47,11 +45,10 @@ def plane_editor(data: Dataset, row: int) -> None:
         except CfuError as error:
             st.error(str(error), icon=":material/error:")
             return
-        name = picture_in_words(chosen)
-        st.image(picture, width=cached.PREVIEW_SIDE, alt=f"{name[0].upper()}{name[1:]}")
         if st.button("Use this picture", key="plane_use", type="primary", disabled=chosen == plane):
             editing.apply_edit(data, "plane", {path: chosen})
             st.rerun()
+        st.image(picture, width=cached.PREVIEW_SIDE, alt=_COMBINED.get(chosen, f"Picture {chosen + 1}"))
 
 
 def _choice(found: cached.PicturesOfFile, count: int, plane: int, place: str) -> int:
@@ -67,7 +64,8 @@ def _choice(found: cached.PicturesOfFile, count: int, plane: int, place: str) ->
     if len(found.axes) > 1:
         positions = np.unravel_index(chosen, [length for length, _ in found.axes])
         parts = zip(positions, found.axes, strict=True)
-        st.caption(", ".join(f"{name} {position + 1} of {length}" for position, (length, name) in parts))
+        text = ", ".join(f"{name} {position + 1} of {length}" for position, (length, name) in parts)
+        st.caption(text[0].upper() + text[1:])
     return chosen
 
 

@@ -77,7 +77,7 @@ def test_another_picture_can_be_chosen(stacks):
     ("path", "plane", "message"),
     [
         ("A/imagej_z5.tif", 5, "Picture 6 of A/imagej_z5.tif cannot be used"),
-        ("A/imagej_z5.tif", COMPOSITE, "Composite of all channels of A/imagej_z5.tif cannot be used"),
+        ("A/imagej_z5.tif", COMPOSITE, "A composite of all channels of A/imagej_z5.tif cannot be used"),
         ("A/imagej_z5.tif", -1, "whole number from 0"),
         ("A/imagej_z5.tif", "1", "whole number from 0"),
         ("B/plain.tif", 0, "has only one picture"),
