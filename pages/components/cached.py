@@ -30,6 +30,7 @@ from cfu_core.imaging.measures import shrink
 from cfu_core.imaging.reading import decode
 from cfu_core.imaging.recipe import Enhanced, Recipe, adjust_contrast, enhance, resize
 from cfu_core.imaging.sample_range import SampleRange
+from pages.components.edit_lock import edit_lock
 
 PREVIEW_SIDE = 320  # pixels
 
@@ -56,7 +57,9 @@ class View:
 
 
 def dataset(identifier: str) -> Dataset:
-    """Return an imported dataset, read once per version of its files."""
+    """Return an imported dataset, read once per version of its files, with every edit that the session has made."""
+    with edit_lock():
+        pass
     summary = dataset_folder(identifier) / "dataset.json"
     version = summary.stat().st_mtime_ns if summary.exists() else 0
     return _dataset(identifier, version)

@@ -19,6 +19,7 @@ from cfu_core.wording import plural
 from pages.components import cached, charts
 from pages.components.browser.tiles import select
 from pages.components.dataset_choice import split_seed
+from pages.components.edit_lock import edit_lock
 from pages.components.page_layout import escaped
 
 WHO, NOTICE = "edit_who", "edit_notice"
@@ -28,7 +29,8 @@ MOST_GROUPS = 5  # named in the warning before a move
 def apply_edit(data: Dataset, kind: str, changes: Mapping[str, Any], why: str = "") -> bool:
     """Add an edit to the log and return whether that succeeded; the next run shows a message either way."""
     try:
-        edit_dataset(data.id, kind, changes, who=st.session_state.get(WHO, ""), why=why)
+        with edit_lock():
+            edit_dataset(data.id, kind, changes, who=st.session_state.get(WHO, ""), why=why)
     except CfuError as error:
         st.session_state[NOTICE] = ("error", str(error))
         return False
@@ -101,7 +103,8 @@ def _help(label: str, edit: Edit | None) -> str:
 
 def _undo_or_redo(dataset: str, action: Callable[..., Any], label: str, edit: Edit) -> None:
     try:
-        action(dataset, who=st.session_state.get(WHO, ""))
+        with edit_lock():
+            action(dataset, who=st.session_state.get(WHO, ""))
     except CfuError as error:
         st.session_state[NOTICE] = ("error", str(error))
     else:

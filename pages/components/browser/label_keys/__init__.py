@@ -4,13 +4,14 @@ The browser numbers the labels and sends all of them until Python has confirmed 
 while a script runs Streamlit keeps only the later one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from pages.components.browser.messages import read_part
+from pages.components.edit_lock import edit_lock
 
 LABELS_JS = read_part(Path(__file__).parent, "label_keys.js")
 _RESERVED = "b"  # shows and hides the boxes in the large view
@@ -33,8 +34,15 @@ def label_header(key: str, classes: Mapping[str, str]) -> dict[str, Any]:
     return {"key": key, "classes": dict(classes), "confirmed": st.session_state.get(_confirmed(key), 0)}
 
 
-def take_labels(key: str, classes: Mapping[str, str]) -> dict[str, str]:
-    """Return the class of each image for which the browser sent a new label, and confirm these labels."""
+def pass_labels(key: str, classes: Mapping[str, str], on_label: Callable[[dict[str, str]], None]) -> None:
+    """Call `on_label` with the class of each image for which the browser sent a new label, and confirm these labels."""
+    with edit_lock():
+        labels = _new_labels(key, classes)
+        if labels:
+            on_label(labels)
+
+
+def _new_labels(key: str, classes: Mapping[str, str]) -> dict[str, str]:
     sent = (st.session_state.get(key) or {}).get("labels") or []
     last = st.session_state.get(_confirmed(key), 0)
     labels: dict[str, str] = {}

@@ -17,7 +17,7 @@ import streamlit as st
 
 from cfu_core.errors import ImageError
 from cfu_core.imaging.headers import read_header
-from pages.components.browser.label_keys import LABELS_JS, label_header, take_labels
+from pages.components.browser.label_keys import LABELS_JS, label_header, pass_labels
 from pages.components.browser.messages import MESSAGES_JS, pack, read_part
 
 _FOLDER = Path(__file__).parent
@@ -147,9 +147,8 @@ def tiles(
     st.session_state[_state_key(key)] = stored
 
     def labelled() -> None:
-        labels = take_labels(key, label_keys or {})
-        if labels and on_label:
-            on_label(labels)
+        if on_label:
+            pass_labels(key, label_keys or {}, on_label)
 
     result = _TILES(
         data=_message(items, stored, key=key, size=size, label=label, empty=empty, keys=label_keys or {}),

@@ -9,7 +9,7 @@ import streamlit as st
 
 from cfu_core.imaging.cropping import Box
 from pages.components.browser.boxes import BOXES_CSS, BOXES_JS, MarkedBox, read_box
-from pages.components.browser.label_keys import LABELS_JS, label_header, take_labels
+from pages.components.browser.label_keys import LABELS_JS, label_header, pass_labels
 from pages.components.browser.messages import MESSAGES_JS, pack, read_part
 
 _FOLDER = Path(__file__).parent
@@ -124,9 +124,8 @@ def viewer(
             on_box(box)
 
     def labelled() -> None:
-        labels = take_labels(key, label_keys or {})
-        if labels and on_label:
-            on_label(labels)
+        if on_label:
+            pass_labels(key, label_keys or {}, on_label)
 
     result = _VIEWER(
         data=pack(header, [picture]),
