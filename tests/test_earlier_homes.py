@@ -1,6 +1,7 @@
 """Datasets, runs and recipes that an earlier version wrote still open; results of an earlier crop are made again."""
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_log, next_redo, redo_edit, undo_edit
 from cfu_core.dataset.survey.survey import load_survey, survey
 from cfu_core.dataset.survey.survey_store import VERSION
+from cfu_core.errors import RunError
 from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.job import State
@@ -118,3 +120,18 @@ def test_jobs_are_listed_and_a_paused_run_can_be_removed():
     assert paused.status().state is State.STOPPED
     assert len(list_runs()) == 2
     assert run_in_foreground(paused).state is State.STOPPED
+
+
+@pytest.mark.usefixtures("earlier_home")
+def test_a_run_with_an_earlier_crop_does_not_go_on_with_the_present_one():
+    from cfu_core.observer import Observer
+    from cfu_core.runs.execution import execute_run
+
+    cropped = open_run("The run before")
+    original = next(run for run in list_runs() if run.status().state is State.PAUSED)
+    assert (cropped.recipe.crop, cropped.plan.earlier_crop) == (True, True)
+    assert (original.recipe.crop, original.plan.earlier_crop) == (False, False)
+    with pytest.raises(RunError, match="was planned with an earlier version of the automatic crop"):
+        execute_run(cropped, Observer())
+    new = replace(cropped.plan, recipe_digest="")
+    assert (new.earlier_crop, new.to_dict()["recipe_digest"]) == (False, cropped.recipe.digest)

@@ -11,10 +11,19 @@ import pandas as pd
 
 from cfu_core.cli.data_argument import print_left_out
 from cfu_core.cli.foreground import run_job
-from cfu_core.cli.terminal import INTERRUPTED, OK, add_json_option, print_json, print_line, print_table
+from cfu_core.cli.terminal import (
+    INTERRUPTED,
+    OK,
+    add_json_option,
+    print_error,
+    print_json,
+    print_line,
+    print_table,
+)
 from cfu_core.errors import RunError
 from cfu_core.job import Job, State, create_job
 from cfu_core.runs.run import Run
+from cfu_core.runs.run_plan import EARLIER_CROP
 from cfu_core.runs.run_store import list_runs, open_run
 from cfu_core.wording import plural
 
@@ -151,6 +160,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     from cfu_core.runs.class_activation_store import MAPS, read_peak_counts
 
     run = open_run(arguments.run)
+    if run.plan.earlier_crop:
+        print_error(EARLIER_CROP)
     spec = {"run": run.id, "boxes": _boxes(arguments.boxes) if arguments.boxes else None}
     status = State(run_job(create_job("explain", spec), run.name))
     found = read_peak_counts(run)

@@ -8,6 +8,12 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import Split
 from cfu_core.training.config import TrainingConfig
 
+#: What users are told about a run for which `RunPlan.earlier_crop` is true.
+EARLIER_CROP = (
+    "This run was trained with an earlier version of the automatic crop. The program now crops images differently, so "
+    "that results for new images may differ from those of the run. Train again to use the present crop."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedDataset:
@@ -127,6 +133,8 @@ class RunPlan:
         probe.
     environment : dict of str to str
         Versions of software, from `cfu_core.runs.environment.environment`.
+    recipe_digest : str
+        Digest of the recipe when the run was planned (`Recipe.digest`); ``""`` for a plan that is not written yet.
     """
 
     config: TrainingConfig
@@ -137,17 +145,23 @@ class RunPlan:
     environment: dict[str, str]
     batch: str = ""
     compute_options: dict[str, Any] | None = None
+    recipe_digest: str = ""
+
+    @property
+    def earlier_crop(self) -> bool:
+        """Whether the run crops automatically, and the same recipe gave other pixels when it was planned."""
+        return self.config.recipe.crop and self.recipe_digest not in ("", self.config.recipe.digest)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entries of ``spec.json`` except ``kind`` and ``created``, as plain JSON values.
 
-        The keys are the names of the fields, except ``arithmetic`` for `compute_options`. The key ``recipe_digest``
-        is added.
+        The keys are the names of the fields, except ``arithmetic`` for `compute_options`. ``recipe_digest`` is that of
+        the recipe now, if the plan has none.
         """
         return {
             "batch": self.batch,
             "config": self.config.to_dict(),
-            "recipe_digest": self.config.recipe.digest,
+            "recipe_digest": self.recipe_digest or self.config.recipe.digest,
             "architecture_label": self.architecture_label,
             "weights_label": self.weights_label,
             "dataset": asdict(self.dataset),
@@ -182,4 +196,5 @@ class RunPlan:
             environment=value["environment"],
             batch=value.get("batch", ""),
             compute_options=value.get("arithmetic"),
+            recipe_digest=value.get("recipe_digest", ""),
         )

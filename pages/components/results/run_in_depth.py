@@ -3,6 +3,7 @@
 import streamlit as st
 
 from cfu_core.runs.run import Run
+from cfu_core.runs.run_plan import EARLIER_CROP
 from cfu_core.wording import plural
 from pages.components import job_progress, learning_curves, runs
 from pages.components.dataset_choice import DRAWN
@@ -32,6 +33,8 @@ def show_run(run: Run) -> None:
         length = "only the last layer" if run.mode == "probe" else plural(run.config.epochs, "epoch")
         show_edits(run)
         st.caption(f"{run.recipe.summary} · seed {run.config.seed} · {length}", width="stretch")
+    if run.plan.earlier_crop:
+        st.info(EARLIER_CROP, icon=":material/crop:")
     if evaluation:
         place = st.grid(5, min_column_width=150)
         with place.cell(column_span=3):
