@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from cfu_core.imaging.frame_structure import frame_structure
 from cfu_core.imaging.registration import SCALES
 from cfu_core.imaging.signature import opponent
 
@@ -27,6 +28,8 @@ class CopyFeatures:
     colours : ndarray of float32, shape (h, w, 3)
         Coarse lightness and opponent colours, from `cfu_core.imaging.signature.opponent`, in grey levels. The area is
         about that of a square of `COARSE_SIDE` pixels.
+    structure : ndarray of float32, shape (STRUCTURE_LENGTH,)
+        From `cfu_core.imaging.frame_structure.frame_structure`.
     scaled : tuple of ndarray of float32, shape (h, w)
         Coarse lightness without uneven illumination, in grey levels around 0, at each of
         `cfu_core.imaging.registration.SCALES`.
@@ -38,6 +41,7 @@ class CopyFeatures:
     content: bytes
     shape: tuple[int, int]
     colours: np.ndarray
+    structure: np.ndarray
     scaled: tuple[np.ndarray, ...]
     fine: np.ndarray
 
@@ -63,6 +67,7 @@ def copy_features(image: np.ndarray) -> CopyFeatures:
         content=hashlib.blake2b(f"{height} x {width} ".encode() + image.tobytes(), digest_size=16).digest(),
         shape=(height, width),
         colours=colours,
+        structure=frame_structure(colours[..., 0]),
         scaled=tuple(cv2.resize(light, None, fx=scale, fy=scale) for scale in SCALES),
         fine=_without_illumination(opponent(image, min(FINE_SIDE, float(np.sqrt(height * width))))[..., 0]),
     )

@@ -54,15 +54,17 @@ def coarse_fits(scenes: Sequence[np.ndarray], picture: np.ndarray) -> list[Fit]:
         Three fits, in descending order of correlation: one for each of the orientations with the highest correlation at
         the first scale. Only these are searched at all scales.
     """
-    middles = []
-    for orientation in range(8):
-        turned = orient(picture, orientation)
-        middles.append((_found(scenes[0], turned), orientation, turned))
-    middles.sort(key=lambda middle: -middle[0][0])
+    turned = [orient(picture, orientation) for orientation in range(8)]
+    middles = [_middle(one) for one in turned]
+    if np.ptp(middles[0]) < _FLAT:
+        return [Fit(0.0, orientation, np.eye(3)) for orientation in range(_TRIED)]
+    first = [_found(scenes[0], middle) for middle in middles]
     fits = []
-    for first, orientation, turned in middles[:_TRIED]:
-        places = [first, *(_found(scene, turned) for scene in scenes[1:])]
-        correlation, warp = max(places, key=lambda place: place[0])
+    for orientation in sorted(range(8), key=lambda orientation: -first[orientation][0])[:_TRIED]:
+        places = [first[orientation], *(_found(scene, middles[orientation]) for scene in scenes[1:])]
+        scale = max(range(len(scenes)), key=lambda scale: places[scale][0])
+        correlation, place = places[scale]
+        warp = np.eye(3) if place is None else _warp(scenes[scale], turned[orientation], place)
         fits.append(Fit(correlation, orientation, warp))
     return sorted(fits, key=lambda fit: -fit.correlation)
 
@@ -186,16 +188,26 @@ def shrink_to_area(picture: np.ndarray, area: float) -> np.ndarray:
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 0.95 else picture
 
 
-def _found(scene: np.ndarray, picture: np.ndarray) -> tuple[float, np.ndarray]:
-    """Correlation of the middle of `picture` with its best place in `scene`, and the warp."""
+def _middle(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape
     left, top = round(_RIM * width), round(_RIM * height)
-    middle = picture[top : height - top, left : width - left]
-    if middle.shape[0] > scene.shape[0] or middle.shape[1] > scene.shape[1] or np.ptp(middle) < _FLAT:
-        return 0.0, np.eye(3)
-    _, correlation, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(scene, middle, cv2.TM_CCOEFF_NORMED))
-    shift = np.array([[1, 0, x - left], [0, 1, y - top], [0, 0, 1.0]])
-    return correlation, _unit(scene) @ shift @ np.linalg.inv(_unit(picture))
+    return picture[top : height - top, left : width - left]
+
+
+def _found(scene: np.ndarray, middle: np.ndarray) -> tuple[float, Sequence[int] | None]:
+    """Correlation of the middle of a picture with its best place (x, y) in `scene`; no place if it is larger."""
+    if middle.shape[0] > scene.shape[0] or middle.shape[1] > scene.shape[1]:
+        return 0.0, None
+    _, correlation, _, place = cv2.minMaxLoc(cv2.matchTemplate(scene, middle, cv2.TM_CCOEFF_NORMED))
+    return correlation, place
+
+
+def _warp(scene: np.ndarray, picture: np.ndarray, place: Sequence[int]) -> np.ndarray:
+    """Warp of a picture whose middle is at this place in `scene`."""
+    height, width = picture.shape
+    left, top = round(_RIM * width), round(_RIM * height)
+    shift = np.array([[1, 0, place[0] - left], [0, 1, place[1] - top], [0, 0, 1.0]])
+    return _unit(scene) @ shift @ np.linalg.inv(_unit(picture))
 
 
 def _unit(picture: np.ndarray) -> np.ndarray:

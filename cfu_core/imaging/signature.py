@@ -1,13 +1,16 @@
-"""Image signatures: short vectors that are almost equal for copies that are rotated, mirrored, scaled or cropped.
+"""Image signatures: short vectors whose parts are almost equal for copies, also rotated, scaled, cropped or relit ones.
 
 The strongest blobs of an image (a cell, a colony, a speck) keep their position in the scene when the frame changes.
 Each blob is described by the colours on rings around it. Each ring is described by its mean and by the magnitudes of
 the first Fourier components along it, which are invariant to rotation and mirroring. A further description, of rings
-around the centre of the frame, serves images without blobs.
+around the centre of the frame, serves images without blobs. The structure of the frame, finally, does not depend on
+the light.
 """
 
 import cv2
 import numpy as np
+
+from cfu_core.imaging.frame_structure import STRUCTURE_LENGTH, frame_structure
 
 BLOBS = 6
 _SIDE = 64  # pixels: images are resized to an area of 64 x 64
@@ -21,11 +24,13 @@ _SMOOTHING = 0.7  # pixels; removes grain
 _MEANS, _LIGHT_COMPONENTS, _COLOUR_COMPONENTS = 3, 3, 2  # values per ring
 #: Number of values that describe one blob; all are 0 for missing blobs.
 DESCRIPTION_LENGTH = len(_RINGS) * (_MEANS + _LIGHT_COMPONENTS + _COLOUR_COMPONENTS)
-#: Number of values in a signature: the description of the frame, then those of the blobs in order of strength.
-SIGNATURE_LENGTH = (1 + BLOBS) * DESCRIPTION_LENGTH
+#: Number of values in all descriptions: that of the frame, then those of the blobs in order of strength.
+DESCRIPTIONS_LENGTH = (1 + BLOBS) * DESCRIPTION_LENGTH
+#: Number of values in a signature: the descriptions, then the structure of the frame.
+SIGNATURE_LENGTH = DESCRIPTIONS_LENGTH + STRUCTURE_LENGTH
 
 # lightness, then red against blue, then green against magenta; in grey levels
-_OPPONENT = np.array([[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [-0.25, 0.5, -0.25]], np.float32)
+OPPONENT = np.array([[1 / 3, 1 / 3, 1 / 3], [0.5, 0, -0.5], [-0.25, 0.5, -0.25]], np.float32)
 _ANGLES = np.arange(_RAYS, dtype=np.float32) * np.float32(2 * np.pi / _RAYS)
 _RING_X, _RING_Y = np.outer(_RINGS, np.cos(_ANGLES)), np.outer(_RINGS, np.sin(_ANGLES))
 
@@ -42,12 +47,14 @@ def signature(image: np.ndarray) -> np.ndarray:
     -------
     ndarray of float32, shape (SIGNATURE_LENGTH,)
         In grey levels: the description of the frame, then those of up to `BLOBS` blobs in order of strength, each of
-        `DESCRIPTION_LENGTH` values. Descriptions of missing blobs are 0.
+        `DESCRIPTION_LENGTH` values. Descriptions of missing blobs are 0. The last `STRUCTURE_LENGTH` values are from
+        `cfu_core.imaging.frame_structure.frame_structure`.
 
     Notes
     -----
     To compare two images, compare each description of the first with each description of the second. The signatures of
-    copies have at least one description in common, up to small differences, but not always at the same position.
+    copies in the same light have at least one description in common, up to small differences, but not always at the
+    same position. Copies with the same frame have similar structures, in whatever light.
 
     References
     ----------
@@ -60,7 +67,7 @@ def signature(image: np.ndarray) -> np.ndarray:
     middle = np.array([[(width - 1) / 2, (height - 1) / 2, _FRAME_SCALE]])
     found = np.zeros((1 + BLOBS, DESCRIPTION_LENGTH), np.float32)
     found[: 1 + len(blobs)] = _descriptions(cv2.GaussianBlur(small, (0, 0), _SMOOTHING), np.vstack([middle, blobs]))
-    return found.ravel()
+    return np.concatenate([found.ravel(), frame_structure(small[..., 0])])
 
 
 def opponent(image: np.ndarray, side: float) -> np.ndarray:
@@ -83,7 +90,7 @@ def opponent(image: np.ndarray, side: float) -> np.ndarray:
     scale = side / np.sqrt(height * width)
     size = [int(np.clip(round(length * scale), _MIN_SIDE, _MAX_SIDE)) for length in (width, height)]
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.transform(cv2.resize(image, size, interpolation=method).astype(np.float32), _OPPONENT)
+    return cv2.transform(cv2.resize(image, size, interpolation=method).astype(np.float32), OPPONENT)
 
 
 def _blobs(grey: np.ndarray) -> np.ndarray:

@@ -74,6 +74,15 @@ def test_copies_are_detected_with_their_kind(make, kind, change):
     assert found.score == 1 or kind != "identical"
 
 
+@pytest.mark.parametrize("make", [scene, colony])
+def test_copies_in_another_light_are_detected_also_if_cropped_or_turned(make):
+    image = np.random.default_rng(5).normal(make(7), 2).clip(0, 255).astype(np.uint8)
+    darker = cv2.convertScaleAbs(image, alpha=0.8)
+    for change in (lambda picture: picture, np.rot90, lambda picture: picture[12:, :235]):
+        assert match(image, change(darker)).kind == "brighter or darker"
+    assert match(make(8), darker) is None
+
+
 @pytest.mark.parametrize("change", [lambda image: image[15:, :230], lambda image: np.rot90(jpeg(image, 60))])
 @pytest.mark.parametrize("make", [scene, colony])
 def test_the_order_of_the_pictures_does_not_matter(make, change):
@@ -115,6 +124,12 @@ def test_two_photographs_of_a_detailed_scene_are_copies():
 def test_a_disc_at_another_position_is_another_picture():
     for x, y in ((112, 100), (140, 95), (112, 90)):
         assert match(plain(125, 100, 1), plain(x, y, 2)) is None
+
+
+def test_a_disc_in_another_colour_is_another_picture():
+    for noise in (0, 5):
+        one, other = plain(125, 100, 1, noise), plain(125, 100, 2, noise)
+        assert match(one, np.where(one < 190, [[[60, 60, 150]]], other).astype(np.uint8)) is None
 
 
 def test_plain_pictures_with_another_grain_are_other_pictures():

@@ -2,7 +2,15 @@ import cv2
 import numpy as np
 import pytest
 
-from cfu_core.imaging.signature import BLOBS, DESCRIPTION_LENGTH, SIGNATURE_LENGTH, opponent, signature
+from cfu_core.imaging.frame_structure import STRUCTURE_LENGTH, frame_structure
+from cfu_core.imaging.signature import (
+    BLOBS,
+    DESCRIPTION_LENGTH,
+    DESCRIPTIONS_LENGTH,
+    SIGNATURE_LENGTH,
+    opponent,
+    signature,
+)
 
 
 def scene(seed: int = 0, height: int = 240, width: int = 300) -> np.ndarray:
@@ -17,14 +25,16 @@ def scene(seed: int = 0, height: int = 240, width: int = 300) -> np.ndarray:
 
 def distance(one: np.ndarray, other: np.ndarray) -> float:
     """Between the two descriptions that are nearest to each other."""
-    one, other = one.reshape(-1, DESCRIPTION_LENGTH), other.reshape(-1, DESCRIPTION_LENGTH)
+    one, other = (found[:DESCRIPTIONS_LENGTH].reshape(-1, DESCRIPTION_LENGTH) for found in (one, other))
     return float(np.linalg.norm(one[:, None] - other[None], axis=2).min())
 
 
 def test_length_and_type():
     found = signature(scene())
     assert (found.dtype, found.shape) == (np.float32, (SIGNATURE_LENGTH,))
-    assert SIGNATURE_LENGTH == (1 + BLOBS) * DESCRIPTION_LENGTH
+    assert DESCRIPTIONS_LENGTH == (1 + BLOBS) * DESCRIPTION_LENGTH
+    assert SIGNATURE_LENGTH == DESCRIPTIONS_LENGTH + STRUCTURE_LENGTH
+    np.testing.assert_array_equal(found[DESCRIPTIONS_LENGTH:], frame_structure(opponent(scene(), 64)[..., 0]))
 
 
 def test_the_image_is_not_changed_and_the_result_is_always_the_same():
@@ -39,7 +49,9 @@ def test_the_image_is_not_changed_and_the_result_is_always_the_same():
 def test_rotation_and_mirroring_do_not_change_it(quarters, mirrored):
     image = scene()
     turned = np.rot90(image[:, ::-1] if mirrored else image, quarters)
-    np.testing.assert_allclose(signature(np.ascontiguousarray(turned)), signature(image), atol=0.5)
+    described = slice(DESCRIPTIONS_LENGTH)
+    found, expected = signature(np.ascontiguousarray(turned)), signature(image)
+    np.testing.assert_allclose(found[described], expected[described], atol=0.5)
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.7, 1.5])
@@ -58,9 +70,9 @@ def test_a_crop_has_some_part_in_common_and_another_scene_has_not(seed):
 
 
 def test_the_missing_blobs_of_a_blank_image_are_zero():
-    blank = signature(np.full((50, 60, 3), 200, np.uint8)).reshape(-1, DESCRIPTION_LENGTH)
-    assert blank[0].any()
-    assert not blank[1:].any()
+    blank = signature(np.full((50, 60, 3), 200, np.uint8))
+    assert blank[:DESCRIPTION_LENGTH].any()
+    assert not blank[DESCRIPTION_LENGTH:].any()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1), (7, 3), (2000, 1500)])

@@ -1,7 +1,7 @@
-"""Search for copies among many images: re-encoded, resized, turned, mirrored or cropped.
+"""Search for copies among many images: re-encoded, resized, turned, mirrored, cropped or in another light.
 
-Each image is compared only with the few images whose signatures are nearest in some part. The time is therefore about
-proportional to the number of images, however similar they are.
+Each image is compared only with the few images whose signatures are nearest in some part, so that the number of
+comparisons is proportional to the number of images, however similar they are.
 """
 
 import hashlib
@@ -14,7 +14,8 @@ from scipy.spatial import cKDTree
 
 from cfu_core.imaging.copy_detection import detect_copy
 from cfu_core.imaging.copy_features import CopyFeatures, copy_features
-from cfu_core.imaging.signature import DESCRIPTION_LENGTH, SIGNATURE_LENGTH
+from cfu_core.imaging.frame_structure import invariant_structures, oriented_structures
+from cfu_core.imaging.signature import DESCRIPTION_LENGTH, DESCRIPTIONS_LENGTH, SIGNATURE_LENGTH
 
 COLUMNS = ["a", "b", "kind", "score"]
 _AXES = 8  # principal axes of the neighbour search; they explain 95 % of the variance of real images
@@ -23,7 +24,10 @@ _NEIGHBOURS = 8  # of each description
 _APPROXIMATION = 0.5  # relative error of neighbour distances, which bounds the search among very many similar images
 _MAX_DISTANCE = 18.0  # grey levels; descriptions of one blob in an image and in its 20 % crop are closer
 _SURE_DISTANCE = 8.0  # grey levels; one common blob this close makes a candidate, otherwise two are needed
-_CANDIDATES = 8  # images with which an image is compared
+_MIN_INVARIANT = 0.85  # product of invariant structures; copies in another light reach 0.85 to 1
+_SIMILAR = 16  # mean number of images with similar invariant structures, at most
+_MIN_STRUCTURE = 0.7  # correlation of the structures of two frames; different cells reach less
+_CANDIDATES = 8  # images with similar descriptions with which an image is compared, and also with similar structures
 _CHUNK = 256  # images between two reports of progress
 _CACHED_IMAGES = 300
 
@@ -37,8 +41,9 @@ def find_copies(
 ) -> pd.DataFrame:
     """Find pairs of images of which one is a copy of the other.
 
-    For each image, at most 8 candidates are compared: the images with the most similar signatures. They come from an
-    approximate nearest-neighbour search in 8 principal components, so that a copy can be missed.
+    For each image, at most 16 candidates are compared: the 8 images with the most similar descriptions, and the 8 with
+    the most similar structures of the frame. The former come from an approximate nearest-neighbour search in 8
+    principal components, so that a copy can be missed. A copy that is cropped and also in another light has neither.
 
     Parameters
     ----------
@@ -104,16 +109,43 @@ def _candidates(signatures: np.ndarray, new: np.ndarray) -> Iterator[tuple[int, 
     again = np.flatnonzero(readable & (first_of != np.arange(len(signatures))) & (new | new[first_of]))
     for rows in np.split(again, range(_CHUNK, len(again), _CHUNK)):
         yield int(new[rows].sum()), set(zip(first_of[rows].tolist(), rows.tolist(), strict=True))
-    yield from _neighbours(signatures, np.array(list(firsts.values()), int), new)
+    rows = np.array(list(firsts.values()), int)
+    for pairs in _similar_structures(signatures, rows, new):
+        yield 0, pairs
+    yield from _neighbours(signatures, rows, new)
+
+
+def _similar_structures(signatures: np.ndarray, rows: np.ndarray, new: np.ndarray) -> Iterator[set[tuple[int, int]]]:
+    """Yield in chunks the pairs (a < b) of rows with similar structures of the frame, with at least one new row."""
+    structures = signatures[rows, DESCRIPTIONS_LENGTH:]
+    rows, structures = rows[structures.any(axis=1)], structures[structures.any(axis=1)]
+    invariant = invariant_structures(structures)
+    queries = np.flatnonzero(new[rows])
+    lowest = _lowest_product(invariant)
+    for points in np.split(queries, range(_CHUNK, len(queries), _CHUNK)):
+        point, near = np.nonzero(invariant[points] @ invariant.T >= lowest)
+        point = points[point]
+        point, near = point[point != near], near[point != near]
+        correlation = np.einsum("okv,kv->ok", oriented_structures(structures[point]), structures[near]).max(axis=0)
+        table = pd.DataFrame({"row": rows[point], "other": rows[near], "closeness": correlation})
+        yield _closest(table[table["closeness"] >= _MIN_STRUCTURE])
+
+
+def _lowest_product(invariant: np.ndarray) -> float:
+    """Return the product from which two invariant structures are similar; the more images, the higher."""
+    sample = invariant[:: max(1, len(invariant) // _CHUNK)]
+    products = (sample @ invariant.T).ravel()
+    allowed = len(sample) * (1 + _SIMILAR)
+    return max(_MIN_INVARIANT, float(-np.partition(-products, allowed)[allowed])) if len(products) > allowed else -1.0
 
 
 def _neighbours(
     signatures: np.ndarray, rows: np.ndarray, new: np.ndarray
 ) -> Iterator[tuple[int, set[tuple[int, int]]]]:
     """Yield as `_candidates` does, for rows with different signatures."""
-    descriptions = signatures[rows].reshape(-1, DESCRIPTION_LENGTH)
+    descriptions = signatures[rows, :DESCRIPTIONS_LENGTH].reshape(-1, DESCRIPTION_LENGTH)
     described = descriptions.any(axis=1)
-    descriptions, owner = descriptions[described], np.repeat(rows, SIGNATURE_LENGTH // DESCRIPTION_LENGTH)[described]
+    descriptions, owner = descriptions[described], np.repeat(rows, DESCRIPTIONS_LENGTH // DESCRIPTION_LENGTH)[described]
     queries = np.flatnonzero(new[owner])
     yield len(set(rows[new[rows]]) - set(owner[queries])), set()
     if not len(queries):
@@ -147,6 +179,11 @@ def _best_pairs(table: pd.DataFrame) -> set[tuple[int, int]]:
         votes=("distance", "size"), distance=("distance", "min"), closeness=("closeness", "sum")
     )
     pairs = pairs[(pairs["votes"] >= 2) | (pairs["distance"] < _SURE_DISTANCE)]
+    return _closest(pairs)
+
+
+def _closest(pairs: pd.DataFrame) -> set[tuple[int, int]]:
+    """Return for each row the pairs (a < b) with the highest closeness."""
     best = pairs.sort_values("closeness", ascending=False).groupby("row").head(_CANDIDATES)
     low, high = np.minimum(best["row"], best["other"]), np.maximum(best["row"], best["other"])
     return set(zip(low.tolist(), high.tolist(), strict=True))

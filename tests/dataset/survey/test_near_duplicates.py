@@ -81,6 +81,23 @@ def test_every_copy_is_found_and_nothing_else(collection, marks):
     assert set(kinds[expected == "re-encoded"]) <= {"re-encoded", "identical"}
 
 
+def test_copies_in_another_light_are_found_and_named(collection, marks):
+    """Also turned, and when many images look alike."""
+    lightness = cv2.createCLAHE(3, (8, 8))
+    changes: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
+        ("brighter or darker", lambda image: cv2.convertScaleAbs(image, alpha=0.9)),
+        ("brighter or darker", lambda image: np.rot90(cv2.convertScaleAbs(image, alpha=1.1))),
+        ("in other colours", lambda image: np.clip(image * [1.15, 1, 0.85], 0, 255).astype(np.uint8)),
+        ("in grey", lambda image: np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)),
+        ("in other contrast", lambda image: cv2.merge([lightness.apply(channel) for channel in cv2.split(image)])),
+    ]
+    changed = [jpeg(np.ascontiguousarray(change(collection[i])), 90) for i, (_, change) in enumerate(changes)]
+    images = collection[:30] + changed
+    found = find_copies(np.vstack([marks[:30], signatures(changed)]), images.__getitem__)
+    expected = {(i, 30 + i): kind for i, (kind, _) in enumerate(changes)}
+    assert dict(zip(zip(found["a"], found["b"], strict=True), found["kind"], strict=True)) == expected
+
+
 def test_only_pairs_with_a_new_image_are_compared(collection, marks):
     new = np.zeros(50, bool)
     new[[3, 34, 41]] = True
@@ -183,7 +200,7 @@ def test_what_progress_or_reading_raises_ends_the_search(collection, marks):
 
 
 def test_arrays_of_another_shape_are_a_programming_error(marks):
-    with pytest.raises(ValueError, match=r"\(50, 335\)"):
+    with pytest.raises(ValueError, match=rf"\(50, {SIGNATURE_LENGTH - 1}\)"):
         find_copies(marks[:, 1:], lambda row: colony(row))
     with pytest.raises(ValueError, match=r"new \(49,\)"):
         find_copies(marks, lambda row: colony(row), new=np.ones(49, bool))
@@ -237,7 +254,8 @@ def test_real_images_of_many_sizes_hold_no_copies_but_second_photographs(real_im
     names, images = small_images(real_images / "leukocytes_imbalanced", "*/*.jpg")
     found = find_copies(signatures(images), lambda row: reduced(images[row]))
     # looked at by eye: the same cell, photographed twice, the frames a little shifted
-    twice = {(204, 277), (223, 263), (227, 260), (243, 250), (382, 395), (384, 393), (386, 391)}
+    twice = {(204, 277), (205, 276), (223, 263), (227, 260), (230, 257), (243, 250), (244, 247)}
+    twice |= {(382, 395), (384, 393), (386, 391)}
     matched = {tuple(sorted(int(names[row].split("_")[1]) for row in pair)) for pair in pairs(found)}
     assert matched <= twice
-    assert len(matched) >= 4
+    assert len(matched) >= 8
