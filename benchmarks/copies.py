@@ -101,7 +101,7 @@ def plant(folder: Path, images: Path, copies: int, seed: int) -> pd.DataFrame:
     """Write the images of a folder and the copies; return path, source and change of each copy."""
     rng = np.random.default_rng(seed)
     paths = sorted(path for path in folder.rglob("*") if is_image(path.name))
-    files = [Path("originals") / path.relative_to(folder) for path in paths]  # an import wants a folder for each class
+    files = [Path("images") / path.name if path.parent == folder else path.relative_to(folder) for path in paths]
     for path, file in zip(paths, files, strict=True):
         (images / file).parent.mkdir(parents=True, exist_ok=True)
         (images / file).write_bytes(path.read_bytes())

@@ -12,6 +12,7 @@ from cfu_core.imaging.signature import opponent
 
 COARSE_SIDE = 40  # pixels; the coarse features have the area of a square of this side
 FINE_SIDE = 144  # pixels; the fine features have at most the area of a square of this side
+_ILLUMINATION_SIDE = 40  # pixels; the illumination is computed with the area of a square of this side
 _ILLUMINATION_SIGMA = 0.15  # of the side; variations that are wider come from the illumination, not from the scene
 
 
@@ -75,4 +76,9 @@ def copy_features(image: np.ndarray) -> CopyFeatures:
 
 def _without_illumination(light: np.ndarray) -> np.ndarray:
     light = np.ascontiguousarray(light)
-    return light - cv2.GaussianBlur(light, (0, 0), _ILLUMINATION_SIGMA * float(np.sqrt(light.size)))
+    height, width = light.shape
+    scale = min(1.0, _ILLUMINATION_SIDE / float(np.sqrt(light.size)))  # wide variations need few pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    wide = cv2.resize(light, size, interpolation=cv2.INTER_AREA) if scale < 1 else light
+    wide = cv2.GaussianBlur(wide, (0, 0), _ILLUMINATION_SIGMA * float(np.sqrt(wide.size)))
+    return light - (cv2.resize(wide, (width, height), interpolation=cv2.INTER_CUBIC) if scale < 1 else wide)

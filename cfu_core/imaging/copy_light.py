@@ -64,15 +64,18 @@ def light_change(one: np.ndarray, other: np.ndarray, *, uneven: float) -> str:
         explains most of the difference, `COLOURS` if one curve of each channel does; `CONTRAST` if the curve is steep,
         or if there is no such curve because the change differs from place to place. ``""`` if the light is the same.
     """
+    difference = light_difference(one, other)
     grey, coloured = sorted((one, other), key=_saturation)
+    converted = _saturation(grey) <= _WITHOUT_COLOUR and _saturation(coloured) >= _COLOURED
+    if difference <= _SAME and not converted:
+        return ""
     first, second = (cv2.transform(colours[None], _TO_RGB)[0] for colours in (grey, coloured))
     inside = ((first < _CLIPPED) & (second < _CLIPPED)).all(axis=1)
     if inside.mean() >= _MIN_INSIDE:
         first, second, grey, coloured = first[inside], second[inside], grey[inside], coloured[inside]
     per_channel = _unexplained(first.T, second.T)
-    if _saturation(grey) <= _WITHOUT_COLOUR and _saturation(coloured) >= _COLOURED and per_channel > _TINTED:
+    if converted and per_channel > _TINTED:
         return GREY
-    difference = light_difference(one, other)
     if difference <= _SAME:
         return ""
     enough = max(_EXPLAINED, difference / 3)

@@ -95,3 +95,34 @@ def test_a_rotated_or_mirrored_image_has_similar_features(textured):
 def test_a_larger_copy_has_similar_features(textured):
     larger = cv2.resize(textured, (448, 448), interpolation=cv2.INTER_NEAREST)
     assert distance(textured, larger) == 0
+
+
+@pytest.mark.parametrize("shape", [(60, 80), (5, 90), (1, 1)])
+def test_textures_are_those_of_scikit_image(shape):
+    from skimage.feature import graycomatrix, graycoprops, local_binary_pattern
+
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    image = np.repeat(cv2.GaussianBlur(noise, (0, 0), 1.5)[..., None], 3, axis=2)
+    found, lightness = named(image), cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[..., 0]
+    for radius in (1, 3):
+        codes = local_binary_pattern(lightness, 8, radius, "uniform").astype(int).ravel()
+        expected = np.sqrt(np.bincount(codes, minlength=10) / codes.size)
+        np.testing.assert_allclose([found[f"pattern 8,{radius} bin {i}"] for i in range(10)], expected, atol=2e-3)
+    angles = np.arange(4) * np.pi / 4
+    pairs = graycomatrix(lightness // 16, (1, 2, 4), angles, 16, symmetric=True, normed=True)
+    for name in ("contrast", "homogeneity", "energy", "correlation"):
+        expected = graycoprops(pairs.mean(axis=3, keepdims=True), name)[:, 0]
+        np.testing.assert_allclose([found[f"co-occurrence {name} at {d}"] for d in (1, 2, 4)], expected, atol=1e-4)
+
+
+def test_shapes_are_those_of_scikit_image():
+    from skimage.measure import label, regionprops
+
+    image = drawn(lambda image: cv2.ellipse(image, (35, 30), (18, 9), 25, 0, 300, (90, 60, 120), -1), (60, 80))
+    found = named(image)
+    (region,) = regionprops(label(image[..., 0] < 200))
+    assert found["colony eccentricity"] == pytest.approx(region.eccentricity, abs=1e-4)
+    assert found["colony length"] == pytest.approx(region.axis_major_length / 100, abs=1e-4)
+    assert found["colony circularity"] == pytest.approx(4 * np.pi * region.area / region.perimeter**2, abs=1e-4)
+    assert found["colony extent"] == pytest.approx(region.extent, abs=1e-4)
+    assert found["colony solidity"] == pytest.approx(region.solidity, abs=0.015)  # pixels at the edge of the hull

@@ -5,6 +5,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from cfu_core.dataset.survey.near_duplicates import COLUMNS, find_copies
 from cfu_core.imaging import reading
@@ -142,6 +144,18 @@ def test_many_copies_of_one_image_are_connected():
     for _ in images:
         reached |= {row for pair in found if reached & set(pair) for row in pair}
     assert reached == set(range(40))
+
+
+def test_many_copies_in_each_of_several_lights_are_connected_with_few_comparisons(collection):
+    equaliser = cv2.createCLAHE(3, (8, 8))
+    image = collection[0]
+    enhanced = cv2.merge([equaliser.apply(channel) for channel in cv2.split(image)])
+    lights = [image, enhanced, cv2.convertScaleAbs(image, alpha=0.8), enhanced[:, ::-1]]
+    images = [jpeg(np.ascontiguousarray(light), 70 + i) for light in lights for i in range(12)]
+    found = find_copies(signatures(images), images.__getitem__)
+    links = coo_array((np.ones(len(found)), (found["a"], found["b"])), shape=(48, 48))
+    assert connected_components(links, directed=False)[0] == 1
+    assert len(found) < 48 * 4
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
