@@ -15,7 +15,7 @@ from cfu_core.errors import ImageError, WeightsError
 from cfu_core.imaging.recipe import resize
 
 CLASSICAL = "classical"
-_CLASSICAL_LABEL = "Colour, texture and shape (scikit-image)"
+_CLASSICAL_LABEL = "Colour, texture and shape"
 _BATCH_SIZE = 32  # images in one batch of a network
 _PART_IMAGES = 512  # images in a part on disk
 Progress = Callable[[str], Callable[[int, int], None]]

@@ -64,7 +64,7 @@ def test_the_map_is_redrawn_with_and_without_a_network(nine):
 def test_an_unusable_network_is_reported_and_the_map_is_drawn_without_it(nine):
     survey(nine, network=Unusable())
     source = load_survey(nine).map_source
-    assert source.startswith("Colour, texture and shape (scikit-image), ")
+    assert source.startswith("Colour, texture and shape, ")
     assert source.endswith(". A network was not used: The weights are damaged. Download them again")
     assert np.isfinite(places(nine)).all()
 

@@ -88,13 +88,13 @@ def test_each_row_has_the_results_of_its_own_image(small_dataset):
 def test_similar_images_are_close_on_the_map(small_dataset):
     watch = surveyed(small_dataset)
     found = load_survey(small_dataset)
-    assert found.map_source == "Colour, texture and shape (scikit-image), projected by t-SNE (openTSNE)"
+    assert found.map_source == "Colour, texture and shape, projected by t-SNE (openTSNE)"
     places = found.table[["map_x", "map_y"]].to_numpy()
     assert np.isfinite(places).all()
     labels = small_dataset.images["label"].to_numpy()
     gaps = np.linalg.norm(places[:, None] - places[None], axis=2) + np.diag(np.full(36, np.inf))
     assert (labels[gaps.argmin(axis=1)] == labels).mean() > 0.9
-    assert watch.seen["Drawing the map"][-1] == (750, 750)
+    assert watch.seen["Drawing the map"][-1] == (370, 370)
 
 
 @pytest.mark.usefixtures("cfu_home")
