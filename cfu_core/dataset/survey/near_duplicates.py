@@ -197,16 +197,23 @@ def _similar_structures(
     invariant = invariant_structures(structures)
     queries = np.flatnonzero(new[rows])
     lowest = _lowest_product(invariant)
-    for points in np.split(queries, range(_CHUNK, len(queries), _CHUNK)):
+
+    def similar(points: np.ndarray) -> dict[tuple[int, int], float]:
         point, near = np.nonzero(invariant[points] @ invariant.T >= lowest)
         point = points[point]
         point, near = point[point != near], near[point != near]
         correlation = np.einsum("okv,kv->ok", oriented_structures(structures[point]), structures[near]).max(axis=0)
         table = pd.DataFrame({"row": rows[point], "other": rows[near], "closeness": correlation})
         best = _most_similar(table[table["closeness"] >= _MIN_STRUCTURE])
-        yield dict(
+        return dict(
             zip(zip(best["a"].tolist(), best["b"].tolist(), strict=True), best["closeness"].tolist(), strict=True)
         )
+
+    pool = ThreadPoolExecutor(worker_count())
+    try:
+        yield from pool.map(similar, np.split(queries, range(_CHUNK, len(queries), _CHUNK)))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _most_similar(pairs: pd.DataFrame) -> pd.DataFrame:
