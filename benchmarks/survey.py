@@ -97,7 +97,7 @@ def cleanvision_time(python: str, images: Path) -> float:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "cleanvision_process.py"
         script.write_text(CLEANVISION, encoding="utf-8")
-        found = subprocess.run([python, script, images], check=True, stdout=subprocess.PIPE, text=True)
+        found = subprocess.run([python, script, images], check=True, capture_output=True, text=True)
     return float(next(line for line in found.stdout.splitlines() if line.startswith("seconds")).split()[1])
 
 
