@@ -45,7 +45,7 @@ def earlier_home(request: pytest.FixtureRequest, cfu_home: Path) -> Path:
 
 
 @pytest.mark.usefixtures("earlier_home")
-def test_the_dataset_opens_with_its_edits_survey_and_filter():
+def test_the_dataset_opens_with_its_edits_and_filter():
     dataset = load_dataset(DATASET)
     assert dataset.counts == {"disc": 7, "square": 9}
     assert dataset.version == 4
@@ -96,11 +96,13 @@ def test_the_network_of_the_finished_run_still_gives_its_predictions():
     np.testing.assert_allclose(given, written, atol=2e-3)
 
 
-def test_boxes_and_prepared_images_of_an_earlier_crop_are_not_used_again(earlier_home):
+def test_measures_and_prepared_images_of_an_earlier_version_are_not_used_again(earlier_home):
     dataset = load_dataset(DATASET)
-    assert load_survey(dataset).done == 0
+    assert load_survey(dataset).done == 0  # measures of two versions are never mixed
     survey(dataset)
-    assert load_survey(dataset).complete
+    found = load_survey(dataset)
+    assert found.complete
+    assert found.table["edge_width"].notna().all()
     assert {path.parent.name for path in earlier_home.glob("datasets/*/survey/*/part-*")} == {f"v{VERSION}"}
     assert prepare(dataset, RECIPE.at(224)).computed == len(dataset.images)
     assert prepare(dataset, RECIPE.at(224)).computed == 0

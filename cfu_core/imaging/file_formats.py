@@ -559,6 +559,30 @@ def tiff_planes(data: bytes, *, first_page: bool = False) -> "Planes":
     return planes
 
 
+def exif_block(data: bytes, kind: str) -> bytes:
+    """Return the EXIF data of a JPEG or PNG, which are a small TIFF; empty if it has none or is damaged.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    kind : str
+        ``JPEG``, ``PNG``, ``BMP`` or ``TIFF``; the last two have no such block.
+    """
+    try:
+        if kind == "JPEG":
+            for marker, start, end in _jpeg_segments(data):
+                if marker == 0xE1 and data.startswith(b"Exif\0\0", start):
+                    return data[start + 6 : end]
+        elif kind == "PNG":
+            for chunk, start, end in png_chunks(data):
+                if chunk == b"eXIf":
+                    return data[start:end]
+    except (EOFError, ValueError, struct.error):
+        pass
+    return b""
+
+
 def exif_orientation(exif: bytes) -> int:
     """Return the orientation that an EXIF block (a small TIFF) states; 1 if it cannot be read."""
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])

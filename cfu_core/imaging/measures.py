@@ -1,10 +1,10 @@
-"""Image quality measures: brightness, contrast, sharpness, entropy, saturation and exposure.
+"""Image quality measures: brightness, contrast, sharpness, entropy, saturation, exposure, and the width of edges.
 
-All are measured on CIE LAB in 8 bits, at a longer side of at most `MEASURING_SIDE` pixels, so that a photograph of 12
-megapixels and its small copy have similar values. Smaller images are not enlarged.
+All are measured on CIE LAB in 8 bits, at a longer side of at most `MEASURING_SIDE` pixels (`EDGE_SIDE` for edges), so
+that a photograph of 12 megapixels and its small copy have similar values. Smaller images are not enlarged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
@@ -12,7 +12,13 @@ import cv2
 import numpy as np
 
 MEASURING_SIDE = 512  # pixels; sharpness in particular depends on scale
+EDGE_SIDE = 1024  # pixels of the longer side of the frame at which edges are measured; they are only a few pixels wide
+EDGE_WINDOW = 9  # pixels; side of the neighbourhood in which the lightness on both sides of an edge is read
+STRONGEST_EDGES = 0.05  # share of the pixels with the steepest lightness, by direction
+WEAK_DIRECTION = 0.15  # slope of a direction, relative to the steepest one, below which it has no edges to measure
+MINIMUM_SLOPE = 0.1  # L* per pixel, below which a region has no edges
 DARK_END, BRIGHT_END = 2.0, 98.0  # L*; compression spreads clipped values over a few levels
+_HALF_SECTOR = np.tan(np.pi / 8)
 _LEVEL = 100 / 255  # L* of one step of OpenCV's 8-bit lightness
 _LIGHTNESS = np.arange(256) * _LEVEL
 _CHROMA = np.hypot(*np.ogrid[-128:128, -128:128])  # of each pair of 8-bit a* and b*, whose grey is at 128
@@ -70,8 +76,8 @@ class MeasureFacts:
     label, help : str
         Name, and explanation in one or two sentences.
     unit : str
-        ``L*``, ``bits``, ``C*`` (chroma) or ``share``. Values of the unit ``share`` are fractions from 0 to 1, which
-        should be displayed as percentages.
+        ``L*``, ``bits``, ``C*`` (chroma), ``pixels`` or ``share``. Values of the unit ``share`` are fractions from 0
+        to 1, which should be displayed as percentages.
     """
 
     label: str
@@ -88,6 +94,13 @@ MEASURES: Mapping[str, MeasureFacts] = MappingProxyType(
             f"How much lightness changes from pixel to pixel, at a longer side of at most {MEASURING_SIDE} pixels. "
             "Low: out of focus, or empty. Noise raises it.",
             "L*",
+        ),
+        "edge_width": MeasureFacts(
+            "Edge width",
+            "Over how many pixels the lightness changes at the steepest edges of the colony, at a longer side of at "
+            f"most {EDGE_SIDE:,} pixels. Wide: out of focus, or moved. Measured in the box of the colony that was "
+            "found automatically, or in the whole image if none was found.",
+            "pixels",
         ),
         "entropy": MeasureFacts(
             "Entropy",
@@ -123,6 +136,79 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
         return image
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def edge_width(image: np.ndarray, box: Sequence[int] | None = None) -> float:
+    """Measure the width of the steepest edges, which grows with defocus and motion.
+
+    An image whose longer side has more than `EDGE_SIDE` pixels is first shrunk to that size. The scale depends on the
+    frame and not on the box, so that small and large colonies of one microscope can be compared.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB.
+    box : sequence of int, optional
+        Left, top, right and bottom of the region to measure, in pixels of `image`, right and bottom exclusive; by
+        default the whole image. Half a window is added on each side.
+
+    Returns
+    -------
+    float
+        In pixels at the size at which it is measured, above 1 and rarely more than `EDGE_WINDOW`. NaN if the region
+        has no edges.
+
+    Notes
+    -----
+    As in [1]_, the width of an edge is the distance over which the lightness changes. Here it is the range of L* in the
+    neighbourhood of a pixel divided by the slope of L* at the pixel, so that contrast has no influence; and the median
+    of the pixels with the steepest slope is used. Motion widens only the edges across it. Slopes are therefore divided
+    into four directions, and the direction with the widest edges counts. L* is smoothed with a standard deviation of 1
+    pixel, against noise.
+
+    References
+    ----------
+    .. [1] P. Marziliano, F. Dufaux, S. Winkler, T. Ebrahimi, "A no-reference perceptual blur metric", Proceedings of
+       the International Conference on Image Processing (2002), doi:10.1109/ICIP.2002.1038902
+    """
+    lightness = cv2.GaussianBlur(_region_lightness(image, box), (0, 0), 1)
+    horizontal, vertical = (
+        cv2.Sobel(lightness, cv2.CV_32F, *order, ksize=3, scale=1 / 8) for order in ((1, 0), (0, 1))
+    )
+    slope = cv2.magnitude(horizontal, vertical)
+    window = np.ones((EDGE_WINDOW, EDGE_WINDOW), np.uint8)
+    change = cv2.dilate(lightness, window) - cv2.erode(lightness, window)
+    steepest, widths = np.zeros(4), np.zeros(4)
+    for number, pixels in enumerate(_directions(horizontal, vertical)):
+        slopes, changes = slope[pixels], change[pixels]
+        if len(slopes):
+            first = int(len(slopes) * (1 - STRONGEST_EDGES))
+            steepest[number] = np.partition(slopes, first)[first]
+            edges = slopes >= max(steepest[number], 1e-6)
+            widths[number] = np.median(changes[edges] / slopes[edges]) if edges.any() else 0
+    measured = (steepest >= WEAK_DIRECTION * steepest.max()) & (steepest >= MINIMUM_SLOPE)
+    return float(widths[measured].max()) if measured.any() else float("nan")
+
+
+def _directions(horizontal: np.ndarray, vertical: np.ndarray) -> list[np.ndarray]:
+    """Divide pixels by the direction of their slope, within 22.5 degrees: horizontal, vertical, and the diagonals."""
+    across, along = np.abs(horizontal), np.abs(vertical)
+    flat, steep = along < _HALF_SECTOR * across, across < _HALF_SECTOR * along
+    rising = (horizontal > 0) == (vertical > 0)
+    diagonal = ~(flat | steep)
+    return [flat, steep, diagonal & rising, diagonal & ~rising]
+
+
+def _region_lightness(image: np.ndarray, box: Sequence[int] | None) -> np.ndarray:
+    """L* of a region as float32, at the scale at which the longer side of the frame has at most `EDGE_SIDE` pixels."""
+    height, width = image.shape[:2]
+    scale = min(1.0, EDGE_SIDE / max(height, width))
+    if box is not None:
+        margin = round(EDGE_WINDOW / 2 / scale)
+        left, top, right, bottom = box
+        image = image[max(0, top - margin) : bottom + margin, max(0, left - margin) : right + margin]
+    small = shrink(image, max(1, round(max(image.shape[:2]) * scale)))
+    return cv2.extractChannel(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), 0).astype(np.float32) * np.float32(_LEVEL)
 
 
 def measure(image: np.ndarray) -> Measures:

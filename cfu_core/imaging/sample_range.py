@@ -12,6 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+EIGHT_BITS = "8 bits"  # depth of images without samples of more bits
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of cameras
 _OUTLIERS = 1e-4  # fraction of samples, at least one, that may be outside of the range, such as hot pixels
 _UNIT = " (0 to 1)"  # added to the type of samples
@@ -80,6 +81,18 @@ def kind_in_words(kind: str) -> str:
     if dtype.startswith("float"):
         return f"{bits}-bit floating point{' ' * bool(scale)}{scale}"
     return f"{bits} bits{'' if dtype.startswith('u') else ' with a sign'}"
+
+
+def depth_in_words(image: SampleStatistics) -> str:
+    """Return the number of bits that the samples of an image use: ``12 bits``, ``32-bit floating point``.
+
+    Of integers without a sign, it is the smallest depth of a camera that contains the range that the file states, or
+    else the samples without outliers. A dark image of a camera of 16 bits can therefore be called one of 14 bits.
+    """
+    if not image.dtype.startswith("u"):
+        return kind_in_words(f"{image.dtype}{_UNIT}" if image.unit else image.dtype)
+    white = max(image.bright, image.declared.white if image.declared else 0)
+    return next((f"{bits} bits" for bits in _DEPTHS if white < 2**bits), kind_in_words(image.dtype))
 
 
 def sample_statistics(samples: np.ndarray, declared: SampleRange | None = None) -> SampleStatistics:

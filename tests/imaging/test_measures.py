@@ -4,7 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
-from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, Measures, measure, shrink
+from cfu_core.imaging.measures import (
+    EDGE_SIDE,
+    MEASURES,
+    MEASURING_SIDE,
+    Measures,
+    edge_width,
+    measure,
+    shrink,
+)
 
 
 def grey(values: np.ndarray) -> np.ndarray:
@@ -90,5 +98,52 @@ def test_the_smallest_images_can_be_measured(shape):
 
 
 def test_every_measure_is_explained():
-    assert list(MEASURES) == [field.name for field in fields(Measures)]
+    assert set(MEASURES) == {field.name for field in fields(Measures)} | {"edge_width"}
     assert all(facts.label and facts.help.endswith(".") and facts.unit for facts in MEASURES.values())
+
+
+# --- the width of edges
+
+
+def disc(radius: float, *, size: int = 200, inside: int = 80, outside: int = 200) -> np.ndarray:
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    return grey(np.where(np.hypot(x, y) < radius, inside, outside))
+
+
+def test_the_width_of_a_ramp_is_its_length():
+    ramp = np.interp(np.arange(60), [27, 33], [60, 200])  # 6 pixels from dark to bright
+    vertical = grey(np.tile(ramp, (50, 1)))
+    assert edge_width(vertical) == pytest.approx(6, rel=0.15)
+    assert edge_width(vertical.transpose(1, 0, 2).copy()) == pytest.approx(edge_width(vertical), rel=0.01)
+
+
+def test_the_width_of_edges_does_not_depend_on_contrast_or_on_the_size_of_the_colony():
+    widths = [edge_width(disc(60)), edge_width(disc(60, inside=180)), edge_width(disc(12))]
+    assert max(widths) / min(widths) < 1.15
+
+
+@pytest.mark.parametrize("radius", [12, 60])
+@pytest.mark.parametrize("kernel", ["gauss", "motion"])
+def test_blur_and_motion_widen_edges(radius, kernel):
+    image = disc(radius)
+    motion = np.full((1, 11), 1 / 11, np.float32)
+    worse = cv2.GaussianBlur(image, (0, 0), 2) if kernel == "gauss" else cv2.filter2D(image, -1, motion)
+    assert edge_width(worse) > 1.4 * edge_width(image)
+
+
+def test_only_edges_in_the_box_count():
+    image = np.hstack([cv2.GaussianBlur(disc(30, size=100), (0, 0), 3), disc(30, size=100)])
+    assert edge_width(image, (15, 15, 85, 85)) > 1.4 * edge_width(image, (115, 15, 185, 85))
+    assert edge_width(image) == pytest.approx(edge_width(image, (115, 15, 185, 85)), rel=0.2)
+
+
+def test_a_larger_photograph_of_the_same_frame_has_the_same_width_of_edges():
+    small = cv2.GaussianBlur(disc(200, size=EDGE_SIDE), (0, 0), 1.5)
+    large = cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    box = (300, 300, 724, 724)
+    assert edge_width(large, [2 * edge for edge in box]) == pytest.approx(edge_width(small, box), rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 40, 3), (30, 30, 3)])
+def test_without_edges_there_is_no_width(shape):
+    assert np.isnan(edge_width(np.full(shape, 90, np.uint8)))

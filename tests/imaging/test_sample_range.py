@@ -12,7 +12,9 @@ from cfu_core.errors import ImageError
 from cfu_core.imaging.reading import check, decode
 from cfu_core.imaging.sample_range import (
     SampleRange,
+    SampleStatistics,
     choose_range,
+    depth_in_words,
     earlier_range,
     find_range,
     kind_in_words,
@@ -196,3 +198,22 @@ def test_the_same_field_in_other_types_looks_the_same(cases, name):
 )
 def test_kinds_of_samples_in_words(kind, words):
     assert kind_in_words(kind) == words
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bright", "declared", "words"),
+    [
+        ("uint16", 200, None, "8 bits"),
+        ("uint16", 4095, None, "12 bits"),
+        ("uint16", 900, SampleRange(0, 4095), "12 bits"),
+        ("uint16", 4096, None, "14 bits"),
+        ("uint16", 65535, None, "16 bits"),
+        ("uint32", 70000, None, "32 bits"),
+        ("int16", 900, None, "16 bits with a sign"),
+        ("float32", 0.8, None, "32-bit floating point (0 to 1)"),
+        ("float32", 900, None, "32-bit floating point"),
+    ],
+)
+def test_the_depth_that_samples_use(dtype, bright, declared, words):
+    found = SampleStatistics(dtype, 0, bright, 0, bright, declared, 0, False)
+    assert depth_in_words(found) == words

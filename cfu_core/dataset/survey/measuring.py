@@ -22,10 +22,14 @@ from cfu_core.imaging import reading
 from cfu_core.imaging.appearance_features import features
 from cfu_core.imaging.cropping import locate_colony
 from cfu_core.imaging.decoder_warnings import collect_warnings
+from cfu_core.imaging.decoding import read_samples
 from cfu_core.imaging.encoding import encode_jpeg
-from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, measure, shrink
+from cfu_core.imaging.frame_statistics import FrameStatistics, extreme_samples, frame_statistics
+from cfu_core.imaging.headers import image_format
+from cfu_core.imaging.measures import MEASURES, MEASURING_SIDE, edge_width, measure, shrink
+from cfu_core.imaging.origin import Origin, read_origin
 from cfu_core.imaging.planes import FIRST_PAGE
-from cfu_core.imaging.sample_range import SampleRange
+from cfu_core.imaging.sample_range import EIGHT_BITS, SampleRange, depth_in_words, sample_statistics
 from cfu_core.imaging.signature import signature
 from cfu_core.worker_pool import WorkerPool
 from cfu_core.worker_process import worker_count
@@ -38,7 +42,9 @@ _BATCHES_PER_WORKER = 2  # in progress or waiting
 _MIN_IMAGES_FOR_PROCESSES = 200  # starting worker processes takes longer than fewer images do
 
 COLONY_COLUMNS = ("colony_left", "colony_top", "colony_right", "colony_bottom", "colony_confidence")
-NUMBER_COLUMNS = (*MEASURES, *COLONY_COLUMNS)  # float32, NaN where there is no value
+SAMPLE_COLUMNS = ("sample_low", "sample_high")  # as stored in the file, without one sample in 10,000 at each end
+NUMBER_COLUMNS = (*MEASURES, *COLONY_COLUMNS, *FrameStatistics._fields, *SAMPLE_COLUMNS)  # float32, NaN for no value
+TEXT_COLUMNS = ("depth", *Origin._fields)  # "" where the file states nothing
 
 
 class StoredImage(NamedTuple):
@@ -77,8 +83,13 @@ class StoredImage(NamedTuple):
         """Range of samples of more than 8 bits; None for other images."""
         return None if math.isnan(self.white) else SampleRange(self.black, self.white)
 
-    def decode(self) -> np.ndarray:
-        """Read and decode the image.
+    def decode(self, data: bytes | None = None) -> np.ndarray:
+        """Decode the image.
+
+        Parameters
+        ----------
+        data : bytes, optional
+            Content of the file from `read`; by default it is read.
 
         Returns
         -------
@@ -92,7 +103,8 @@ class StoredImage(NamedTuple):
         StorageError
             The image store is not readable.
         """
-        return reading.decode(self.read(), name="The file", samples=self.samples, plane=self.plane)
+        content = self.read() if data is None else data
+        return reading.decode(content, name="The file", samples=self.samples, plane=self.plane)
 
     @property
     def is_own_thumbnail(self) -> bool:
@@ -131,8 +143,12 @@ class MeasuredImage:
     warning : str
         Damage that the decoder reported although it decoded the image, as clauses; ``""`` for none.
     numbers : dict of str to float
-        Values by the names in `NUMBER_COLUMNS`: those of `cfu_core.imaging.measures.measure`, the box of the colony in
-        pixels of the image, and its confidence (0 to 1). Those of the colony are missing if no colony is found.
+        Values by the names in `NUMBER_COLUMNS`: those of `cfu_core.imaging.measures.measure` and `edge_width`, the box
+        of the colony in pixels of the image, its confidence (0 to 1), those of
+        `cfu_core.imaging.frame_statistics.frame_statistics`, and the smallest and the largest sample. Those of the
+        colony are missing if no colony is found.
+    texts : dict of str to str
+        Texts by the names in `TEXT_COLUMNS`: the depth of the samples in words, camera and time.
     thumbnail : bytes
         A JPEG; empty if the image file serves as its own thumbnail.
     signature, features : ndarray of float32 or None
@@ -143,6 +159,7 @@ class MeasuredImage:
     unreadable: str = ""
     warning: str = ""
     numbers: dict[str, float] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     thumbnail: bytes = b""
     signature: np.ndarray | None = None
     features: np.ndarray | None = None
@@ -170,23 +187,39 @@ def measure_image(image: StoredImage) -> MeasuredImage:
         The image store is not readable.
     """
     try:
+        data = image.read()
         with collect_warnings() as warnings:
-            pixels = image.decode()
+            pixels = image.decode(data)
     except ImageError as error:
         return MeasuredImage(key=image.key, unreadable=str(error))
     small = shrink(pixels, MEASURING_SIDE)
     numbers = measure(small).to_dict()
     colony = locate_colony(pixels)
+    box = None
     if colony is not None:
         numbers |= dict(zip(COLONY_COLUMNS, (*colony.box, colony.confidence), strict=True))
+        box = [edge * small.shape[1] / pixels.shape[1] for edge in colony.box]
+    numbers["edge_width"] = edge_width(pixels, colony and colony.box)
+    numbers |= frame_statistics(small, box)._asdict()
+    depth, ends = _stored_samples(image, data, pixels)
     return MeasuredImage(
         key=image.key,
         warning="; ".join(warnings),
-        numbers=numbers,
+        numbers=numbers | dict(zip(SAMPLE_COLUMNS, ends, strict=True)),
+        texts={"depth": depth, **read_origin(data, image_format(data) or "")._asdict()},
         thumbnail=b"" if image.is_own_thumbnail else encode_thumbnail(small, pixels.shape[1], pixels.shape[0]),
         signature=signature(small),
         features=features(small),
     )
+
+
+def _stored_samples(image: StoredImage, data: bytes, pixels: np.ndarray) -> tuple[str, tuple[float, float]]:
+    """Return the depth of the samples of a file in words, and the smallest and the largest sample."""
+    if image.samples is None:
+        return EIGHT_BITS, extreme_samples(pixels)
+    samples = read_samples(data, image_format(data) or "", image.plane)
+    found = sample_statistics(samples.colours, samples.declared)
+    return depth_in_words(found), (found.dark, found.bright)
 
 
 def measure_images(images: Sequence[StoredImage]) -> Iterator[MeasuredImage]:
@@ -310,9 +343,9 @@ def to_part(measured: Sequence[MeasuredImage]) -> tuple[pa.Table, bytes]:
         One row for each image, in the order of `measured`: ``digest`` (`MeasuredImage.key`, which is not the digest of
         the file if a range of samples or another picture was chosen); ``unreadable`` (``""`` if the image can be
         decoded); ``warning`` (``""`` for none); `NUMBER_COLUMNS` as float32, NaN where there is no value;
-        ``thumbnail_offset`` and ``thumbnail_bytes`` (start and length of the thumbnail in `pack`, in bytes, int64; the
-        length is 0 without a thumbnail); ``signature`` and ``features`` as lists of float32, null for an image that
-        cannot be decoded.
+        `TEXT_COLUMNS`; ``thumbnail_offset`` and ``thumbnail_bytes`` (start and length of the thumbnail in `pack`, in
+        bytes, int64; the length is 0 without a thumbnail); ``signature`` and ``features`` as lists of float32, null for
+        an image that cannot be decoded.
     pack : bytes
         The concatenated thumbnails, in the same order.
     """
@@ -325,6 +358,7 @@ def to_part(measured: Sequence[MeasuredImage]) -> tuple[pa.Table, bytes]:
         "unreadable": pa.array([one.unreadable for one in measured], pa.string()),
         "warning": pa.array([one.warning for one in measured], pa.string()),
         **numbers,
+        **{name: pa.array([one.texts.get(name, "") for one in measured], pa.string()) for name in TEXT_COLUMNS},
         "thumbnail_offset": np.cumsum(lengths) - lengths,
         "thumbnail_bytes": lengths,
         "signature": list_column([one.signature for one in measured]),

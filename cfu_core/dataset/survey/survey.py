@@ -20,6 +20,7 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.survey.copies import copies_by_path, find_new_copies
 from cfu_core.dataset.survey.measuring import (
     NUMBER_COLUMNS,
+    TEXT_COLUMNS,
     THUMBNAIL_SIDE,
     MeasuredImage,
     StoredImage,
@@ -56,10 +57,12 @@ class Survey:
         One row for each image of ``dataset.images``, in its order, with the columns in
         `cfu_core.imaging.measures.MEASURES`; ``colony_left``, ``colony_top``, ``colony_right``, ``colony_bottom``
         (pixels of the image with its EXIF orientation applied, right and bottom exclusive) and ``colony_confidence``
-        (0 to 1), NaN if no colony is found; ``unreadable``, the reason why an image cannot be decoded, ``""`` if it can
-        or is not measured yet; ``warning``, the damage that the decoder reported although it decoded the image, ``""``
-        for none; ``map_x`` and ``map_y``, coordinates without a unit. Numbers are float32, NaN where
-        there is no result yet.
+        (0 to 1), NaN if no colony is found; the fields of `cfu_core.imaging.frame_statistics.FrameStatistics`;
+        ``sample_low`` and ``sample_high``, samples as stored in the file, without one in 10,000 at each end; ``depth``,
+        ``camera`` and ``taken``, texts that are ``""`` where the file states nothing; ``unreadable``, the reason why an
+        image cannot be decoded, ``""`` if it can or is not measured yet; ``warning``, the damage that the decoder
+        reported although it decoded the image, ``""`` for none; ``map_x`` and ``map_y``, coordinates without a unit.
+        Numbers are float32, NaN where there is no result yet.
     copies : pandas.DataFrame
         Pairs of images of which one is a copy of the other: ``path_a`` < ``path_b``, ``kind`` and ``score`` (0 to 1)
         as in `cfu_core.imaging.copy_detection.CopyMatch`. Of many copies of one image not every pair is
@@ -178,10 +181,10 @@ def load_survey(dataset: Dataset) -> Survey:
     """
     store = store_of(dataset.id)
     wanted = pa.array(dataset.edited["key"], pa.string())
-    found = store.read(["digest", "unreadable", "warning", *NUMBER_COLUMNS])
+    found = store.read(["digest", "unreadable", "warning", *NUMBER_COLUMNS, *TEXT_COLUMNS])
     rows = np.full(len(wanted), -1) if found is None else rows_of(wanted, found["digest"])
     table = pd.DataFrame({name: numbers_at(found, name, rows) for name in NUMBER_COLUMNS})
-    for name in ("unreadable", "warning"):
+    for name in ("unreadable", "warning", *TEXT_COLUMNS):
         table[name] = texts_at(found, name, rows)
     map_table = read_map(store)
     map_rows = np.full(len(wanted), -1) if map_table is None else rows_of(wanted, map_table["digest"])

@@ -24,8 +24,8 @@ from cfu_core.dataset.catalog import dataset_folder
 from cfu_core.storage import home, replacing, storage_errors, write_bytes, write_json
 
 #: To be increased when the results for an image change: warnings, measures, colony box, thumbnail, signature, features.
-#: 3: structure of the frame in the signature.
-VERSION = 3
+#: 3: structure of the frame in the signature; 4: width of edges, statistics of the border, samples, camera and time.
+VERSION = 4
 
 
 @dataclass(frozen=True)

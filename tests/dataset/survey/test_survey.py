@@ -17,10 +17,12 @@ from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.image_store import image_file
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.survey import measuring, survey_store
+from cfu_core.dataset.survey.measuring import COLONY_COLUMNS, TEXT_COLUMNS
 from cfu_core.dataset.survey.survey import load_survey, survey, survey_version, thumbnail
 from cfu_core.dataset.survey.survey_store import store_of, survey_folder
 from cfu_core.errors import DatasetError, ImageError, StopRequested
-from cfu_core.imaging.measures import MEASURES, measure
+from cfu_core.imaging.frame_statistics import frame_statistics
+from cfu_core.imaging.measures import MEASURES, edge_width, measure
 from tests.imaging.test_decoder_warnings import early_end, jpeg
 
 
@@ -79,6 +81,11 @@ def test_each_row_has_the_results_of_its_own_image(small_dataset):
     for row in (0, 17, 35):
         for name, value in measure(small_dataset.read_image(row)).to_dict().items():
             assert found.table[name].iat[row] == pytest.approx(value, rel=1e-5)
+        pixels, record = small_dataset.read_image(row), found.table.iloc[row]
+        edges = [int(record[name]) for name in COLONY_COLUMNS[:4]]
+        assert record["edge_width"] == pytest.approx(edge_width(pixels, edges), rel=1e-5)
+        assert record["border_a"] == pytest.approx(frame_statistics(pixels, edges).border_a, rel=1e-5)
+        assert record["depth"] == "8 bits"
     assert (found.table["unreadable"] == "").all()
     box = found.table.loc[small_dataset.images["label"] == "square", ["colony_left", "colony_right"]]
     assert ((box["colony_right"] - box["colony_left"]).between(15, 30)).all()  # squares of 19, in 64
@@ -137,7 +144,10 @@ def test_images_of_every_odd_size_are_surveyed(tmp_path):
     found = load_survey(dataset)
     assert found.complete
     assert (found.table["unreadable"] == "").all()
-    assert found.table[list(MEASURES)].notna().all(axis=None)
+    flat = dataset.images["path"].str.contains("flat") | (dataset.images["width"] * dataset.images["height"] == 1)
+    assert (found.table["edge_width"].isna() == flat).all()
+    whole = found.table.drop(columns=["edge_width", *COLONY_COLUMNS, "unreadable", "warning", *TEXT_COLUMNS])
+    assert whole.notna().all(axis=None)
 
 
 # --- nothing twice
@@ -206,6 +216,23 @@ def test_another_version_measures_all_images_again(nine, monkeypatch):
     assert not old.exists()
 
 
+@pytest.mark.usefixtures("cfu_home")
+def test_images_of_a_camera_of_12_bits_are_known_by_their_samples(tmp_path):
+    folder = tmp_path / "deep" / "a"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    cv2.imwrite(str(folder / "8.png"), rng.integers(3, 200, (40, 50, 3), dtype=np.uint8))
+    cv2.imwrite(str(folder / "12.png"), rng.integers(100, 4001, (40, 50), dtype=np.uint16))
+    cv2.imwrite(str(folder / "16.png"), rng.integers(0, 60000, (40, 50), dtype=np.uint16))
+    dataset = import_source(tmp_path / "deep", name="deep")
+    survey(dataset)
+    table = load_survey(dataset).table.set_index(dataset.images["path"])
+    assert table["depth"].to_dict() == {"a/12.png": "12 bits", "a/16.png": "16 bits", "a/8.png": "8 bits"}
+    assert table["coloured"].to_dict() == {"a/12.png": 0, "a/16.png": 0, "a/8.png": 1}
+    assert table.loc["a/12.png", ["sample_low", "sample_high"]].tolist() == pytest.approx([100, 4000], abs=6)
+    assert table.loc["a/8.png", ["sample_low", "sample_high"]].tolist() == [3, 199]
+
+
 # --- what cannot be read
 
 
@@ -227,7 +254,8 @@ def test_an_unreadable_image_says_why_and_the_survey_goes_on(nine):
     found = load_survey(nine)
     assert found.complete
     assert found.table["unreadable"].iat[4].startswith("The stored file has been changed since the import")
-    assert found.table.drop(columns=["unreadable", "warning"]).iloc[4].isna().all()
+    assert found.table.drop(columns=["unreadable", "warning", *TEXT_COLUMNS]).iloc[4].isna().all()
+    assert (found.table.loc[4, list(TEXT_COLUMNS)] == "").all()
     assert found.table.drop(index=4)[[*MEASURES, "map_x"]].notna().all(axis=None)
     with pytest.raises(ImageError):
         thumbnail(nine, 4)
