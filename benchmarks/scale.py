@@ -137,7 +137,7 @@ def survey_dataset(_images: Path, home: Path, identity: str) -> dict[str, str]:
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     found, reading = timed(lambda: load_survey(dataset))
     split = split_of(dataset, seed=0)
-    _, auditing = timed(lambda: audit(dataset, found, split))
+    _, auditing = timed(lambda: audit(dataset, found, split, limits={}))
     return {
         "survey": rate(len(dataset.images), surveying),
         "survey's peak memory": f"{peak / (2**20 if sys.platform == 'darwin' else 2**10):,.0f} MB",

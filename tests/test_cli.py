@@ -13,9 +13,11 @@ from filelock import FileLock
 from cfu_core import PROJECT
 from cfu_core.cli import main
 from cfu_core.cli.data_argument import import_data as imported
+from cfu_core.dataset.audit.limits import save_limit
 from cfu_core.dataset.catalog import list_datasets
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source
+from cfu_core.dataset.survey.survey import survey
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.job import State
 from cfu_core.jobs.queue import lane_lock
@@ -91,6 +93,35 @@ def test_inspect_prints_the_same_as_text(shell, nine_shapes):
     assert (status, err) == (0, "")
     assert out.splitlines()[0] == "9 images"
     assert "  ring: 3" in out
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_inspect_lists_every_check_of_the_audit(shell, nine_shapes):
+    _, out, _ = shell("inspect", nine_shapes)
+    lines = out.splitlines()
+    place = next(i for i, line in enumerate(lines) if line.startswith("audit, split seed 0: 32 checks: "))
+    assert lines[place + 1] == "  ok: Files left out at the import: 0 files"
+    assert "  ok: Blurred: 0 of 0 images; 9 not measured yet" in lines
+    assert "  warning: Few images to test: 3 of 3 classes" in lines
+    assert lines[-1] == "The images are not measured yet; “survey” measures them."
+
+
+def test_inspect_names_the_limits_that_were_moved(shell, answer, cfu_home, nine_shapes):  # noqa: ARG001
+    dataset = import_source(nine_shapes)
+    survey(dataset)
+    save_limit(dataset.id, "small-test", 1)
+    edit_dataset(dataset.id, "exclude", {"ring/00.png": None})
+    _, out, _ = shell("inspect", nine_shapes)
+    assert f"audit with 1 edit of the dataset {dataset.id}, split seed 0: " in out
+    assert "  ok: Few images to test: 0 of 2 classes; limit changed from 10 to 1\n" in out
+    assert "not measured" not in out
+    found = answer("inspect", dataset.id)["audit"]
+    assert (found["dataset"], found["version"], found["measured"]) == (dataset.id, 1, 9)
+    moved = next(check for check in found["checks"] if check["kind"] == "small-test")
+    assert (moved["limit"], moved["default_limit"], moved["severity"]) == (1, 10, "")
+    missing = next(check for check in found["checks"] if check["kind"] == "small-class")
+    assert (missing["severity"], missing["result"]) == ("error", "1 of 3 classes")
+    assert missing["detail"].startswith("ring 2 images.")
 
 
 @pytest.mark.usefixtures("cfu_home")

@@ -16,6 +16,9 @@ from cfu_core.cli.data_argument import (
 )
 from cfu_core.cli.foreground import run_job
 from cfu_core.cli.terminal import INTERRUPTED, OK, ProgressLine, add_json_option, print_json, print_line
+from cfu_core.dataset.audit.checks import SEVERITIES, Audit
+from cfu_core.dataset.catalog import is_saved
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.wording import plural
 
 
@@ -33,7 +36,7 @@ def add_verbs(verbs: Any) -> None:
     demo.add_argument("--seed", type=int, default=0)
     demo.set_defaults(verb=_demo)
 
-    inspect = verbs.add_parser("inspect", help="list the classes and problems of a dataset")
+    inspect = verbs.add_parser("inspect", help="list the classes of a dataset, and the checks of the audit")
     add_data_argument(inspect)
     add_json_option(inspect)
     inspect.set_defaults(verb=_inspect)
@@ -94,6 +97,8 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _inspect(arguments: argparse.Namespace) -> int:
     dataset = read_data(arguments)
     duplicates = dataset.duplicates()
+    saved = saved_dataset(dataset)
+    checks, measured = _audit(saved or dataset)
     if arguments.json:
         return print_json(
             {
@@ -102,6 +107,12 @@ def _inspect(arguments: argparse.Namespace) -> int:
                 "unlabelled": dataset.unlabelled,
                 "problems": [asdict(issue) for issue in dataset.import_issues],
                 "duplicates": duplicates,
+                "audit": {
+                    "dataset": saved.id if saved else None,
+                    "version": saved.version if saved else 0,
+                    "measured": measured,
+                    "checks": [check.to_dict() for check in checks.checks],
+                },
             }
         )
     print_line(plural(len(dataset.images), "image"))
@@ -114,7 +125,34 @@ def _inspect(arguments: argparse.Namespace) -> int:
         print_line(f"{heading}: {' '.join(filter(None, [issue.path, f'({issue.kind})']))}: {issue.detail}")
     for paths in duplicates:
         print_line(f"identical: {', '.join(paths)}")
+    _print_audit(checks, measured, saved)
     return OK
+
+
+def _audit(dataset: Dataset) -> tuple[Audit, int]:
+    """Make the checks of a dataset with the split of seed 0; return also the number of measured images."""
+    from cfu_core.dataset.audit.audit import audit
+    from cfu_core.dataset.audit.limits import read_limits
+    from cfu_core.dataset.splitting import make_split, split_of
+    from cfu_core.dataset.survey.survey import load_survey
+
+    if dataset.images.empty:
+        return Audit(checks=()), 0
+    split = split_of(dataset, seed=0) if is_saved(dataset.id) else make_split(dataset.images, seed=0)
+    found = load_survey(dataset)
+    return audit(dataset, found, split, read_limits(dataset.id)), found.done
+
+
+def _print_audit(checks: Audit, measured: int, saved: Dataset | None) -> None:
+    """Print every check with its result, and the details of those that found something."""
+    edited = f" with {plural(saved.version, 'edit')} of the dataset {saved.id}" if saved and saved.version else ""
+    print_line(f"audit{edited}, split seed 0: {checks.summary}")
+    for check in checks.checks:
+        print_line(f"  {SEVERITIES.get(check.severity, 'ok')}: {check.text}")
+        if check.finding:
+            print_line(f"    {check.finding.detail}")
+    if not measured:
+        print_line("The images are not measured yet; “survey” measures them.")
 
 
 def _split(arguments: argparse.Namespace) -> int:

@@ -12,10 +12,9 @@ import numpy as np
 BOX_MARGIN = 0.1  # of the longer side of the colony's box, added on each side: the halo of a colony is no background
 MINIMUM_BORDER = 0.05  # share of the frame outside the box; if less is left, the edge of the frame is used
 EDGE_SHARE = 1 / 16  # of the shorter side of the frame, as the width of that edge
-GREY_CHROMA = 2  # steps of a* and b* from grey, up to which a pixel has no colour
+GREY_SPREAD = 2  # levels between the channels of a pixel, up to which it has no colour
 COLOURED_PIXELS = 1e-3  # share of pixels with colour, from which an image is coloured
 OUTLIERS = 1e-4  # share of the samples at each end that do not count, such as hot pixels
-_GREYEST = (255, 128 + GREY_CHROMA, 128 + GREY_CHROMA)
 _NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
@@ -30,6 +29,8 @@ class FrameStatistics(NamedTuple):
         L* of the border, which is the frame outside the box of the colony: the mean of the middle half of its pixels.
     border_a, border_b : float
         a* and b* of the border, averaged in the same way.
+    border_lightness_spread, border_a_spread, border_b_spread : float (0 or more)
+        Standard deviations of L*, a* and b* of all pixels of the border.
     border_noise : float (0 or more)
         Standard deviation of the noise of L* in the border [1]_.
     coloured : float
@@ -46,6 +47,9 @@ class FrameStatistics(NamedTuple):
     border_lightness: float
     border_a: float
     border_b: float
+    border_lightness_spread: float
+    border_a_spread: float
+    border_b_spread: float
     border_noise: float
     coloured: float
 
@@ -70,15 +74,21 @@ def frame_statistics(image: np.ndarray, box: Sequence[float] | None = None) -> F
     border = _border(image.shape[0], image.shape[1], box)
     lightness, a, b = (_middle_mean(lab, channel, border) for channel in range(3))
     _, mean_a, mean_b, _ = cv2.mean(lab)
-    grey = cv2.countNonZero(cv2.inRange(lab, (0, 128 - GREY_CHROMA, 128 - GREY_CHROMA), _GREYEST))
+    spread = cv2.meanStdDev(lab, mask=border)[1].ravel()
+    red, green, blue = cv2.split(image)
+    channels_apart = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
+    coloured = np.count_nonzero(channels_apart > GREY_SPREAD)
     return FrameStatistics(
         mean_a=mean_a - 128,
         mean_b=mean_b - 128,
         border_lightness=lightness * 100 / 255,
         border_a=a - 128,
         border_b=b - 128,
+        border_lightness_spread=float(spread[0]) * 100 / 255,
+        border_a_spread=float(spread[1]),
+        border_b_spread=float(spread[2]),
         border_noise=_noise(cv2.extractChannel(lab, 0), border) * 100 / 255,
-        coloured=float(grey <= (1 - COLOURED_PIXELS) * border.size),
+        coloured=float(coloured >= COLOURED_PIXELS * border.size),
     )
 
 

@@ -180,12 +180,12 @@ def edge_width(image: np.ndarray, box: Sequence[int] | None = None) -> float:
     change = cv2.dilate(lightness, window) - cv2.erode(lightness, window)
     steepest, widths = np.zeros(4), np.zeros(4)
     for number, pixels in enumerate(_directions(horizontal, vertical)):
-        slopes, changes = slope[pixels], change[pixels]
+        slopes = slope[pixels]
         if len(slopes):
             first = int(len(slopes) * (1 - STRONGEST_EDGES))
             steepest[number] = np.partition(slopes, first)[first]
-            edges = slopes >= max(steepest[number], 1e-6)
-            widths[number] = np.median(changes[edges] / slopes[edges]) if edges.any() else 0
+            edges = pixels & (slope >= max(steepest[number], MINIMUM_SLOPE))
+            widths[number] = np.median(change[edges] / slope[edges]) if edges.any() else 0
     measured = (steepest >= WEAK_DIRECTION * steepest.max()) & (steepest >= MINIMUM_SLOPE)
     return float(widths[measured].max()) if measured.any() else float("nan")
 

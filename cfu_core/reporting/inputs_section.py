@@ -4,12 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cfu_core.dataset.audit.audit import audit
+from cfu_core.dataset.audit.checks import SEVERITIES
 from cfu_core.dataset.audit.divided_groups import divided_groups
+from cfu_core.dataset.audit.limits import read_limits
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edit_description import describe_edit
 from cfu_core.dataset.history import applied_and_undone
 from cfu_core.dataset.left_out import describe_left_out
-from cfu_core.dataset.splitting import PARTITIONS
+from cfu_core.dataset.splitting import PARTITIONS, Split
+from cfu_core.dataset.survey.survey import load_survey
 from cfu_core.errors import CfuError
 from cfu_core.evaluation.paper_tables import table_2
 from cfu_core.reporting.table_format import NONE, TextTable
@@ -30,7 +34,7 @@ class DatasetSection:
     facts : mapping of str to str
         Values by label, for example ``Images``, ``Version`` and ``Digest``.
     tables : sequence of TextTable
-        One table for each split, then the table of edits.
+        One table for each split, then the checks of the audit and the edits.
     """
 
     name: str
@@ -77,6 +81,7 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
     grouped = "unknown, because the dataset has been deleted or has changed"
     splits = {(run.plan.split.seed, run.plan.split.folds, run.plan.split.fold): run for run in runs}
     leaks: dict[tuple[int, int, int], str] = {}
+    checks: list[TextTable] = []
     try:
         dataset = planned_dataset(runs[0])
     except CfuError:
@@ -90,6 +95,7 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
         edits = _edits(dataset)
         leaks = {key: _leak(dataset, run) for key, run in splits.items()}
         grouped = _grouped(dataset, divided=any(leaks.values()))
+        checks = [_audit(dataset, runs[0])]
     facts = {
         "Dataset": planned.name,
         "Identifier": planned.id,
@@ -101,7 +107,7 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
         "Left out": (describe_left_out(dataset) or "nothing") if dataset else grouped,
     }
     tables = [_split(run.plan.split, leak=leaks.get(key, "")) for key, run in splits.items()]
-    return DatasetSection(name=planned.name, facts=facts, tables=[*tables, edits])
+    return DatasetSection(name=planned.name, facts=facts, tables=[*tables, *checks, edits])
 
 
 def _grouped(dataset: Dataset, *, divided: bool) -> str:
@@ -131,6 +137,35 @@ def _split(split: PlannedSplit, *, leak: str = "") -> TextTable:
         columns=columns,
         rows=rows,
         note=" ".join(filter(None, [leak, split.nearness, "Published and difference: training / validation / test."])),
+    )
+
+
+def _audit(dataset: Dataset, run: Run) -> TextTable:
+    """Make a table of all checks of the audit, with the split of a run."""
+    planned = run.plan.split
+    split = Split(
+        seed=planned.seed,
+        assignment=run.split(),
+        counts=planned.counts,
+        targets=planned.counts,
+        grouped=dataset.has_groups,
+    )
+    caption = "Audit of the dataset"
+    try:
+        found = audit(dataset, load_survey(dataset), split, read_limits(dataset.id))
+    except CfuError as error:
+        return TextTable(caption=caption, columns=[], rows=[], note=str(error))
+    rows = [
+        [check.title, check.result, SEVERITIES.get(check.severity, NONE), check.limit.change if check.limit else NONE]
+        for check in found.checks
+    ]
+    note = " ".join(f"{finding.title}: {finding.detail}" for finding in found.findings if finding.severity != "info")
+    return TextTable(
+        caption=caption,
+        columns=["Check", "Result", "Severity", "Limit"],
+        rows=rows,
+        text_columns=4,
+        note=f"{found.summary} Measures and limits are those at the time of this report. {note}".strip(),
     )
 
 

@@ -12,9 +12,10 @@ import pandas as pd
 import streamlit as st
 
 from cfu_core import PROJECT
-from cfu_core.dataset.audit.audit import audit
-from cfu_core.dataset.audit.findings import Finding
+from cfu_core.dataset.audit.audit import audit, compare_classes
+from cfu_core.dataset.audit.checks import Audit, Check
 from cfu_core.dataset.audit.image_table import build_image_table
+from cfu_core.dataset.audit.limits import read_limits
 from cfu_core.dataset.catalog import dataset_folder, load_dataset
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.splitting import Split, split_of
@@ -37,18 +38,18 @@ PREVIEW_SIDE = 320  # pixels
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class View:
-    """A dataset with its split, its survey, the findings of the audit, and a table of all of these."""
+    """A dataset with its split and survey, its audit without the comparison of classes, and a table of all of these."""
 
     data: Dataset
     split: Split
     survey: Survey
-    findings: tuple[Finding, ...]
+    audit: Audit
     table: pd.DataFrame
 
     @property
     def kinds(self) -> dict[str, str]:
         """Titles of the findings by kind."""
-        return {finding.kind: finding.title for finding in self.findings if finding.paths}
+        return {finding.kind: finding.title for finding in self.audit.findings if finding.paths}
 
     def titles(self, row: int) -> list[str]:
         """Return the titles of the findings about an image, except that it has no class, which is shown anyway."""
@@ -82,17 +83,46 @@ def _split(identifier: str, digest: str, version: int, seed: int, _data: Dataset
 
 def view(data: Dataset, seed: int) -> View:
     """Return a dataset with split, survey and audit; updated after an edit and when the survey has progressed."""
-    cached_view = _view(data.id, data.digest, data.version, survey_version(data.id), seed, data)
+    limits = tuple(sorted(read_limits(data.id).items()))
+    cached_view = _view(data.id, data.digest, data.version, survey_version(data.id), seed, limits, data)
     return replace(cached_view, data=data)  # equal images can result from different edits, and the log must be this one
 
 
-@st.cache_resource(max_entries=3, show_spinner=False)
-def _view(identifier: str, digest: str, version: int, surveyed: int, seed: int, _data: Dataset) -> View:  # noqa: ARG001
-    found = load_survey(_data)
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _view(
+    identifier: str,
+    digest: str,
+    version: int,
+    surveyed: int,
+    seed: int,
+    limits: tuple[tuple[str, float], ...],
+    _data: Dataset,
+) -> View:
+    found = _survey(identifier, digest, version, surveyed, _data)
     parts = split(_data, seed)
-    findings = audit(_data, found, parts)
-    table = build_image_table(_data, parts, found, findings)
-    return View(data=_data, split=parts, survey=found, findings=tuple(findings), table=table)
+    checks = audit(_data, found, parts, dict(limits), comparisons=())
+    table = build_image_table(_data, parts, found, checks.findings)
+    return View(data=_data, split=parts, survey=found, audit=checks, table=table)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _survey(identifier: str, digest: str, version: int, surveyed: int, _data: Dataset) -> Survey:  # noqa: ARG001
+    return load_survey(_data)
+
+
+def whole_audit(view: View) -> Audit:
+    """Return the audit of a view with the comparison of classes, which takes about a second and only Audit shows."""
+    data = view.data
+    if data.images.empty:
+        return view.audit
+    compared = _comparisons(data.id, data.digest, data.version, survey_version(data.id), data)
+    return Audit(checks=(*view.audit.checks, *compared))
+
+
+@st.cache_resource(max_entries=3, show_spinner="Comparing the classes…")
+def _comparisons(identifier: str, digest: str, version: int, surveyed: int, _data: Dataset) -> tuple[Check, ...]:
+    """Compare the classes, once for each version of the dataset, whatever the limits are."""
+    return compare_classes(_data, _survey(identifier, digest, version, surveyed, _data))
 
 
 def thumbnail(data: Dataset, row: int) -> bytes:

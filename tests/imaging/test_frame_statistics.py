@@ -39,6 +39,14 @@ def test_the_noise_of_a_flat_border_is_its_standard_deviation():
     assert found.coloured == 0
 
 
+def test_the_spread_of_a_border_of_two_halves_is_half_of_their_difference():
+    image = np.zeros((60, 60, 3), np.uint8)
+    image[:, 30:] = 255
+    found = frame_statistics(image)
+    assert found.border_lightness_spread == pytest.approx(50)
+    assert (found.border_a_spread, found.border_b_spread) == (0, 0)
+
+
 def test_extreme_samples_ignore_single_hot_pixels():
     image = np.full((200, 200, 3), 100, np.uint8)
     image[:20] = 30
@@ -48,3 +56,10 @@ def test_extreme_samples_ignore_single_hot_pixels():
     assert extreme_samples(image) == (30, 200)
     assert extreme_samples(np.full((1, 1, 3), 7, np.uint8)) == (7, 7)
     assert extreme_samples(np.full((1, 1, 3), 255, np.uint8)) == (255, 255)
+
+
+def test_a_pale_tint_is_a_colour_and_grey_with_rounding_errors_is_not():
+    grey = np.full((40, 40, 3), 200, np.uint8)
+    assert frame_statistics(grey).coloured == 0
+    assert frame_statistics(grey + np.uint8([0, 1, 2])).coloured == 0
+    assert frame_statistics(grey + np.uint8([3, 1, 0])).coloured == 1

@@ -4,12 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
+from cfu_core.dataset.audit.audit import audit
 from cfu_core.dataset.audit.filtering import saved_filters
+from cfu_core.dataset.audit.limits import read_limits
 from cfu_core.dataset.catalog import delete_dataset, load_dataset
 from cfu_core.dataset.edits import edit_dataset, edit_log, undo_edit
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.splitting import PARTITIONS, split_of
-from cfu_core.dataset.survey.survey import load_survey
+from cfu_core.dataset.survey.survey import load_survey, survey
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.jobs.queue import all_jobs
 from cfu_core.jobs.tasks import execute
@@ -383,3 +385,89 @@ def test_a_link_to_an_image_selects_its_class(visit, small_dataset):
     app = visit("data/preprocess", dataset=small_dataset.id, image=path)
     assert app.selectbox(key="image").value == path
     assert app.selectbox(key="preview_class").value == small_dataset.images["label"].iat[-1]
+
+
+def open_check(app, kind: str) -> None:
+    """Open the audit panel with the limit of a check."""
+    app.session_state["explore_panel"] = "Audit"
+    app.session_state[f"move_{kind}"] = True
+    app.run()
+    assert not app.exception
+
+
+def test_the_audit_lists_every_check_also_those_that_found_nothing(visit, surveyed_dataset):
+    app = visit("data/explore", dataset=surveyed_dataset.id)
+    app.session_state["checks"] = True
+    app.session_state["explore_panel"] = "Audit"
+    app.run()
+    checks = audit(surveyed_dataset, load_survey(surveyed_dataset), split_of(surveyed_dataset, seed=0), {})
+    table = app.table[0].value
+    assert len(table) == len(checks.checks)
+    assert table["Result"].iloc[8].startswith("0 of 36 images; limit 1")
+    assert checks.summary in captions(app)
+
+
+@pytest.mark.usefixtures("cfu_home")
+def test_a_blurred_image_is_listed_and_the_limit_is_moved_kept_and_reset(visit, nine_shapes):
+    blurred = nine_shapes / "disc" / "00.png"
+    cv2.imwrite(str(blurred), cv2.GaussianBlur(cv2.imread(str(blurred)), (0, 0), 2))
+    data = import_source(nine_shapes, name="one blurred")
+    survey(data)
+    app = visit("data/explore", dataset=data.id)
+    open_check(app, "blurred")
+    assert "Blurred: 1 of 9 images" in [box.label for box in app.expander]
+    slider = next(each for each in app.slider if each.key.startswith("limit_blurred"))
+    default = slider.value
+    assert "compared with the median of the class" in slider.help
+    shown = [int(each.key.rpartition("_")[2]) for each in app.button if each.key.startswith("near_blurred_")]
+    assert data.images["path"].iloc[shown].tolist()[-1] == "disc/00.png"
+    assert len(shown) == 5  # four that are not listed, and the one that is
+    app.button(key="show_blurred").click().run()
+    assert [tile["id"] for tile in tiles(app)] == ["disc/00.png"]
+    assert (app.session_state["sort"], app.session_state["down"]) == ("edge_width", True)
+    slider = next(each for each in app.slider if each.key.startswith("limit_blurred"))
+    slider.set_value(300.0).run()
+    assert not app.exception
+    assert read_limits(data.id) == {"blurred": 300}
+    assert any(each.key == "reset_blurred" for each in app.button)
+    again = visit("data/explore", dataset=data.id)
+    open_check(again, "blurred")
+    assert "Blurred: 0 of 9 images" in [box.label for box in again.expander]
+    assert f"Limit changed from {default:.0f} % to 300 %, kept with the dataset." in captions(again)
+    again.button(key="reset_blurred").click().run()
+    assert read_limits(data.id) == {}
+    assert "Blurred: 1 of 9 images" in [box.label for box in again.expander]
+
+
+def test_an_image_near_a_limit_is_enlarged(visit, surveyed_dataset):
+    app = visit("data/explore", dataset=surveyed_dataset.id)
+    open_check(app, "underexposed")
+    button = next(button for button in app.button if button.key.startswith("near_underexposed_"))
+    row = int(button.key.rpartition("_")[2])
+    button.click().run()
+    assert in_url(app, "image") == [surveyed_dataset.images["path"].iat[row]]
+
+
+def test_the_test_images_of_each_class_have_a_limit(visit, surveyed_dataset, figures):
+    app = visit("data/explore", dataset=surveyed_dataset.id)
+    open_check(app, "small-test")
+    counts = split_of(surveyed_dataset, seed=0).counts
+    listed = figures(app)[0]["data"][1]
+    assert listed["text"] == [str(counts[name]["test"]) for name in surveyed_dataset.classes]
+    next(each for each in app.slider if each.key.startswith("limit_small-test")).set_value(1.0).run()
+    assert read_limits(surveyed_dataset.id) == {"small-test": 1}
+    assert "Few images to test: 0 of 3 classes" in [box.label for box in app.expander]
+
+
+def test_a_difference_of_files_between_classes_has_a_table(visit, cfu_home, tmp_path):  # noqa: ARG001
+    rng = np.random.default_rng(2)
+    for name, extension in (("E", "png"), ("GM", "jpg")):
+        (tmp_path / "mixed" / name).mkdir(parents=True)
+        for i in range(4):
+            cv2.imwrite(str(tmp_path / "mixed" / name / f"{i}.{extension}"), rng.integers(0, 256, (9, 9, 3), np.uint8))
+    data = import_source(tmp_path / "mixed", name="mixed")
+    app = visit("data/explore", dataset=data.id)
+    app.session_state["explore_panel"] = "Audit"
+    app.run()
+    table = next(each.value for each in app.table if "Values" in each.value)
+    assert table["Values"].to_dict() == {"E": r"PNG \(4\)", "GM": r"JPEG \(4\)"}

@@ -12,6 +12,7 @@ import pytest
 
 from cfu_core.cli import main
 from cfu_core.cli.terminal import INTERRUPTED
+from cfu_core.dataset.audit.limits import save_limit
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source
@@ -117,7 +118,7 @@ def test_the_train_command_has_the_settings_of_the_run(small_dataset, monkeypatc
 def test_each_fold_has_its_table_of_images_by_partition(small_dataset):
     runs = plan_runs(in_folds(write_run(small_dataset), 5), small_dataset)
     (section,) = dataset_sections([*runs, runs[0]])
-    captions = [table.caption for table in section.tables[:-1]]
+    captions = [table.caption for table in section.tables[:-2]]
     assert captions == [
         f"Table 2. Images by class and partition; split seed 0, fold {fold} of 5" for fold in range(1, 6)
     ]
@@ -132,6 +133,19 @@ def test_the_inputs_say_what_the_import_left_out(nine_shapes):
     (nine_shapes / "ring" / "cut.png").write_bytes(b"no image")
     (section,) = dataset_sections([write_run(import_source(nine_shapes, name="another"))])
     assert section.facts["Left out"] == "1 file was left out at the import, of the class ring."
+
+
+def test_the_inputs_list_every_check_of_the_audit_and_limits_that_were_moved(small_dataset):
+    save_limit(small_dataset.id, "small-test", 3)
+    (section,) = dataset_sections([write_run(small_dataset)])
+    table = section.tables[-2]
+    assert table.caption == "Audit of the dataset"
+    assert table.rows[0] == ["Files left out at the import", "0 files", "–", "–"]
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["Blurred"] == ["0 of 0 images; 36 not measured yet", "–", "–"]
+    assert rows["Few images to test"][1:] == ["warning", "limit changed from 10 to 3"]
+    assert table.note.startswith("32 checks: 1 warning, 1 remark. Measures and limits are those at the time of this ")
+    assert "Few images to test: In the test partition: " in table.note
 
 
 def test_a_dish_that_was_divided_is_named_beside_the_table_of_the_split(small_dataset):

@@ -37,9 +37,7 @@ class Finding:
     Attributes
     ----------
     kind : str
-        Keyword for filters: ``left-out``, ``unreadable``, ``decoder-warning``, ``byte-duplicate``, ``near-duplicate``,
-        ``two-labels``, ``leak``, ``divided-group``, ``blurred``, ``underexposed``, ``overexposed``, ``off-size``,
-        ``small-class``, ``small-test``, ``no-groups`` or ``unlabelled``.
+        Keyword for filters and links, that of its check; `cfu_core.dataset.audit.audit.audit` lists them.
     title : str
         Short name for display.
     detail : str
@@ -51,6 +49,8 @@ class Finding:
         otherwise.
     remedies : tuple of Remedy
         Alternative edits that fix the finding; may be empty.
+    table : tuple of tuple of str
+        Rows of a table that belongs to the detail, the first with the headings; empty if there is none.
     """
 
     kind: str
@@ -59,6 +59,7 @@ class Finding:
     paths: Groups
     severity: str
     remedies: tuple[Remedy, ...] = ()
+    table: tuple[tuple[str, ...], ...] = ()
 
 
 def exclude(paths: Iterable[str], why: str, label: str = "Exclude") -> Remedy:

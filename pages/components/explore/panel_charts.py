@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from cfu_core.dataset.audit.limits import Limit
 from cfu_core.dataset.splitting import PARTITIONS
-from pages.components.charts import PARTITION_NAMES, theme
+from pages.components.charts import PARTITION_NAMES, theme, wrapped
 
 
 def class_counts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
@@ -63,6 +64,63 @@ def measure_histogram(
     )
     figure.update_xaxes(title=f"{name.lower()} ({unit})")
     figure.update_yaxes(title="images")
+    return figure
+
+
+def limit_histogram(values: np.ndarray, limit: Limit) -> go.Figure:
+    """Draw the histogram of the measure of a limit, with the limit as a line; values that are listed are in the accent.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        Measured values, at least one. Those outside of the range of the slider are drawn at its ends.
+    limit : Limit
+        The limit, with the range of its slider.
+    """
+    facts = limit.facts
+    values = np.clip(values, min(facts.lowest, values.min()), facts.highest)
+    low, high = min(values.min(), limit.value), max(values.max(), limit.value)
+    edges = np.linspace(low, high + (high - low or 1) * 1e-9, 41)
+    counts = np.histogram(values, edges)[0]
+    middles = (edges[:-1] + edges[1:]) / 2
+    listed = middles > limit.value if facts.above else middles < limit.value
+    figure = go.Figure(
+        go.Bar(
+            x=middles,
+            y=counts,
+            width=np.diff(edges),
+            marker={"color": np.where(listed, theme().accent, theme().categories[1])},
+            hovertemplate=f"%{{x:.3g}}{facts.unit}<br>images: %{{y}}<extra></extra>",
+        )
+    )
+    figure.add_vline(limit.value, line={"color": theme().ink, "width": 2, "dash": "dot"})
+    figure.update_layout(bargap=0.02, dragmode=False)
+    figure.update_xaxes(title=f"{facts.measure.lower()}{f' ({facts.unit.strip()})' if facts.unit else ''}")
+    figure.update_yaxes(title="images")
+    return figure
+
+
+def limit_bars(values: Mapping[str, float], limit: Limit) -> go.Figure:
+    """Draw the value of each class as a horizontal bar, with the limit as a line."""
+    figure = go.Figure()
+    for listed, colour in ((False, theme().categories[1]), (True, theme().accent)):
+        shown = {
+            name: value
+            for (name, value), is_listed in zip(values.items(), limit.exceeded, strict=True)
+            if is_listed == listed
+        }
+        figure.add_bar(
+            x=list(shown.values()),
+            y=[wrapped(name) for name in shown],
+            text=[f"{value:,.0f}" for value in shown.values()],
+            orientation="h",
+            marker={"color": colour},
+            showlegend=False,
+        )
+    figure.add_vline(limit.value, line={"color": theme().ink, "width": 2, "dash": "dot"})
+    figure.update_layout(dragmode=False, barmode="overlay")
+    figure.update_xaxes(title=limit.facts.measure.lower(), rangemode="tozero")
+    figure.update_yaxes(categoryorder="array", categoryarray=[wrapped(name) for name in reversed(list(values))])
     return figure
 
 
