@@ -403,7 +403,7 @@ def test_the_audit_lists_every_check_also_those_that_found_nothing(visit, survey
     checks = audit(surveyed_dataset, load_survey(surveyed_dataset), split_of(surveyed_dataset, seed=0), {})
     table = app.table[0].value
     assert len(table) == len(checks.checks)
-    assert table["Result"].iloc[8].startswith("0 of 36 images; limit 1")
+    assert table["Result"].iloc[10].startswith("0 of 36 images; limit 1")
     assert checks.summary in captions(app)
 
 
