@@ -1,3 +1,4 @@
+import argparse
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from filelock import FileLock
 
 from cfu_core import PROJECT
 from cfu_core.cli import main
+from cfu_core.cli.data_argument import add_data_argument
 from cfu_core.cli.data_argument import import_data as imported
 from cfu_core.dataset.audit.limits import save_limit
 from cfu_core.dataset.catalog import list_datasets
@@ -240,7 +242,9 @@ def test_invalid_edits_are_refused_in_one_line(refusal, arguments, message):
 def test_a_folder_that_was_imported_before_is_trained_on_with_its_edits(cfu_home, nine_shapes):  # noqa: ARG001
     dataset = import_source(nine_shapes)
     edit_dataset(dataset.id, "exclude", {"ring/00.png": None})
-    assert imported(str(nine_shapes)).version == 1
+    parser = argparse.ArgumentParser()
+    add_data_argument(parser)
+    assert imported(parser.parse_args([str(nine_shapes)])).version == 1
 
 
 # --- survey

@@ -182,7 +182,7 @@ def read_data(arguments: argparse.Namespace) -> Dataset:
         The source or the home folder is not readable.
     """
     if not _is_path(arguments.data):
-        return load_dataset(dataset_id(arguments.data))
+        return _imported(arguments)
     with ProgressLine() as line:
         return scan_source(
             Path(arguments.data),
@@ -216,7 +216,7 @@ def import_data(arguments: argparse.Namespace) -> Dataset:
         image store for ten minutes.
     """
     if not _is_path(arguments.data):
-        return load_dataset(dataset_id(arguments.data))
+        return _imported(arguments)
     with ProgressLine() as line:
         imported = import_source(
             Path(arguments.data),
@@ -225,6 +225,19 @@ def import_data(arguments: argparse.Namespace) -> Dataset:
             layout=_layout(arguments),
         )
     return load_dataset(imported.id)  # with its edits
+
+
+def _imported(arguments: argparse.Namespace) -> Dataset:
+    """Load the dataset that DATA names; the options are about sources that are not imported yet."""
+    names = ("class_level", "layout", "unlabelled", "leave_out", "zip_names")
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name)]
+    if given:
+        raise DatasetError(
+            f"{given[0]} has no effect on the dataset {arguments.data!r}, which is imported already.",
+            "The option is for a folder, a zip or a manifest.",
+            "Leave it out, or write the path of the source.",
+        )
+    return load_dataset(dataset_id(arguments.data))
 
 
 def print_left_out(dataset: Dataset) -> None:

@@ -19,6 +19,7 @@ from cfu_core.cli.terminal import INTERRUPTED, OK, ProgressLine, add_json_option
 from cfu_core.dataset.audit.checks import SEVERITIES, Audit
 from cfu_core.dataset.catalog import is_saved
 from cfu_core.dataset.dataset import Dataset
+from cfu_core.dataset.left_out import missing_classes
 from cfu_core.wording import plural
 
 
@@ -105,6 +106,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
                 "classes": dataset.counts,
                 "images": len(dataset.images),
                 "unlabelled": dataset.unlabelled,
+                "missing_classes": missing_classes(dataset),
                 "problems": [asdict(issue) for issue in dataset.import_issues],
                 "duplicates": duplicates,
                 "audit": {
@@ -120,6 +122,9 @@ def _inspect(arguments: argparse.Namespace) -> int:
         print_line(f"  {name}: {count}")
     if dataset.unlabelled:
         print_line(f"  no class: {dataset.unlabelled}")
+    missing = missing_classes(dataset)
+    if missing:
+        print_line(f"no image could be used of: {', '.join(missing)}")
     for issue in dataset.import_issues:
         heading = "not imported" if issue.left_out else "remark"
         print_line(f"{heading}: {' '.join(filter(None, [issue.path, f'({issue.kind})']))}: {issue.detail}")

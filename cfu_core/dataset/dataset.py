@@ -24,7 +24,7 @@ from cfu_core.imaging.sample_range import SampleRange
 _REMARKS = frozenset(
     {
         *("columns", "cells", "encoding", "letter-case", "class-name", "group-name", "range", "box", "plane"),
-        *("layout", "partitions", "no-label"),
+        *("layout", "partitions", "no-label", "listed-twice", "other-class"),
     }
 )
 _SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -47,11 +47,12 @@ class ImportIssue:
     kind : str
         Keyword for lists. Left out: a kind of `ImageError`, also for a link or a folder; ``no-class`` (not in a class
         folder), ``empty-class`` (a class folder without files), ``other-file`` (not named as an image), ``not-listed``
-        (not in the manifest), ``listed-twice``, ``no-path`` (a row of a manifest), or ``name`` (not UTF-8). Remarks:
-        ``no-label`` (images without a class), ``columns``, ``cells`` and ``letter-case`` of a manifest, ``encoding`` of
-        a manifest or of the names in a zip, ``class-name`` and ``group-name`` (forms that became one), ``box`` (a box
-        that is not used), ``range`` (of samples of more than 8 bits), ``plane`` (of several pictures of a file),
-        ``layout`` (of the levels of folders) or ``partitions`` (that the source gives).
+        (not in the manifest), ``no-path`` (a row of a manifest), or ``name`` (not UTF-8). Remarks: ``listed-twice`` (a
+        path with several rows or entries), ``other-class`` (than the folder), ``no-label`` (images without a class),
+        ``columns``, ``cells`` and ``letter-case`` of a manifest, ``encoding`` of a manifest or of the names in a zip,
+        ``class-name`` and ``group-name`` (forms that became one), ``box`` (a box that is not used), ``range`` (of
+        samples of more than 8 bits), ``plane`` (of several pictures of a file), ``layout`` (of the levels of folders)
+        or ``partitions`` (that the source gives).
     detail : str
         One or two sentences that explain the issue to the user.
     label : str

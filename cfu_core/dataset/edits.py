@@ -352,7 +352,7 @@ class _NameCheck:
             raise DatasetError(f"The {self._what} is {value!r}.", "It should be text.", "Enter a name.")
         name = value.strip()
         if not name and self._what == "label":
-            raise DatasetError("The new label is empty.", "Every image needs a class.", "Enter the name of a class.")
+            raise DatasetError("The new label is empty.", "A class has a name.", "Enter the name of a class.")
         if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
             raise DatasetError(
                 f"The {self._what} {name!r} contains a line break or another control character.",

@@ -45,7 +45,7 @@ def missing_classes(dataset: Dataset) -> list[str]:
         for issue in issues
         if issue.label and (issue.kind == "empty-class" or (issue.kind in _NOT_READ and not _is_other_file(issue)))
     }
-    if not any(issue.label for issue in issues):
+    if not any(issue.label for issue in issues) and not (dataset.imported["label"] == "").any():
         found = _classes_by_top_folder(dataset)
     others = {issue.label or _top(issue.path) for issue in issues if _is_other_file(issue)}
     empty = {issue.label or issue.path for issue in issues if issue.kind == "empty-class"}

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from cfu_core.wording import listed, plural
 
@@ -12,6 +12,8 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )
 _WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width forms of ASCII
+# Cyrillic and Greek small letters that look like Latin ones, in small or capital form
+_LATIN = str.maketrans("авекмнорстухіјѕԁґαβεζηικμνορτυχ", "abekmhopctyxijsdrabezhikmnoptyx")
 _APOSTROPHES = {0x2018: "'", 0x2019: "'", 0x02BC: "'"}
 
 
@@ -72,6 +74,39 @@ def unify_names(names: Iterable[str]) -> tuple[dict[str, str], dict[str, Counter
         if list(forms) != [shown]:
             changed[shown] = forms
     return spelling, changed
+
+
+def similar_names(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Find names that are different but can hardly be told apart by a reader.
+
+    These differ only in letters of other alphabets that look like Latin ones, or in blanks, hyphens and underscores.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of which no two have the same `name_key`.
+
+    Returns
+    -------
+    list of tuple of str
+        Sorted; the names of a tuple are sorted too.
+    """
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        alike[re.sub(r"[\s_-]+", "", name_key(name).translate(_LATIN))].append(name)
+    return sorted(tuple(sorted(group)) for group in alike.values() if len(group) > 1)
+
+
+def describe_similar(names: Sequence[str], *, what: str) -> str:
+    """Describe names from `similar_names` for users; `what` is "class" or "group"."""
+    shown = [f'"{name}"' + _foreign_letters(name) for name in names]
+    plurals = {"class": "classes"}.get(what, what + "s")
+    return f"The {plurals} {listed(shown)} look alike but are kept apart. If they are one, rename one of them."
+
+
+def _foreign_letters(name: str) -> str:
+    foreign = dict.fromkeys(unicodedata.name(letter).lower() for letter in name if ord(letter.casefold()[0]) in _LATIN)
+    return f" with {', '.join(foreign)}" if foreign else ""
 
 
 def describe_forms(shown: str, forms: Mapping[str, int], *, what: str) -> str:

@@ -103,6 +103,8 @@ def check(data: bytes, *, name: str = "image") -> CheckedImage:
         return CheckedImage(header, None)
     samples = _samples(data, header, name)
     statistics = sample_statistics(samples.colours, samples.declared) if samples.deep else None
+    if statistics is not None and statistics.not_finite == samples.colours.size:
+        raise ImageError(f"{name} contains no number: all of its samples are NaN or infinite.", kind="empty")
     return CheckedImage(header, statistics, samples.plane)
 
 

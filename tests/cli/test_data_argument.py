@@ -137,3 +137,11 @@ def test_a_repeated_run_says_what_the_import_left_out_and_that_its_dataset_is_go
     delete_dataset(shapes.id)
     assert main([verb, finished_run.id]) == 2
     assert shapes.id in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option", [["--class-level", "2"], ["--unlabelled"], ["--leave-out", "x"], ["--zip-names", "cp932"]]
+)
+def test_an_option_about_a_source_is_refused_for_an_imported_dataset(small_dataset, option, capsys):
+    assert main(["inspect", small_dataset.id, *option]) == 2
+    assert f"{option[0]} has no effect on the dataset" in capsys.readouterr().err

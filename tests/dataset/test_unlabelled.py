@@ -10,6 +10,7 @@ from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset, undo_edit
 from cfu_core.dataset.importing.folder_layout import LayoutChoice
 from cfu_core.dataset.importing.source import import_source
+from cfu_core.dataset.left_out import missing_classes
 from cfu_core.dataset.splitting import check_trainable, make_split, split_of
 from cfu_core.errors import TrainingError
 
@@ -67,3 +68,13 @@ def test_the_audit_lists_images_without_a_class(half_labelled):
     (finding,) = unlabelled(half_labelled.images)
     assert (finding.kind, len(finding.paths)) == ("unlabelled", 12)
     assert list(unlabelled(half_labelled.images[half_labelled.images["label"] != ""])) == []
+
+
+def test_a_file_that_cannot_be_read_beside_images_without_a_class_is_no_missing_class(drawn_shapes, tmp_path):
+    folder = tmp_path / "flat"
+    (folder / "scans").mkdir(parents=True)
+    (folder / "scans" / "bad.png").write_bytes(b"no image")
+    for path in sorted((drawn_shapes / "ring").glob("*.png"))[:3]:
+        shutil.copy(path, folder)
+    data = import_source(folder, layout=LayoutChoice(unlabelled=True))
+    assert (data.unlabelled, missing_classes(data)) == (3, [])

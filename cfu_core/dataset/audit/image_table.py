@@ -44,12 +44,16 @@ def build_image_table(dataset: Dataset, split: Split, survey: Survey, findings: 
     kinds, copies = np.full(len(images), "", object), np.full(len(images), np.nan)
     number = 0
     for finding in findings:
-        for together in finding.paths:
-            rows = row_of.reindex(together).dropna().to_numpy(int)
-            kinds[rows] += f" {finding.kind} "
-            if len(rows) > 1:
-                copies[rows] = number
-                number += 1
+        # one look-up for each finding, because a finding may have a tuple for each of 100,000 images
+        found = row_of.reindex([path for together in finding.paths for path in together]).to_numpy(float)
+        present = np.isfinite(found)
+        rows = found[present].astype(int)
+        group = np.repeat(np.arange(len(finding.paths)), [len(together) for together in finding.paths])[present]
+        kinds[np.unique(rows)] += f" {finding.kind} "
+        several = np.bincount(group, minlength=len(finding.paths)) > 1
+        in_several = several[group]
+        copies[rows[in_several]] = number + np.cumsum(several)[group[in_several]] - 1
+        number += int(several.sum())
     table["findings"] = pd.Series(kinds, dtype="str")
     table["copies"] = copies
     if dataset.unlabelled:

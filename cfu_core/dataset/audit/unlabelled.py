@@ -26,8 +26,8 @@ def unlabelled(images: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             kind="unlabelled",
             title="Images without a class",
-            detail=f"{plural(len(paths), 'image has', 'images have')} no class yet. Training uses the others. Select "
-            "them in the grid and press a number to give them a class.",
+            detail=f"{plural(len(paths), 'image has', 'images have')} no class yet. Training uses the others. Turn "
+            "on Label by keys above the grid, enter the names of the classes, and press a number to give a class.",
             paths=tuple((path,) for path in paths),
             severity="info",
         )

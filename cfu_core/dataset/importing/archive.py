@@ -214,7 +214,10 @@ class ZipTree:
         decoded = decode_names(infos, archive=self.name, encoding=encoding)
         if decoded.guess:
             self.issues.append(ImportIssue(path=self.name, kind="encoding", detail=decoded.guess))
-        for info, name in zip(infos, decoded.names, strict=True):
+        names = decoded.names
+        if not any("/" in name for name in names):  # some programs for Windows separate folders by backslashes
+            names = [name.replace("\\", "/") for name in names]
+        for info, name in zip(infos, names, strict=True):
             fault = unsafe_reason(name) or _bomb_reason(info, limits)
             if fault:
                 raise refused(self.name, f"the entry {name!r} {fault}")

@@ -25,7 +25,13 @@ _NOT_PHOTOGRAPHS = frozenset(
 _ALTERED = frozenset(
     {"preprocessed", "processed", "enhanced", "clahe", "augmented", "augmentation", "aug", "normalized", "normalised"}
 )
+_UNLABELLED = frozenset({"unlabelled", "unlabeled", "unclassified", "unsorted", "no class", "no label"})
 _ORIGINAL = frozenset({"original", "originals", "raw"})
+
+
+def is_unlabelled(name: str) -> bool:
+    """Return whether a name is usual for a folder of images that have no class yet."""
+    return name_key(name) in _UNLABELLED
 
 
 def is_cell(name: str) -> bool:

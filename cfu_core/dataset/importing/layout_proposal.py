@@ -127,7 +127,7 @@ def _proposed(
 ) -> FolderLayout:
     class_level = choice.class_level
     # a zip or an upload of one folder of images may contain this folder itself, which is no class
-    wrapped = len(levels) == 1 and [slug(name) for name in levels[0].images] == [slug(source)]
+    wrapped = len(levels) == 1 and all(_is_named_like(name, source) for name in levels[0].images)
     unlabelled = choice.unlabelled or not levels or (wrapped and not class_level)
     roles: list[str] = [""] * len(levels)
     reasons = [""] * len(levels)
@@ -153,7 +153,7 @@ def _proposed(
             )
         else:
             assign(chosen, "class", reason)
-            question = question or _partition_question(levels[chosen])
+            question = question or _partition_question(levels[chosen]) or _loose_question(levels, chosen)
         questions.append(question)
     for level, role in enumerate(roles):
         if not role:
@@ -166,6 +166,13 @@ def _proposed(
         question=" ".join(filter(None, questions)),
         unlabelled=unlabelled,
     )
+
+
+def _is_named_like(folder: str, source: str) -> bool:
+    """Return whether a folder has the name of the source; of an upload only the letters of ASCII are known."""
+    if name_key(folder) == name_key(source):
+        return True
+    return any(letter.isascii() and letter.isalnum() for letter in folder) and slug(folder) == slug(source)
 
 
 def _levels_in_words(levels: Sequence[FolderLevel], roles: Sequence[str]) -> str:
@@ -182,6 +189,17 @@ def _partition_question(level: FolderLevel) -> str:
         return ""
     others = first_of([name for name in level.images if name not in named], MOST_NAMED)
     return f"{named[0]} is a folder beside {others}, but named like a partition of the images. Is it a class?"
+
+
+def _loose_question(levels: Sequence[FolderLevel], chosen: int) -> str:
+    """Ask if several images, and more than a tenth, are outside the folders of the class."""
+    loose = sum(level.loose for level in levels[: chosen + 1])
+    if loose <= max(1, levels[chosen].total // 10):
+        return ""
+    return (
+        f"{plural(loose, 'image is', 'images are')} not in a folder of level {chosen + 1} and would be left out; "
+        f"{levels[chosen].total:,} are in {levels[chosen].describe()}. Are these folders the classes?"
+    )
 
 
 def _recognised(level: FolderLevel) -> tuple[str, str]:

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.manifest import Box
-from cfu_core.dataset.name_forms import describe_forms, unify_names
+from cfu_core.dataset.name_forms import describe_forms, describe_similar, similar_names, unify_names
 from cfu_core.errors import ImageError
+
+_ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")
 
 
 class Entry(NamedTuple):  # a dataclass takes three times as long to create
@@ -48,7 +50,8 @@ class Listing:
         Issues that are found without reading an image, sorted by path: files that are left out, folders that cannot be
         opened, empty class folders; columns, rows or boxes of a manifest that cannot be used, an encoding that was
         guessed, and paths that differ from the names of the files in letter case (kind ``letter-case``); names of
-        classes (``class-name``) and groups (``group-name``) that look alike; the meaning of several levels of folders
+        classes (``class-name``) and groups (``group-name``) that look alike or became one; images whose class differs
+        from their folder (``other-class``) or that have none (``no-label``); the meaning of the levels of folders
         (``layout``).
     drawn : bool
         Whether every row of a manifest has the origin ``drawn``; False without a manifest.
@@ -85,6 +88,10 @@ def new_listing(
         for shown, forms in changed.items():
             detail = describe_forms(shown, forms, what=what)
             found.append(ImportIssue(path=shown, kind=f"{what}-name", detail=detail))
+    for what, shown_names in (("class", labels.values()), ("group", groups.values())):
+        for alike in similar_names(set(shown_names)):
+            detail = describe_similar(alike, what=what)
+            found.append(ImportIssue(path=alike[0], kind=f"{what}-name", detail=detail))
     if label_forms or group_forms:
         entries = [
             entry._replace(label=labels[entry.label], group=groups.get(entry.group, entry.group)) for entry in entries
@@ -111,5 +118,8 @@ def describe_issues(issues: Iterable[ImportIssue]) -> str:
 
 def other_file(path: str, label: str = "") -> ImportIssue:
     """Return the issue about a file that is not named as an image; `label` is its class, if the source says it."""
-    detail = f"{path} is left out: its name is not that of an image."
+    why = "its name is not that of an image"
+    if path.lower().endswith(_ARCHIVES):
+        why = "it is an archive within the source; unpack it first"
+    detail = f"{path} is left out: {why}."
     return ImportIssue(path=path, kind="other-file", detail=detail, label=label)

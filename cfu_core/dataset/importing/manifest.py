@@ -15,6 +15,9 @@ from cfu_core.wording import first_of, plural
 
 Box = tuple[int, int, int, int]
 
+_MISSING = frozenset(  # what R, pandas, spreadsheets and databases write for a missing value
+    {"NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "None", "NULL", "null"}
+)
 _MOST_NAMED = 4  # values in a message
 _SAMPLE_LENGTH = 60  # characters of a guessed text in its issue
 
@@ -54,9 +57,9 @@ class Manifest:
         Rows with a path, in the order of the file. One path may occur several times.
     issues : tuple of ImportIssue
         An encoding that was guessed (kind ``encoding``); columns that have another name than the expected one, or are
-        not used, and values that are no partitions (``columns``); rows without a path (``no-path``); rows without a
-        label (``no-label``, one issue for all of them); rows with more cells than there are columns (``cells``), and
-        boxes that are not valid (``box``; such a row is in `rows` without its box).
+        not used, words for missing values, and values that are not partitions (``columns``); rows without a path
+        (``no-path``); rows without a label (``no-label``, one issue for all of them); rows with more cells than there
+        are columns (``cells``), and boxes that are not valid (``box``; such a row is in `rows` without its box).
     drawn : bool
         Whether every row has the origin ``drawn``, in upper or lower case.
     """
@@ -95,9 +98,13 @@ def parse_manifest(data: bytes, *, name: str) -> Manifest:
     filled = {position for line in body for position, cell in enumerate(line.cells) if cell}
     issues = [_guess_issue(text, guessed, name)] if guessed else []
     issues += columns.issues(name, filled=filled)
-    rows, origins, no_partitions = [], set(), Counter[str]()
+    rows, origins, no_partitions, missing = [], set(), Counter[str](), Counter[str]()
     for line, cells in body:
         values = _values(columns, cells)
+        for column in ("label", "group", "partition"):
+            if values.get(column, "").strip() in _MISSING:
+                missing[column] += 1
+                values[column] = ""
         origins.add(values.get("origin", "").lower())
         stated = values.get("partition", "").strip()
         if stated and not partition_named(stated):
@@ -116,6 +123,7 @@ def parse_manifest(data: bytes, *, name: str) -> Manifest:
         detail = f"{which} {numbers} of {name} {'gives' if len(unlabelled) == 1 else 'give'} no label: "
         detail += f"{plural(len(unlabelled), 'image is', 'images are')} imported without a class."
         issues.append(ImportIssue(path=name, kind="no-label", detail=detail))
+    issues += [_missing_issue(count, columns, column, name) for column, count in missing.items()]
     if no_partitions:
         issues.append(_partition_issue(no_partitions, columns, name))
     return Manifest(rows=tuple(rows), issues=tuple(issues), drawn=origins == {"drawn"})
@@ -128,6 +136,15 @@ def _guess_issue(text: str, guessed: str, name: str) -> ImportIssue:
         'this is wrong, save it as "CSV UTF-8" and import it again.'
     )
     return ImportIssue(path=name, kind="encoding", detail=detail)
+
+
+def _missing_issue(count: int, columns: ManifestColumns, column: str, name: str) -> ImportIssue:
+    shown = columns.names[columns.positions[column]]
+    detail = (
+        f"{name}: {plural(count, 'cell')} of the column {shown} contain NA or another word for a missing value, and "
+        "count as empty."
+    )
+    return ImportIssue(path=name, kind="columns", detail=detail)
 
 
 def _partition_issue(values: Counter[str], columns: ManifestColumns, name: str) -> ImportIssue:

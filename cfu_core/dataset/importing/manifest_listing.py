@@ -1,6 +1,8 @@
 """Lists of the images that a manifest names."""
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cfu_core.dataset.dataset import ImportIssue
@@ -9,6 +11,7 @@ from cfu_core.dataset.importing.folders import ListedFiles
 from cfu_core.dataset.importing.listing import Entry, Listing, describe_issues, new_listing, other_file
 from cfu_core.dataset.importing.manifest import Manifest, parse_manifest
 from cfu_core.dataset.importing.path_matching import DiskMatcher, differs_in_case
+from cfu_core.dataset.name_forms import name_key
 from cfu_core.errors import DatasetError
 from cfu_core.wording import plural
 
@@ -34,9 +37,18 @@ def list_manifest(files: ListedFiles, data: bytes, *, name: str) -> Listing:
     Raises
     ------
     DatasetError
-        The manifest is not valid (see `cfu_core.dataset.importing.manifest.parse_manifest`), or names no usable image.
+        The manifest is not valid (see `cfu_core.dataset.importing.manifest.parse_manifest`), names no usable image, or
+        has paths of another computer.
     """
     manifest = parse_manifest(data, name=name)
+    foreign = next((row for row in manifest.rows if os.name != "nt" and re.match(r"[A-Za-z]:[\\/]", row.path)), None)
+    if foreign is not None:
+        raise DatasetError(
+            f"{name}, line {foreign.line}: the path {foreign.path!r} begins with a drive letter, which this computer "
+            "does not have.",
+            "Paths must lead to images on this computer.",
+            "Write them relative to the folder of the manifest.",
+        )
     matcher = DiskMatcher(Path(files.name).parent.absolute())
     paths = {row.path: matcher.find(row.path) for row in manifest.rows}
     entries, issues = manifest_entries(manifest, paths, name=name, where=files.name)
@@ -82,9 +94,29 @@ def manifest_entries(
             issues.append(other_file(path, row.label))
         else:
             entries[path] = Entry(path, path, row.label, group=row.group, box=row.box, partition=row.partition)
+    differing = _against_folders(list(entries.values()))
+    if differing:
+        first = differing[0]
+        what = plural(len(differing), "image has", "images have")
+        detail = (
+            f"{name}: {what} another class than the folder in which it is, such as {first.path} ({first.label}). The "
+            "manifest is used."
+        )
+        issues.append(ImportIssue(path=name, kind="other-class", detail=detail))
     if not entries:
         raise DatasetError(f"{where} names no usable image. {describe_issues(issues)}", "", "Correct its rows.")
     return list(entries.values()), issues
+
+
+def _against_folders(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the images that are in a folder with the name of another class than theirs."""
+    classes = {name_key(entry.label) for entry in entries if entry.label}
+    found = []
+    for entry in entries:
+        folders = {name_key(folder) for folder in entry.path.split("/")[:-1]} & classes
+        if folders and entry.label and name_key(entry.label) not in folders:
+            found.append(entry)
+    return found
 
 
 def _case_issues(paths: Mapping[str, str], name: str) -> list[ImportIssue]:

@@ -9,7 +9,7 @@ from cfu_core.dataset.importing.folder_layout import LayoutChoice
 from cfu_core.dataset.importing.folders import FolderTree, ListedFiles
 from cfu_core.dataset.importing.listing import Listing
 from cfu_core.dataset.importing.manifest_listing import list_manifest
-from cfu_core.dataset.importing.tree_listing import list_tree
+from cfu_core.dataset.importing.tree_listing import check_no_layout, list_tree
 from cfu_core.errors import DatasetError
 from cfu_core.storage import storage_errors
 
@@ -57,7 +57,7 @@ def list_images(tree: Tree, choice: LayoutChoice) -> Listing:
     tree : FolderTree, ZipTree or ListedFiles
         From `open_source`.
     choice : LayoutChoice
-        What a person states about the levels of folders; without effect if there is a manifest.
+        What a person states about the levels of folders; nothing if there is a manifest.
 
     Raises
     ------
@@ -69,6 +69,7 @@ def list_images(tree: Tree, choice: LayoutChoice) -> Listing:
     """
     if not isinstance(tree, ListedFiles):
         return list_tree(tree, choice)
+    check_no_layout(choice, tree.name)
     manifest = Path(tree.name)
     with storage_errors(manifest):
         data = manifest.read_bytes()

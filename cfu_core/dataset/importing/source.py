@@ -74,8 +74,8 @@ def import_source(
         `cfu_core.dataset.importing.zip_names`), and an issue says which one was used. Ignored for other sources.
     layout : LayoutChoice, optional
         What the levels of folders mean. What is not stated is proposed from the names of the folders (see
-        `cfu_core.dataset.importing.layout_proposal`), and an issue says it if there is more than one level. Ignored for
-        a source with a manifest.
+        `cfu_core.dataset.importing.layout_proposal`), and an issue says it if there is more than one level. A source
+        with a manifest refuses it.
 
     Returns
     -------

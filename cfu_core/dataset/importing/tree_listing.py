@@ -8,6 +8,7 @@ from cfu_core.dataset.dataset import ImportIssue
 from cfu_core.dataset.importing.archive import ZipTree
 from cfu_core.dataset.importing.file_names import MANIFEST, is_image, is_manifest, is_wanted, unsafe_reason
 from cfu_core.dataset.importing.folder_layout import FolderLayout, FolderLevel, LayoutChoice
+from cfu_core.dataset.importing.folder_names import is_unlabelled
 from cfu_core.dataset.importing.folders import FolderTree, ListedFiles
 from cfu_core.dataset.importing.layout_proposal import choose_layout
 from cfu_core.dataset.importing.listing import Entry, Listing, describe_issues, new_listing, other_file
@@ -72,7 +73,7 @@ def list_tree(tree: FolderTree | ZipTree, choice: LayoutChoice) -> Listing:
     tree : FolderTree or ZipTree
         The source.
     choice : LayoutChoice
-        What a person states about the levels of folders; without effect if there is a manifest.
+        What a person states about the levels of folders; nothing if there is a manifest.
 
     Returns
     -------
@@ -92,6 +93,7 @@ def list_tree(tree: FolderTree | ZipTree, choice: LayoutChoice) -> Listing:
     """
     content = tree_content(tree)
     if content.manifest:
+        check_no_layout(choice, f"{tree.name}: {content.manifest}", tree.error_type)
         return _by_manifest(tree, content)
     layout, levels = choose_layout(content.images, choice, source=tree.name)
     return _by_folders(tree, content, layout, levels)
@@ -131,6 +133,8 @@ def _by_folders(
             issues.append(ImportIssue(path=path, kind="no-class", detail=detail))
         else:
             partition = partition_named(layout.value(folders, "partition"))
+            if is_unlabelled(label):
+                label = ""
             entries.append(Entry(path, file, label, group=layout.value(folders, "group"), partition=partition))
     issues += [replace(issue, label=_label(issue.path, content.top, layout)) for issue in tree.issues]
     if not entries:
@@ -144,8 +148,10 @@ def _by_folders(
             path = "/".join(parts)
             detail = f"The class folder {path} contains no image."
             issues.append(ImportIssue(path=path, kind="empty-class", detail=detail, label=parts[-1]))
-    if layout.unlabelled:
-        detail = f"{plural(len(entries), 'image is', 'images are')} imported without a class: no folder is a class."
+    without = sum(not entry.label for entry in entries)
+    if without:
+        why = "no folder is a class" if layout.unlabelled else "the name of their folder says so"
+        detail = f"{plural(without, 'image is', 'images are')} imported without a class: {why}."
         issues.append(ImportIssue(path="", kind="no-label", detail=f"{detail} Give them classes on Explore."))
     if len(levels) > 1 or left_out:
         detail = layout.describe(levels)
@@ -156,9 +162,26 @@ def _by_folders(
     return new_listing(entries, issues, question=layout.question)
 
 
+def check_no_layout(choice: LayoutChoice, manifest: str, error_type: type[DatasetError] = DatasetError) -> None:
+    """Check that nothing is stated about levels of folders, because a manifest gives the classes.
+
+    Raises
+    ------
+    DatasetError
+        Something is stated.
+    """
+    if choice != LayoutChoice():
+        raise error_type(
+            f"{manifest} gives the classes, so that what is stated about the folders has no effect.",
+            "",
+            "Leave out the options about folders, or remove the manifest.",
+        )
+
+
 def _label(path: str, top: str, layout: FolderLayout) -> str:
     """Return the class of a folder or file that could not be opened, if its folders say it."""
-    return layout.value(path.removeprefix(top).split("/"), "class")
+    folders = path.removeprefix(top).split("/")
+    return layout.value(folders, "class") if layout.left_out.isdisjoint(folders) else ""
 
 
 def _no_classes(

@@ -39,8 +39,8 @@ def split_panel(data: Dataset, split: Split) -> None:
     """Show the images per class and partition as a chart and a table, and the split seed."""
     if data.unlabelled:
         st.info(
-            f"{plural(data.unlabelled, 'image has', 'images have')} no class yet. Select images in the grid and press "
-            "a number to give them a class.",
+            f"{plural(data.unlabelled, 'image has', 'images have')} no class yet. Turn on Label by "
+            "keys above the grid, enter the names of the classes, and press a number to give a class.",
             icon=":material/label:",
         )
     if not split.counts:

@@ -17,6 +17,7 @@ from pages.components.browser.tiles import Tile, tiles
 from pages.components.browser.viewer import viewer
 from pages.components.cached import View
 from pages.components.image_choice import displayable
+from pages.components.page_layout import escaped
 
 PER_PAGE = 60
 
@@ -89,7 +90,8 @@ def contact_sheet(view: View, label: str, margin: float) -> None:
     passes = (table["label"] == label).to_numpy()
     rows = sorted_rows(table, passes, by="colony_confidence")
     pages = max(1, -(-len(rows) // PER_PAGE))
-    st.caption(f"All images of the class {label}, the least certain first. Double-click an image to edit its box.")
+    which = f"of the class {escaped(label)}" if label else "without a class"
+    st.caption(f"All images {which}, the least certain first. Double-click an image to edit its box.")
     with in_url("sheet", 1, lambda value: 1 <= value <= pages):
         first = (st.session_state["sheet"] - 1) * PER_PAGE
         with st.container(height=560, border=False):

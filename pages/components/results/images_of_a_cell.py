@@ -16,7 +16,7 @@ from cfu_core.evaluation.predictions import ORDERS, prediction_table, sort_predi
 from cfu_core.jobs.launch import run_again
 from cfu_core.runs.planning import planned_dataset
 from cfu_core.runs.run import PROBABILITY, Run
-from cfu_core.wording import plural
+from cfu_core.wording import class_name, plural
 from pages.components import cached, editing
 from pages.components.address import in_url, set_value
 from pages.components.browser.tiles import Tile, select, selection, tiles
@@ -143,7 +143,7 @@ def _tile(run: Run, data: Dataset, row: int, record: Mapping, labels: Mapping[st
     except CfuError as error:
         picture, broken = b"", str(error)
     label = labels.get(path)
-    changed = "" if label in (None, record["true"]) else f"Its class was changed to {label} after this run."
+    changed = "" if label in (None, record["true"]) else f"Its class was changed to {class_name(label)} after this run."
     name = PurePosixPath(path).name
     return Tile(
         id=path,

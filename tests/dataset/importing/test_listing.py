@@ -1,10 +1,14 @@
 import errno
+import io
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from cfu_core.dataset.dataset import Dataset
+from cfu_core.dataset.importing.folder_layout import LayoutChoice
 from cfu_core.dataset.importing.folders import FolderTree
 from cfu_core.dataset.importing.source import ImportLimits, import_source, scan_source
 from cfu_core.dataset.table import BOX_COLUMNS
@@ -416,3 +420,106 @@ def test_a_csv_given_directly_may_name_files_in_any_folder(write_tree, picture, 
 def test_a_manifest_given_directly_is_named_after_its_folder(write_tree, picture):
     root = write_tree({"manifest.csv": b"path,label\n1.png,A\n", "1.png": picture(1)}, name="dish 12")
     assert scan_source(root / "manifest.csv").name == "dish 12"
+
+
+def remarks(found: Dataset, kind: str) -> list[str]:
+    return [issue.detail for issue in found.import_issues if issue.kind == kind]
+
+
+def test_words_for_missing_values_are_no_class_no_group_and_no_partition(make, picture):
+    rows = "path,label,donor,split\n1.png,A,NA,NA\n2.png,NA,d1,train\n3.png,B,N/A,\n4.png,B,d1,test\n"
+    images = {f"{number}.png": picture(number) for number in range(1, 5)}
+    found = scan_source(make({"manifest.csv": rows.encode()} | images))
+    assert found.images["label"].tolist() == ["A", "", "B", "B"]
+    assert found.images["group"].tolist() == ["", "d1", "", "d1"]
+    assert found.images["given_partition"].tolist() == ["", "training", "", "test"]
+    assert (
+        "manifest.csv: 2 cells of the column donor contain NA or another word for a missing value, and count as "
+        in (" ".join(remarks(found, "columns")))
+    )
+
+
+def test_a_class_that_differs_from_the_folder_is_said(make, picture):
+    rows = b"path,label\nA/1.png,A\nA/2.png,B\nB/3.png,B\nplate 1/4.png,A\n"
+    images = {path: picture(1) for path in ("A/1.png", "A/2.png", "B/3.png", "plate 1/4.png")}
+    assert remarks(scan_source(make({"manifest.csv": rows} | images)), "other-class") == [
+        "manifest.csv: 1 image has another class than the folder in which it is, such as A/2.png (B). The manifest is "
+        "used."
+    ]
+
+
+def test_classes_that_a_reader_cannot_tell_apart_are_said(make, picture):
+    cyrillic = "CFU-\u0415"
+    found = scan_source(make({f"{name}/1.png": picture(1) for name in ("CFU-E", cyrillic, "CFU-GM", "CFU GM")}))
+    assert remarks(found, "class-name") == [
+        'The classes "CFU GM" and "CFU-GM" look alike but are kept apart. If they are one, rename one of them.',
+        f'The classes "CFU-E" and "{cyrillic}" with cyrillic capital letter ie look alike but are kept apart. If they '
+        "are one, rename one of them.",
+    ]
+
+
+def test_a_folder_of_unlabelled_images_is_no_class(make, picture):
+    found = scan_source(make({f"{name}/1.png": picture(1) for name in ("A", "B", "Unlabelled")}))
+    assert (found.classes, found.unlabelled) == (["A", "B"], 1)
+    assert remarks(found, "no-label")[0].startswith("1 image is imported without a class: the name of their folder")
+
+
+def test_many_images_outside_the_class_folders_need_a_question(make, picture):
+    files = {f"{number}.png": picture(number) for number in range(4)} | {f"{n}/1.png": picture(9) for n in "AB"}
+    with pytest.raises(DatasetError, match=r"4 images are not in a folder of level 1 and would be left out; 2 are in"):
+        scan_source(make(files))
+
+
+@pytest.mark.parametrize("name", ["\u6837\u672c", "\u7ea2"])
+def test_a_single_class_folder_in_other_letters_is_a_class_unless_it_has_the_name_of_the_source(
+    write_zip, picture, name
+):
+    found = scan_source(write_zip({f"{name}/1.png": picture(1)}, name="\u6837\u672c.zip"))
+    assert found.classes == ([] if name == "\u6837\u672c" else [name])
+
+
+def test_an_archive_within_an_archive_is_to_be_unpacked(write_zip, picture):
+    found = scan_source(write_zip({"A/1.png": picture(1), "B.zip": b"PK"}))
+    assert [issue.detail for issue in found.import_issues] == [
+        "B.zip is left out: it is an archive within the source; unpack it first."
+    ]
+
+
+def test_a_zip_with_backslashes_between_folders_is_read(write_zip, picture):
+    assert labels(scan_source(write_zip({"A\\1.png": picture(1), "B\\2.png": picture(2)}))) == {
+        "A/1.png": "A",
+        "B/2.png": "B",
+    }
+    with pytest.raises(ArchiveError, match=r"leads out of its folder"):
+        scan_source(write_zip({"..\\1.png": picture(1), "B\\2.png": picture(2)}, name="bad.zip"))
+
+
+def test_a_path_of_another_computer_is_named_with_its_line(write_tree, picture):
+    rows = b"path,label\n1.png,A\nC:\\plates\\2.png,B\n"
+    root = write_tree({"1.png": picture(1), "list.csv": rows})
+    with pytest.raises(DatasetError, match=r"list\.csv, line 3: the path .* begins with a drive letter"):
+        scan_source(root / "list.csv")
+
+
+def test_an_image_without_a_number_is_left_out(write_tree):
+    nothing = tifffile_bytes(np.full((8, 8), np.nan, np.float32))
+    some = tifffile_bytes(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8))
+    found = scan_source(write_tree({"A/nothing.tif": nothing, "A/some.tif": some}))
+    assert found.images["path"].tolist() == ["A/some.tif"]
+    assert [(issue.path, issue.kind, issue.label) for issue in found.import_issues if issue.left_out] == [
+        ("A/nothing.tif", "empty", "A")
+    ]
+
+
+def tifffile_bytes(pixels: np.ndarray) -> bytes:
+    target = io.BytesIO()
+    tifffile.imwrite(target, pixels)
+    return target.getvalue()
+
+
+def test_what_is_stated_about_folders_is_refused_beside_a_manifest(make, picture):
+    source = make({"manifest.csv": b"path,label\n1.png,A\n", "1.png": picture(1)})
+    with pytest.raises(
+        DatasetError, match=r"manifest\.csv gives the classes, so that what is stated about the folders"
+    ):
+        scan_source(source, layout=LayoutChoice(class_level=1))
