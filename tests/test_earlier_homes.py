@@ -83,7 +83,9 @@ def test_the_finished_run_has_its_results():
 
 @pytest.mark.usefixtures("earlier_home")
 def test_the_network_of_the_finished_run_still_gives_its_predictions():
-    from cfu_core.runs.model_files import predict
+    from cfu_core.runs.prediction import predict_files
+    from cfu_core.runs.training_reference import training_reference
+    from tests.runs.test_execution import Silent
 
     run = open_run("The run before")
     dataset = load_dataset(DATASET)
@@ -91,9 +93,11 @@ def test_the_network_of_the_finished_run_still_gives_its_predictions():
     assert table is not None
     path = "square/07.png"  # without a box of its own
     row = int(np.flatnonzero(dataset.images["path"] == path)[0])
-    given = predict(run, [read(dataset.image_file(row))])[0]
+    reference = training_reference(run, Silent())  # computed now: that version did not store any
+    (given,) = predict_files(run, [dataset.image_file(row)], reference)
+    assert given.distance is not None
     written = table[table["path"] == path][["probability_disc", "probability_square"]].to_numpy()[0]
-    np.testing.assert_allclose(given, written, atol=2e-3)
+    np.testing.assert_allclose(given.probabilities, written, atol=2e-3)
 
 
 def test_measures_and_prepared_images_of_an_earlier_version_are_not_used_again(earlier_home):

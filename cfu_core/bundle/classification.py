@@ -17,8 +17,25 @@ from cfu_core.imaging.sample_range import SampleRange
 from cfu_core.wording import plural
 
 BATCH_SIZE = 16  # images
-#: From preprocessed images, RGB uint8 of shape (N, S, S, 3), to probabilities of shape (N, C).
-Network = Callable[[np.ndarray], np.ndarray]
+
+
+class Outputs(NamedTuple):
+    """Outputs of a network for N images.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float, shape (N, C)
+        Softmax outputs, 0 to 1.
+    features : ndarray of float32, shape (N, F), or None
+        Inputs of the last layer. None if the network does not give them, as in bundles of earlier versions.
+    """
+
+    probabilities: np.ndarray
+    features: np.ndarray | None = None
+
+
+#: From preprocessed images, RGB uint8 of shape (N, S, S, 3), to the outputs for them.
+Network = Callable[[np.ndarray], Outputs]
 
 
 class SelfTest(NamedTuple):
@@ -60,8 +77,8 @@ def onnx_network(bundle: Bundle) -> Network:
     Returns
     -------
     Network
-        Function from preprocessed images, RGB uint8 of shape (N, S, S, 3), to probabilities, float32 of shape (N, C)
-        with columns in the order of ``bundle.classes``. It normalises the images itself.
+        Function from preprocessed images, RGB uint8 of shape (N, S, S, 3), to `Outputs` with columns of probabilities
+        in the order of ``bundle.classes``. It normalises the images itself.
 
     Raises
     ------
@@ -75,13 +92,15 @@ def onnx_network(bundle: Bundle) -> Network:
         session = onnxruntime.InferenceSession(str(bundle.folder / ONNX), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common class
         raise BundleError(f"{ONNX} cannot be loaded: {error}.", "", GET_AGAIN) from error
-    return lambda images: session.run(["probabilities"], {"images": images})[0]
+    names = {output.name for output in session.get_outputs()}
+    wanted = [name for name in Outputs._fields if name in names]
+    return lambda images: Outputs(**dict(zip(wanted, session.run(wanted, {"images": images}), strict=True)))
 
 
 def classify(
     bundle: Bundle, images: Sequence[np.ndarray], network: Network, boxes: Sequence[Box | None] | None = None
-) -> np.ndarray:
-    """Compute the class probabilities of images.
+) -> Outputs:
+    """Compute the class probabilities and features of images.
 
     Parameters
     ----------
@@ -98,8 +117,9 @@ def classify(
 
     Returns
     -------
-    ndarray of float64, shape (N, C)
-        Probabilities, 0 to 1. Rows in the order of `images`, columns in the order of ``bundle.classes``.
+    Outputs
+        Probabilities in float64. Rows in the order of `images`, columns of probabilities in the order of
+        ``bundle.classes``.
 
     Raises
     ------
@@ -112,7 +132,9 @@ def classify(
     known = [None] * len(images) if boxes is None else boxes
     prepared = [recipes.apply(bundle.recipe, image, box) for image, box in zip(images, known, strict=True)]
     found = [network(np.stack(prepared[first : first + BATCH_SIZE])) for first in range(0, len(prepared), BATCH_SIZE)]
-    return np.concatenate(found).astype(np.float64)
+    probabilities = np.concatenate([each.probabilities for each in found]).astype(np.float64)
+    features = [each.features for each in found if each.features is not None]
+    return Outputs(probabilities, np.concatenate(features) if features else None)
 
 
 def self_test(bundle: Bundle, network: Network) -> SelfTest:
@@ -145,7 +167,7 @@ def self_test(bundle: Bundle, network: Network) -> SelfTest:
     images = [_test_image(bundle, each) for each in expected["images"]]
     boxes = [Box(*each["box"]) if each["box"] else None for each in expected["images"]]
     probabilities = np.array([[each["probabilities"][name] for name in bundle.classes] for each in expected["images"]])
-    differences = np.abs(classify(bundle, images, network, boxes) - probabilities).max(axis=1)
+    differences = np.abs(classify(bundle, images, network, boxes).probabilities - probabilities).max(axis=1)
     worst = int(differences.argmax())
     largest, allowed = float(differences[worst]), float(expected["allowed"])
     if not largest <= allowed:  # also refuses NaN

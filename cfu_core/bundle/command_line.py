@@ -9,6 +9,7 @@ from pathlib import Path
 from cfu_core.bundle.classification import classify, onnx_network, verify
 from cfu_core.bundle.contents import open_bundle
 from cfu_core.errors import CfuError
+from cfu_core.evaluation.training_distance import describe_unlike, label_of
 from cfu_core.imaging.reading import read_with_ranges
 from cfu_core.wording import plural
 
@@ -19,8 +20,9 @@ def main(folder: Path, argv: Sequence[str]) -> int:
     """Run a subcommand of ``use.py`` on a bundle.
 
     ``verify`` checks all files, runs the self-test and prints one line. ``predict IMAGE ...`` classifies images and
-    prints a line of JSON for each, with the keys ``path``, ``predicted`` (the most probable class) and
-    ``probabilities`` (by class). ``predict`` does not check the files.
+    prints a line of JSON for each, with the keys ``path``, ``predicted`` (the most probable class), ``probabilities``
+    (by class), ``unlike_training`` (``yes``, ``no`` or ``not checked``) and ``distance_percentile``. How many images
+    are unlike all training images is written to stderr at the end. ``predict`` does not check the files.
 
     Parameters
     ----------
@@ -72,8 +74,8 @@ def _complain(message: str) -> None:
 
 def _predict(folder: Path, paths: Sequence[Path]) -> int:
     bundle = open_bundle(folder)
-    network = onnx_network(bundle)
-    failed = 0
+    network, reference = onnx_network(bundle), bundle.reference
+    failed = unlike = 0
     for path in paths:
         try:
             pixels, remark = read_with_ranges(path, bundle.sample_ranges)
@@ -83,10 +85,21 @@ def _predict(folder: Path, paths: Sequence[Path]) -> int:
             continue
         if remark:
             _complain(remark)
-        (row,) = classify(bundle, [pixels], network)
-        probabilities = dict(zip(bundle.classes, map(float, row), strict=True))
-        line = {"path": str(path), "predicted": bundle.classes[int(row.argmax())], "probabilities": probabilities}
+        (row,), features = classify(bundle, [pixels], network)
+        distance = None
+        if reference is not None and features is not None:
+            (distance,) = reference.compare(features)
+            unlike += distance.unlike
+        line = {
+            "path": str(path),
+            "predicted": bundle.classes[int(row.argmax())],
+            "probabilities": dict(zip(bundle.classes, map(float, row), strict=True)),
+            "unlike_training": label_of(distance),
+            "distance_percentile": distance.percentile if distance else None,
+        }
         print(json.dumps(line, ensure_ascii=False))
     if failed:
         _complain(f"No prediction for {failed} of {plural(len(paths), 'file')}.")
+    if sentence := describe_unlike(unlike, len(paths) - failed, reference, bundle.not_checked):
+        _complain(sentence)
     return FAILED if failed else OK

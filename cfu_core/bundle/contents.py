@@ -3,7 +3,8 @@
 ======================  ==============================================================================================
 ``README.md``           model card and instructions
 ``bundle.json``         manifest: classes, recipe, normalisation, description and results; a checksum of each entry
-``model.onnx``          the complete network, from images to probabilities
+``model.onnx``          the complete network, from images to probabilities and features
+``reference.npz``       features of training images, by which images unlike all of them are found
 ``model.safetensors``   its weights, for torchvision's module
 ``use.py``              classifies images and checks the bundle
 ``code/``               the code of this program for preprocessing and classification
@@ -21,12 +22,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cfu_core.errors import BundleError
+from cfu_core.evaluation.training_distance import TrainingReference
 from cfu_core.imaging.recipe import VERSION as RECIPE_VERSION
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.imaging.sample_range import SampleRange, ranges_from_json
 
 FORMAT = 1
 MANIFEST, ONNX, WEIGHTS, SELFTEST, CODE = "bundle.json", "model.onnx", "model.safetensors", "selftest.json", "code"
+REFERENCE = "reference.npz"
 _REQUIRED = ("files", "classes", "recipe", "architecture")  # entries of the manifest that this program uses
 #: What to do if a file or an entry of the manifest has been changed.
 GET_AGAIN = "Ask for a new copy of the bundle."
@@ -57,6 +60,22 @@ class Bundle:
     def sample_ranges(self) -> dict[str, SampleRange] | None:
         """Range of each kind of samples of more than 8 bits in the dataset of the network; None if not recorded."""
         return ranges_from_json(self.manifest.get("dataset", {}).get("sample_ranges"))
+
+    @property
+    def reference(self) -> TrainingReference | None:
+        """The features of training images, read from disk; None if the bundle has none.
+
+        Raises
+        ------
+        StorageError
+            The file is missing, damaged or not readable.
+        """
+        return TrainingReference.load(self.folder / REFERENCE) if REFERENCE in self.manifest["files"] else None
+
+    @property
+    def not_checked(self) -> str:
+        """Why `reference` is None: a sentence."""
+        return self.manifest.get("reference", {}).get("missing") or "The bundle has no features of training images."
 
     @cached_property
     def recipe(self) -> Recipe:

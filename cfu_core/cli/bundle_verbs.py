@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cfu_core.cli.terminal import OK, ProgressLine, add_json_option, print_json, print_line
+from cfu_core.cli.terminal import OK, LineObserver, ProgressLine, add_json_option, print_json, print_line
 from cfu_core.errors import BundleError
-from cfu_core.observer import Observer
 
 
 def add_verbs(verbs: Any) -> None:
@@ -38,25 +37,12 @@ def add_verbs(verbs: Any) -> None:
     verify.set_defaults(verb=_verify)
 
 
-class _PhaseObserver(Observer):
-    """Shows the current phase in a line of the terminal; Ctrl-C stops the work."""
-
-    def __init__(self, line: ProgressLine) -> None:
-        self._line = line
-
-    def report(self, phase: str, **_details: Any) -> None:
-        self._line.show(phase)
-
-    def stop_requested(self) -> bool:
-        return False
-
-
 def _export(arguments: argparse.Namespace) -> int:
     from cfu_core.exporting.export import export_run
     from cfu_core.runs.run_store import open_run
 
     with ProgressLine() as line:
-        found = export_run(open_run(arguments.run), arguments.out, _PhaseObserver(line))
+        found = export_run(open_run(arguments.run), arguments.out, LineObserver(line))
     return _print_result(arguments, arguments.out, found)
 
 

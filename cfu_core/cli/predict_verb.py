@@ -11,13 +11,15 @@ from cfu_core.cli.image_arguments import FoundImages, find_images
 from cfu_core.cli.terminal import (
     OK,
     USER_ERROR,
+    LineObserver,
     ProgressLine,
     add_json_option,
     print_error,
     print_json,
     print_line,
 )
-from cfu_core.errors import RunError
+from cfu_core.errors import CfuError, RunError
+from cfu_core.evaluation.training_distance import TrainingReference, describe_unlike, label_of
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_store import open_run
 from cfu_core.storage import replacing
@@ -45,7 +47,8 @@ def add_verbs(verbs: Any) -> None:
         "--csv",
         type=Path,
         metavar="FILE",
-        help="write a table with the columns path, predicted, a probability for each class, and error",
+        help="write a table with the columns path, predicted, a probability for each class, unlike_training, "
+        "distance_percentile and error",
     )
     add_json_option(predict)
     predict.set_defaults(verb=_predict)
@@ -56,12 +59,14 @@ def _predict(arguments: argparse.Namespace) -> int:
     run = open_run(arguments.run)
     found = find_images(arguments.images)
     total = len(found.files) + len(found.unusable)
-    rows, failed = [], []
+    rows, failed, unlike = [], [], 0
     with _table(arguments.csv, run) as add_to_table, ProgressLine() as line:
+        reference, not_checked = _reference(run, line)
         progress = line.count("Classifying")
-        for done, each in enumerate(_predictions(run, found), 1):
+        for done, each in enumerate(_predictions(run, found, reference), 1):
             add_to_table(each)
             progress(done, total)
+            unlike += each.distance is not None and each.distance.unlike
             if each.remark:
                 line.show("")
                 print_error(f"{each.path}: {each.remark}")
@@ -73,27 +78,49 @@ def _predict(arguments: argparse.Namespace) -> int:
                 rows.append(_json_row(run, each))
             elif not arguments.csv:
                 line.show("")
-                print_line(f"{each.path}: {_class(run, each)} ({max(_probabilities(run, each).values()):.3f})")
+                remark = ", unlike all training images" if each.distance and each.distance.unlike else ""
+                print_line(f"{each.path}: {_class(run, each)} ({max(_probabilities(run, each).values()):.3f}){remark}")
     if found.others:
         print_error(found.describe_others)
     if failed and total > 1:
         print_error(f"{len(failed):,} of {total:,} could not be classified.")
+    if sentence := describe_unlike(unlike, total - len(failed), reference, not_checked):
+        print_error(sentence)
     if arguments.json:
-        left_out = found.others.total()
         document = {"run": run.id, "weights": run.plan.weights_label, "predictions": rows}
-        print_json({**document, "failed": failed, "left_out": left_out})
+        comparison = _comparison(reference, not_checked, unlike)
+        print_json({**document, "failed": failed, "left_out": found.others.total(), "unlike_training": comparison})
     elif arguments.csv:
         print_line(f"{plural(total - len(failed), 'image')} classified: {arguments.csv}")
     return USER_ERROR if failed else OK
 
 
-def _predictions(run: Run, found: FoundImages) -> "Iterator[FilePrediction]":
+def _reference(run: Run, line: ProgressLine) -> tuple[TrainingReference | None, str]:
+    """Return the reference of a run, computed if it has none yet; or None and the reason."""
+    from cfu_core.runs.training_reference import training_reference  # late: it imports torch
+
+    try:
+        return training_reference(run, LineObserver(line)), ""
+    except CfuError as error:
+        return None, str(error)
+
+
+def _comparison(reference: TrainingReference | None, not_checked: str, unlike: int) -> dict[str, Any]:
+    """Return how many images are unlike all training images and how far that can be relied on, for JSON."""
+    if reference is None:
+        return {"checked": False, "reason": not_checked}
+    low, high = reference.false_alarms()
+    validation_images = len(reference.validation)
+    return {"checked": True, "images": unlike, "validation_images": validation_images, "false_alarms": [low, high]}
+
+
+def _predictions(run: Run, found: FoundImages, reference: TrainingReference | None) -> "Iterator[FilePrediction]":
     """Yield the folders that cannot be used, then the predictions of all files."""
     from cfu_core.runs.prediction import FilePrediction, predict_files  # late: it imports torch
 
     for path, reason in found.unusable.items():
         yield FilePrediction(path, None, reason)
-    yield from predict_files(run, found.files)
+    yield from predict_files(run, found.files, reference)
 
 
 def _probabilities(run: Run, each: "FilePrediction") -> dict[str, float]:
@@ -106,7 +133,13 @@ def _class(run: Run, each: "FilePrediction") -> str:
 
 
 def _json_row(run: Run, each: "FilePrediction") -> dict[str, Any]:
-    row = {"path": str(each.path), "predicted": _class(run, each), "probabilities": _probabilities(run, each)}
+    row = {
+        "path": str(each.path),
+        "predicted": _class(run, each),
+        "probabilities": _probabilities(run, each),
+        "unlike_training": label_of(each.distance),
+        "distance_percentile": each.distance.percentile if each.distance else None,
+    }
     return row | ({"remark": each.remark} if each.remark else {})
 
 
@@ -122,10 +155,13 @@ def _table(file: Path | None, run: Run) -> "Iterator[Callable[[FilePrediction], 
         )
     with replacing(file) as draft, draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["path", "predicted", *(f"probability_{name}" for name in run.classes), "error"])
+        probability_columns = [f"probability_{name}" for name in run.classes]
+        writer.writerow(["path", "predicted", *probability_columns, "unlike_training", "distance_percentile", "error"])
 
         def add(each: "FilePrediction") -> None:
             probabilities = _probabilities(run, each).values() or [""] * len(run.classes)
-            writer.writerow([str(each.path), _class(run, each), *probabilities, each.error])
+            unlike = "" if each.error else label_of(each.distance)
+            percentile = each.distance.percentile if each.distance else ""
+            writer.writerow([str(each.path), _class(run, each), *probabilities, unlike, percentile, each.error])
 
         yield add

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from cfu_core.observer import Observer
 from cfu_core.storage import json_value
 
 if TYPE_CHECKING:
@@ -159,3 +160,25 @@ class ProgressLine:
         if self._enabled:
             with output():
                 print(f"\r\x1b[2K{printable(text)}", end="", file=sys.stderr, flush=True)
+
+
+class LineObserver(Observer):
+    """Shows the progress of a computation in a line of the terminal; Ctrl-C stops the computation.
+
+    Parameters
+    ----------
+    line : ProgressLine
+        Line to show it in, within its ``with`` block.
+    """
+
+    def __init__(self, line: ProgressLine) -> None:
+        self._line = line
+
+    def report(self, phase: str, **details: Any) -> None:
+        """Show the phase, and the numbers of finished items and of all items if they are known."""
+        counts = f": {details['done']} of {details['total']}" if "total" in details else ""
+        self._line.show(f"{phase}{counts}")
+
+    def stop_requested(self) -> bool:
+        """Return False: Ctrl-C raises KeyboardInterrupt."""
+        return False

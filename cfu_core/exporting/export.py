@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from cfu_core.bundle.classification import SelfTest, self_test, verify
-from cfu_core.bundle.contents import CODE, ONNX, SELFTEST, WEIGHTS, write_manifest
+from cfu_core.bundle.contents import CODE, ONNX, REFERENCE, SELFTEST, WEIGHTS, write_manifest
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.errors import BundleError
+from cfu_core.errors import BundleError, CfuError
 from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.exporting.bundled_code import copy_code
 from cfu_core.exporting.model_card import model_card
 from cfu_core.exporting.onnx_network import torch_network, write_onnx
 from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
 from cfu_core.observer import Observer
-from cfu_core.runs.model_files import MODEL, load_model
+from cfu_core.runs.model_files import load_model
 from cfu_core.runs.planning import planned_dataset
-from cfu_core.runs.run import PROBABILITY, Run
+from cfu_core.runs.run import MODEL, PROBABILITY, Run
+from cfu_core.runs.training_reference import training_reference
+from cfu_core.runs.training_reference_store import read_record
 from cfu_core.storage import replacing, storage_errors
 
 SELF_TEST_IMAGES = 20
@@ -190,13 +192,26 @@ def _write(run: Run, evaluation: Evaluation, folder: Path, observer: Observer) -
     observer.report("Writing weights, images and code")
     shutil.copyfile(run.folder / MODEL, folder / WEIGHTS)
     images = _write_self_test(run, dataset, folder)
-    manifest = _manifest(run, evaluation, images)
+    manifest = {**_manifest(run, evaluation, images), "reference": _write_reference(run, folder, observer)}
     copy_code(folder / CODE)
     (folder / "use.py").write_text(USE_SCRIPT, encoding="utf-8")
     needed = "".join(f"{name}=={version(name)}\n" for name in REQUIREMENTS)
     (folder / "requirements.txt").write_text(needed, encoding="utf-8")
     (folder / "README.md").write_text(model_card(manifest, evaluation), encoding="utf-8")
     write_manifest(folder, manifest)
+
+
+def _write_reference(run: Run, folder: Path, observer: Observer) -> dict[str, Any]:
+    """Write the features of training images, if they can be computed; return their record or the reason."""
+    try:
+        reference = training_reference(run, observer)
+    except CfuError as error:
+        return {"missing": str(error)}
+    with (folder / REFERENCE).open("wb") as file:
+        reference.save(file)
+    record = read_record(run)
+    assert record is not None  # written with the reference
+    return json.loads(json.dumps(record.to_dict()))
 
 
 def _manifest(run: Run, evaluation: Evaluation, images: int) -> dict[str, Any]:

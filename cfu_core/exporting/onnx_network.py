@@ -7,29 +7,33 @@ import numpy as np
 import torch
 from torch import nn
 
-from cfu_core.bundle.classification import Network
+from cfu_core.bundle.classification import Network, Outputs
 from cfu_core.bundle.contents import WEIGHTS, Bundle
+from cfu_core.models.networks import logits_and_features
 from cfu_core.models.normalisation import normalise, to_floats
 from cfu_core.models.registry import architecture
 from cfu_core.runs.model_files import read_network
 
 
 class ProbabilityNetwork(nn.Module):
-    """A network with normalisation and softmax: from uint8 images to probabilities.
+    """A network with normalisation and softmax: from uint8 images to probabilities and features.
 
     Parameters
     ----------
     network : nn.Module
         Classifier without softmax, whose input is normalised by `cfu_core.models.normalisation.normalise`. It is not
         copied.
+    key : str
+        Name of its architecture.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, key: str) -> None:
         super().__init__()
         self.network = network
+        self._key = key
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Compute the class probabilities of preprocessed images.
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compute the class probabilities and the features of preprocessed images.
 
         Parameters
         ----------
@@ -38,17 +42,21 @@ class ProbabilityNetwork(nn.Module):
 
         Returns
         -------
-        Tensor of float32, shape (N, C)
+        probabilities : Tensor of float32, shape (N, C)
             Softmax outputs, 0 to 1; rows sum to 1.
+        features : Tensor of float32, shape (N, F)
+            Inputs of the classification layer, from `cfu_core.models.networks.logits_and_features`.
         """
-        return self.network(normalise(to_floats(images))).softmax(dim=1)
+        with logits_and_features(self.network, self._key) as both:
+            logits, features = both(normalise(to_floats(images)))
+        return logits.softmax(dim=1), features
 
 
 def write_onnx(network: nn.Module, key: str, path: Path) -> None:
     """Write a network with normalisation and softmax as one ONNX file, in evaluation mode.
 
-    Its input ``images`` is uint8 of shape (N, S, S, 3), RGB, with any N; its output ``probabilities`` is float32 of
-    shape (N, C).
+    Its input ``images`` is uint8 of shape (N, S, S, 3), RGB, with any N; its outputs are ``probabilities``, float32 of
+    shape (N, C), and ``features``, float32 of shape (N, F), the inputs of the classification layer.
 
     Parameters
     ----------
@@ -71,12 +79,12 @@ def write_onnx(network: nn.Module, key: str, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from the exporter, about its internals
         program = torch.onnx.export(
-            ProbabilityNetwork(network).eval(),
+            ProbabilityNetwork(network, key).eval(),
             (example,),
             dynamo=True,
             verbose=False,
             input_names=["images"],
-            output_names=["probabilities"],
+            output_names=list(Outputs._fields),
             dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
         )
         assert program is not None  # never None with dynamo
@@ -95,7 +103,8 @@ def torch_network(bundle: Bundle) -> Network:
     -------
     Network
         Function from preprocessed images (ndarray of uint8, shape (N, S, S, 3), RGB) to probabilities (ndarray of
-        float32, shape (N, C), columns in the order of ``bundle.classes``). It normalises the images itself.
+        float32, shape (N, C), columns in the order of ``bundle.classes``) and features. It normalises the images
+        itself.
 
     Raises
     ------
@@ -104,13 +113,11 @@ def torch_network(bundle: Bundle) -> Network:
     TrainingError
         This program does not know the architecture.
     """
-    manifest = bundle.manifest
-    network = ProbabilityNetwork(
-        read_network(bundle.folder / WEIGHTS, manifest["architecture"], len(bundle.classes))
-    ).eval()
+    key = bundle.manifest["architecture"]
+    network = ProbabilityNetwork(read_network(bundle.folder / WEIGHTS, key, len(bundle.classes)), key).eval()
 
-    def probabilities(images: np.ndarray) -> np.ndarray:
+    def outputs(images: np.ndarray) -> Outputs:
         with torch.inference_mode():
-            return network(torch.from_numpy(images)).numpy()
+            return Outputs(*(output.numpy() for output in network(torch.from_numpy(images))))
 
-    return probabilities
+    return outputs

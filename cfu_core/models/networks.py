@@ -78,9 +78,30 @@ def replace_head(network: nn.Module, key: str, classes: int, *, seed: int) -> No
         network.set_submodule(entry.rectifier, nn.Identity())
 
 
+def count_features(network: nn.Module, key: str) -> int:
+    """Return the number of features F of a network: the inputs of its classification layer.
+
+    Parameters
+    ----------
+    network : Module
+        From `build_network`.
+    key : str
+        Name of its architecture.
+
+    Raises
+    ------
+    TrainingError
+        No architecture has this name.
+    """
+    head = network.get_submodule(architecture(key).head)
+    return head.in_channels if isinstance(head, nn.Conv2d) else head.in_features  # type: ignore[return-value]
+
+
 @contextmanager
-def penultimate_features(network: nn.Module, key: str) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
-    """Provide a function that computes the input of the classification layer, within a ``with`` block.
+def logits_and_features(
+    network: nn.Module, key: str
+) -> Iterator[Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]]:
+    """Provide a function that computes the logits and the input of the classification layer, within a ``with`` block.
 
     If the classification layer is a convolution, its input is averaged over the image. After `replace_head`, the
     product of these features and the weights of the classification layer, plus its bias, gives the logits.
@@ -95,8 +116,8 @@ def penultimate_features(network: nn.Module, key: str) -> Iterator[Callable[[tor
     Yields
     ------
     callable
-        Takes a batch of normalised images, shape (B, 3, S, S), on the network's device, and returns features, shape
-        (B, F), on the same device.
+        Takes a batch of normalised images, shape (B, 3, S, S), on the network's device, and returns the logits, shape
+        (B, C), the same as those of the network alone, and the features, shape (B, F), on the same device.
 
     Raises
     ------
@@ -107,16 +128,42 @@ def penultimate_features(network: nn.Module, key: str) -> Iterator[Callable[[tor
     head = network.get_submodule(architecture(key).head)
     handle = head.register_forward_pre_hook(lambda _, inputs: inputs_of_head.append(inputs[0]))
 
-    def features(batch: torch.Tensor) -> torch.Tensor:
+    def both(batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         inputs_of_head.clear()
-        network(batch)
+        logits = network(batch)
         (found,) = inputs_of_head  # (B, F), or (B, F, h, w) before a convolution
-        return found.mean(dim=(2, 3)) if found.ndim == 4 else found
+        return logits, found.mean(dim=(2, 3)) if found.ndim == 4 else found
 
     try:
-        yield features
+        yield both
     finally:
         handle.remove()
+
+
+@contextmanager
+def penultimate_features(network: nn.Module, key: str) -> Iterator[Callable[[torch.Tensor], torch.Tensor]]:
+    """Provide a function that computes the input of the classification layer alone, within a ``with`` block.
+
+    Parameters
+    ----------
+    network : Module
+        Should be in evaluation mode; otherwise dropout is applied. A hook is registered in it until the block ends.
+    key : str
+        Name of its architecture.
+
+    Yields
+    ------
+    callable
+        Takes a batch of normalised images, shape (B, 3, S, S), on the network's device, and returns the features of
+        `logits_and_features`, shape (B, F), on the same device.
+
+    Raises
+    ------
+    TrainingError
+        No architecture has this name.
+    """
+    with logits_and_features(network, key) as both:
+        yield lambda batch: both(batch)[1]
 
 
 def set_head(network: nn.Module, key: str, weight: torch.Tensor, bias: torch.Tensor) -> None:

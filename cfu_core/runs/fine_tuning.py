@@ -8,7 +8,7 @@ import numpy as np
 from torch import nn
 
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.errors import StopRequested
+from cfu_core.errors import RunError, StopRequested
 from cfu_core.models.registry import architecture
 from cfu_core.observer import Observer
 from cfu_core.runs.checkpoint_schedule import CheckpointSchedule
@@ -18,12 +18,13 @@ from cfu_core.runs.phase_timer import PhaseTimer
 from cfu_core.runs.run import Run
 from cfu_core.runs.training_data import TrainingData, prepare_images, training_data, write_predictions
 from cfu_core.runs.training_progress import ProgressReporter
+from cfu_core.runs.training_reference import compute_reference, sampled_positions
 from cfu_core.storage import write_json
 from cfu_core.training.compute_options import ComputeOptions
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import best_device, describe_device
 from cfu_core.training.loading import BatchLoader
-from cfu_core.training.loop import BatchResult, Training, TrainingImages, predict_logits
+from cfu_core.training.loop import BatchResult, Training, TrainingImages, predict_with_features
 from cfu_core.training.prepared_images import PreparedImages
 from cfu_core.training.tuning import fastest_options
 
@@ -34,8 +35,9 @@ def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Obse
     Files in the folder of the run: ``arithmetic.json`` before the training; checkpoints, ``timing.json`` and a line of
     ``metrics.jsonl`` for each batch and epoch during it; then the model of the best epoch (``model.safetensors``,
     ``model.json``), predictions for the validation and test images, and ``evaluation.json``. The test images are
-    predicted once, at the end, in float32. The checkpoints are then removed. Damaged checkpoints are skipped; a message
-    about them is printed and is in ``timing.json``.
+    predicted once, at the end, in float32. After ``timing.json`` is complete, the reference by which images unlike all
+    training images are found (``reference.npz``, ``reference.json``) is written. The checkpoints are then removed.
+    Damaged checkpoints are skipped; a message about them is printed and is in ``timing.json``.
 
     Parameters
     ----------
@@ -83,14 +85,20 @@ def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Obse
         run.drop_metrics_after(training.epoch, training.batch)
     timer.seconds["transfer"] += training.loader.wait_seconds
     timer.seconds["load"] -= training.loader.wait_seconds
-    reporter = ProgressReporter(
-        run, training, len(data.positions["validation"]) + len(data.positions["test"]), observer
-    )
+    after = [data.positions["validation"], data.positions["test"], sampled_positions(run, network, data)]
+    reporter = ProgressReporter(run, training, sum(map(len, after)), observer)
     _train(training, CheckpointSchedule(run, training, timer, initial_weights), reporter, observer)
     del training, reporter  # frees their memory for the test
 
-    _test(run, prepared, data, config.batch_size, replace(options, precision="float32"), timer, observer)
-    timer.write()
+    options = replace(options, precision="float32")  # in which the model will be used
+    with timer.measure("load"):
+        network = options.prepare(load_model(run))
+    features = _test(run, network, prepared, data, options, timer, observer)
+    timer.write()  # the paper's times do not include what follows
+    try:
+        compute_reference(run, network, prepared, data, features, options, observer)
+    except RunError as error:
+        print(error)  # `predict` says it again
     discard_checkpoints(run.folder)
 
 
@@ -158,20 +166,22 @@ def _train(training: Training, schedule: CheckpointSchedule, reporter: ProgressR
 
 def _test(
     run: Run,
+    network: nn.Module,
     prepared: PreparedImages,
     data: TrainingData,
-    batch_size: int,
     options: ComputeOptions,
     timer: PhaseTimer,
     observer: Observer,
-) -> None:
-    """Predict the validation and test images by the best network, in the precision in which the model will be used."""
+) -> dict[str, np.ndarray]:
+    """Predict the validation and test images by the best network; return their features by partition."""
     observer.report("Testing")
-    with timer.measure("load"):
-        network = options.prepare(load_model(run))
+    features, size, key = {}, run.config.batch_size, run.config.architecture
     for partition, phase in (("validation", "validate"), ("test", "test")):
         with timer.measure(phase):
             rows = prepared.rows[data.positions[partition]]
             loader = BatchLoader(prepared.pixels, rows, options.torch_device)
-            logits = predict_logits(network, loader, rows, batch_size, options, observer.check)
+            logits, features[partition] = predict_with_features(
+                network, key, loader, rows, size, options, observer.check
+            )
             write_predictions(run, data, partition, softmax(logits))
+    return features

@@ -10,21 +10,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from cfu_core.errors import CfuError, RunError, WeightsError
-from cfu_core.imaging import recipe as recipes
+from cfu_core.errors import RunError, WeightsError
 from cfu_core.models.networks import build_network, replace_head
 from cfu_core.models.registry import IMAGENET_MEAN, IMAGENET_STD
 from cfu_core.models.weights import WeightsRecord, initial_network
 from cfu_core.observer import Observer
-from cfu_core.runs.run import Run
+from cfu_core.runs.run import MODEL, Run
 from cfu_core.storage import write_bytes, write_json
 from cfu_core.training.compute_options import default_options
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.devices import best_device
 from cfu_core.training.loading import BatchLoader
-from cfu_core.training.loop import predict_logits
-
-MODEL = "model.safetensors"
+from cfu_core.training.loop import predict_with_features
 
 
 def initial_run_network(run: Run, config: TrainingConfig, observer: Observer) -> tuple[nn.Module, WeightsRecord]:
@@ -175,7 +172,7 @@ def _build(key: str, classes: int) -> nn.Module:
     return network
 
 
-def load_predictor(run: Run) -> Callable[[np.ndarray], np.ndarray]:
+def load_predictor(run: Run) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Load a run's network once, for predictions of any number of batches on the best device of this computer.
 
     Parameters
@@ -187,7 +184,8 @@ def load_predictor(run: Run) -> Callable[[np.ndarray], np.ndarray]:
     -------
     callable
         Function from at least one image that the recipe of the run was applied to, uint8 of shape (N, S, S, 3), to
-        class probabilities, float64 of shape (N, C), with columns in the order of ``run.classes``. Rows sum to 1.
+        class probabilities, float64 of shape (N, C), with columns in the order of ``run.classes``, and to the inputs of
+        the classification layer, float32 of shape (N, F). Rows of probabilities sum to 1.
 
     Raises
     ------
@@ -199,42 +197,13 @@ def load_predictor(run: Run) -> Callable[[np.ndarray], np.ndarray]:
     options = default_options(best_device())
     network = options.prepare(load_model(run))
 
-    def probabilities(pixels: np.ndarray) -> np.ndarray:
-        rows = np.arange(len(pixels))
+    def predict(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows, key = np.arange(len(pixels)), run.config.architecture
         loader = BatchLoader(pixels, rows, options.torch_device)
-        return softmax(predict_logits(network, loader, rows, run.config.batch_size, options))
+        logits, features = predict_with_features(network, key, loader, rows, run.config.batch_size, options)
+        return softmax(logits), features
 
-    return probabilities
-
-
-def predict(run: Run, images: list[np.ndarray]) -> np.ndarray:
-    """Predict the class probabilities of new images with a run's network, on the best device of this computer.
-
-    Parameters
-    ----------
-    run : Run
-        Run with a model; it determines the recipe and the largest number of images per forward pass.
-    images : list of ndarray of uint8, shape (H, W, 3)
-        RGB, as decoded by `cfu_core.imaging.reading.read`; sizes may differ. The recipe of the run is applied. If it
-        crops, it detects the colony.
-
-    Returns
-    -------
-    ndarray of float64, shape (N, C)
-        Rows in the order of `images`, columns in the order of ``run.classes``. Rows sum to 1.
-
-    Raises
-    ------
-    CfuError
-        `images` is empty.
-    RunError
-        The run has no model yet.
-    WeightsError
-        The model is damaged, or the user may not read it.
-    """
-    if not images:
-        raise CfuError("No images were given.", "Name at least one image.")
-    return load_predictor(run)(np.stack([recipes.apply(run.recipe, image) for image in images]))
+    return predict
 
 
 def softmax(logits: torch.Tensor) -> np.ndarray:

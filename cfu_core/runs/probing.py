@@ -6,12 +6,14 @@ import torch
 from torch import nn
 
 from cfu_core.dataset.dataset import Dataset
+from cfu_core.evaluation.training_distance import sample_rows
 from cfu_core.models.networks import set_head
 from cfu_core.observer import Observer
 from cfu_core.runs.model_files import initial_run_network, save_model, softmax
 from cfu_core.runs.phase_timer import PhaseTimer
 from cfu_core.runs.run import Run
 from cfu_core.runs.training_data import training_data, write_predictions
+from cfu_core.runs.training_reference import fit_reference
 from cfu_core.storage import write_json
 from cfu_core.training.compute_options import ComputeOptions
 from cfu_core.training.config import TrainingConfig
@@ -24,8 +26,9 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
     """Fit the last layer of a frozen network and write the results into the run's folder.
 
     Files: the model (``model.safetensors``, ``model.json``), ``probe.json`` (losses and accuracies by regularisation
-    strength), predictions for the validation and test images, ``evaluation.json`` and ``timing.json``. The
-    regularisation strength is chosen on the validation images. The test images are predicted once, at the end.
+    strength), predictions for the validation and test images, ``evaluation.json``, ``timing.json`` and the reference by
+    which images unlike all training images are found (``reference.npz``, ``reference.json``). The regularisation
+    strength is chosen on the validation images. The test images are predicted once, at the end.
 
     Parameters
     ----------
@@ -104,3 +107,7 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
             logits = head.logits(features.values[data.positions[partition]])
             write_predictions(run, data, partition, softmax(torch.from_numpy(logits)))
     timer.write()
+    sampled = training[sample_rows(data.labels[training], features.values.shape[1])]
+    rows = {**data.positions, "training": sampled}
+    by_partition = {name: features.values[positions] for name, positions in rows.items()}
+    fit_reference(run, data, by_partition, timer.details.get("arithmetic", ""), time.perf_counter())

@@ -15,6 +15,8 @@
 ``checkpoints/``       state of an unfinished training (`cfu_core.runs.checkpoints`)
 ``model.safetensors``  trained weights (of fine-tuning, those of the best epoch), with ``model.json`` beside them
 ``probe.json``         of a probe: accuracy by regularisation strength, and the chosen strength
+``reference.npz``      features of training images, by which images unlike all of them are found; ``reference.json``
+                       beside it
 ``gradcam.npz``        class activation maps of the test images, once requested; ``gradcam.json`` beside it
 ``bundle.zip``         exported network, once requested (`cfu_core.exporting`)
 ``log.txt``            output of the process
@@ -49,7 +51,7 @@ from cfu_core.storage import (
 )
 from cfu_core.training.config import TrainingConfig
 
-METRICS = "metrics.jsonl"
+METRICS, MODEL = "metrics.jsonl", "model.safetensors"
 BUNDLE = "bundle.zip"
 PROBABILITY = "probability_"
 #: Files of predictions by partition; a temperature is fitted to those of the validation images.

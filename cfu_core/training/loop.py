@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from cfu_core.errors import TrainingError
 from cfu_core.imaging.augmentation import sample_matrices
+from cfu_core.models.networks import logits_and_features
 from cfu_core.models.normalisation import normalise, to_floats
 from cfu_core.training.batches import warp_batch
 from cfu_core.training.compute_options import ComputeOptions
@@ -424,11 +425,61 @@ def predict_logits(
         Rows in the order of `rows`, columns in the order of the network's outputs; on the CPU.
     """
     network.eval()
-    outputs = []
     with torch.inference_mode(), options.autocast():
-        for i in range(0, len(rows), batch_size):
-            check_stop()
-            images = loader.load(rows[i : i + batch_size], upcoming=rows[i + batch_size : i + 2 * batch_size])
-            inputs = options.to_layout(normalise(to_floats(images)))  # (B, 3, S, S)
-            outputs.append(network(inputs).float().cpu())  # (B, C)
-    return torch.cat(outputs)
+        inputs = _inputs(loader, rows, batch_size, options, check_stop)
+        return torch.cat([network(batch).float().cpu() for batch in inputs])
+
+
+def predict_with_features(
+    network: nn.Module,
+    key: str,
+    loader: BatchLoader,
+    rows: np.ndarray,
+    batch_size: int,
+    options: ComputeOptions,
+    check_stop: Callable[[], None] = lambda: None,
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Compute the logits of images as `predict_logits` does, and the features from which they follow.
+
+    Parameters
+    ----------
+    network : Module
+        Prepared by ``options.prepare``. This function sets it to evaluation mode and leaves it there.
+    key : str
+        Name of its architecture.
+    loader : BatchLoader
+        For the device of `options`.
+    rows : ndarray of int64, shape (N,)
+        At least one row of those for which `loader` was made.
+    batch_size : int
+        Largest number of images per forward pass.
+    options : ComputeOptions
+        Device, memory layout and precision.
+    check_stop : callable
+        Called without arguments before every batch. It may raise `StopRequested`.
+
+    Returns
+    -------
+    logits : Tensor of float32, shape (N, C)
+        The same bits as from `predict_logits` with the same arguments; on the CPU.
+    features : ndarray of float32, shape (N, F)
+        Inputs of the classification layer, from `cfu_core.models.networks.logits_and_features`.
+    """
+    network.eval()
+    logits, features = [], []
+    with torch.inference_mode(), options.autocast(), logits_and_features(network, key) as both:
+        for batch in _inputs(loader, rows, batch_size, options, check_stop):
+            found = both(batch)
+            logits.append(found[0].float().cpu())  # (B, C)
+            features.append(found[1].float().cpu().numpy())  # (B, F)
+    return torch.cat(logits), np.concatenate(features)
+
+
+def _inputs(
+    loader: BatchLoader, rows: np.ndarray, batch_size: int, options: ComputeOptions, check_stop: Callable[[], None]
+) -> Iterator[torch.Tensor]:
+    """Yield batches of normalised images, shape (B, 3, S, S), while the next one is read."""
+    for i in range(0, len(rows), batch_size):
+        check_stop()
+        images = loader.load(rows[i : i + batch_size], upcoming=rows[i + batch_size : i + 2 * batch_size])
+        yield options.to_layout(normalise(to_floats(images)))

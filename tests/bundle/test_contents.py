@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cfu_core.bundle.classification import classify, self_test, verify
+from cfu_core.bundle.classification import Outputs, classify, self_test, verify
 from cfu_core.bundle.command_line import main
 from cfu_core.bundle.contents import MANIFEST, SELFTEST, check_files, open_bundle, write_manifest
 from cfu_core.errors import BundleError
@@ -17,6 +17,11 @@ from cfu_core.imaging.recipe import Recipe
 from tests.imaging.test_reading import tiff
 
 RNG = np.random.default_rng(3)
+
+
+def undecided(images: np.ndarray) -> Outputs:
+    """A network of two classes without features, as in bundles of earlier versions."""
+    return Outputs(np.full((len(images), 2), 0.5))
 
 
 @pytest.fixture
@@ -67,21 +72,22 @@ def test_an_entry_that_is_missing_with_its_checksum_is_named(folder, entry):
 
 
 def test_predict_goes_on_after_files_that_cannot_be_read(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(
-        "cfu_core.bundle.command_line.onnx_network", lambda bundle: lambda images: np.full((len(images), 2), 0.5)
-    )
+    monkeypatch.setattr("cfu_core.bundle.command_line.onnx_network", lambda bundle: undecided)
     good, torn, missing = (tmp_path / f"{name}.png" for name in ("good", "torn", "missing"))
     cv2.imwrite(str(good), np.full((20, 30, 3), 90, np.uint8))
     torn.write_bytes(good.read_bytes()[:40])
     assert main(folder, ["predict", *map(str, (torn, good, missing, tmp_path, good))]) == 2
     found = capsys.readouterr()
     assert [json.loads(line)["path"] for line in found.out.splitlines()] == [str(good)] * 2
-    *reasons, count = found.err.splitlines()
+    *reasons, count, check = found.err.splitlines()
     assert all(reason.startswith(str(path)) for reason, path in zip(reasons, (torn, missing, tmp_path), strict=True))
     assert all(reason.count(str(path)) == 1 for reason, path in zip(reasons[:2], (torn, missing), strict=True))
     assert count == "No prediction for 3 of 5 files."
+    assert check.startswith("It was not checked whether the images are unlike the training images.")
     assert main(folder, ["predict", str(good)]) == 0
-    assert capsys.readouterr().err == ""
+    found = capsys.readouterr()
+    assert found.err == f"{check}\n"
+    assert json.loads(found.out)["unlike_training"] == "not checked"
 
 
 def test_predict_on_a_bundle_without_its_network_stops_at_once(folder, capsys):
@@ -98,20 +104,16 @@ def test_a_small_image_does_not_stop_a_bundle_with_many_tiles(folder):
     }
     write_manifest(folder, manifest)
     image = np.zeros((5, 9, 3), np.uint8)
-    assert classify(open_bundle(folder), [image], lambda images: np.full((len(images), 2), 0.5)).shape == (1, 2)
+    assert classify(open_bundle(folder), [image], undecided).probabilities.shape == (1, 2)
 
 
 def test_there_must_be_a_box_for_each_image(folder):
     images = [np.zeros((9, 9, 3), np.uint8)] * 2
-
-    def network(prepared: np.ndarray) -> np.ndarray:
-        return np.full((len(prepared), 2), 0.5)
-
     for boxes in (None, [None, Box(0, 0, 9, 9)]):
-        assert classify(open_bundle(folder), images, network, boxes).shape == (2, 2)
+        assert classify(open_bundle(folder), images, undecided, boxes).probabilities.shape == (2, 2)
     for boxes in ([], [None]):
         with pytest.raises(ValueError, match="zip"):
-            classify(open_bundle(folder), images, network, boxes)
+            classify(open_bundle(folder), images, undecided, boxes)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_a_test_image_is_read_as_the_export_did_also_from_a_bundle_made_before(f
 
     def network(images):
         seen.extend(images)
-        return np.full((len(images), 2), 0.5)
+        return Outputs(np.full((len(images), 2), 0.5))
 
     assert self_test(open_bundle(folder), network).images == 1
     white = 4095 if picture else 255  # before, the range of each image was chosen by its brightest pixel

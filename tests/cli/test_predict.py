@@ -12,6 +12,13 @@ import pytest
 
 from cfu_core.cli import main
 from cfu_core.cli.image_arguments import find_images
+from cfu_core.errors import DatasetError
+
+#: Said about the run of the tests, which has 6 validation images.
+FEW = (
+    "The threshold rests on only 6 validation images: of images like these, 0.4% to 45.9% will be called unlike the "
+    "training images."
+)
 
 
 @pytest.fixture
@@ -52,6 +59,7 @@ def test_a_folder_is_classified_with_its_subfolders(predict, plates):
     assert lines[0].startswith(f"{plates / 'deep' / 'text.png'}: text.png ")
     assert lines[1] == "4 other files were left out (.txt 2, no extension 1, .png 1)."
     assert lines[2] == "1 of 4 could not be classified."
+    assert lines[3] == FEW
 
 
 def test_the_others_are_classified_after_a_file_that_cannot_be_read(predict, plates, tmp_path):
@@ -75,14 +83,17 @@ def test_a_table_holds_predictions_and_reasons(predict, finished_run, plates, tm
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     columns = [f"probability_{name}" for name in finished_run.classes]
-    assert list(rows[0]) == ["path", "predicted", *columns, "error"]
+    assert list(rows[0]) == ["path", "predicted", *columns, "unlike_training", "distance_percentile", "error"]
     assert [Path(row["path"]).name for row in rows] == ["a.png", "c.png", "text.png"]
     for row in rows[:2]:
         values = [float(row[name]) for name in columns]
         assert row["predicted"] == finished_run.classes[values.index(max(values))]
         assert sum(values) == pytest.approx(1)
+        assert row["unlike_training"] == "no"
+        assert 0 <= float(row["distance_percentile"]) <= 100
         assert row["error"] == ""
-    assert [rows[2][name] for name in ("predicted", *columns)] == [""] * (1 + len(columns))
+    empty = ("predicted", *columns, "unlike_training", "distance_percentile")
+    assert [rows[2][name] for name in empty] == [""] * len(empty)
     assert rows[2]["error"].startswith("text.png ")
     assert [path.name for path in table.parent.iterdir()] == ["table.csv"]
 
@@ -115,7 +126,7 @@ def test_a_file_name_that_is_not_unicode_is_classified(predict, plates, tmp_path
     name = os.fsdecode(b"caf\xe9\x1b[2J.png")
     shutil.copy(plates / "a.png", plates / "deep" / "er" / name)
     status, out, err = predict(plates / "deep" / "er", "--csv", tmp_path / "t.csv", "--json")
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, f"{FEW}\n")
     assert [Path(row["path"]).name for row in json.loads(out)["predictions"]] == ["c.png", name]
     assert r"caf\udce9" in (tmp_path / "t.csv").read_text(encoding="utf-8")
     lines = predict(plates / "deep" / "er")[1].splitlines()
@@ -160,4 +171,43 @@ def test_a_range_of_samples_that_was_chosen_for_one_image_is_reported(predict, t
     (row,) = json.loads(out)["predictions"]
     assert status == 0
     assert "which the dataset does not have" in row["remark"]
-    assert err == f"{file}: {row['remark']}\n"
+    assert err.splitlines()[0] == f"{file}: {row['remark']}"
+
+
+def test_an_image_unlike_all_training_images_is_named(predict, nine_shapes, tmp_path):
+    like, unlike = nine_shapes / "disc" / "00.png", tmp_path / "black.png"
+    cv2.imwrite(str(unlike), np.zeros((300, 900, 3), np.uint8))
+    sentence = "1 of 2 images is unlike all training images: its answer is not to be trusted."
+    status, out, err = predict(like, unlike)
+    assert (status, err) == (0, f"{sentence} {FEW}\n")
+    assert [line.endswith(", unlike all training images") for line in out.splitlines()] == [False, True]
+    status, out, err = predict(like, unlike, "--json", "--csv", tmp_path / "t.csv")
+    found = json.loads(out)
+    assert [row["unlike_training"] for row in found["predictions"]] == ["no", "yes"]
+    assert found["predictions"][1]["distance_percentile"] == 100
+    check = found["unlike_training"]
+    assert (check["checked"], check["images"], check["validation_images"]) == (True, 1, 6)
+    assert check["false_alarms"] == pytest.approx([0.0042, 0.4593], abs=1e-4)
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["unlike_training"] for row in csv.DictReader(file)] == ["no", "yes"]
+
+
+def test_an_answer_that_was_not_checked_says_so_and_is_the_same(predict, nine_shapes, tmp_path, monkeypatch):
+    file, table = nine_shapes / "disc" / "00.png", tmp_path / "t.csv"
+    expected = json.loads(predict(file, "--json")[1])["predictions"][0]
+
+    def refuse(*_: object) -> None:
+        raise DatasetError("The dataset was deleted.")
+
+    monkeypatch.setattr("cfu_core.runs.training_reference.training_reference", refuse)
+    status, out, err = predict(file, "--json", "--csv", table)
+    reason = "It was not checked whether the images are unlike the training images. The dataset was deleted."
+    assert (status, err) == (0, f"{reason}\n")
+    found = json.loads(out)
+    assert found["unlike_training"] == {"checked": False, "reason": "The dataset was deleted."}
+    (row,) = found["predictions"]
+    assert row == {**expected, "unlike_training": "not checked", "distance_percentile": None}
+    with table.open(encoding="utf-8", newline="") as stream:
+        (line,) = csv.DictReader(stream)
+    assert (line["unlike_training"], line["distance_percentile"]) == ("not checked", "")
+    assert ", unlike" not in predict(file)[1]

@@ -6,18 +6,23 @@ import subprocess
 import sys
 import zipfile
 
+import cv2
 import numpy as np
 import pytest
 
 from cfu_core.bundle.classification import verify
+from cfu_core.bundle.command_line import main
 from cfu_core.bundle.contents import MANIFEST, SELFTEST, WEIGHTS, open_bundle, write_manifest
-from cfu_core.errors import BundleError, StopRequested
+from cfu_core.errors import BundleError, RunError, StopRequested
+from cfu_core.evaluation.training_distance import label_of
 from cfu_core.exporting.bundled_code import required_files
 from cfu_core.exporting.export import export_run, export_zip, verify_bundle
 from cfu_core.job import State, create_job
 from cfu_core.jobs.worker import run_in_foreground
 from cfu_core.runs.model_files import load_model
+from cfu_core.runs.prediction import predict_files
 from cfu_core.runs.run import BUNDLE, Run
+from cfu_core.runs.training_reference_store import read_record, read_reference
 from tests.runs.test_execution import Silent
 
 pytestmark = pytest.mark.processes
@@ -75,6 +80,13 @@ def test_use_py_works_without_this_program(bundle, drawn_shapes, finished_run, t
     assert answer["predicted"] == row["predicted"]
     for name, value in answer["probabilities"].items():
         assert value == pytest.approx(row[f"probability_{name}"], abs=1e-5)
+    (expected,) = predict_files(finished_run, [drawn_shapes / row["path"]], read_reference(finished_run))
+    assert answer["unlike_training"] == label_of(expected.distance)
+    assert answer["distance_percentile"] == expected.distance.percentile
+    cv2.imwrite(str(tmp_path / "black.png"), np.zeros((300, 900, 3), np.uint8))
+    done = use("predict", drawn_shapes / row["path"], tmp_path / "black.png")
+    assert [json.loads(line)["unlike_training"] for line in done.stdout.splitlines()] == ["no", "yes"]
+    assert done.stderr.startswith("1 of 2 images is unlike all training images: its answer is not to be trusted. ")
     assert use("predict", tmp_path / "none.png").returncode == 2
     assert not list(bundle.rglob("__pycache__"))
 
@@ -84,6 +96,7 @@ def test_the_bundled_code_imports_neither_torch_nor_pages():
     assert {"bundle/command_line.py", "imaging/recipe.py", "imaging/reading.py", "errors.py", "__init__.py"} <= names
     assert {name.partition("/")[0] for name in names} == {
         "bundle",
+        "evaluation",
         "imaging",
         "errors.py",
         "settings.py",
@@ -174,6 +187,28 @@ def test_the_card_has_the_accuracy_the_initial_weights_and_the_classes(bundle, f
     assert f"{evaluation.correct} of {evaluation.n_images} test images were classified correctly" in card
     assert "random weights" in card
     assert "disc, ring, square" in card
+
+
+def test_the_card_says_what_unlike_training_rests_on(bundle, finished_run):
+    card = (bundle / "README.md").read_text(encoding="utf-8")
+    record = read_record(finished_run)
+    assert f"the nearest of {record.training_images} training images (`reference.npz`)" in card
+    assert f"of the {record.validation_images} validation images are." in card
+    assert "0.4 % to 45.9 % will be called unlike" in card
+
+
+def test_a_bundle_without_the_check_says_why(finished_run, tmp_path, monkeypatch, drawn_shapes, capsys):
+    def refuse(*_: object) -> None:
+        raise RunError("A training image is missing.")
+
+    monkeypatch.setattr("cfu_core.exporting.export.training_reference", refuse)
+    export_run(finished_run, tmp_path / "bundle", Silent())
+    assert "A training image is missing." in (tmp_path / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert not (tmp_path / "bundle" / "reference.npz").exists()
+    assert main(tmp_path / "bundle", ["predict", str(drawn_shapes / "disc" / "00.png")]) == 0
+    found = capsys.readouterr()
+    assert json.loads(found.out)["unlike_training"] == "not checked"
+    assert found.err.endswith("unlike the training images. A training image is missing.\n")
 
 
 def test_a_non_empty_folder_and_a_stop_leave_all_files_unchanged(bundle, finished_run, tmp_path):

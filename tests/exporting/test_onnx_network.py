@@ -10,7 +10,7 @@ from cfu_core.evaluation.metrics import evaluate
 from cfu_core.exporting.model_card import model_card
 from cfu_core.exporting.onnx_network import ProbabilityNetwork, write_onnx
 from cfu_core.imaging.recipe import Recipe
-from cfu_core.models.networks import OWN_BUILDERS, build_network, replace_head
+from cfu_core.models.networks import OWN_BUILDERS, build_network, count_features, replace_head
 from cfu_core.models.registry import ARCHITECTURES
 
 pytestmark = pytest.mark.processes
@@ -26,10 +26,12 @@ def test_onnx_gives_the_same_probabilities_and_the_code_in_the_card_loads_the_we
     side = ARCHITECTURES[key].input_size
     images = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), dtype=np.uint8)  # not as many as exported
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
-    (found,) = session.run(["probabilities"], {"images": images})
+    found = session.run(["probabilities", "features"], {"images": images})
     with torch.inference_mode():
-        expected = ProbabilityNetwork(network)(torch.from_numpy(images)).numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+        expected, features = (each.numpy() for each in ProbabilityNetwork(network, key)(torch.from_numpy(images)))
+    np.testing.assert_allclose(found[0], expected, atol=1e-5)
+    np.testing.assert_allclose(found[1], features, atol=1e-4 * np.abs(features).max())
+    assert features.shape == (3, count_features(network, key))
     assert np.ptp(expected, axis=1).max() > 1e-3  # not the same for every class
 
     card = model_card(facts(key), evaluate(CLASSES, CLASSES[::-1], CLASSES))
@@ -59,4 +61,5 @@ def facts(key: str) -> dict:
         "training": {"Seed": 0},
         "dataset": {"name": "colonies", "images": 4, "digest": "0" * 64, "version": 0, "drawn": True},
         "selftest_images": 4,
+        "reference": {"missing": "Its images were deleted."},
     }

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from cfu_core.models.networks import build_network, penultimate_features, replace_head, set_head
+from cfu_core.models.networks import build_network, count_features, penultimate_features, replace_head, set_head
 from cfu_core.models.registry import ARCHITECTURES, architecture
 
 
@@ -51,17 +51,12 @@ def test_each_network_takes_a_step_of_training(key):
 
     # a linear layer of the features is the whole network
     network.eval()
-    weight, bias = torch.randn(5, _features(network, facts.head)), torch.randn(5)
+    weight, bias = torch.randn(5, count_features(network, key)), torch.randn(5)
     set_head(network, key, weight, bias)
     with torch.inference_mode(), penultimate_features(network, key) as features:
         expected = features(batch) @ weight.T + bias
     with torch.inference_mode():
         torch.testing.assert_close(network(batch), expected, rtol=1e-3, atol=1e-3)
-
-
-def _features(network: nn.Module, head: str) -> int:
-    layer = network.get_submodule(head)
-    return layer.in_channels if isinstance(layer, nn.Conv2d) else layer.in_features
 
 
 def test_nothing_but_the_head_changes():

@@ -22,7 +22,7 @@ from cfu_core.runs.run import BUNDLE
 from cfu_core.runs.run_store import list_runs
 from cfu_core.storage import read_json, write_json
 from pages.components.browser.tiles import _Selection
-from tests.pages.written import EPOCHS, tiles, write_folds, write_run
+from tests.pages.written import EPOCHS, tiles, write_folds, write_reference_record, write_run
 
 ENDS = [
     (State.FAILED, {"message": "Out of memory. Choose a smaller batch or a smaller network."}, "Out of memory"),
@@ -157,7 +157,9 @@ def test_results_without_runs_lead_to_training(visit, small_dataset):
 def test_results_show_the_numbers_on_disk(visit, small_dataset, figures):
     wrong = write_run(small_dataset, key="googlenet", preprocessed=True, wrong=[0, 1, 4])
     right = write_run(small_dataset)
+    write_reference_record(wrong, test_images=5, unlike_test_images=2)
     app = visit("model/results", dataset=small_dataset.id, run=wrong.id)
+    assert any(c.value.startswith("2 of 5 test images are unlike all training images") for c in app.caption)
     table = frame(app, "Correct").set_index("Run")
     for run, published in ((wrong, RESULTS["googlenet", "preprocessed"]), (right, RESULTS["alexnet", "original"])):
         row, evaluation = table.loc[run.id], stored(run)

@@ -14,6 +14,7 @@ from cfu_core.models.registry import architecture
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_plan import PlannedDataset, PlannedSplit, RunPlan
 from cfu_core.runs.run_store import create_run
+from cfu_core.runs.training_reference_store import RECORD, ReferenceRecord
 from cfu_core.storage import write_json
 from cfu_core.training.config import TrainingConfig
 
@@ -69,6 +70,26 @@ def write_folds(folds: Sequence[Run], dataset: Dataset) -> None:
             (run.classes.index(label) + (i < place)) % len(run.classes) for i, label in enumerate(test["label"])
         ]
         run.write_predictions("test", test.index.tolist(), test["label"].tolist(), np.eye(len(run.classes))[predicted])
+
+
+def write_reference_record(run: Run, *, test_images: int, unlike_test_images: int) -> None:
+    """Write where the reference of a run comes from, without the reference itself."""
+    record = ReferenceRecord(
+        model_sha256="",
+        recipe_digest=run.recipe.digest,
+        training_images=20,
+        all_training_images=20,
+        validation_images=5,
+        threshold=0.5,
+        false_alarms=(0.005, 0.52),
+        test_images=test_images,
+        unlike_test_images=unlike_test_images,
+        arithmetic="CPU",
+        seconds=1.0,
+        created="2026-01-01T00:00:00Z",
+        program="0.1.0",
+    )
+    write_json(run.folder / RECORD, record.to_dict())
 
 
 def _write_epoch(run: Run, epoch: int) -> None:

@@ -2,7 +2,9 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,14 +14,14 @@ from cfu_core.dataset.catalog import delete_dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.splitting import split_of
-from cfu_core.errors import CfuError, RunError, StopRequested, StorageError, WeightsError
-from cfu_core.imaging.reading import read
+from cfu_core.errors import RunError, StopRequested, StorageError, WeightsError
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.models.weights import initial_network
 from cfu_core.observer import Observer
 from cfu_core.runs.execution import execute_run
-from cfu_core.runs.model_files import load_model, predict, save_model
+from cfu_core.runs.model_files import load_model, save_model
 from cfu_core.runs.planning import plan_again, plan_runs
+from cfu_core.runs.prediction import predict_files
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_result import result_of
 from cfu_core.storage import read_json, write_json
@@ -48,12 +50,16 @@ def copied(finished_run, tmp_path) -> Run:
     return Run(folder)
 
 
+def predicted(run: Run, files: list[Path]) -> np.ndarray:
+    return np.array([each.probabilities for each in predict_files(run, files)])
+
+
 def test_a_model_gives_the_same_predictions_for_files_as_in_the_test(finished_run, drawn_shapes):
     table = finished_run.predictions()
-    images = [read(drawn_shapes / path) for path in table["path"]]
+    files = [drawn_shapes / path for path in table["path"]]
     expected = table[[f"probability_{name}" for name in finished_run.classes]].to_numpy()
-    np.testing.assert_allclose(predict(finished_run, images), expected, atol=1e-5)
-    np.testing.assert_allclose(predict(finished_run, images[::-1]), expected[::-1], atol=1e-5)
+    np.testing.assert_allclose(predicted(finished_run, files), expected, atol=1e-5)
+    np.testing.assert_allclose(predicted(finished_run, files[::-1]), expected[::-1], atol=1e-5)
 
 
 def test_predictions_on_the_validation_images_are_saved_too(finished_run, drawn_shapes):
@@ -61,23 +67,20 @@ def test_predictions_on_the_validation_images_are_saved_too(finished_run, drawn_
     assert sorted(table["path"]) == sorted(p for p, part in finished_run.split().items() if part == "validation")
     true, probabilities = finished_run.probabilities("validation")
     assert [finished_run.classes[place] for place in true] == table["true"].tolist()
-    images = [read(drawn_shapes / path) for path in table["path"]]
-    np.testing.assert_allclose(predict(finished_run, images), probabilities, atol=1e-5)
+    files = [drawn_shapes / path for path in table["path"]]
+    np.testing.assert_allclose(predicted(finished_run, files), probabilities, atol=1e-5)
     best = max(finished_run.history(), key=lambda epoch: epoch["best"])
     assert (probabilities.argmax(1) == true).mean() == pytest.approx(best["validation_accuracy"])
 
 
-def test_a_model_takes_images_of_any_size(finished_run):
+def test_a_model_takes_images_of_any_size(finished_run, tmp_path):
     rng = np.random.default_rng(0)
-    images = [rng.integers(0, 256, (*size, 3), np.uint8) for size in ((20, 500), (700, 90), (5, 5))]
-    probabilities = predict(finished_run, images)
+    files = [tmp_path / f"{i}.png" for i in range(3)]
+    for file, size in zip(files, ((20, 500), (700, 90), (5, 5)), strict=True):
+        cv2.imwrite(str(file), rng.integers(0, 256, (*size, 3), np.uint8))
+    probabilities = predicted(finished_run, files)
     assert probabilities.shape == (3, 3)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-
-
-def test_no_images_are_refused(finished_run):
-    with pytest.raises(CfuError, match="No images were given"):
-        predict(finished_run, [])
 
 
 def test_a_run_has_no_model_before_its_training_ends(copied):
@@ -158,9 +161,9 @@ def test_a_run_trains_on_the_dataset_as_it_was_when_planned(small_dataset):
     (epoch,) = {batch["batches"] for batch in run.metrics().batches}
     assert epoch == math.ceil(sum(parts["training"] for parts in run.plan.split.counts.values()) / 5)
     # what the network saw of each image was that image, although excluded ones stand between them
-    images = [small_dataset.read_image(paths.index(path)) for path in tested]
+    files = [small_dataset.image_file(paths.index(path)) for path in tested]
     expected = predictions[[f"probability_{name}" for name in run.classes]].to_numpy()
-    np.testing.assert_allclose(predict(run, images), expected, atol=1e-5)
+    np.testing.assert_allclose(predicted(run, files), expected, atol=1e-5)
 
 
 def test_a_dataset_that_lost_its_edits_is_refused(small_dataset, drawn_shapes):
@@ -243,9 +246,9 @@ def test_a_probe_fits_only_the_last_layer(probed, small_dataset):
     # the model predicts for files what the features said
     table = probed.predictions()
     paths = small_dataset.images["path"].tolist()
-    images = [small_dataset.read_image(paths.index(path)) for path in table["path"]]
+    files = [small_dataset.image_file(paths.index(path)) for path in table["path"]]
     expected = table[[f"probability_{name}" for name in probed.classes]].to_numpy()
-    np.testing.assert_allclose(predict(probed, images), expected, atol=1e-4)
+    np.testing.assert_allclose(predicted(probed, files), expected, atol=1e-4)
 
 
 def test_a_second_probe_needs_no_image_and_gives_the_same(probed, monkeypatch):

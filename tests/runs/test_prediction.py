@@ -7,12 +7,19 @@ import pytest
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.errors import RunError
 from cfu_core.imaging.reading import read
-from cfu_core.imaging.recipe import Recipe
-from cfu_core.runs.model_files import build_run_network, predict, save_model
+from cfu_core.imaging.recipe import Recipe, apply
+from cfu_core.runs.model_files import build_run_network, load_predictor, save_model
 from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.prediction import predict_files
+from cfu_core.runs.run import Run
 from cfu_core.training.config import TrainingConfig
 from tests.pages.written import write_run
+
+
+def predicted(run: Run, images: list[np.ndarray]) -> np.ndarray:
+    """Class probabilities of decoded images."""
+    probabilities, _ = load_predictor(run)(np.stack([apply(run.recipe, image) for image in images]))
+    return probabilities
 
 
 def test_files_are_predicted_in_batches(finished_run, drawn_shapes):
@@ -33,7 +40,7 @@ def test_files_are_predicted_in_batches(finished_run, drawn_shapes):
     assert [each.error for each in found[:-1]] == [""] * (size + 2)
     assert found[-1].error == "nowhere.png does not exist."
     assert found[-1].probabilities is None
-    expected = predict(finished_run, [read(path) for path in paths[:-1]])
+    expected = predicted(finished_run, [read(path) for path in paths[:-1]])
     np.testing.assert_allclose([each.probabilities for each in found[:-1]], expected, atol=1e-5)
 
 
@@ -63,7 +70,7 @@ def test_samples_of_16_bits_are_shown_in_the_range_of_the_dataset(tmp_path, cfu_
     (run,) = plan_runs([config], dataset)
     save_model(run, build_run_network(run).state_dict(), {})
     results = list(predict_files(run, sorted((tmp_path / "source").glob("*/*.png"))))
-    expected = predict(run, [dataset.read_image(row) for row in range(6)])
+    expected = predicted(run, [dataset.read_image(row) for row in range(6)])
     np.testing.assert_allclose([each.probabilities for each in results], expected, atol=1e-6)
     assert {each.remark for each in results} == {""}
 

@@ -1,6 +1,7 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace as Named
 
 import numpy as np
 import pytest
@@ -16,7 +17,14 @@ from cfu_core.training import loop
 from cfu_core.training.compute_options import default_options
 from cfu_core.training.config import TrainingConfig
 from cfu_core.training.loading import BatchLoader
-from cfu_core.training.loop import EpochResult, Training, TrainingImages, make_optimizer, predict_logits
+from cfu_core.training.loop import (
+    EpochResult,
+    Training,
+    TrainingImages,
+    make_optimizer,
+    predict_logits,
+    predict_with_features,
+)
 
 CPU = default_options(torch.device("cpu"))
 
@@ -246,6 +254,21 @@ def test_predictions_come_in_the_order_of_the_rows():
     torch.testing.assert_close(together, alone)
     assert together.shape == (4, 2)
     assert not network.training
+
+
+def test_features_come_with_the_same_bits_of_the_logits(monkeypatch):
+    network, images = tiny_network().train(), colours()
+    rows = np.array([5, 2, 30, 2])
+    loader = BatchLoader(images.pixels, rows, CPU.torch_device)
+    monkeypatch.setattr("cfu_core.models.networks.architecture", lambda key: Named(head="6"))
+    logits, features = predict_with_features(network, "tiny", loader, rows, 3, CPU)
+    assert torch.equal(logits, predict_logits(network, loader, rows, 3, CPU))
+    assert features.shape == (4, 4)
+    assert np.array_equal(features[1], features[3])
+    last = network[6]
+    expected = features @ last.weight.detach().numpy().T + last.bias.detach().numpy()
+    np.testing.assert_allclose(logits.numpy(), expected, atol=1e-6)
+    assert not last._forward_pre_hooks
 
 
 @pytest.mark.parametrize(

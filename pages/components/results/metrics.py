@@ -10,6 +10,7 @@ from cfu_core.evaluation.metrics import Evaluation
 from cfu_core.evaluation.paper_tables import per_class_table, summary_metrics_table
 from cfu_core.evaluation.probability_metrics import assess_calibration, curves_by_class
 from cfu_core.runs.run import Run
+from cfu_core.runs.training_reference_store import read_record
 from cfu_core.wording import plural
 from pages.components import charts
 from pages.components.downloads import with_download
@@ -43,6 +44,21 @@ def class_metrics(evaluation: Evaluation) -> None:
         "the fraction of the images of this class that are predicted as it, with its 95 % interval (Wilson). "
         "Specificity: the fraction of all other images that are not predicted as this class. Undefined: no image was "
         "predicted as this class, or there is no image of it; the macro mean counts an undefined precision as 0."
+    )
+
+
+def show_unlike_test_images(run: Run) -> None:
+    """Say how many test images are unlike all training images; runs of earlier versions may not know it."""
+    record = read_record(run)
+    if record is None:
+        return
+    st.caption(
+        f"{record.unlike_test_images} of {plural(record.test_images, 'test image')} are unlike all training images: in "
+        "the features of the network they are farther from the nearest training image than 95 % of the validation "
+        "images are. About 5 % are expected; of new images, `predict` names such ones, whose answers are not to be "
+        "trusted. "
+        f"The threshold rests on {plural(record.validation_images, 'validation image')}: of images like these, "
+        f"{record.false_alarms[0]:.1%} to {record.false_alarms[1]:.1%} will be called unlike."
     )
 
 

@@ -11,7 +11,13 @@ from pages.components.downloads import with_download
 from pages.components.page_layout import escaped, in_tabs
 from pages.components.results.bundles import show_bundle
 from pages.components.results.images_of_a_cell import show_edits, show_images
-from pages.components.results.metrics import calibration, class_metrics, one_vs_rest_curves, summary_metrics
+from pages.components.results.metrics import (
+    calibration,
+    class_metrics,
+    one_vs_rest_curves,
+    show_unlike_test_images,
+    summary_metrics,
+)
 from pages.components.results.reports import plots_download
 
 
@@ -39,6 +45,7 @@ def show_run(run: Run) -> None:
         place = st.grid(5, min_column_width=150)
         with place.cell(column_span=3):
             class_metrics(evaluation)
+            show_unlike_test_images(run)
         with place.cell(column_span=2):
             plots_download(run)
             with_download(
