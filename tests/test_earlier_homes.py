@@ -95,7 +95,7 @@ def test_the_network_of_the_finished_run_still_gives_its_predictions():
     row = int(np.flatnonzero(dataset.images["path"] == path)[0])
     reference = training_reference(run, Silent())  # computed now: that version did not store any
     (given,) = predict_files(run, [dataset.image_file(row)], reference)
-    assert given.distance is not None
+    assert given.comparison is not None
     written = table[table["path"] == path][["probability_disc", "probability_square"]].to_numpy()[0]
     np.testing.assert_allclose(given.probabilities, written, atol=2e-3)
 

@@ -99,8 +99,8 @@ def onnx_network(bundle: Bundle) -> Network:
 
 def classify(
     bundle: Bundle, images: Sequence[np.ndarray], network: Network, boxes: Sequence[Box | None] | None = None
-) -> Outputs:
-    """Compute the class probabilities and features of images.
+) -> np.ndarray:
+    """Compute the class probabilities of images.
 
     Parameters
     ----------
@@ -117,9 +117,8 @@ def classify(
 
     Returns
     -------
-    Outputs
-        Probabilities in float64. Rows in the order of `images`, columns of probabilities in the order of
-        ``bundle.classes``.
+    ndarray of float64, shape (N, C)
+        Probabilities, 0 to 1. Rows in the order of `images`, columns in the order of ``bundle.classes``.
 
     Raises
     ------
@@ -131,10 +130,8 @@ def classify(
     """
     known = [None] * len(images) if boxes is None else boxes
     prepared = [recipes.apply(bundle.recipe, image, box) for image, box in zip(images, known, strict=True)]
-    found = [network(np.stack(prepared[first : first + BATCH_SIZE])) for first in range(0, len(prepared), BATCH_SIZE)]
-    probabilities = np.concatenate([each.probabilities for each in found]).astype(np.float64)
-    features = [each.features for each in found if each.features is not None]
-    return Outputs(probabilities, np.concatenate(features) if features else None)
+    batches = [np.stack(prepared[first : first + BATCH_SIZE]) for first in range(0, len(prepared), BATCH_SIZE)]
+    return np.concatenate([network(batch).probabilities for batch in batches]).astype(np.float64)
 
 
 def self_test(bundle: Bundle, network: Network) -> SelfTest:
@@ -167,7 +164,7 @@ def self_test(bundle: Bundle, network: Network) -> SelfTest:
     images = [_test_image(bundle, each) for each in expected["images"]]
     boxes = [Box(*each["box"]) if each["box"] else None for each in expected["images"]]
     probabilities = np.array([[each["probabilities"][name] for name in bundle.classes] for each in expected["images"]])
-    differences = np.abs(classify(bundle, images, network, boxes).probabilities - probabilities).max(axis=1)
+    differences = np.abs(classify(bundle, images, network, boxes) - probabilities).max(axis=1)
     worst = int(differences.argmax())
     largest, allowed = float(differences[worst]), float(expected["allowed"])
     if not largest <= allowed:  # also refuses NaN

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cfu_core.bundle.classification import classify, onnx_network, verify
+from cfu_core.bundle.classification import onnx_network, verify
 from cfu_core.bundle.contents import open_bundle
 from cfu_core.errors import CfuError
-from cfu_core.evaluation.training_distance import describe_unlike, label_of
+from cfu_core.evaluation.training_comparison import describe_unlike, label_of
 from cfu_core.imaging.reading import read_with_ranges
+from cfu_core.imaging.recipe import apply
 from cfu_core.wording import plural
 
 OK, FAILED = 0, 2  # exit status
@@ -21,8 +22,9 @@ def main(folder: Path, argv: Sequence[str]) -> int:
 
     ``verify`` checks all files, runs the self-test and prints one line. ``predict IMAGE ...`` classifies images and
     prints a line of JSON for each, with the keys ``path``, ``predicted`` (the most probable class), ``probabilities``
-    (by class), ``unlike_training`` (``yes``, ``no`` or ``not checked``) and ``distance_percentile``. How many images
-    are unlike all training images is written to stderr at the end. ``predict`` does not check the files.
+    (by class), ``unlike_training`` (``yes``, ``no`` or ``not checked``), ``unlike_reason`` and ``distance_percentile``.
+    How many images are unlike all training images is written to stderr at the end. ``predict`` does not check the
+    files.
 
     Parameters
     ----------
@@ -85,17 +87,19 @@ def _predict(folder: Path, paths: Sequence[Path]) -> int:
             continue
         if remark:
             _complain(remark)
-        (row,), features = classify(bundle, [pixels], network)
-        distance = None
+        prepared = apply(bundle.recipe, pixels)[None]
+        (row,), features = network(prepared)
+        comparison = None
         if reference is not None and features is not None:
-            (distance,) = reference.compare(features)
-            unlike += distance.unlike
+            (comparison,) = reference.compare(features, prepared)
+            unlike += comparison.unlike
         line = {
             "path": str(path),
             "predicted": bundle.classes[int(row.argmax())],
             "probabilities": dict(zip(bundle.classes, map(float, row), strict=True)),
-            "unlike_training": label_of(distance),
-            "distance_percentile": distance.percentile if distance else None,
+            "unlike_training": label_of(comparison),
+            "unlike_reason": comparison.reason if comparison else "",
+            "distance_percentile": comparison.percentile if comparison else None,
         }
         print(json.dumps(line, ensure_ascii=False))
     if failed:

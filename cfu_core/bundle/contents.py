@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cfu_core.errors import BundleError
-from cfu_core.evaluation.training_distance import TrainingReference
+from cfu_core.evaluation.training_comparison import TrainingReference
 from cfu_core.imaging.recipe import VERSION as RECIPE_VERSION
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.imaging.sample_range import SampleRange, ranges_from_json

@@ -19,7 +19,7 @@ from cfu_core.cli.terminal import (
     print_line,
 )
 from cfu_core.errors import CfuError, RunError
-from cfu_core.evaluation.training_distance import TrainingReference, describe_unlike, label_of
+from cfu_core.evaluation.training_comparison import TrainingReference, describe_unlike, label_of
 from cfu_core.runs.run import Run
 from cfu_core.runs.run_store import open_run
 from cfu_core.storage import replacing
@@ -48,7 +48,7 @@ def add_verbs(verbs: Any) -> None:
         type=Path,
         metavar="FILE",
         help="write a table with the columns path, predicted, a probability for each class, unlike_training, "
-        "distance_percentile and error",
+        "unlike_reason, distance_percentile and error",
     )
     add_json_option(predict)
     predict.set_defaults(verb=_predict)
@@ -66,7 +66,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         for done, each in enumerate(_predictions(run, found, reference), 1):
             add_to_table(each)
             progress(done, total)
-            unlike += each.distance is not None and each.distance.unlike
+            unlike += each.comparison is not None and each.comparison.unlike
             if each.remark:
                 line.show("")
                 print_error(f"{each.path}: {each.remark}")
@@ -78,8 +78,10 @@ def _predict(arguments: argparse.Namespace) -> int:
                 rows.append(_json_row(run, each))
             elif not arguments.csv:
                 line.show("")
-                remark = ", unlike all training images" if each.distance and each.distance.unlike else ""
-                print_line(f"{each.path}: {_class(run, each)} ({max(_probabilities(run, each).values()):.3f}){remark}")
+                answer = f"{_class(run, each)} ({max(_probabilities(run, each).values()):.3f})"
+                if each.comparison and each.comparison.unlike:
+                    answer += f", unlike all training images: {each.comparison.reason}"
+                print_line(f"{each.path}: {answer}")
     if found.others:
         print_error(found.describe_others)
     if failed and total > 1:
@@ -89,7 +91,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     if arguments.json:
         document = {"run": run.id, "weights": run.plan.weights_label, "predictions": rows}
         comparison = _comparison(reference, not_checked, unlike)
-        print_json({**document, "failed": failed, "left_out": found.others.total(), "unlike_training": comparison})
+        print_json({**document, "failed": failed, "left_out": found.others.total(), "training_comparison": comparison})
     elif arguments.csv:
         print_line(f"{plural(total - len(failed), 'image')} classified: {arguments.csv}")
     return USER_ERROR if failed else OK
@@ -137,8 +139,9 @@ def _json_row(run: Run, each: "FilePrediction") -> dict[str, Any]:
         "path": str(each.path),
         "predicted": _class(run, each),
         "probabilities": _probabilities(run, each),
-        "unlike_training": label_of(each.distance),
-        "distance_percentile": each.distance.percentile if each.distance else None,
+        "unlike_training": label_of(each.comparison),
+        "unlike_reason": each.comparison.reason if each.comparison else "",
+        "distance_percentile": each.comparison.percentile if each.comparison else None,
     }
     return row | ({"remark": each.remark} if each.remark else {})
 
@@ -156,12 +159,13 @@ def _table(file: Path | None, run: Run) -> "Iterator[Callable[[FilePrediction], 
     with replacing(file) as draft, draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         probability_columns = [f"probability_{name}" for name in run.classes]
-        writer.writerow(["path", "predicted", *probability_columns, "unlike_training", "distance_percentile", "error"])
+        comparison_columns = ["unlike_training", "unlike_reason", "distance_percentile"]
+        writer.writerow(["path", "predicted", *probability_columns, *comparison_columns, "error"])
 
         def add(each: "FilePrediction") -> None:
             probabilities = _probabilities(run, each).values() or [""] * len(run.classes)
-            unlike = "" if each.error else label_of(each.distance)
-            percentile = each.distance.percentile if each.distance else ""
-            writer.writerow([str(each.path), _class(run, each), *probabilities, unlike, percentile, each.error])
+            unlike = "" if each.error else label_of(each.comparison)
+            reason, percentile = (each.comparison.reason, each.comparison.percentile) if each.comparison else ("", "")
+            writer.writerow([str(each.path), _class(run, each), *probabilities, unlike, reason, percentile, each.error])
 
         yield add

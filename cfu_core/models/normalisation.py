@@ -21,6 +21,24 @@ def to_floats(images: torch.Tensor) -> torch.Tensor:
     return images.permute(0, 3, 1, 2).float()
 
 
+def change_light(batch: torch.Tensor, factor: float) -> torch.Tensor:
+    """Multiply a batch by a factor, up to white; `batch` itself for the factor 1.
+
+    Parameters
+    ----------
+    batch : Tensor of float32, shape (B, 3, S, S)
+        RGB, 0 to 255, as from `to_floats`.
+    factor : float
+        Above 1 the images become brighter, below 1 darker.
+
+    Returns
+    -------
+    Tensor of float32, shape (B, 3, S, S)
+        RGB, 0 to 255, on the same device.
+    """
+    return batch if factor == 1 else (batch * factor).clamp(max=255)
+
+
 def normalise(batch: torch.Tensor) -> torch.Tensor:
     """Scale a batch to 0 to 1, then subtract ImageNet's mean of each channel and divide by its standard deviation.
 

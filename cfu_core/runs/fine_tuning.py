@@ -9,6 +9,7 @@ from torch import nn
 
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import RunError, StopRequested
+from cfu_core.evaluation.training_comparison import LIGHTS
 from cfu_core.models.registry import architecture
 from cfu_core.observer import Observer
 from cfu_core.runs.checkpoint_schedule import CheckpointSchedule
@@ -18,7 +19,7 @@ from cfu_core.runs.phase_timer import PhaseTimer
 from cfu_core.runs.run import Run
 from cfu_core.runs.training_data import TrainingData, prepare_images, training_data, write_predictions
 from cfu_core.runs.training_progress import ProgressReporter
-from cfu_core.runs.training_reference import compute_reference, sampled_positions
+from cfu_core.runs.training_reference import compute_features, fit_reference, sampled_positions
 from cfu_core.storage import write_json
 from cfu_core.training.compute_options import ComputeOptions
 from cfu_core.training.config import TrainingConfig
@@ -85,8 +86,9 @@ def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Obse
         run.drop_metrics_after(training.epoch, training.batch)
     timer.seconds["transfer"] += training.loader.wait_seconds
     timer.seconds["load"] -= training.loader.wait_seconds
-    after = [data.positions["validation"], data.positions["test"], sampled_positions(run, network, data)]
-    reporter = ProgressReporter(run, training, sum(map(len, after)), observer)
+    after = len(LIGHTS) * len(data.positions["validation"]) + len(data.positions["test"])
+    after += len(sampled_positions(run, network, data))
+    reporter = ProgressReporter(run, training, after, observer)
     _train(training, CheckpointSchedule(run, training, timer, initial_weights), reporter, observer)
     del training, reporter  # frees their memory for the test
 
@@ -95,8 +97,10 @@ def fine_tune(run: Run, dataset: Dataset, config: TrainingConfig, observer: Obse
         network = options.prepare(load_model(run))
     features = _test(run, network, prepared, data, options, timer, observer)
     timer.write()  # the paper's times do not include what follows
+    began = time.perf_counter()
+    compared = compute_features(run, network, prepared, data, options, observer, known=features)
     try:
-        compute_reference(run, network, prepared, data, features, options, observer)
+        fit_reference(run, prepared, data, compared, arithmetic=options.label, started=began)
     except RunError as error:
         print(error)  # `predict` says it again
     discard_checkpoints(run.folder)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cfu_core.errors import CfuError
-from cfu_core.evaluation.training_distance import TrainingDistance, TrainingReference
+from cfu_core.evaluation.training_comparison import TrainingComparison, TrainingReference
 from cfu_core.imaging.reading import read_with_ranges
 from cfu_core.imaging.recipe import apply
 from cfu_core.imaging.sample_range import SampleRange, ranges_from_json
@@ -29,16 +29,16 @@ class FilePrediction(NamedTuple):
     remark : str
         A sentence if the image has samples of more than 8 bits of a kind that the run's dataset does not have, so that
         their range was chosen for this image alone; otherwise empty.
-    distance : TrainingDistance or None
-        Distance from the training images of the run, and whether the image is unlike all of them, in which case the
-        probabilities mean nothing. None if this was not checked, or if the image could not be classified.
+    comparison : TrainingComparison or None
+        Whether the image is unlike all training images of the run, in which case the probabilities mean nothing. None
+        if this was not checked, or if the image could not be classified.
     """
 
     path: Path
     probabilities: np.ndarray | None
     error: str
     remark: str = ""
-    distance: TrainingDistance | None = None
+    comparison: TrainingComparison | None = None
 
 
 class _ReadFile(NamedTuple):
@@ -108,10 +108,11 @@ def _predictions(
 ) -> Iterator[FilePrediction]:
     """Yield the prediction for each file of a batch."""
     pixels = [file.pixels for file in batch if file.pixels is not None]
-    results: Iterator[tuple[np.ndarray, TrainingDistance | None]] = iter(())
+    results: Iterator[tuple[np.ndarray, TrainingComparison | None]] = iter(())
     if pixels:
         probabilities, features = predictor(np.stack(pixels))
-        results = zip(probabilities, reference.compare(features) if reference else [None] * len(pixels), strict=True)
+        compared = reference.compare(features, pixels) if reference else [None] * len(pixels)
+        results = zip(probabilities, compared, strict=True)
     for file in batch:
-        row, distance = (None, None) if file.pixels is None else next(results)
-        yield FilePrediction(file.path, row, file.error, file.remark, distance)
+        row, comparison = (None, None) if file.pixels is None else next(results)
+        yield FilePrediction(file.path, row, file.error, file.remark, comparison)

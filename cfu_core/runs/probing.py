@@ -6,14 +6,14 @@ import torch
 from torch import nn
 
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.evaluation.training_distance import sample_rows
+from cfu_core.evaluation.training_comparison import LIGHTS
 from cfu_core.models.networks import set_head
 from cfu_core.observer import Observer
 from cfu_core.runs.model_files import initial_run_network, save_model, softmax
 from cfu_core.runs.phase_timer import PhaseTimer
 from cfu_core.runs.run import Run
 from cfu_core.runs.training_data import training_data, write_predictions
-from cfu_core.runs.training_reference import fit_reference
+from cfu_core.runs.training_reference import ComparedFeatures, fit_reference, prepare_compared, sampled_positions
 from cfu_core.storage import write_json
 from cfu_core.training.compute_options import ComputeOptions
 from cfu_core.training.config import TrainingConfig
@@ -107,7 +107,25 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
             logits = head.logits(features.values[data.positions[partition]])
             write_predictions(run, data, partition, softmax(torch.from_numpy(logits)))
     timer.write()
-    sampled = training[sample_rows(data.labels[training], features.values.shape[1])]
-    rows = {**data.positions, "training": sampled}
-    by_partition = {name: features.values[positions] for name, positions in rows.items()}
-    fit_reference(run, data, by_partition, timer.details.get("arithmetic", ""), time.perf_counter())
+    began, sampled = time.perf_counter(), sampled_positions(run, network, data)
+    changed = [
+        frozen_features(
+            dataset,
+            run.recipe,
+            config.architecture,
+            weights_identifier(initial_weights, config.seed),
+            load_network,
+            progress=observer.progress("Computing features"),
+            subset=validation,
+            light=light,
+        ).values
+        for light in LIGHTS[1:]
+    ]
+    compared = ComparedFeatures(
+        training=features.values[sampled],
+        validation=[features.values[validation], *changed],
+        test=features.values[data.positions["test"]],
+    )
+    prepared = features.prepared or prepare_compared(run, dataset, sampled, data, observer)
+    arithmetic = timer.details.get("arithmetic", "cached features")
+    fit_reference(run, prepared, data, compared, arithmetic=arithmetic, started=began)

@@ -1,16 +1,26 @@
 """Compute the reference of a run, by which images unlike all training images are found."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from filelock import FileLock
 from torch import nn
 
 from cfu_core import __version__
+from cfu_core.dataset.dataset import Dataset
 from cfu_core.errors import RunError
-from cfu_core.evaluation.training_distance import TrainingReference, sample_rows
+from cfu_core.evaluation.training_comparison import (
+    LIGHTS,
+    MOST_MEASURED,
+    TrainingReference,
+    measure_images,
+    most_images,
+    sample_rows,
+)
 from cfu_core.job import State
 from cfu_core.models.networks import count_features
 from cfu_core.observer import Observer
@@ -76,12 +86,43 @@ def training_reference(run: Run, observer: Observer) -> TrainingReference:
 def _compute(run: Run, observer: Observer) -> TrainingReference:
     network, dataset = load_model(run), planned_dataset(run)
     data = training_data(run, dataset)
-    sampled = sampled_positions(run, network, data)
-    needed = np.unique(np.concatenate([sampled, data.positions["validation"], data.positions["test"]]))
-    prepared = prepare(dataset, run.recipe, progress=observer.progress("Decoding and preprocessing"), subset=needed)
+    prepared = prepare_compared(run, dataset, sampled_positions(run, network, data), data, observer)
     options = default_options(best_device())
     observer.report("Computing features of the training images")
-    return compute_reference(run, options.prepare(network), prepared, data, {}, options, observer)
+    started = time.perf_counter()
+    features = compute_features(run, options.prepare(network), prepared, data, options, observer)
+    return fit_reference(run, prepared, data, features, arithmetic=options.label, started=started)
+
+
+def prepare_compared(
+    run: Run, dataset: Dataset, sampled: np.ndarray, data: TrainingData, observer: Observer
+) -> PreparedImages:
+    """Prepare the images that the reference of a run needs, as far as they are not in the cache.
+
+    Parameters
+    ----------
+    run : Run
+        Run whose recipe is applied.
+    dataset : Dataset
+        Dataset with the edits at the time the run was planned.
+    sampled : ndarray of int64
+        From `sampled_positions`.
+    data : TrainingData
+        From `training_data` for this run.
+    observer : Observer
+        Receives the number of prepared images; its requests to stop are checked after each image.
+
+    Raises
+    ------
+    StopRequested
+        The observer requested to stop.
+    CfuError
+        As from `cfu_core.training.prepared_images.prepare`.
+    """
+    training = data.positions["training"]
+    measured = training[sample_rows(data.labels[training], MOST_MEASURED)]
+    needed = np.unique(np.concatenate([sampled, measured, data.positions["validation"], data.positions["test"]]))
+    return prepare(dataset, run.recipe, progress=observer.progress("Decoding and preprocessing"), subset=needed)
 
 
 def sampled_positions(run: Run, network: nn.Module, data: TrainingData) -> np.ndarray:
@@ -97,19 +138,38 @@ def sampled_positions(run: Run, network: nn.Module, data: TrainingData) -> np.nd
         From `training_data` for this run.
     """
     training = data.positions["training"]
-    return training[sample_rows(data.labels[training], count_features(network, run.config.architecture))]
+    return training[sample_rows(data.labels[training], most_images(count_features(network, run.config.architecture)))]
 
 
-def compute_reference(
+class ComparedFeatures(NamedTuple):
+    """Features from which the reference of a run is computed.
+
+    Attributes
+    ----------
+    training : ndarray of float32, shape (M, F)
+        Of the training images of `sampled_positions`.
+    validation : list of ndarray of float32, shape (V, F)
+        Of the validation images, once for each of `LIGHTS`.
+    test : ndarray of float32, shape (N, F)
+        Of the test images.
+    """
+
+    training: np.ndarray
+    validation: list[np.ndarray]
+    test: np.ndarray
+
+
+def compute_features(
     run: Run,
     network: nn.Module,
     prepared: PreparedImages,
     data: TrainingData,
-    known: Mapping[str, np.ndarray],
     options: ComputeOptions,
     observer: Observer,
-) -> TrainingReference:
-    """Compute the reference of a run from prepared images, and store it in the folder of the run.
+    *,
+    known: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> ComparedFeatures:
+    """Compute the features from which the reference of a run is computed.
 
     Parameters
     ----------
@@ -118,54 +178,63 @@ def compute_reference(
     network : Module
         Network of the model, prepared by ``options.prepare``.
     prepared : PreparedImages
-        With the validation and test images, and the training images that `sample_rows` chooses.
+        With the validation and test images, and the training images of `sampled_positions`.
     data : TrainingData
         From `training_data` for this run.
-    known : mapping of str to ndarray of float32, shape (N, F)
-        Features that need not be computed again, by partition.
     options : ComputeOptions
         Device, memory layout and precision.
     observer : Observer
-        Receives the progress; its requests to stop are checked after each batch.
+        Its requests to stop are checked after each batch.
+    known : mapping of str to ndarray of float32, shape (N, F)
+        Features of the partitions ``validation`` and ``test``, which are then not computed again.
 
     Returns
     -------
-    TrainingReference
-        As stored.
+    ComparedFeatures
+        On the CPU.
 
     Raises
     ------
-    RunError
-        A feature is not finite. Nothing is stored.
     StopRequested
         The observer requested to stop.
-    StorageError
-        The disk is full, or the folder is not writable.
     """
-    started = time.perf_counter()
-    positions = {**data.positions, "training": sampled_positions(run, network, data)}
-    found = dict(known)
-    for partition in positions.keys() - known.keys():
-        rows = prepared.rows[positions[partition]]
+    size, key = run.config.batch_size, run.config.architecture
+
+    def features(positions: np.ndarray, light: float = 1.0) -> np.ndarray:
+        rows = prepared.rows[positions]
         loader = BatchLoader(prepared.pixels, rows, options.torch_device)
-        size, key = run.config.batch_size, run.config.architecture
-        _, found[partition] = predict_with_features(network, key, loader, rows, size, options, observer.check)
-    return fit_reference(run, data, found, options.label, started)
+        return predict_with_features(network, key, loader, rows, size, options, observer.check, light=light)[1]
+
+    plain = {name: known[name] if name in known else features(data.positions[name]) for name in ("validation", "test")}
+    changed = [features(data.positions["validation"], light) for light in LIGHTS[1:]]
+    return ComparedFeatures(
+        training=features(sampled_positions(run, network, data)),
+        validation=[plain["validation"], *changed],
+        test=plain["test"],
+    )
 
 
 def fit_reference(
-    run: Run, data: TrainingData, features: Mapping[str, np.ndarray], arithmetic: str, started: float
+    run: Run,
+    prepared: PreparedImages,
+    data: TrainingData,
+    features: ComparedFeatures,
+    *,
+    arithmetic: str,
+    started: float,
 ) -> TrainingReference:
-    """Fit the reference of a run to features, and store it in the folder of the run.
+    """Fit the reference of a run to features and images, and store it in the folder of the run.
 
     Parameters
     ----------
     run : Run
         Run with a model.
+    prepared : PreparedImages
+        With the images of `features`.
     data : TrainingData
         From `training_data` for this run.
-    features : mapping of str to ndarray of float32, shape (N, F)
-        Of the partitions ``training`` (a sample by `sample_rows`), ``validation`` and ``test``.
+    features : ComparedFeatures
+        From `compute_features`, or from the cache.
     arithmetic : str
         Description of the compute options.
     started : float
@@ -183,20 +252,29 @@ def fit_reference(
     StorageError
         The disk is full, or the folder is not writable.
     """
-    if not all(np.isfinite(values).all() for values in features.values()):
+    if not all(np.isfinite(values).all() for values in (features.training, *features.validation, features.test)):
         raise RunError(
             f"The network of the run {run.id} gives features that are not finite.",
             "Only finite features can be compared.",
             "Train again with a lower learning rate.",
         )
-    reference = TrainingReference.fit(features["training"], features["validation"])
-    compared = reference.compare(features["test"])
+    training = data.positions["training"]
+    measured = training[sample_rows(data.labels[training], MOST_MEASURED)]
+    reference = TrainingReference.fit(
+        features.training,
+        [measure_images(_images(prepared, measured), light=light) for light in LIGHTS],
+        features.validation,
+        measure_images(_images(prepared, data.positions["validation"])),
+    )
+    compared = reference.compare(features.test, _images(prepared, data.positions["test"]))
     record = ReferenceRecord(
         model_sha256=model_checksum(run),
         recipe_digest=run.recipe.digest,
         training_images=len(reference.features),
-        all_training_images=len(data.positions["training"]),
+        measured_images=len(measured),
+        all_training_images=len(training),
         validation_images=len(reference.validation),
+        unlike_validation_images=reference.unlike_validation,
         threshold=reference.threshold,
         false_alarms=reference.false_alarms(),
         test_images=len(compared),
@@ -208,3 +286,8 @@ def fit_reference(
     )
     write_reference(run, reference, record)
     return reference
+
+
+def _images(prepared: PreparedImages, positions: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the prepared images at positions in ``dataset.images``."""
+    return (prepared.pixels[row] for row in prepared.rows[positions])

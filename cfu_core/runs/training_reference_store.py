@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cfu_core.errors import StorageError
-from cfu_core.evaluation.training_distance import TrainingReference
+from cfu_core.evaluation.training_comparison import TrainingReference
 from cfu_core.runs.run import MODEL, Run
 from cfu_core.storage import read_json, replacing, storage_errors, write_json
 
@@ -22,12 +22,15 @@ class ReferenceRecord:
         SHA-256 of ``model.safetensors``, whose features the reference contains.
     recipe_digest : str
         `Recipe.digest` of the recipe that was applied, which depends on its settings and its implementation.
-    training_images, all_training_images : int
-        Number of training images in the reference, and of all training images of the run.
+    training_images, measured_images, all_training_images : int
+        Number of training images whose features are in the reference, of those whose measures are compared, and of all
+        training images of the run.
     validation_images : int
         Number of validation images on which the threshold rests.
+    unlike_validation_images : int
+        Number of validation images that are unlike all training images.
     threshold : float
-        Distance beyond which an image counts as unlike all training images.
+        Distance of features beyond which an image counts as unlike all training images.
     false_alarms : tuple of (float, float)
         `TrainingReference.false_alarms`.
     test_images, unlike_test_images : int
@@ -45,8 +48,10 @@ class ReferenceRecord:
     model_sha256: str
     recipe_digest: str
     training_images: int
+    measured_images: int
     all_training_images: int
     validation_images: int
+    unlike_validation_images: int
     threshold: float
     false_alarms: tuple[float, float]
     test_images: int

@@ -1,7 +1,8 @@
 """Features of a frozen network, computed once for each image, recipe and weights, then cached.
 
-The file ``<home>/cache/features/<recipe>-<network>-<weights>.npz`` contains ``keys`` (the key of each image, and its
-box if the recipe crops to it) and ``features`` (a row for each key). All datasets share it.
+The file ``<home>/cache/features/<recipe>-<network>-<weights>.npz`` contains ``keys`` (the key of each image, with its
+box if the recipe crops to it, and with the change of the light if there is one) and ``features`` (a row for each key).
+All datasets share it.
 """
 
 import time
@@ -18,7 +19,7 @@ from torch import nn
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.models.networks import penultimate_features
-from cfu_core.models.normalisation import normalise, to_floats
+from cfu_core.models.normalisation import change_light, normalise, to_floats
 from cfu_core.models.registry import architecture
 from cfu_core.models.weight_files import WeightsRecord
 from cfu_core.storage import replacing, storage_errors
@@ -65,6 +66,7 @@ def frozen_features(
     prepare_progress: Progress = lambda done, total: None,
     progress: Progress = lambda done, total: None,
     subset: np.ndarray | None = None,
+    light: float = 1.0,
 ) -> FrozenFeatures:
     """Compute the input of a network's classification layer for each image, or read it from the cache.
 
@@ -90,6 +92,9 @@ def frozen_features(
         computation. They may raise `StopRequested`; the results so far are kept in the cache.
     subset : ndarray of int, optional
         Positions in ``dataset.images`` of the requested images, at least one; all images by default.
+    light : float
+        Factor by which the images are made brighter or darker, by `cfu_core.models.normalisation.change_light`. The
+        features of such copies are cached, too.
 
     Returns
     -------
@@ -109,6 +114,8 @@ def frozen_features(
     keys = np.array(image_keys(dataset, recipe), dtype=object)[dataset.rows]
     if subset is not None:
         keys = keys[subset]
+    if light != 1:
+        keys = np.array([f"{k} light {light:g}" for k in keys], dtype=object)
     path = cache_folder() / "features" / f"{recipe.digest}-{key}-{weights[:16]}.npz"
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +138,7 @@ def frozen_features(
                 progress(len(keys) - len(missing) + first, len(keys))
                 batch, upcoming = full[first : first + BATCH], full[first + BATCH : first + 2 * BATCH]
                 images = loader.load(rows[batch], upcoming=rows[upcoming])  # (B, S, S, 3)
-                inputs = options.to_layout(normalise(to_floats(images)))  # (B, 3, S, S)
+                inputs = options.to_layout(normalise(change_light(to_floats(images), light)))  # (B, 3, S, S)
                 with torch.inference_mode(), options.autocast(), penultimate_features(network, key) as features:
                     found = features(inputs).float().cpu().numpy()  # (B, F)
                 known |= zip(keys[batch], found, strict=True)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from cfu_core.errors import TrainingError
 from cfu_core.imaging.augmentation import sample_matrices
 from cfu_core.models.networks import logits_and_features
-from cfu_core.models.normalisation import normalise, to_floats
+from cfu_core.models.normalisation import change_light, normalise, to_floats
 from cfu_core.training.batches import warp_batch
 from cfu_core.training.compute_options import ComputeOptions
 from cfu_core.training.config import TrainingConfig
@@ -438,6 +438,8 @@ def predict_with_features(
     batch_size: int,
     options: ComputeOptions,
     check_stop: Callable[[], None] = lambda: None,
+    *,
+    light: float = 1.0,
 ) -> tuple[torch.Tensor, np.ndarray]:
     """Compute the logits of images as `predict_logits` does, and the features from which they follow.
 
@@ -457,18 +459,20 @@ def predict_with_features(
         Device, memory layout and precision.
     check_stop : callable
         Called without arguments before every batch. It may raise `StopRequested`.
+    light : float
+        Factor by which the images are made brighter or darker, by `cfu_core.models.normalisation.change_light`.
 
     Returns
     -------
     logits : Tensor of float32, shape (N, C)
-        The same bits as from `predict_logits` with the same arguments; on the CPU.
+        Without a change of the light, the same bits as from `predict_logits`; on the CPU.
     features : ndarray of float32, shape (N, F)
         Inputs of the classification layer, from `cfu_core.models.networks.logits_and_features`.
     """
     network.eval()
     logits, features = [], []
     with torch.inference_mode(), options.autocast(), logits_and_features(network, key) as both:
-        for batch in _inputs(loader, rows, batch_size, options, check_stop):
+        for batch in _inputs(loader, rows, batch_size, options, check_stop, light):
             found = both(batch)
             logits.append(found[0].float().cpu())  # (B, C)
             features.append(found[1].float().cpu().numpy())  # (B, F)
@@ -476,10 +480,15 @@ def predict_with_features(
 
 
 def _inputs(
-    loader: BatchLoader, rows: np.ndarray, batch_size: int, options: ComputeOptions, check_stop: Callable[[], None]
+    loader: BatchLoader,
+    rows: np.ndarray,
+    batch_size: int,
+    options: ComputeOptions,
+    check_stop: Callable[[], None],
+    light: float = 1.0,
 ) -> Iterator[torch.Tensor]:
     """Yield batches of normalised images, shape (B, 3, S, S), while the next one is read."""
     for i in range(0, len(rows), batch_size):
         check_stop()
         images = loader.load(rows[i : i + batch_size], upcoming=rows[i + batch_size : i + 2 * batch_size])
-        yield options.to_layout(normalise(to_floats(images)))
+        yield options.to_layout(normalise(change_light(to_floats(images), light)))

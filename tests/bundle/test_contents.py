@@ -104,13 +104,13 @@ def test_a_small_image_does_not_stop_a_bundle_with_many_tiles(folder):
     }
     write_manifest(folder, manifest)
     image = np.zeros((5, 9, 3), np.uint8)
-    assert classify(open_bundle(folder), [image], undecided).probabilities.shape == (1, 2)
+    assert classify(open_bundle(folder), [image], undecided).shape == (1, 2)
 
 
 def test_there_must_be_a_box_for_each_image(folder):
     images = [np.zeros((9, 9, 3), np.uint8)] * 2
     for boxes in (None, [None, Box(0, 0, 9, 9)]):
-        assert classify(open_bundle(folder), images, undecided, boxes).probabilities.shape == (2, 2)
+        assert classify(open_bundle(folder), images, undecided, boxes).shape == (2, 2)
     for boxes in ([], [None]):
         with pytest.raises(ValueError, match="zip"):
             classify(open_bundle(folder), images, undecided, boxes)

@@ -83,7 +83,8 @@ def test_a_table_holds_predictions_and_reasons(predict, finished_run, plates, tm
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     columns = [f"probability_{name}" for name in finished_run.classes]
-    assert list(rows[0]) == ["path", "predicted", *columns, "unlike_training", "distance_percentile", "error"]
+    compared = ["unlike_training", "unlike_reason", "distance_percentile"]
+    assert list(rows[0]) == ["path", "predicted", *columns, *compared, "error"]
     assert [Path(row["path"]).name for row in rows] == ["a.png", "c.png", "text.png"]
     for row in rows[:2]:
         values = [float(row[name]) for name in columns]
@@ -92,7 +93,7 @@ def test_a_table_holds_predictions_and_reasons(predict, finished_run, plates, tm
         assert row["unlike_training"] == "no"
         assert 0 <= float(row["distance_percentile"]) <= 100
         assert row["error"] == ""
-    empty = ("predicted", *columns, "unlike_training", "distance_percentile")
+    empty = ("predicted", *columns, *compared)
     assert [rows[2][name] for name in empty] == [""] * len(empty)
     assert rows[2]["error"].startswith("text.png ")
     assert [path.name for path in table.parent.iterdir()] == ["table.csv"]
@@ -180,12 +181,13 @@ def test_an_image_unlike_all_training_images_is_named(predict, nine_shapes, tmp_
     sentence = "1 of 2 images is unlike all training images: its answer is not to be trusted."
     status, out, err = predict(like, unlike)
     assert (status, err) == (0, f"{sentence} {FEW}\n")
-    assert [line.endswith(", unlike all training images") for line in out.splitlines()] == [False, True]
+    assert [", unlike all training images: brightness " in line for line in out.splitlines()] == [False, True]
     status, out, err = predict(like, unlike, "--json", "--csv", tmp_path / "t.csv")
     found = json.loads(out)
     assert [row["unlike_training"] for row in found["predictions"]] == ["no", "yes"]
-    assert found["predictions"][1]["distance_percentile"] == 100
-    check = found["unlike_training"]
+    assert found["predictions"][0]["unlike_reason"] == ""
+    assert found["predictions"][1]["unlike_reason"].startswith("brightness 0.8 (training images ")
+    check = found["training_comparison"]
     assert (check["checked"], check["images"], check["validation_images"]) == (True, 1, 6)
     assert check["false_alarms"] == pytest.approx([0.0042, 0.4593], abs=1e-4)
     with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
@@ -204,9 +206,9 @@ def test_an_answer_that_was_not_checked_says_so_and_is_the_same(predict, nine_sh
     reason = "It was not checked whether the images are unlike the training images. The dataset was deleted."
     assert (status, err) == (0, f"{reason}\n")
     found = json.loads(out)
-    assert found["unlike_training"] == {"checked": False, "reason": "The dataset was deleted."}
+    assert found["training_comparison"] == {"checked": False, "reason": "The dataset was deleted."}
     (row,) = found["predictions"]
-    assert row == {**expected, "unlike_training": "not checked", "distance_percentile": None}
+    assert row == {**expected, "unlike_training": "not checked", "unlike_reason": "", "distance_percentile": None}
     with table.open(encoding="utf-8", newline="") as stream:
         (line,) = csv.DictReader(stream)
     assert (line["unlike_training"], line["distance_percentile"]) == ("not checked", "")

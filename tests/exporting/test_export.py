@@ -14,7 +14,7 @@ from cfu_core.bundle.classification import verify
 from cfu_core.bundle.command_line import main
 from cfu_core.bundle.contents import MANIFEST, SELFTEST, WEIGHTS, open_bundle, write_manifest
 from cfu_core.errors import BundleError, RunError, StopRequested
-from cfu_core.evaluation.training_distance import label_of
+from cfu_core.evaluation.training_comparison import label_of
 from cfu_core.exporting.bundled_code import required_files
 from cfu_core.exporting.export import export_run, export_zip, verify_bundle
 from cfu_core.job import State, create_job
@@ -81,8 +81,8 @@ def test_use_py_works_without_this_program(bundle, drawn_shapes, finished_run, t
     for name, value in answer["probabilities"].items():
         assert value == pytest.approx(row[f"probability_{name}"], abs=1e-5)
     (expected,) = predict_files(finished_run, [drawn_shapes / row["path"]], read_reference(finished_run))
-    assert answer["unlike_training"] == label_of(expected.distance)
-    assert answer["distance_percentile"] == expected.distance.percentile
+    assert answer["unlike_training"] == label_of(expected.comparison)
+    assert answer["distance_percentile"] == expected.comparison.percentile
     cv2.imwrite(str(tmp_path / "black.png"), np.zeros((300, 900, 3), np.uint8))
     done = use("predict", drawn_shapes / row["path"], tmp_path / "black.png")
     assert [json.loads(line)["unlike_training"] for line in done.stdout.splitlines()] == ["no", "yes"]
@@ -193,7 +193,7 @@ def test_the_card_says_what_unlike_training_rests_on(bundle, finished_run):
     card = (bundle / "README.md").read_text(encoding="utf-8")
     record = read_record(finished_run)
     assert f"the nearest of {record.training_images} training images (`reference.npz`)" in card
-    assert f"of the {record.validation_images} validation images are." in card
+    assert f"than 95 % of the {record.validation_images} validation images are;" in card
     assert "0.4 % to 45.9 % will be called unlike" in card
 
 

@@ -15,11 +15,10 @@ from cfu_core.job import State, Status
 from cfu_core.processes import process_started
 from cfu_core.runs.execution import execute_run
 from cfu_core.runs.model_files import build_run_network, save_model
-from cfu_core.runs.planning import plan_runs, planned_dataset
+from cfu_core.runs.planning import plan_runs
 from cfu_core.runs.prediction import predict_files
 from cfu_core.runs.run import Run
-from cfu_core.runs.training_data import training_data
-from cfu_core.runs.training_reference import fit_reference, training_reference
+from cfu_core.runs.training_reference import ComparedFeatures, fit_reference, training_reference
 from cfu_core.runs.training_reference_store import RECORD, REFERENCE, read_record, read_reference
 from cfu_core.training.config import TrainingConfig
 from tests.runs.test_execution import Silent
@@ -49,7 +48,7 @@ def test_the_end_of_a_training_stores_the_reference_and_its_origin(finished_run,
     model = (finished_run.folder / "model.safetensors").read_bytes()
     assert record.model_sha256 == hashlib.sha256(model).hexdigest()
     files = [drawn_shapes / path for path in finished_run.predictions()["path"]]
-    found = [each.distance for each in predict_files(finished_run, files, reference)]
+    found = [each.comparison for each in predict_files(finished_run, files, reference)]
     assert record.test_images == len(found)
     assert record.unlike_test_images == sum(each.unlike for each in found)
 
@@ -59,9 +58,9 @@ def test_training_and_validation_images_are_not_unlike_the_training_images(finis
     for partition, count in (("training", 4), ("validation", 6)):
         paths = [path for path, part in finished_run.split().items() if part == partition][:count]
         found = list(predict_files(finished_run, [drawn_shapes / path for path in paths], reference))
-        assert not any(each.distance.unlike for each in found)
+        assert not any(each.comparison.unlike for each in found)
         if partition == "training":  # each is its own nearest training image
-            assert {each.distance.percentile for each in found} == {0}
+            assert {each.comparison.percentile for each in found} == {0}
 
 
 def test_the_answers_are_the_same_bits_with_and_without_the_reference(finished_run, drawn_shapes):
@@ -69,8 +68,8 @@ def test_the_answers_are_the_same_bits_with_and_without_the_reference(finished_r
     with_reference = predict_files(finished_run, files, read_reference(finished_run))
     for one, other in zip(with_reference, predict_files(finished_run, files), strict=True):
         assert np.array_equal(one.probabilities, other.probabilities)
-        assert one.distance is not None
-        assert other.distance is None
+        assert one.comparison is not None
+        assert other.comparison is None
 
 
 def test_a_run_of_an_earlier_version_gets_its_reference_once(earlier, finished_run, monkeypatch):
@@ -130,9 +129,10 @@ def test_another_process_that_computes_the_reference_is_waited_for(earlier):
 
 
 def test_features_that_are_not_finite_give_no_reference(earlier):
-    features = dict.fromkeys(("training", "validation", "test"), np.array([[1.0, np.nan]]))
+    finite = np.ones((1, 2))
+    features = ComparedFeatures(training=finite, validation=[finite, np.array([[1.0, np.nan]])], test=finite)
     with pytest.raises(RunError, match="features that are not finite"):
-        fit_reference(earlier, training_data(earlier, planned_dataset(earlier)), features, "", 0.0)
+        fit_reference(earlier, None, None, features, arithmetic="", started=0.0)
     assert not (earlier.folder / REFERENCE).exists()
 
 
@@ -156,4 +156,4 @@ def test_a_probe_of_a_fold_stores_its_reference_too(nine_shapes, cfu_home):  # n
     files = [nine_shapes / path for path, part in split.items() if part == "training"]
     found = list(predict_files(run, files, read_reference(run)))
     assert len(found) == 3
-    assert {each.distance.percentile for each in found} == {0}
+    assert {each.comparison.percentile for each in found} == {0}

@@ -269,6 +269,11 @@ def test_features_come_with_the_same_bits_of_the_logits(monkeypatch):
     expected = features @ last.weight.detach().numpy().T + last.bias.detach().numpy()
     np.testing.assert_allclose(logits.numpy(), expected, atol=1e-6)
     assert not last._forward_pre_hooks
+    brighter, _ = predict_with_features(network, "tiny", loader, rows, 3, CPU, light=1.1)
+    changed = np.clip(images.pixels[rows] * 1.1, 0, 255)
+    with torch.inference_mode():
+        expected = network(normalise(torch.from_numpy(changed).float().permute(0, 3, 1, 2)))
+    torch.testing.assert_close(brighter, expected)
 
 
 @pytest.mark.parametrize(

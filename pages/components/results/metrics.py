@@ -53,12 +53,11 @@ def show_unlike_test_images(run: Run) -> None:
     if record is None:
         return
     st.caption(
-        f"{record.unlike_test_images} of {plural(record.test_images, 'test image')} are unlike all training images: in "
-        "the features of the network they are farther from the nearest training image than 95 % of the validation "
-        "images are. About 5 % are expected; of new images, `predict` names such ones, whose answers are not to be "
-        "trusted. "
-        f"The threshold rests on {plural(record.validation_images, 'validation image')}: of images like these, "
-        f"{record.false_alarms[0]:.1%} to {record.false_alarms[1]:.1%} will be called unlike."
+        f"{record.unlike_test_images} of {plural(record.test_images, 'test image')} are unlike all training images, in "
+        "the features of the network or in brightness, contrast, sharpness or colour. `predict` names such images, "
+        "whose answers are not to be trusted. The threshold rests on "
+        f"{plural(record.validation_images, 'validation image')}: up to {record.false_alarms[1]:.1%} of images like "
+        "these will be called unlike, too."
     )
 
 
