@@ -13,7 +13,6 @@ from cfu_core.dataset.edits import edit_log, next_redo, redo_edit, undo_edit
 from cfu_core.dataset.survey.survey import load_survey, survey
 from cfu_core.dataset.survey.survey_store import VERSION
 from cfu_core.errors import RunError
-from cfu_core.imaging.reading import read
 from cfu_core.imaging.recipe import Recipe
 from cfu_core.job import State
 from cfu_core.jobs.queue import all_jobs
