@@ -5,8 +5,10 @@ for training and the rest is halved; the odd image of a class goes alternately t
 one group (a dish, a donor) and byte-identical images always stay in one partition; the counts are then as close to
 these as possible, found by a small integer programme that SciPy solves with HiGHS.
 
-Images to which the source gives a partition keep it. A partition that the source lacks, and images without one, are
-drawn by the same rule.
+Images to which the source gives a partition keep it. For a validation or test partition that the source lacks, some of
+its training images are drawn. Images without a given partition are in that of their group or of identical images;
+the others are drawn by the same rule for the partitions that the source lacks, and the rest of them are for training.
+No image is drawn for validation or test if the source gives images for it.
 
 Edits of a dataset do not reshuffle its splits: a split is made from the images and labels as imported, with the
 current groups. Excluded images are then removed, relabelled images stay in their partition, and images whose
@@ -31,11 +33,12 @@ from cfu_core.dataset.group_allocation import allocate_units, split_units, strat
 from cfu_core.dataset.partition_names import PARTITIONS
 from cfu_core.errors import DatasetError, StorageError, TrainingError
 from cfu_core.storage import read_json, write_json
-from cfu_core.wording import listed, plural
+from cfu_core.wording import first_of, listed, plural
 
 TRAINING_SHARE = 0.7  # fraction of the images of a class
 HELD_OUT_SHARE = 0.15  # fraction of given training images that is drawn for a partition without images
 MINIMUM_IMAGES = 3  # of a class: one for each partition
+MOST_NAMED = 3  # classes in a text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +58,7 @@ class Split:
         to `counts` for a cross-validation, and for a split of which a part was given.
     grouped : bool
         Whether the group of at least one image is known. Images of one group are in one partition, unless they were
-        assigned manually.
+        assigned manually or the source gives them different ones.
     version : int
         Version of the dataset (its number of edits).
     moved : int
@@ -67,7 +70,12 @@ class Split:
         Number of images in the partition that the source gives them, without those assigned manually; 0 for a
         cross-validation, which does not use given partitions; None if the source gives none.
     drawn : sequence of str
-        Partitions for which the source gives no image, so that images were drawn for them.
+        Partitions for which the source gives no image.
+    followed : sequence of str
+        Paths of images without a given partition that are in the partition which the source gives to their group or to
+        identical images.
+    late_labels : int
+        Number of images that had no class when the split was made; 0 if the dataset was not edited.
     folds : int
         Number of folds of a cross-validation; 0 for a single split.
     fold : int
@@ -86,6 +94,22 @@ class Split:
     fold: int = 0
     given: int | None = None
     drawn: Sequence[str] = ()
+    followed: Sequence[str] = ()
+    late_labels: int = 0
+
+    @property
+    def unlabelled(self) -> int:
+        """Number of images without a class; they have a partition, but count in no class."""
+        return len(self.assignment) - sum(sum(parts.values()) for parts in self.counts.values())
+
+    @property
+    def seed_matters(self) -> bool:
+        """Whether another seed could give another split: not if the source determines the partition of every image."""
+        return self.given is None or self.folds > 0 or bool(self.drawn and self._not_given())
+
+    def _not_given(self) -> int:
+        """Count the images whose partition neither the source nor a user determined."""
+        return len(self.assignment) - self.moved - (self.given or 0) - len(self.followed)
 
     @property
     def misplaced(self) -> int:
@@ -109,24 +133,50 @@ class Split:
             )
         if self.given is not None:
             return f"{manual}{self._given()}"
+        if not self.counts:
+            return f"{manual}{kept}No image has a class yet: all images were divided together, 70 / 15 / 15."
         if self.misplaced == 0:
             return f"{manual}{kept}The counts are exactly those of the paper's rule, 70 / 15 / 15 per class."
         units = "groups" if self.grouped else "identical images"
         if self.version == 0:
             why = f"the closest to 70 / 15 / 15 per class that was found with {units} kept together."
         else:
-            why = f"it was made for 70 / 15 / 15 per class with {units} kept together, and edits do not reshuffle it."
+            why = f"it was made for {self._made_for()} with {units} kept together, and edits do not reshuffle it."
         return f"{manual}{kept}{self._difference()}: {why}"
 
+    def _made_for(self) -> str:
+        """Say what the split was made for: the classes at that time."""
+        if self.late_labels >= len(self.assignment):
+            return "70 / 15 / 15 of all images, before they had classes,"
+        late = plural(self.late_labels, "image that had no class yet", "images that had no class yet")
+        return "70 / 15 / 15 per class" + (f", and of {late}," if self.late_labels else "")
+
     def _given(self) -> str:
-        """Say how many images are in the partition that the source gives them, and what was drawn."""
-        total = sum(sum(parts.values()) for parts in self.counts.values())
-        rest = total - self.moved - (self.given or 0)
-        if not rest:
-            return f"The {'other ' if self.moved else ''}partitions are those that the source gives."
-        of = plural(total, "image is", "images are")
-        text = f"{self.given or 0:,} of {of} in the partition that the source gives; the program drew that of {rest:,}"
-        return f"{text}, because the source gives no images for {listed(self.drawn)}." if self.drawn else f"{text}."
+        """Say how many images are in the partition that the source gives them, what was drawn, and what is missing."""
+        total, rest, followed = len(self.assignment), self._not_given(), len(self.followed)
+        if not rest + followed:
+            text = f"The {'other ' if self.moved else ''}partitions are those that the source gives"
+        else:
+            of = plural(total, "image is", "images are")
+            text = f"{self.given or 0:,} of {of} in the partition that the source gives"
+        if followed:
+            text += f"; {followed:,} without one {'is' if followed == 1 else 'are'} in that of their group or of "
+            text += "identical images"
+        if rest and self.drawn:
+            text += f"; the program drew that of {rest:,}, because the source gives no images for {listed(self.drawn)}"
+        elif rest:
+            text += f"; the program put {rest:,} without one into training"
+        return f"{text}.{self._absent()}"
+
+    def _absent(self) -> str:
+        """Name the classes that cannot be tested or validated; empty if there are none."""
+        absent = [
+            f"{partition} has no image of {first_of(names, MOST_NAMED)}"
+            for partition in PARTITIONS[1:]
+            if any(parts[partition] for parts in self.counts.values())
+            and (names := [name for name, parts in self.counts.items() if not parts[partition]])
+        ]
+        return f" Note: {'; '.join(absent)}." if absent else ""
 
     def _difference(self) -> str:
         """Say which counts differ from the targets: the totals, or else those of the first such class."""
@@ -189,8 +239,11 @@ def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
     """Assign every image to a partition, at random, with counts as close as possible to `exact_counts`.
 
     Images of one group and byte-identical images stay in one partition. Images that have a given partition keep it.
-    Exception: if the source gives no image for a partition, 15 % of the given training images of each class are drawn
-    for it. Nothing is written to disk.
+    Exception: if the source gives no image for validation or test, 15 % of the given training images of each class are
+    drawn for it. An image without a given partition takes that of its group or of identical images: if they have
+    several, that of most of them, and of equals the first of `PARTITIONS`. The others are drawn: as many as
+    `exact_counts` gives for each partition that the source lacks, and all others for training. Nothing is written to
+    disk.
 
     Parameters
     ----------
@@ -214,21 +267,38 @@ def make_split(images: pd.DataFrame, *, seed: int = 0) -> Split:
     if images.empty:
         raise DatasetError("The dataset holds no images.", "A split needs at least one.", "Import images first.")
     _check_seed(seed)
-    given = images["given_partition"]
-    if (given == "").all():
-        return _with_counts(_draw(images, exact_counts(_class_totals(images)), seed), images, seed=seed)
-    drawn = [partition for partition in PARTITIONS[1:] if not (given == partition).any()]
-    free = (given == "") | ((given == "training") & bool(drawn))
-    assignment = dict(zip(images["path"], given, strict=True))
-    assignment |= _draw(images[free].reset_index(drop=True), _counts_to_draw(images, drawn), seed)
+    rng = np.random.default_rng(seed)
+    if (images["given_partition"] == "").all():
+        return _with_counts(_draw(images, exact_counts(_class_totals(images)), rng), images, seed=seed)
+    lacking = [name for name in PARTITIONS if not (images["given_partition"] == name).any()]
+    wanted = _given_in_units(images)  # of each image: the given partition of its unit, or its own
+    assignment = dict(zip(images["path"], wanted, strict=True))
+    free = images[wanted == ""]
+    closed = [name for name in PARTITIONS[1:] if name not in lacking]
+    assignment |= _draw(free, _counts_of_free(free, closed), rng, closed=closed)
+    held_out = [name for name in lacking if name != "training"]
+    if held_out:
+        training = images[wanted == "training"]
+        assignment |= _draw(training, _counts_of_training(training, held_out), rng, closed=closed)
+    follows = (images["given_partition"] == "") & (wanted != "") & (images["path"].map(assignment) == wanted)
     return _with_counts(
         assignment,
         images,
         seed=seed,
         divided_groups=_divided_groups(images, assignment),
         given=_kept(images, assignment),
-        drawn=drawn,
+        drawn=lacking,
+        followed=images["path"][follows].tolist(),
     )
+
+
+def _given_in_units(images: pd.DataFrame) -> pd.Series:
+    """Return the given partition of each image; without one, that of most images of its unit; or empty."""
+    given = images["given_partition"]
+    units = pd.Series(split_units(images), index=images.index)
+    known = given != ""
+    counts = pd.crosstab(units[known], given[known]).reindex(columns=PARTITIONS, fill_value=0)
+    return given.where(known, units.map(counts.idxmax(axis=1)).fillna(""))
 
 
 def _kept(images: pd.DataFrame, assignment: Mapping[str, str]) -> int:
@@ -242,21 +312,34 @@ def _class_totals(images: pd.DataFrame) -> dict[str, int]:
     return {name: int(counts[name]) for name in sorted(counts.index, key=lambda name: (name == "", name))}
 
 
-def _counts_to_draw(images: pd.DataFrame, drawn: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Return how many images without a final partition go where: those without a given one, and given training ones."""
-    given = images["given_partition"]
-    counts = exact_counts(_class_totals(images[given == ""]))
-    for name, total in _class_totals(images[given == "training"]).items() if drawn else ():
-        parts = counts.setdefault(name, dict.fromkeys(PARTITIONS, 0))
-        share = min(max(1, round(total * HELD_OUT_SHARE)), (total - 1) // len(drawn))
-        for partition in drawn:
-            parts[partition] += share
-        parts["training"] += total - share * len(drawn)
+def _counts_of_free(images: pd.DataFrame, closed: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return how many images that nothing ties to a given partition go where; instead of to `closed`, to training."""
+    counts = exact_counts(_class_totals(images))
+    for parts in counts.values():
+        for partition in closed:
+            parts["training"] += parts[partition]
+            parts[partition] = 0
     return counts
 
 
-def _draw(images: pd.DataFrame, targets: Mapping[str, Mapping[str, int]], seed: int) -> dict[str, str]:
-    """Draw the partition of each image, with counts as close as possible to the targets."""
+def _counts_of_training(images: pd.DataFrame, held_out: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return how many of the given training images of each class go to each partition that the source lacks."""
+    counts = {}
+    for name, total in _class_totals(images).items():
+        share = min(max(1, round(total * HELD_OUT_SHARE)), (total - 1) // len(held_out))
+        parts = dict.fromkeys(PARTITIONS, 0) | dict.fromkeys(held_out, share)
+        counts[name] = parts | {"training": total - share * len(held_out)}
+    return counts
+
+
+def _draw(
+    images: pd.DataFrame,
+    targets: Mapping[str, Mapping[str, int]],
+    rng: np.random.Generator,
+    *,
+    closed: Sequence[str] = (),
+) -> dict[str, str]:
+    """Draw the partition of each image, with counts as close as possible to the targets; none for `closed` ones."""
     if images.empty:
         return {}
     classes = list(targets)
@@ -266,10 +349,13 @@ def _draw(images: pd.DataFrame, targets: Mapping[str, Mapping[str, int]], seed: 
     vectors = np.zeros((unit_of_image.max() + 1, len(classes)), int)
     np.add.at(vectors, (unit_of_image, label_index), 1)
 
-    rng = np.random.default_rng(seed)
     # units with equal numbers of images per class are interchangeable: allocate how many of each kind, then draw
     kinds, kind_of_unit = np.unique(vectors, axis=0, return_inverse=True)
     shares = allocate_units(kinds, np.bincount(kind_of_unit), wanted, rng)
+    for partition in closed:  # the best solution leaves it empty, but the search may be cut short
+        column = PARTITIONS.index(partition)
+        shares[:, 0] += shares[:, column]
+        shares[:, column] = 0
     partition_of_unit = np.empty(len(vectors), int)
     for kind, numbers in enumerate(shares):
         units = rng.permutation(np.flatnonzero(kind_of_unit == kind))
@@ -377,6 +463,8 @@ def split_of(dataset: Dataset, *, seed: int = 0, folds: int = 0, fold: int = 0) 
         divided_groups=_divided_groups(images, assignment) if manual or base.divided_groups else 0,
         given=base.given if folds or base.given is None else _kept(images[~images["path"].isin(manual)], assignment),
         drawn=base.drawn,
+        followed=[path for path in base.followed if path in assignment and path not in manual],
+        late_labels=int((dataset.imported["label"] == "").sum()),
     )
 
 
@@ -399,7 +487,7 @@ def _saved_split(dataset: Dataset, seed: int, folds: int, fold: int) -> Split:
         split = make_folds(images, seed=seed, folds=folds, fold=fold) if folds else make_split(images, seed=seed)
         saved = ["seed", "assignment", "counts", "targets", "grouped"]
         saved += ["folds", "fold"] if folds else []
-        saved += ["given", "drawn", "divided_groups"] if split.given is not None else []
+        saved += ["given", "drawn", "followed", "divided_groups"] if split.given is not None else []
         write_json(path, {key: getattr(split, key) for key in saved})
         return split
 
@@ -427,6 +515,8 @@ def _with_counts(
     divided_groups: int = 0,
     given: int | None = None,
     drawn: Sequence[str] = (),
+    followed: Sequence[str] = (),
+    late_labels: int = 0,
 ) -> Split:
     """Make a split of an assignment, and count its images."""
     table = pd.crosstab(images["label"], images["path"].map(assignment)).reindex(columns=PARTITIONS, fill_value=0)
@@ -446,6 +536,8 @@ def _with_counts(
         fold=fold,
         given=given,
         drawn=drawn,
+        followed=followed,
+        late_labels=late_labels,
     )
 
 
@@ -476,7 +568,8 @@ def check_trainable(counts: Mapping[str, int]) -> None:
             f"The dataset has {plural(len(counts), 'class', 'classes')}"
             + (f" ({', '.join(counts)})." if counts else "."),
             "Training needs at least two classes.",
-            "Put the images of each class into a folder of its own and import again.",
+            "Give images another class on Explore, or put the images of each class into a folder of its own and import "
+            "again.",
         )
     small = [f"{name} has {n}" for name, n in counts.items() if n < MINIMUM_IMAGES]
     if small:
@@ -497,6 +590,13 @@ def check_split(split: Split) -> None:
     """
     untrained = [name for name, parts in split.counts.items() if parts["training"] == 0]
     empty = [p for p in PARTITIONS[1:] if sum(parts[p] for parts in split.counts.values()) == 0]
+    if split.given is not None and not split.folds and (untrained or empty):
+        raise TrainingError(
+            f"No training images for: {listed(untrained)}." if untrained else f"The {empty[0]} partition is empty.",
+            "The source gives the partitions, and every class needs training images, and images to validate and test.",
+            f"Move images {'of these classes to training' if untrained else f'to {empty[0]}'} on Explore, or import "
+            "again with other partitions or without them.",
+        )
     if split.version and (untrained or empty):
         raise TrainingError(
             f"No training images for: {', '.join(untrained)}." if untrained else f"The {empty[0]} partition is empty.",

@@ -199,7 +199,7 @@ def test_a_class_that_is_too_small_is_named():
 
 
 def test_one_class_is_not_enough():
-    with pytest.raises(TrainingError, match=r"1 class \(a\).*at least two"):
+    with pytest.raises(TrainingError, match=r"1 class \(a\).*at least two.*another class on Explore"):
         check_trainable({"a": 10})
 
 
@@ -470,7 +470,10 @@ def test_partitions_that_the_source_gives_are_the_split():
     images = given({("a", "training"): 5, ("a", "validation"): 2, ("b", "training"): 3, ("b", "test"): 4})
     split = make_split(images)
     assert split.assignment == dict(zip(images["path"], images["given_partition"], strict=True))
-    assert split.nearness == "The partitions are those that the source gives."
+    assert split.nearness == (
+        "The partitions are those that the source gives. Note: validation has no image of b; test has no image of a."
+    )
+    assert not split.seed_matters
     assert (split.given, split.drawn, split.misplaced, split.divided_groups) == (14, [], 0, 0)
 
 
@@ -494,8 +497,105 @@ def test_a_partition_that_the_source_lacks_is_drawn_from_its_training_images(gro
 def test_images_to_which_the_source_gives_no_partition_are_drawn():
     images = given({("a", "training"): 5, ("a", "validation"): 1, ("a", "test"): 1, ("a", ""): 20})
     split = make_split(images)
-    assert split.counts == {"a": {"training": 5 + 14, "validation": 1 + 3, "test": 1 + 3}}
-    assert split.nearness == ("7 of 27 images are in the partition that the source gives; the program drew that of 20.")
+    assert split.counts == {"a": {"training": 5 + 20, "validation": 1, "test": 1}}
+    assert split.nearness == (
+        "7 of 27 images are in the partition that the source gives; the program put 20 without one into training."
+    )
+    assert not split.seed_matters
+
+
+def test_a_test_partition_that_the_source_gives_is_not_enlarged():
+    images = given({("a", "test"): 20, ("a", ""): 100})
+    split = make_split(images)
+    assert split.counts == {"a": {"training": 85, "validation": 15, "test": 20}}
+    assert split.nearness == (
+        "20 of 120 images are in the partition that the source gives; the program drew that of 100, because the source "
+        "gives no images for training and validation."
+    )
+    assert split.seed_matters
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_images_that_the_source_gives_for_training_move_only_to_a_partition_that_it_lacks(seed):
+    # dishes of several images and classes, so that the counts wanted cannot be met exactly
+    images = given(
+        {
+            ("a", "training"): 40,
+            ("b", "training"): 30,
+            ("a", "test"): 10,
+            ("b", "test"): 8,
+            ("a", ""): 30,
+            ("b", ""): 20,
+        }
+    )
+    kinds = images["given_partition"].replace("", "free")
+    images["group"] = [f"{kind} {i % 7}" for i, kind in enumerate(kinds)]
+    split = make_split(images, seed=seed)
+    drawn = images["path"].map(split.assignment)
+    assert set(drawn[kinds == "training"]) == {"training", "validation"}
+    assert set(drawn[kinds == "free"]) == {"training", "validation"}
+    assert set(drawn[kinds == "test"]) == {"test"}
+    assert split.divided_groups == 0
+
+
+def test_a_search_that_is_cut_short_draws_nothing_for_a_partition_that_the_source_gives(monkeypatch):
+    def all_for_test(kinds, numbers, wanted, rng):  # noqa: ARG001 - the signature of allocate_units
+        return np.stack([0 * numbers, 0 * numbers, numbers], axis=1)
+
+    monkeypatch.setattr("cfu_core.dataset.splitting.allocate_units", all_for_test)
+    split = make_split(given({("a", "training"): 8, ("a", "test"): 2, ("a", ""): 5}))
+    assert split.counts == {"a": {"training": 13, "validation": 0, "test": 2}}
+
+
+@pytest.mark.parametrize("key", ["group", "digest"])
+def test_an_image_without_a_given_partition_follows_its_group_or_its_copies(key):
+    images = given({("a", "training"): 20, ("a", "validation"): 10, ("a", "test"): 10, ("a", ""): 3})
+    images.loc[[35, 40], key] = "tested"
+    images.loc[[25, 41], key] = "validated"
+    split = make_split(images)
+    assert images["path"][[40, 41, 42]].map(split.assignment).tolist() == ["test", "validation", "training"]
+    assert split.divided_groups == 0
+    assert list(split.followed) == images["path"][[40, 41]].tolist()
+    assert split.nearness == (
+        "40 of 43 images are in the partition that the source gives; 2 without one are in that of their group or of "
+        "identical images; the program put 1 without one into training."
+    )
+
+
+def test_of_several_given_partitions_an_image_follows_that_of_most_and_then_training():
+    images = given({("a", "training"): 4, ("a", "validation"): 2, ("a", "test"): 4, ("a", ""): 2})
+    images.loc[[0, 6, 7, 10], "group"] = "mostly test"
+    images.loc[[1, 8, 11], "group"] = "equal"
+    split = make_split(images)
+    assert images["path"][[10, 11]].map(split.assignment).tolist() == ["test", "training"]
+    assert split.divided_groups == 2
+
+
+def test_a_group_moves_as_a_whole_to_a_partition_that_the_source_lacks():
+    images = given({("a", "training"): 20, ("a", ""): 20})
+    images["group"] = [f"dish {i % 20}" for i in range(40)]
+    split = make_split(images)
+    assert split.counts["a"] == {"training": 28, "validation": 6, "test": 6}
+    assert split.divided_groups == 0
+
+
+def test_images_without_a_class_count_among_those_with_a_given_partition():
+    images = given({("a", "training"): 10, ("a", "test"): 3, ("a", "validation"): 2, ("", "training"): 14, ("", ""): 1})
+    assert make_split(images).nearness == (
+        "29 of 30 images are in the partition that the source gives; the program put 1 without one into training."
+    )
+
+
+def test_a_class_without_images_to_train_on_in_a_given_split_names_the_source():
+    split = make_split(given({("a", "training"): 5, ("a", "validation"): 2, ("a", "test"): 2, ("b", "test"): 4}))
+    with pytest.raises(TrainingError, match=r"for: b\. The source gives the partitions.*Move images of these") as found:
+        check_split(split)
+    assert "seed" not in str(found.value)
+    split = make_split(given({("a", "training"): 5, ("a", "test"): 2}).iloc[4:].reset_index(drop=True))
+    with pytest.raises(
+        TrainingError, match=r"The validation partition is empty\. The source gives.*Move images to val"
+    ):
+        check_split(split)
 
 
 def test_a_class_of_one_given_training_image_keeps_it_in_training():
@@ -533,8 +633,9 @@ def test_given_partitions_are_kept_on_disk_with_edits(nine_shapes):
     edited = edit_dataset(data.id, "partition", {moved: "training"})
     assert split_of(edited).assignment == {**split.assignment, moved: "training"}
     assert split_of(edited).nearness == (
-        "1 image was assigned manually. The other partitions are those that the source gives."
+        "1 image was assigned manually. The other partitions are those that the source gives. Note: test has no image "
+        "of disc."
     )
     excluded = edit_dataset(data.id, "exclude", {moved: None})
-    assert split_of(excluded).nearness == "The partitions are those that the source gives."
+    assert split_of(excluded).nearness.startswith("The partitions are those that the source gives.")
     assert "not used" in split_of(excluded, folds=3).nearness

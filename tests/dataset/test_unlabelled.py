@@ -64,6 +64,21 @@ def test_a_dataset_without_classes_cannot_be_trained_and_says_what_is_missing(dr
     assert split_of(data).counts == {}
 
 
+def test_a_split_made_without_classes_says_so_before_and_after_they_are_given(drawn_shapes):
+    data = import_source(drawn_shapes, layout=LayoutChoice(unlabelled=True))
+    assert split_of(data).nearness == "No image has a class yet: all images were divided together, 70 / 15 / 15."
+    paths = data.images["path"]
+    split = split_of(edit_dataset(data.id, "relabel", {path: "ab"[i % 2] for i, path in enumerate(paths)}))
+    assert "it was made for 70 / 15 / 15 of all images, before they had classes, with identical" in split.nearness
+
+
+def test_a_split_made_with_some_classes_says_how_many_images_had_none(half_labelled):
+    images = half_labelled.images
+    tested = images["path"].map(split_of(half_labelled).assignment) == "test"
+    edited = edit_dataset(half_labelled.id, "relabel", dict.fromkeys(images["path"][tested], "ring"))
+    assert "70 / 15 / 15 per class, and of 12 images that had no class yet, with" in split_of(edited).nearness
+
+
 def test_the_audit_lists_images_without_a_class(half_labelled):
     (finding,) = unlabelled(half_labelled.images)
     assert (finding.kind, len(finding.paths)) == ("unlabelled", 12)
