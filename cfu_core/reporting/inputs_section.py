@@ -1,12 +1,13 @@
 """Inputs of runs in a report: datasets with edits and splits, recipes, and training settings."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from cfu_core.dataset.audit.audit import audit
 from cfu_core.dataset.audit.checks import SEVERITIES
-from cfu_core.dataset.audit.divided_groups import divided_groups
+from cfu_core.dataset.audit.divided_groups import leaks
+from cfu_core.dataset.audit.findings import Finding
 from cfu_core.dataset.audit.limits import read_limits
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edit_description import describe_edit
@@ -80,7 +81,7 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
     dataset: Dataset | None = None
     grouped = "unknown, because the dataset has been deleted or has changed"
     splits = {(run.plan.split.seed, run.plan.split.folds, run.plan.split.fold): run for run in runs}
-    leaks: dict[tuple[int, int, int], str] = {}
+    found: dict[tuple[int, int, int], list[Finding]] = {}
     checks: list[TextTable] = []
     try:
         dataset = planned_dataset(runs[0])
@@ -93,8 +94,8 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
         )
     else:
         edits = _edits(dataset)
-        leaks = {key: _leak(dataset, run) for key, run in splits.items()}
-        grouped = _grouped(dataset, divided=any(leaks.values()))
+        found = {key: _leaks(dataset, run) for key, run in splits.items()}
+        grouped = _grouped(dataset, {finding.kind for findings in found.values() for finding in findings})
         checks = [_audit(dataset, runs[0])]
     facts = {
         "Dataset": planned.name,
@@ -106,28 +107,30 @@ def _dataset_section(runs: Sequence[Run]) -> DatasetSection:
         "Groups": grouped,
         "Left out": (describe_left_out(dataset) or "nothing") if dataset else grouped,
     }
-    tables = [_split(run.plan.split, leak=leaks.get(key, "")) for key, run in splits.items()]
+    tables = [_split(run.plan.split, leaks=found.get(key, [])) for key, run in splits.items()]
     return DatasetSection(name=planned.name, facts=facts, tables=[*tables, *checks, edits])
 
 
-def _grouped(dataset: Dataset, *, divided: bool) -> str:
-    if divided:
+def _grouped(dataset: Dataset, leaks_found: Collection[str]) -> str:
+    """Describe the groups; `leaks_found` holds the kinds of the leaks."""
+    copies = "identical images are in several partitions; see Table 2" if "leak" in leaks_found else ""
+    if "divided-group" in leaks_found:
         return "yes, but images of one dish or donor are in several partitions; see Table 2"
     if dataset.has_groups:
-        return "yes: images of one dish or donor are in the same partition"
+        return "yes: images of one dish or donor are in the same partition" + (f", but {copies}" if copies else "")
     return (
         "no dish or donor is known: images of one dish may be on both sides of the split, and the accuracy may be too "
-        "high for a new dish; only identical images are in the same partition"
+        f"high for a new dish; {copies or 'only identical images are in the same partition'}"
     )
 
 
-def _leak(dataset: Dataset, run: Run) -> str:
-    """Return a sentence on the groups that manual moves divided in the split of a run; empty if there are none."""
+def _leaks(dataset: Dataset, run: Run) -> list[Finding]:
+    """Return the groups and identical images that are in several partitions in the split of a run."""
     images = dataset.images.assign(partition=dataset.images["path"].map(run.split()))
-    return " ".join(f"{finding.title}: {finding.detail}" for finding in divided_groups(images, dataset.partitions))
+    return list(leaks(images, dataset.partitions))
 
 
-def _split(split: PlannedSplit, *, leak: str = "") -> TextTable:
+def _split(split: PlannedSplit, *, leaks: Sequence[Finding] = ()) -> TextTable:
     table = table_2(split.counts)
     columns = ["Class", *(partition.capitalize() for partition in PARTITIONS), "Total", "Published", "Difference"]
     rows = [[str(value) or NONE for value in row] for row in table[columns].itertuples(index=False)]
@@ -136,7 +139,13 @@ def _split(split: PlannedSplit, *, leak: str = "") -> TextTable:
         caption=f"Table 2. Images by class and partition; split seed {split.seed}{fold}",
         columns=columns,
         rows=rows,
-        note=" ".join(filter(None, [leak, split.nearness, "Published and difference: training / validation / test."])),
+        note=" ".join(
+            [
+                *(f"{finding.title}: {finding.detail}" for finding in leaks),
+                *filter(None, [split.nearness]),
+                "Published and difference: training / validation / test.",
+            ]
+        ),
     )
 
 

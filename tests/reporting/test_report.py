@@ -165,6 +165,21 @@ def test_a_dish_that_was_divided_is_named_beside_the_table_of_the_split(small_da
 
 
 @pytest.mark.usefixtures("cfu_home")
+def test_identical_images_that_the_source_gives_to_two_partitions_are_named_beside_the_table(nine_shapes):
+    paths = [f"{label}/0{i}.png" for label in ("disc", "ring", "square") for i in range(3)]
+    rows = [
+        f"{path},{path.partition('/')[0]},{('training', 'validation', 'test')[i % 3]}" for i, path in enumerate(paths)
+    ]
+    (nine_shapes / "manifest.csv").write_text("\n".join(["path,label,partition", *rows]))
+    (nine_shapes / paths[2]).write_bytes((nine_shapes / paths[0]).read_bytes())
+    (section,) = dataset_sections([write_run(import_source(nine_shapes))])
+    assert section.facts["Groups"].endswith("; identical images are in several partitions; see Table 2")
+    assert section.tables[0].note.startswith(
+        "Copies in different partitions (leak): 2 images in 1 group are copies of each other in different partitions. "
+    )
+
+
+@pytest.mark.usefixtures("cfu_home")
 def test_runs_that_were_tested_on_one_image_are_reported_without_bootstrap_and_comparison(nine_shapes):
     dataset = import_source(nine_shapes, name="nine")
     tested = [path for path, partition in split_of(dataset).assignment.items() if partition == "test"]

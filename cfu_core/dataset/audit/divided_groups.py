@@ -1,10 +1,11 @@
-"""Findings about groups (a dish, a donor): groups that manual moves divided, and datasets without groups."""
+"""Findings about groups (a dish, a donor): groups that are in several partitions, and datasets without groups."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
+from cfu_core.dataset.audit.copies_and_leaks import copy_findings
 from cfu_core.dataset.audit.findings import Finding, Remedy
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.wording import first_of, plural
@@ -70,7 +71,8 @@ def divided_groups(images: pd.DataFrame, manual: Mapping[str, str]) -> Iterator[
     Parameters
     ----------
     images : pandas.DataFrame
-        Table of the dataset with the columns ``path``, ``group`` (empty where unknown) and ``partition``.
+        Table of the dataset with the columns ``path``, ``group`` (empty where unknown), ``given_partition`` (empty
+        where the source gives none) and ``partition``.
     manual : Mapping of str to str
         Partitions that were assigned manually, by path.
 
@@ -79,7 +81,7 @@ def divided_groups(images: pd.DataFrame, manual: Mapping[str, str]) -> Iterator[
     Finding
         At most one, an error of the kind ``divided-group`` with one tuple of paths per group. Its first remedy moves
         each group to the partition of most of its images, of equals the first of `PARTITIONS`; its second undoes the
-        manual moves of their images.
+        manual moves of the groups that are then in one partition.
     """
     known = images[images["group"] != ""]
     divided = known[known.groupby("group")["partition"].transform("nunique") > 1]
@@ -89,7 +91,7 @@ def divided_groups(images: pd.DataFrame, manual: Mapping[str, str]) -> Iterator[
     target = divided["group"].map(counts.idxmax(axis=1))
     together = divided["partition"] != target
     moves = dict(zip(divided["path"][together], target[together], strict=True))
-    back = dict.fromkeys(path for path in divided["path"] if path in manual)
+    back = _back(divided, manual)
     remedies = [
         Remedy(
             label="Move each group together", kind="partition", changes=moves, why="a group belongs in one partition"
@@ -97,7 +99,7 @@ def divided_groups(images: pd.DataFrame, manual: Mapping[str, str]) -> Iterator[
     ]
     if back:
         remedies.append(
-            Remedy(label="Back to the split", kind="partition", changes=back, why="the split keeps groups together")
+            Remedy(label="Back to the split", kind="partition", changes=back, why="the split had each group together")
         )
     or_back = ", or put the images back where the split had them" if back else ""
     yield Finding(
@@ -110,6 +112,36 @@ def divided_groups(images: pd.DataFrame, manual: Mapping[str, str]) -> Iterator[
         severity="error",
         remedies=tuple(remedies),
     )
+
+
+def _back(divided: pd.DataFrame, manual: Mapping[str, str]) -> dict[str, None]:
+    """Return the manually moved images of the groups that the split, without manual moves, has in one partition."""
+    by_group = divided["group"]
+    moved = divided["path"].isin(manual)
+    given = divided["given_partition"].where(divided["given_partition"] != "").groupby(by_group).nunique() <= 1
+    rest = divided["partition"].where(~moved).groupby(by_group).nunique() <= 1
+    return dict.fromkeys(divided["path"][moved & by_group.map(given & rest)])
+
+
+def leaks(images: pd.DataFrame, manual: Mapping[str, str]) -> Iterator[Finding]:
+    """Find groups and byte-identical images in several partitions, all that `Split.divided_groups` counts.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        Table of the dataset as for `divided_groups`, sorted by path and with a RangeIndex, with the columns ``label``,
+        ``digest``, ``width`` and ``height`` (pixels).
+    manual : Mapping of str to str
+        Partitions that were assigned manually, by path.
+
+    Yields
+    ------
+    Finding
+        At most one of the kind ``divided-group`` and one of the kind ``leak``.
+    """
+    yield from divided_groups(images, manual)
+    no_pairs = pd.DataFrame(columns=["path_a", "path_b", "kind"])
+    yield from (finding for finding in copy_findings(images, no_pairs) if finding.kind == "leak")
 
 
 def _named(counts: pd.DataFrame) -> str:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cfu_core.dataset.audit.divided_groups import divided_groups
+from cfu_core.dataset.audit.divided_groups import leaks
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.left_out import describe_left_out, missing_classes
 from cfu_core.errors import CfuError
@@ -13,15 +13,15 @@ from pages.components.page_layout import escaped
 
 
 def data_warnings(data: Dataset) -> bool:
-    """Show divided groups and what the import left out, with a link to the audit; return whether training may start.
+    """Show leaks and what the import left out, with a link to the audit; return whether training may start.
 
     If a class is missing completely, it may start only after the user has ticked a box.
     """
-    leaks = _divided_groups_warning(data)
+    leaking = _leak_warnings(data)
     text, missing = describe_left_out(data), missing_classes(data)
     if text:
         (st.error if missing else st.warning)(escaped(text), icon=":material/warning:")
-    if leaks or text:
+    if leaking or text:
         st.page_link(
             "pages/data/explore.py",
             label="Open the audit",
@@ -38,8 +38,8 @@ def data_warnings(data: Dataset) -> bool:
     return not missing or st.checkbox(f"Train without {escaped(', '.join(missing))}", key=f"without_{data.id}")
 
 
-def _divided_groups_warning(data: Dataset) -> bool:
-    """Warn of groups whose images are in several partitions; return whether there are any."""
+def _leak_warnings(data: Dataset) -> bool:
+    """Warn of groups and identical images that are in several partitions; return whether there are any."""
     try:
         split = cached.split(data, split_seed())
     except CfuError:
@@ -47,7 +47,7 @@ def _divided_groups_warning(data: Dataset) -> bool:
     if not split.divided_groups:
         return False
     images = data.images.assign(partition=data.images["path"].map(split.assignment))
-    findings = list(divided_groups(images, data.partitions))
+    findings = list(leaks(images, data.partitions))
     for finding in findings:
         st.warning(f"**{finding.title}.** {escaped(finding.detail)}", icon=":material/warning:")
     return bool(findings)

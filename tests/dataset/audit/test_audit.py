@@ -27,6 +27,7 @@ def a_dataset(**columns) -> SimpleNamespace:
             "label": ["a"] * 20 + ["b"] * 20,
             "group": [f"dish {i:02d}" for i in range(N)],
             "digest": [f"d{i:02d}" for i in range(N)],
+            "given_partition": "",
             "width": 100,
             "height": 80,
             "size_bytes": 5000,
@@ -173,6 +174,27 @@ def test_a_divided_group_is_an_error_and_is_moved_to_most_of_its_images_or_back(
     assert (finding.severity, finding.paths) == ("error", (("a/01.jpg", "a/02.jpg", "a/03.jpg"),))
     assert finding.detail.startswith("1 group is in several partitions: X (2 training, 1 test). ")
     assert [remedy.changes for remedy in finding.remedies] == [{"a/03.jpg": "training"}, {"a/03.jpg": None}]
+
+
+@pytest.mark.parametrize(
+    ("given", "labels"),
+    [
+        ({1: "training", 2: "test"}, ["Move each group together"]),
+        ({1: "training", 2: "training"}, ["Move each group together", "Back to the split"]),
+    ],
+)
+def test_going_back_to_the_split_is_offered_only_if_the_split_has_the_group_together(given, labels):
+    data = a_dataset(group={1: "X", 2: "X"}, given_partition=given)
+    data.partitions = {"a/01.jpg": "validation"}
+    finding = found(data, a_survey(), a_split(data, a_01="validation"))["divided-group"]
+    assert [remedy.label for remedy in finding.remedies] == labels
+
+
+def test_going_back_is_not_offered_for_a_group_that_the_split_divides_without_the_moved_image():
+    data = a_dataset(group={1: "X", 2: "X", 3: "X"})
+    data.partitions = {"a/01.jpg": "validation"}
+    finding = found(data, a_survey(), a_split(data, a_01="validation", a_02="test"))["divided-group"]
+    assert [remedy.label for remedy in finding.remedies] == ["Move each group together"]
 
 
 def test_a_dataset_without_groups_is_information_and_one_group_is_enough():
