@@ -147,7 +147,8 @@ class TrainingConfig:
     split_seed: int = declare(
         0,
         "Split seed",
-        "Seed of the random split into training, validation and test images.",
+        "Seed of the random split into training, validation and test images, and of the folds. It does not change "
+        "partitions that the source of the images gives.",
         minimum=0,
         maximum=2**31 - 1,
         step=1,

@@ -130,16 +130,37 @@ def split_seed() -> int:
 
 
 def split_seed_input() -> int:
-    """Show the input of the split seed, which all pages share, and return its value."""
+    """Show the input of the split seed, which all pages share, and return its value.
+
+    Where the source of the images gives their partitions, the help and a caption say what the seed changes.
+    """
+    effect = _effect_of_seed()
     with in_url(SEED, 0, _seed_allowed):
-        return st.number_input(
+        seed = st.number_input(
             "Split seed",
             0,
             2**31 - 1,
             key=SEED,
-            help="Each number gives a different random split with the same counts. It is stored with the dataset.",
+            help=effect
+            or "Each number gives a different random split with the same counts. It is stored with the dataset.",
             width=180,
         )
+    if effect:
+        st.caption(effect)
+    return int(seed)
+
+
+def _effect_of_seed() -> str:
+    """Return what the split seed changes where the source gives partitions; empty if it gives none."""
+    try:
+        split = cached.split(cached.dataset(st.session_state["dataset"]), split_seed())
+    except (CfuError, KeyError):
+        return ""  # the page shows the error
+    if split.given is None:
+        return ""
+    if not split.seed_matters:
+        return "The source gives the partitions: the seed changes only the folds of a cross-validation."
+    return "The source gives partitions: the seed changes only what the program draws, and the folds."
 
 
 def _seed_allowed(value: int) -> bool:

@@ -181,6 +181,20 @@ def test_a_move_of_part_of_a_dish_offers_to_move_all_of_it(visit, surveyed_datas
     assert len(leaks) == (0 if whole else 1)
 
 
+def test_a_split_that_the_source_gives_says_what_the_seed_changes_and_which_images_leak(visit, nine_shapes):
+    paths = [f"{label}/0{i}.png" for label in ("disc", "ring", "square") for i in range(3)]
+    rows = [f"{path},{path.partition('/')[0]},{PARTITIONS[i % 3]}" for i, path in enumerate(paths)]
+    (nine_shapes / "manifest.csv").write_text("\n".join(["path,label,partition", *rows]))
+    (nine_shapes / paths[2]).write_bytes((nine_shapes / paths[0]).read_bytes())
+    data = import_source(nine_shapes)
+    train = visit("model/train", dataset=data.id)
+    (leak,) = [element.value for element in train.warning if "leak" in element.value]
+    assert leak.startswith("**Copies in different partitions (leak).** 2 images in 1 group are copies")
+    seed = train.number_input(key="split_seed")
+    assert seed.help == "The source gives the partitions: the seed changes only the folds of a cross-validation."
+    assert seed.help in captions(train)
+
+
 def test_exclude_and_include_again(visit, surveyed_dataset):
     path = surveyed_dataset.images["path"].iat[0]
     app = visit("data/explore", dataset=surveyed_dataset.id, image=path)
