@@ -5,10 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.importing.folder_layout import LayoutChoice
+from cfu_core.dataset.importing.preview import preview_source
 from cfu_core.job import Job
+from cfu_core.jobs.launch import submit
 from cfu_core.jobs.queue import all_jobs
 from cfu_core.jobs.tasks import execute
 
@@ -25,6 +28,16 @@ def form(visit):
         return app
 
     return open_form
+
+
+def choose_path(app, path: Path) -> None:
+    app.text_input(key="import_path_0").set_value(str(path)).run()
+    assert not app.exception
+
+
+def widget(elements, name: str):
+    """Return the widget of this kind whose key contains a name, or None."""
+    return next((element for element in elements if element.key and name in element.key), None)
 
 
 def roles(app) -> dict[str, str | None]:
@@ -92,8 +105,8 @@ def test_folders_to_leave_out_can_be_chosen(form, nine_shapes, tmp_path):
     shutil.copytree(nine_shapes, tmp_path / "plates" / "images")
     shutil.copytree(nine_shapes, tmp_path / "plates" / "masks")
     app = form(tmp_path / "plates")
-    assert app.multiselect(key="import_0_left_out").value == ["masks"]
-    app.multiselect(key="import_0_left_out").set_value(["masks", "ring"]).run()
+    assert widget(app.multiselect, "left_out").value == ["masks"]
+    widget(app.multiselect, "left_out").set_value(["masks", "ring"]).run()
     assert app.table[0].value["images"].to_dict() == {"disc": 3, "square": 3}
     assert LayoutChoice.from_dict(imported(app).spec["layout"]) == LayoutChoice(left_out=("masks", "ring"))
 
@@ -109,9 +122,66 @@ def test_a_source_that_cannot_be_imported_is_said_before_the_import(form, tmp_pa
 def test_the_encoding_of_names_in_a_zip_can_be_chosen(form, cases):
     app = form(cases / "09_zip_names" / "cp932_unmarked.zip")
     guessed = app.table[0].value.index.tolist()
-    app.selectbox(key="import_0_encoding").set_value("gb18030").run()
+    widget(app.selectbox, "encoding").set_value("gb18030").run()
     assert app.table[0].value.index.tolist() != guessed
     assert imported(app).spec["zip_names"] == "gb18030"
+
+
+def test_the_choices_for_one_source_do_not_apply_to_the_next(form, nine_shapes, cases, tmp_path):
+    for plates in ("a", "b"):
+        for folder in ("images", "masks"):
+            shutil.copytree(nine_shapes, tmp_path / plates / folder)
+    app = form(tmp_path / "a")
+    widget(app.multiselect, "left_out").set_value([]).run()
+    for label, role in (("Level 1", "ignored"), ("Level 2", "class")):
+        next(box for box in app.selectbox if label in box.label).set_value(role).run()
+    assert "**18 images in 3 classes**" in [element.value for element in app.markdown]
+    choose_path(app, tmp_path / "b")
+    assert widget(app.multiselect, "left_out").value == ["masks"]
+    assert "**9 images in 3 classes**" in [element.value for element in app.markdown]
+    choose_path(app, cases / "09_zip_names" / "cp932_unmarked.zip")
+    widget(app.selectbox, "encoding").set_value("gb18030").run()
+    choose_path(app, tmp_path / "b")
+    assert widget(app.selectbox, "encoding") is None
+    assert imported(app).spec["zip_names"] is None
+
+
+def test_a_folder_that_was_changed_is_listed_again(form, nine_shapes, tmp_path):
+    source = Path(shutil.copytree(nine_shapes, tmp_path / "shapes"))
+    app = form(source)
+    shutil.rmtree(source / "disc")
+    widget(app.button, "_list").click().run()
+    assert app.table[0].value["images"].to_dict() == {"ring": 3, "square": 3}
+
+
+def test_the_encoding_is_asked_for_names_in_a_zip_only(form, cases, nine_shapes, tmp_path):
+    shutil.copy(cases / "09_zip_names" / "cp932_unmarked.zip", tmp_path / "SHAPES.ZIP")
+    app = form(tmp_path / "SHAPES.ZIP")
+    assert widget(app.selectbox, "encoding") is not None
+    source = Path(shutil.copytree(nine_shapes, tmp_path / "shapes"))
+    rows = [f"{path.relative_to(source).as_posix()},Röhre\n" for path in sorted(source.rglob("*.png"))]
+    (source / "manifest.csv").write_bytes("".join(["path,label\n", *rows]).encode("cp1252"))
+    archive = shutil.make_archive(str(tmp_path / "listed"), "zip", source)
+    choose_path(app, Path(archive))
+    assert "gives the classes" in " ".join(element.value for element in app.caption)
+    assert any(issue.kind == "encoding" for issue in preview_source(Path(archive)).issues)  # of the manifest
+    assert widget(app.selectbox, "encoding") is None
+
+
+def test_an_import_is_submitted_once_if_streamlit_stops_the_run_right_after(form, nine_shapes, monkeypatch):
+    def submit_and_stop(kind, spec):
+        job = submit(kind, spec)
+        get_script_run_ctx().script_requests.request_stop()  # the run ends at its next use of Streamlit
+        return job
+
+    app = form(nine_shapes)
+    monkeypatch.setattr("pages.components.start.importer.submit", submit_and_stop)
+    imported(app)
+    app.run()
+    assert not app.exception
+    assert len(list(all_jobs())) == 1
+    assert app.text_input(key="import_path_1").value == ""
+    assert app.button(key="import_go").disabled
 
 
 def test_an_upload_is_stored_once_and_removed_if_it_is_not_imported(visit, cfu_home, nine_shapes, tmp_path):

@@ -36,6 +36,8 @@ class SourcePreview:
         Number of groups.
     issues : tuple of ImportIssue
         Issues that are found without reading an image.
+    guessed_names : bool
+        Whether the encoding of the names in an archive was guessed.
     error : str
         Why an import is not possible with this layout; ``""`` if it is.
     """
@@ -47,6 +49,7 @@ class SourcePreview:
     counts: Mapping[tuple[str, str], int]
     groups: int
     issues: tuple[ImportIssue, ...]
+    guessed_names: bool = False
     error: str = ""
 
     @property
@@ -90,17 +93,27 @@ def preview_source(
     with open_source(source, limits=limits or ImportLimits(), zip_names=zip_names) as tree:
         if isinstance(tree, ListedFiles):
             return _preview(list_images(tree, choice), manifest=source.name)
+        # before a manifest is read, whose encoding may be guessed as well
+        guessed = any(issue.kind == "encoding" for issue in tree.issues)
         content = tree_content(tree)
         if content.manifest or not content.images:
-            return _preview(list_images(tree, choice), manifest=content.manifest)
+            found = _preview(list_images(tree, choice), manifest=content.manifest)
+            return replace(found, guessed_names=guessed)
         try:
-            found = choose_layout(content.images, choice, source=source.name)
+            layout_and_levels = choose_layout(content.images, choice, source=source.name)
             listing, error = list_images(tree, choice), ""
         except DatasetError as failure:
-            found = choose_layout(content.images, LayoutChoice(), source=source.name)
+            layout_and_levels = choose_layout(content.images, LayoutChoice(), source=source.name)
             listing, error = Listing(entries=(), issues=()), str(failure)
         folders = sorted({name for path in content.images for name in path.split("/")[:-1]})
-        return replace(_preview(listing), layout=found[0], levels=tuple(found[1]), folders=tuple(folders), error=error)
+        return replace(
+            _preview(listing),
+            layout=layout_and_levels[0],
+            levels=tuple(layout_and_levels[1]),
+            folders=tuple(folders),
+            guessed_names=guessed,
+            error=error,
+        )
 
 
 def _preview(listing: Listing, *, manifest: str = "") -> SourcePreview:

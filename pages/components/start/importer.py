@@ -1,7 +1,8 @@
 """The demo dataset and the import of images, with their progress."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -10,12 +11,30 @@ from cfu_core.errors import CfuError
 from cfu_core.job import Job, State
 from cfu_core.jobs.launch import submit
 from pages.components import job_progress
+from pages.components.edit_lock import shared_value
 from pages.components.page_layout import escaped
 from pages.components.start.source_preview import previewed
 
 WATCHED = "data_job"  # session-state key: folder of the job whose dataset this session opens
-_STAGED = "staged_upload"  # session-state key: identifiers of uploaded files, and the path where they are stored
-FORM = "import_form_number"  # session-state key: a new number creates new, empty widgets
+
+
+@dataclass
+class _Form:
+    """The state of the import form in a session.
+
+    It is one object because Streamlit may stop a run at any access to the session state: an import is submitted and its
+    form emptied without such an access in between, so that it is neither lost nor submitted twice.
+
+    Attributes
+    ----------
+    number : int
+        A new number creates new, empty widgets.
+    staged : (list of str, Path) or None
+        Identifiers of the uploaded files, and the path where they are stored.
+    """
+
+    number: int = 0
+    staged: tuple[list[str], Path] | None = None
 
 
 def watch(job: Job) -> None:
@@ -42,21 +61,25 @@ def import_form() -> None:
     way = st.segmented_control(
         "Where are your images?", ["Zip", "Folder", "Path"], default="Zip", required=True, key="import_way"
     )
-    form = st.session_state.setdefault(FORM, 0)
-    source, title = _path_source(form) if way == "Path" else _uploaded_source(form, folder=way == "Folder")
+    state = shared_value("import_form", _Form)
+    form = state.number
+    source, title = _path_source(form) if way == "Path" else _uploaded_source(state, folder=way == "Folder")
     name = st.text_input("Name of the dataset", key=f"import_name_{form}", placeholder=title)
-    chosen = previewed(source, key=f"import_{form}") if source is not None else None
+    chosen = previewed(source, key=f"import_{form}", stored=way != "Path") if source is not None else None
     if st.button("Import", type="primary", icon=":material/download:", key="import_go", disabled=chosen is None):
         assert source is not None
         assert chosen is not None
         layout, zip_names = chosen
-        spec = {"source": str(source), "layout": asdict(layout), "zip_names": zip_names}
+        spec: dict[str, Any] = {"source": str(source), "layout": asdict(layout), "zip_names": zip_names}
         if way == "Path":
-            watch(submit("import", spec | {"name": name.strip() or None}))
+            spec |= {"name": name.strip() or None}
         else:
-            del st.session_state[_STAGED]  # the job removes the upload
-            watch(submit("import", spec | {"name": name.strip() or title, "uploaded": True}))
-        st.session_state[FORM] += 1
+            spec |= {"name": name.strip() or title, "uploaded": True}
+        job = submit("import", spec)
+        state.number = form + 1
+        if way != "Path":
+            state.staged = None  # the job removes the upload
+        watch(job)
         st.rerun()
 
 
@@ -70,44 +93,43 @@ def _path_source(form: int) -> tuple[Path | None, str]:
     return Path(path.strip()).expanduser().absolute() if path.strip() else None, "Name of the file or folder"
 
 
-def _uploaded_source(form: int, *, folder: bool) -> tuple[Path | None, str]:
+def _uploaded_source(state: _Form, *, folder: bool) -> tuple[Path | None, str]:
     """Return the path where the uploaded files are stored, and the name of the zip or folder."""
     if folder:
         files = st.file_uploader(  # of any type: the browser would drop other files without a message
-            "Folder with a subfolder per class", accept_multiple_files="directory", key=f"import_folder_{form}"
+            "Folder with a subfolder per class", accept_multiple_files="directory", key=f"import_folder_{state.number}"
         )
     else:
         one = st.file_uploader(
-            "Zip with a folder per class", type="zip", key=f"import_zip_{form}", max_upload_size=2000
+            "Zip with a folder per class", type="zip", key=f"import_zip_{state.number}", max_upload_size=2000
         )
         files = [one] if one else []
     if not files:
-        _discard_staged()
+        _discard_staged(state)
         return None, "Name of the file or folder"
     title = Path(files[0].name.replace("\\", "/")).parts[0].removesuffix(".zip")
-    return _staged(files, title), title
+    return _staged(state, files, title), title
 
 
-def _staged(files: list, title: str) -> Path | None:
+def _staged(state: _Form, files: list, title: str) -> Path | None:
     """Store uploaded files once, so that they can be listed and imported; None if they cannot be used."""
     identity = [file.file_id for file in files]
-    known = st.session_state.get(_STAGED)
-    if known and known[0] == identity:
-        return known[1]
-    _discard_staged()
+    if state.staged and state.staged[0] == identity:
+        return state.staged[1]
+    _discard_staged(state)
     try:
         with st.spinner("Storing the upload …"):
             path = stage_upload([(file.name, file) for file in files], name=title)
+            state.staged = (identity, path)  # at once: the run may be stopped at the end of the spinner
     except CfuError as error:
         st.error(str(error), icon=":material/error:")
         return None
-    st.session_state[_STAGED] = (identity, path)
     return path
 
 
-def _discard_staged() -> None:
+def _discard_staged(state: _Form) -> None:
     """Remove an upload that was not imported."""
-    known = st.session_state.pop(_STAGED, None)
+    known, state.staged = state.staged, None
     if known:
         discard_upload(known[1])
 

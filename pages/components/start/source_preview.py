@@ -1,5 +1,6 @@
 """What an import of a source would give: its levels of folders, which a person can change, and its classes."""
 
+import hashlib
 from pathlib import Path
 
 import pandas as pd
@@ -21,13 +22,25 @@ _ROLES = {
 }
 _MOST_FOLDERS = 6
 _MOST_CLASSES = 12
+LISTED_AGAIN_AFTER = 2  # seconds; files may change, but one run of the page lists them several times
 
 
-def previewed(source: Path, *, key: str) -> tuple[LayoutChoice, str | None] | None:
+def previewed(source: Path, *, key: str, stored: bool) -> tuple[LayoutChoice, str | None] | None:
     """Show what an import would give; return the layout and the encoding of names, or None if it is not possible yet.
 
-    `key` makes the keys of the widgets unique.
+    `key` makes the keys of the widgets unique, with the source, so that a choice does not carry over to another one.
+    `stored` means that the source is an upload, which does not change.
     """
+    key = f"{key}_{_digest(source)}"
+    if not stored:
+        st.button(
+            "List again",
+            icon=":material/refresh:",
+            type="tertiary",
+            on_click=_preview.clear,
+            key=f"{key}_list",
+            help="After you have changed files in the folder.",
+        )
     encoding = st.session_state.get(f"{key}_encoding")
     try:
         found = _preview(str(source), LayoutChoice(), encoding)
@@ -36,7 +49,7 @@ def previewed(source: Path, *, key: str) -> tuple[LayoutChoice, str | None] | No
         if isinstance(error, ArchiveError) and encoding:
             _choose_encoding(key)
         return None
-    if encoding or any(issue.kind == "encoding" and source.suffix == ".zip" for issue in found.issues):
+    if encoding or found.guessed_names:
         _choose_encoding(key)
     choice = LayoutChoice()
     if found.manifest:
@@ -54,7 +67,7 @@ def previewed(source: Path, *, key: str) -> tuple[LayoutChoice, str | None] | No
     return choice, encoding
 
 
-@st.cache_data(ttl=60, max_entries=16, show_spinner="Listing the files …")
+@st.cache_data(ttl=LISTED_AGAIN_AFTER, max_entries=16, show_spinner="Listing the files …")
 def _preview(source: str, choice: LayoutChoice, encoding: str | None) -> SourcePreview:
     return preview_source(Path(source), layout=choice, zip_names=encoding)
 
@@ -83,7 +96,7 @@ def _choose_layout(source: Path, found: SourcePreview, encoding: str | None, *, 
                 found.folders,
                 default=sorted(layout.left_out),
                 placeholder="None",
-                key=f"{key}_left_out",
+                key=f"{key}_left_out_{_digest(found.folders, sorted(layout.left_out))}",
                 help="Images in folders of these names, at any level, are not imported, such as masks.",
             )
         )
@@ -98,6 +111,11 @@ def _choose_layout(source: Path, found: SourcePreview, encoding: str | None, *, 
     if roles == layout.roles and not layout.question:
         return LayoutChoice(left_out=left_out)  # with the reasons of the proposal
     return LayoutChoice(roles=roles, left_out=left_out, unlabelled="class" not in roles)
+
+
+def _digest(*facts: object) -> str:
+    """Return a short text for the key of a widget that depends on these facts."""
+    return hashlib.blake2b(repr(facts).encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
 
 
 def _needs_choice(layout: FolderLayout) -> bool:
@@ -120,7 +138,7 @@ def _choose_role(layout: FolderLayout, levels: tuple[FolderLevel, ...], level: i
         index=list(_ROLES).index(proposed) if certain else None,
         format_func=_ROLES.__getitem__,
         placeholder="What is this level?",
-        key=f"{key}_role_{level}_{names}",
+        key=f"{key}_role_{level}_{_digest(names, certain and proposed)}",  # a new proposal replaces an old choice
     )
     if certain and chosen == proposed and layout.reasons[level]:
         st.caption(f"Proposed: {escaped(layout.reasons[level])}.")
