@@ -31,7 +31,7 @@ from cfu_core.imaging.measures import shrink
 from cfu_core.imaging.reading import decode
 from cfu_core.imaging.recipe import Enhanced, Recipe, adjust_contrast, enhance, resize
 from cfu_core.imaging.sample_range import SampleRange
-from pages.components.edit_lock import edit_lock
+from pages.components.edit_lock import LONGEST_WAIT, edit_lock
 
 PREVIEW_SIDE = 320  # pixels
 
@@ -58,9 +58,15 @@ class View:
 
 
 def dataset(identifier: str) -> Dataset:
-    """Return an imported dataset, read once per version of its files, with every edit that the session has made."""
-    with edit_lock():
-        pass
+    """Return an imported dataset, read once per version of its files, with every edit that the session has made.
+
+    An edit that takes long to save, because another process has locked the images, is not waited for but reported.
+    """
+    lock = edit_lock()
+    if lock.acquire(timeout=LONGEST_WAIT):
+        lock.release()
+    else:
+        st.toast("An edit is still being saved. This page may not show it yet.", icon=":material/hourglass_top:")
     summary = dataset_folder(identifier) / "dataset.json"
     version = summary.stat().st_mtime_ns if summary.exists() else 0
     return _dataset(identifier, version)

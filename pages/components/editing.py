@@ -1,6 +1,7 @@
 """Edits of a dataset: class, exclusion, partition and colony box of images, with a log, undo and redo."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
@@ -15,32 +16,44 @@ from cfu_core.dataset.history import Edit
 from cfu_core.dataset.splitting import PARTITIONS
 from cfu_core.errors import CfuError
 from cfu_core.imaging.cropping import Box
-from cfu_core.wording import plural
+from cfu_core.wording import listed, plural
 from pages.components import cached, charts
 from pages.components.browser.tiles import select
 from pages.components.dataset_choice import split_seed
-from pages.components.edit_lock import edit_lock
+from pages.components.edit_lock import edit_lock, shared_value
 from pages.components.page_layout import escaped
 
-WHO, NOTICE = "edit_who", "edit_notice"
+WHO = "edit_who"
 MOST_GROUPS = 5  # named in the warning before a move
 
 
 def apply_edit(data: Dataset, kind: str, changes: Mapping[str, Any], why: str = "") -> bool:
     """Add an edit to the log and return whether that succeeded; the next run shows a message either way."""
-    try:
-        with edit_lock():
-            edit_dataset(data.id, kind, changes, who=st.session_state.get(WHO, ""), why=why)
-    except CfuError as error:
-        st.session_state[NOTICE] = ("error", str(error))
-        return False
-    st.session_state[NOTICE] = ("done", f"{describe_changes(kind, changes)}. You can undo it.")
-    return True
+    who = st.session_state.get(WHO, "")
+
+    def edit() -> str:
+        edit_dataset(data.id, kind, changes, who=who, why=why)
+        return f"{describe_changes(kind, changes)}. You can undo it."
+
+    return _save(edit)
 
 
-def label_images(data: Dataset, labels: Mapping[str, str]) -> None:
-    """Give images their classes, by path, as one edit; the message comes with the next run."""
-    apply_edit(data, "relabel", labels, "by key")
+def label_images(data: Dataset, labels: Mapping[str, str], classes: Collection[str]) -> bool:
+    """Give images their classes, by path, as one edit, and return whether that succeeded.
+
+    A class that is neither in the dataset nor in `classes`, those of the keys, is refused: the user may have removed it
+    since. The next run shows a message either way.
+    """
+    messages = _messages()
+    allowed = {*data.classes, *classes}
+    known = {path: label for path, label in labels.items() if label in allowed}
+    saved = bool(known) and apply_edit(data, "relabel", known, "by key")
+    if len(known) < len(labels):
+        names = listed(sorted({f"“{escaped(label)}”" for label in labels.values() if label not in allowed}))
+        found = f"{plural(len(labels) - len(known), 'image was', 'images were')} not labelled {names}."
+        text = f"{found} Expected one of the classes of the keys. Add the class to the keys and label again."
+        messages.append(("error", text))
+    return saved
 
 
 def set_box(data: Dataset, path: str, box: Box | None) -> None:
@@ -49,12 +62,38 @@ def set_box(data: Dataset, path: str, box: Box | None) -> None:
 
 
 def show_message() -> None:
-    """Show what the last edit did, or why it failed."""
-    kind, text = st.session_state.pop(NOTICE, ("", ""))
-    if kind == "error":
-        st.error(text, icon=":material/error:")
-    elif kind:
-        st.toast(text, icon=":material/check_circle:")
+    """Show what the last edits did, or why they failed."""
+    messages = _messages()
+    for message in list(messages):
+        kind, text = message
+        if kind == "error":
+            st.error(text, icon=":material/error:")
+        else:
+            st.toast(text, icon=":material/check_circle:")
+        with suppress(ValueError):  # another run has shown it too
+            messages.remove(message)  # not before: the run may be stopped before it shows the message
+
+
+def _save(edit: Callable[[], str]) -> bool:
+    """Save an edit, leave what it returns as a message for the next run, and return whether that succeeded.
+
+    Nothing uses Streamlit after the edit is saved, because the run may be stopped there.
+    """
+    messages = _messages()
+    with edit_lock():
+        try:
+            done = edit()
+        except CfuError as error:
+            messages.append(("error", str(error)))
+            return False
+        # of several edits only the last one is announced, which can be undone
+        messages[:] = [*(message for message in messages if message[0] == "error"), ("done", done)]
+        return True
+
+
+def _messages() -> list[tuple[str, str]]:
+    """Return the messages that are not shown yet, each with its kind, ``done`` or ``error``."""
+    return shared_value("edit_messages", list)
 
 
 def selection_toolbar(data: Dataset, chosen: Sequence[str], words: str, *, key: str, tiles_key: str) -> None:
@@ -102,13 +141,13 @@ def _help(label: str, edit: Edit | None) -> str:
 
 
 def _undo_or_redo(dataset: str, action: Callable[..., Any], label: str, edit: Edit) -> None:
-    try:
-        with edit_lock():
-            action(dataset, who=st.session_state.get(WHO, ""))
-    except CfuError as error:
-        st.session_state[NOTICE] = ("error", str(error))
-    else:
-        st.session_state[NOTICE] = ("done", f"{label}: {describe_changes(edit.kind, edit.changes)}")
+    who = st.session_state.get(WHO, "")
+
+    def save() -> str:
+        action(dataset, who=who)
+        return f"{label}: {describe_changes(edit.kind, edit.changes)}"
+
+    _save(save)
 
 
 def edit_buttons(data: Dataset, paths: Sequence[str], *, key: str, done: Callable[[], None] = lambda: None) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from cfu_core.dataset.catalog import load_dataset
 from cfu_core.dataset.dataset import Dataset
-from cfu_core.dataset.edits import edit_dataset
+from cfu_core.dataset.edits import LONGEST_NAME, edit_dataset
 from cfu_core.dataset.importing.folder_layout import LayoutChoice
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.survey.survey import survey
@@ -65,6 +65,63 @@ def test_labels_are_kept_however_fast_they_are_typed(explore, unlabelled):
     explore.button("Undo").click()
     expect_labels(explore, unlabelled, dict.fromkeys(paths[20:22], ""))
     explore.expect_no_exception()
+
+
+def test_selections_are_labelled_one_after_another_without_a_pause(explore, unlabelled):
+    paths = unlabelled.images["path"].tolist()
+    wanted = {}
+    for first, key, name in ((20, "2", "ring"), (23, "d", "disc"), (26, "r", "ring"), (29, "1", "disc")):
+        explore.tiles().nth(first).click()
+        explore.tiles().nth(first + 1).click()
+        explore.page.keyboard.press(key)
+        wanted |= dict.fromkeys(paths[first : first + 2], name)
+    expect_labels(explore, unlabelled, wanted)
+    explore.settle()
+    assert len(load_dataset(unlabelled.id).edits) <= 5  # each label once, besides the edit of the fixture
+    expect(explore.text(re.compile("^26 images have no class yet"))).to_be_visible()
+    explore.expect_no_exception()
+
+
+def test_a_tile_shows_the_class_that_was_saved_if_a_label_is_refused(explore, unlabelled):
+    title = explore.tiles().nth(5).locator(".title")
+    expect(title).to_have_text("no class")
+    field = explore.widget("label_choice_*").get_by_role("combobox")
+    field.fill("q" * (LONGEST_NAME + 1))
+    field.press("Enter")
+    expect(explore.text(re.compile("3 or Q qqq"))).to_be_visible()
+    field.press("Escape")  # closes the list of options
+    explore.settle()
+    explore.tiles().nth(5).focus()
+    explore.page.keyboard.press("q")
+    expect(explore.alerts().filter(has_text="characters").first).to_be_visible()
+    expect(title).to_have_text("no class")
+    assert load_dataset(unlabelled.id).unlabelled == 34
+    explore.settle()
+    explore.tiles().nth(5).dblclick()  # in the large view a refused label does not open the next image
+    expect(explore.page.locator("canvas[role=img]")).to_be_visible()
+    explore.settle()
+    image = explore.query()["image"]
+    explore.page.keyboard.press("q")
+    expect(explore.alerts().filter(has_text="characters").first).to_be_visible()
+    explore.settle()
+    assert explore.query()["image"] == image
+    explore.expect_no_exception()
+
+
+def test_keys_of_classes_do_not_reach_the_shortcuts_of_streamlit(explore, unlabelled):
+    explore.page.evaluate("document.addEventListener('keydown', (event) => (window.reached = event.key))")
+    paths = unlabelled.images["path"].tolist()
+    explore.tiles().nth(1).focus()
+    explore.page.keyboard.press("r")  # in Streamlit: run the script again
+    expect_labels(explore, unlabelled, {paths[1]: "ring"})
+    explore.settle()
+    explore.tiles().nth(2).dblclick()
+    expect(explore.text(paths[2]).first).to_be_visible()
+    explore.settle()
+    explore.page.evaluate("document.activeElement.blur()")
+    explore.page.keyboard.press("r")
+    expect_labels(explore, unlabelled, {paths[2]: "ring"})
+    assert explore.page.evaluate("window.reached") is None
 
 
 def test_the_large_view_labels_and_goes_on_to_the_next_image(explore, unlabelled):

@@ -12,7 +12,7 @@ from cfu_core.imaging.measures import MEASURES
 from cfu_core.wording import class_name, plural
 from pages.components import cached, charts, editing
 from pages.components.address import in_url
-from pages.components.browser.tiles import Tile, selection, tiles
+from pages.components.browser.tiles import Tile, select, selection, tiles
 from pages.components.cached import View
 from pages.components.explore.filters import SIZES
 from pages.components.explore.label_keys import label_keys
@@ -60,7 +60,10 @@ def grid(view: View, passes: np.ndarray) -> None:
             size = st.slider("Tile size", 72, 320, step=4, key="tile", width=130)
     rows = sorted_for_grid(view, passes)
     key = tiles_key(view.data)
-    chosen = view.table["path"][view.table["path"].isin(selection(key))].tolist()
+    selected = selection(key)
+    chosen = view.table["path"][view.table["path"].isin(selected)].tolist()
+    if len(chosen) < len(selected):
+        select(chosen, key=key)  # without excluded images, so that buttons and keys concern the same images
     count = f"{len(rows):,} of {plural(len(view.table), 'image')}"
     editing.selection_toolbar(view.data, chosen, count, key="chosen", tiles_key=key)
     keys = label_keys(view.data)
@@ -76,7 +79,7 @@ def grid(view: View, passes: np.ndarray) -> None:
                 empty="No image matches these filters. Remove one of them.",
                 on_open=open_large,
                 label_keys=keys,
-                on_label=lambda labels: editing.label_images(view.data, labels),
+                on_label=lambda labels: editing.label_images(view.data, labels, keys.values()),
             )
         st.pagination(pages, key="page")
     st.caption("Click to select, Shift-click for a range, double-click to enlarge an image.")

@@ -49,9 +49,8 @@ def large_view(view: View, row: int, order: np.ndarray) -> None:
 
     keys = current_keys(data)
 
-    def label(labels: dict[str, str]) -> None:
-        """Label the image and open the next one, or the previous one after the last; the order is that before."""
-        editing.label_images(data, labels)
+    def labelled() -> None:
+        """Open the next image, or the previous one after the last, in the order from before the label."""
         there = place + 1 if place + 1 < len(order) else place - 1
         if place >= 0 and there >= 0:
             open_large(table["path"].iat[int(order[there])])
@@ -84,7 +83,8 @@ def large_view(view: View, row: int, order: np.ndarray) -> None:
                     on_close=_close,
                     on_box=lambda box: editing.set_box(data, path, box),
                     label_keys=keys,
-                    on_label=label,
+                    on_label=lambda labels: editing.label_images(data, labels, keys.values()),
+                    on_labelled=labelled,
                 )
                 if keys:
                     st.caption(keys_in_words(keys))

@@ -19,6 +19,7 @@ from cfu_core.errors import ImageError
 from cfu_core.imaging.headers import read_header
 from pages.components.browser.label_keys import LABELS_JS, label_header, pass_labels
 from pages.components.browser.messages import MESSAGES_JS, pack, read_part
+from pages.components.edit_lock import LONGEST_WAIT
 
 _FOLDER = Path(__file__).parent
 _TILES = st.components.v2.component(
@@ -105,7 +106,7 @@ def tiles(
     empty: str = "There are no images to show.",
     on_open: Callable[[str], None] | None = None,
     label_keys: Mapping[str, str] | None = None,
-    on_label: Callable[[dict[str, str]], None] | None = None,
+    on_label: Callable[[dict[str, str]], bool] | None = None,
 ) -> TilesResult:
     """Show a grid of tiles that are at least `size` pixels wide.
 
@@ -130,7 +131,8 @@ def tiles(
     label_keys : Mapping of str to str, optional
         The class that each key stands for.
     on_label : callable, optional
-        Called with the class of each newly labelled identifier before the script runs again.
+        Saves the class of each newly labelled identifier before the script runs again and returns whether that
+        succeeded, see `pass_labels`.
 
     Raises
     ------
@@ -139,6 +141,8 @@ def tiles(
     """
     if len({item.id for item in items}) < len(items):
         raise ValueError("Each tile needs an identifier of its own.")
+    if on_label and pass_labels(key, on_label, timeout=LONGEST_WAIT)[0]:
+        st.rerun()  # these labels were given while a run was stopped, and the tiles do not have them yet
     stored = _stored(key)
     if stored is None:
         stored = _new_selection(())
@@ -148,7 +152,7 @@ def tiles(
 
     def labelled() -> None:
         if on_label:
-            pass_labels(key, label_keys or {}, on_label)
+            pass_labels(key, on_label)
 
     result = _TILES(
         data=_message(items, stored, key=key, size=size, label=label, empty=empty, keys=label_keys or {}),

@@ -91,7 +91,10 @@ class Grid {
     this.tiles = new Map()
     items.forEach((item, index) => {
       const tile = before.get(item.id) ?? { element: make("div", { class: "tile", role: "option", tabindex: "-1" }) }
-      if (JSON.stringify(tile.item) !== JSON.stringify(item)) draw(tile, item, pictures[index])
+      // a label is shown before Python has it: draw the tile again when Python has saved or refused it
+      const answered = tile.label && isAnswered(this.labels, tile.label)
+      if (answered) tile.label = undefined
+      if (answered || JSON.stringify(tile.item) !== JSON.stringify(item)) draw(tile, item, pictures[index])
       tile.element.dataset.id = item.id
       this.tiles.set(item.id, tile)
       const present = this.list.children[index] ?? null
@@ -165,14 +168,14 @@ class Grid {
   label(pressed, focusedId) {
     const selected = [...this.selection.ids]
     const ids = selected.length ? selected : [focusedId]
-    for (const id of ids) {
-      const title = this.tiles.get(id)?.element.querySelector(".title")
-      if (title) title.textContent = this.labels.classes[pressed] // until Python sends the tiles again
-    }
     const order = [...this.tiles.keys()]
     if (selected.length) this.change((all) => all.clear())
     else this.tiles.get(order[order.indexOf(focusedId) + 1])?.element.focus()
-    giveLabel(this.labels, pressed, ids, this.setState)
+    const label = giveLabel(this.labels, this.labels.classes[pressed], ids, this.setState)
+    for (const tile of ids.map((id) => this.tiles.get(id)).filter(Boolean)) {
+      tile.label = label
+      tile.element.querySelector(".title").textContent = label.label
+    }
   }
 
   focused(element) {

@@ -11,6 +11,7 @@ from cfu_core.imaging.cropping import Box
 from pages.components.browser.boxes import BOXES_CSS, BOXES_JS, MarkedBox, read_box
 from pages.components.browser.label_keys import LABELS_JS, label_header, pass_labels
 from pages.components.browser.messages import MESSAGES_JS, pack, read_part
+from pages.components.edit_lock import LONGEST_WAIT
 
 _FOLDER = Path(__file__).parent
 _VIEWER = st.components.v2.component(
@@ -56,7 +57,8 @@ def viewer(
     on_close: Callable[[], None] | None = None,
     on_box: Callable[[Box], None] | None = None,
     label_keys: Mapping[str, str] | None = None,
-    on_label: Callable[[dict[str, str]], None] | None = None,
+    on_label: Callable[[dict[str, str]], bool] | None = None,
+    on_labelled: Callable[[], None] | None = None,
 ) -> ViewerResult:
     """Show one image in a large view.
 
@@ -95,8 +97,20 @@ def viewer(
     label_keys : Mapping of str to str, optional
         The class that each key stands for.
     on_label : callable, optional
-        Called with the class by path before the script runs again.
+        Saves the class by path before the script runs again and returns whether that succeeded, see `pass_labels`.
+    on_labelled : callable, optional
+        Called after a label of this image was saved.
     """
+
+    def pass_new_labels(timeout: float = -1) -> bool:
+        """Return whether there were new labels."""
+        labels, saved = pass_labels(key, on_label, timeout=timeout) if on_label else ({}, False)
+        if saved and on_labelled and path in labels:
+            on_labelled()
+        return bool(labels)
+
+    if pass_new_labels(LONGEST_WAIT):
+        st.rerun()  # the label was given while a run was stopped, and the page does not have it yet
     header: dict[str, Any] = {
         "path": path,
         "digest": hashlib.blake2b(picture, digest_size=8).hexdigest(),
@@ -119,13 +133,12 @@ def viewer(
         if on_step and (step := _step(reported("step"))):
             on_step(step)
 
+    def labelled() -> None:
+        pass_new_labels()
+
     def box_placed() -> None:
         if on_box and (box := _box(reported("box"), path)):
             on_box(box)
-
-    def labelled() -> None:
-        if on_label:
-            pass_labels(key, label_keys or {}, on_label)
 
     result = _VIEWER(
         data=pack(header, [picture]),

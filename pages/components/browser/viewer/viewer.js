@@ -39,8 +39,11 @@ class Viewer {
     this.stage.onpointermove = (event) => this.hover(event)
     this.stage.onpointerleave = () => this.showPixel(null)
     root.onkeydown = (event) => this.key(event)
-    this.onPage = (event) => this.pageKey(event)
+    this.onPage = (event) => this.pageArrow(event)
     document.addEventListener("keydown", this.onPage)
+    // on the way down, so that Streamlit's shortcuts do not get the key: r runs the script again
+    this.onPageLabel = (event) => this.isUnusedKey(event) && this.label(event)
+    document.addEventListener("keydown", this.onPageLabel, true)
     this.observer = new ResizeObserver(() => this.resize())
     this.observer.observe(this.stage)
   }
@@ -355,25 +358,27 @@ class Viewer {
     if (!event.repeat && this.labelledHeader !== this.header) {
       this.labelledHeader = this.header
       this.announcement.textContent = this.header.labels.classes[pressed]
-      giveLabel(this.header.labels, pressed, [this.header.path], this.setState)
+      giveLabel(this.header.labels, this.header.labels.classes[pressed], [this.header.path], this.setState)
     }
     return true
   }
 
-  /** Handle arrow keys and keys of classes anywhere on the page, unless the focused element uses them itself. */
-  pageKey(event) {
+  /** Handle the left and right arrow keys anywhere on the page, unless the focused element uses them itself. */
+  pageArrow(event) {
     const direction = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
-    const pressed = this.header && labelKey(event, this.header.labels.classes)
-    if (!direction && pressed === undefined) return
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return
+    if (!direction || !this.isUnusedKey(event)) return
+    event.preventDefault()
+    this.step(direction, event)
+  }
+
+  /** Return whether a key without a modifier has no function in the focused element or an open dialog. */
+  isUnusedKey(event) {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return false
     const [target] = event.composedPath()
     const unused = "body, html, main, section, [data-testid=stApp], button:not([role]), a:not([role])"
-    if (!(target instanceof Element) || !target.matches(unused)) return
+    if (!(target instanceof Element) || !target.matches(unused)) return false
     const dialog = document.querySelector("[role=dialog]")
-    if (dialog && !dialog.contains(this.root.getRootNode().host ?? this.root)) return
-    event.preventDefault()
-    if (direction) this.step(direction, event)
-    else this.label(event)
+    return !dialog || dialog.contains(this.root.getRootNode().host ?? this.root)
   }
 
   step(direction, event) {
@@ -429,6 +434,7 @@ class Viewer {
 
   destroy() {
     document.removeEventListener("keydown", this.onPage)
+    document.removeEventListener("keydown", this.onPageLabel, true)
     this.observer.disconnect()
     cancelAnimationFrame(this.frame)
     this.boxes.endChange()
