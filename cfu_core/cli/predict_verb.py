@@ -21,6 +21,7 @@ from cfu_core.cli.terminal import (
 from cfu_core.errors import CfuError, RunError
 from cfu_core.evaluation.training_comparison import TrainingReference, describe_unlike, label_of
 from cfu_core.runs.run import Run
+from cfu_core.runs.run_plan import EARLIER_CROP
 from cfu_core.runs.run_store import open_run
 from cfu_core.storage import replacing
 from cfu_core.wording import plural
@@ -57,6 +58,8 @@ def add_verbs(verbs: Any) -> None:
 def _predict(arguments: argparse.Namespace) -> int:
     """Classify all images that can be used; the exit status says whether there were others."""
     run = open_run(arguments.run)
+    if run.plan.earlier_crop:
+        print_error(EARLIER_CROP)
     found = find_images(arguments.images)
     total = len(found.files) + len(found.unusable)
     rows, failed, unlike = [], [], 0

@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -62,10 +63,15 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
     timer.details["loading_weights_seconds"] = time.perf_counter() - began
     timer.details["device"] = describe_device(best_device())
     data = training_data(run, dataset)
+    used = None if dataset.unlabelled == 0 else np.flatnonzero(data.labels >= 0)
+
+    def rows(positions: np.ndarray) -> np.ndarray:
+        """Return the rows of the features of images by their positions in the dataset."""
+        return positions if used is None else np.searchsorted(used, positions)
 
     def load_network() -> tuple[nn.Module, ComputeOptions]:
         with timer.measure("tune"):
-            options = feature_options(network, config.architecture, len(dataset.images))
+            options = feature_options(network, config.architecture, len(dataset.images) - dataset.unlabelled)
         timer.details["arithmetic"] = options.label
         return network, options
 
@@ -78,6 +84,7 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
         load_network,
         prepare_progress=observer.progress("Decoding and preprocessing"),
         progress=observer.progress("Computing features"),
+        subset=used,
     )
     timer.add_preparation(features.prepared, time.perf_counter() - began - features.seconds - timer.seconds["tune"])
     timer.details["features_seconds"] = features.seconds
@@ -87,9 +94,9 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
     with timer.measure("train"):
         training, validation = data.positions["training"], data.positions["validation"]
         head = fit_head(
-            features.values[training],
+            features.values[rows(training)],
             data.labels[training],
-            features.values[validation],
+            features.values[rows(validation)],
             data.labels[validation],
             len(run.classes),
             check_stop=observer.check,
@@ -104,7 +111,7 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
     observer.report("Testing")
     for partition, phase in (("validation", "validate"), ("test", "test")):
         with timer.measure(phase):
-            logits = head.logits(features.values[data.positions[partition]])
+            logits = head.logits(features.values[rows(data.positions[partition])])
             write_predictions(run, data, partition, softmax(torch.from_numpy(logits)))
     timer.write()
     began, sampled = time.perf_counter(), sampled_positions(run, network, data)
@@ -122,9 +129,9 @@ def probe(run: Run, dataset: Dataset, config: TrainingConfig, observer: Observer
         for light in LIGHTS[1:]
     ]
     compared = ComparedFeatures(
-        training=features.values[sampled],
-        validation=[features.values[validation], *changed],
-        test=features.values[data.positions["test"]],
+        training=features.values[rows(sampled)],
+        validation=[features.values[rows(validation)], *changed],
+        test=features.values[rows(data.positions["test"])],
     )
     prepared = features.prepared or prepare_compared(run, dataset, sampled, data, observer)
     arithmetic = timer.details.get("arithmetic", "cached features")

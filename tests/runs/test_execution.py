@@ -12,6 +12,7 @@ import torch
 
 from cfu_core.dataset.catalog import delete_dataset
 from cfu_core.dataset.edits import edit_dataset
+from cfu_core.dataset.image_store import image_file
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.splitting import split_of
 from cfu_core.errors import RunError, StopRequested, StorageError, WeightsError
@@ -270,15 +271,17 @@ def test_imagenet_weights_of_a_network_that_has_none_are_refused(small_dataset):
         plan_runs([config], small_dataset)
 
 
+@pytest.mark.parametrize("mode", ["fine-tune", "probe"])
 @pytest.mark.usefixtures("cfu_home")
-def test_images_without_a_class_are_not_used_and_counted(finished_run, drawn_shapes, tmp_path):
+def test_images_without_a_class_are_not_used_and_counted(finished_run, drawn_shapes, tmp_path, mode):
     folder = tmp_path / "half"
     shutil.copytree(drawn_shapes, folder)
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
     rows = [f"{path},{path.partition('/')[0] if i % 4 else ''}" for i, path in enumerate(paths)]
     (folder / "manifest.csv").write_text("\n".join(["path,label", *rows]))
     data = import_source(folder)
-    (run,) = plan_runs([replace(finished_run.config, epochs=1)], data)
+    image_file(*data.images.loc[data.images["label"] == "", ["digest", "extension"]].iloc[0]).write_bytes(b"")
+    (run,) = plan_runs([replace(finished_run.config, epochs=1, mode=mode)], data)
     assert (run.plan.dataset.images, run.plan.dataset.unlabelled) == (27, 9)
     labelled = set(data.images["path"][data.images["label"] != ""])
     assert set(run.split()) == labelled
