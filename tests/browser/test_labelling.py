@@ -16,6 +16,24 @@ from tests.browser.driving import TIMEOUT_MS
 
 pytestmark = pytest.mark.browser
 
+REFUSING_APP = """
+import streamlit as st
+
+from pages.components.browser.tiles import Tile, tiles
+
+state = st.session_state
+state.setdefault("refused", 0)
+
+
+def refuse(labels):
+    state.refused += 1
+    return False
+
+
+tiles([Tile(id="a", picture=b"", title="no class")], key="grid", label_keys={"1": "disc"}, on_label=refuse)
+st.write(f"{state.refused} refused")
+"""
+
 
 @pytest.fixture
 def unlabelled(server, drawn_shapes, monkeypatch, request) -> Dataset:
@@ -82,7 +100,19 @@ def test_selections_are_labelled_one_after_another_without_a_pause(explore, unla
     explore.expect_no_exception()
 
 
-def test_a_tile_shows_the_class_that_was_saved_if_a_label_is_refused(explore, unlabelled):
+def test_a_tile_shows_its_class_again_after_a_refused_label(new_server, new_screen):
+    screen = new_screen(new_server(app=REFUSING_APP))
+    screen.open()
+    title = screen.tiles().first.locator(".title")
+    screen.tiles().first.focus()
+    for refused in (1, 2):
+        screen.page.keyboard.press("1")
+        expect(screen.text(f"{refused} refused")).to_be_visible()
+        expect(title).to_have_text("no class")
+    screen.expect_no_exception()
+
+
+def test_a_refused_label_is_reported_and_does_not_open_the_next_image(explore, unlabelled):
     title = explore.tiles().nth(5).locator(".title")
     expect(title).to_have_text("no class")
     field = explore.widget("label_choice_*").get_by_role("combobox")
@@ -116,9 +146,10 @@ def test_keys_of_classes_do_not_reach_the_shortcuts_of_streamlit(explore, unlabe
     expect_labels(explore, unlabelled, {paths[1]: "ring"})
     explore.settle()
     explore.tiles().nth(2).dblclick()
-    expect(explore.text(paths[2]).first).to_be_visible()
+    name = re.compile(re.escape(paths[2].rsplit("/", 1)[1]))
+    expect(explore.page.locator("canvas[role=img]")).to_have_attribute("aria-label", name)
     explore.settle()
-    explore.page.evaluate("document.activeElement.blur()")
+    explore.button("Undo").focus()  # outside the view
     explore.page.keyboard.press("r")
     expect_labels(explore, unlabelled, {paths[2]: "ring"})
     assert explore.page.evaluate("window.reached") is None
