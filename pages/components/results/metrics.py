@@ -54,8 +54,8 @@ def show_unlike_test_images(run: Run) -> None:
         return
     verb = "is" if record.unlike_test_images == 1 else "are"
     st.caption(
-        f"{record.unlike_test_images} of {plural(record.test_images, 'test image')} {verb} unlike all training images, in "
-        "the features of the network or in brightness, contrast, sharpness or colour. `predict` names such images, "
+        f"{record.unlike_test_images} of {plural(record.test_images, 'test image')} {verb} unlike all training images, "
+        "in the features of the network or in brightness, contrast, sharpness or colour. `predict` names such images, "
         "whose answers are not to be trusted. The threshold rests on "
         f"{plural(record.validation_images, 'validation image')}: up to {record.false_alarms[1]:.1%} of images like "
         "these will be called unlike, too."
