@@ -116,11 +116,11 @@ def compare_classes(dataset: Dataset, survey: Survey) -> tuple[Check, ...]:
         return ()
     files = file_differences(dataset.images, survey)
     found = {check.kind: check.title for check in files if check.finding}
-    told = []
+    checked = []
     for check in shortcuts(dataset.images, survey):
         title = next((found[kind] for kind in _SAME_CAUSE.get(check.kind, ()) if kind in found), "")
-        told.append(replace(check, finding=None, result=f"{check.result}; see {title}") if title else check)
-    return (*files, *told)
+        checked.append(replace(check, finding=None, result=f"{check.result}; see {title}") if title else check)
+    return (*files, *checked)
 
 
 def _left_out(dataset: Dataset) -> Check:

@@ -160,8 +160,8 @@ def _compared_ranges(labels: np.ndarray, table: pd.DataFrame, decoded: np.ndarra
     typical = _table(
         counts.loc[compared], lambda label: f"{medians.loc[label, 'low']:,.4g} to {medians.loc[label, 'high']:,.4g}"
     )
-    told = f"{listed(apart)} can be told from the other classes by the largest sample of an image alone."
-    return _difference(kind, title, sentences, typical, "warning", told, counts=counts.loc[compared])
+    alone = f"{listed(apart)} can be told from the other classes by the largest sample of an image alone."
+    return _difference(kind, title, sentences, typical, "warning", alone, counts=counts.loc[compared])
 
 
 def _disjoint(one: pd.Series, other: pd.Series) -> bool:
@@ -188,7 +188,7 @@ def _difference(
     sentences: list[str],
     rows: tuple[tuple[str, ...], ...],
     severity: str,
-    told: str,
+    apart: str,
     *,
     counts: pd.DataFrame,
 ) -> Check:
@@ -196,7 +196,7 @@ def _difference(
     finding = Finding(
         kind=kind,
         title=title,
-        detail=" ".join(filter(None, [f"{text[:1].upper()}{text[1:]}.", told, _REMEDY])),
+        detail=" ".join(filter(None, [f"{text[:1].upper()}{text[1:]}.", apart, _REMEDY])),
         paths=(),
         severity=severity,
         table=rows,

@@ -375,4 +375,4 @@ def _untested(group: FeatureGroup, reason: str) -> Check:
 
 
 def _title(group: FeatureGroup) -> str:
-    return f"Class told from the {group.title}"
+    return f"Class predictable from the {group.title}"

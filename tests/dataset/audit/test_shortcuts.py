@@ -42,7 +42,7 @@ def test_a_tint_of_the_border_that_follows_the_class_is_found():
     rng = np.random.default_rng(0)
     check = checked(LABELS, border_b=CLASSES * 1.5 + rng.normal(0, 1, len(LABELS)))["shortcut-border-colour"]
     assert check.finding.severity == "warning"
-    assert check.finding.title == check.title == "Class told from the colour around the colony"
+    assert check.finding.title == check.title == "Class predictable from the colour around the colony"
     assert check.result.startswith("balanced accuracy ")
     assert check.result.endswith(" %), 33 % by guessing")
     assert f"{check.result}, which means naming the same class every time. There is no colony" in check.finding.detail
