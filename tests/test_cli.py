@@ -378,12 +378,14 @@ def test_show_of_a_run_that_diverged_is_still_json(answer, shell, finished_run, 
     assert "validation loss undefined" in shell("show", run.id)[1]
 
 
-def test_predictions_come_in_the_order_that_was_given(answer, shell, finished_run, drawn_shapes):
+def test_predictions_come_in_the_order_that_was_given(shell, finished_run, drawn_shapes):
     table = finished_run.predictions().set_index("path")
     names = list(reversed(table.index))
     paths = [drawn_shapes / name for name in names]
-    found = answer("predict", finished_run.id, *paths)
-    assert found["run"] == finished_run.id
+    status, out, err = shell("predict", finished_run.id, *paths, "--json")
+    found = json.loads(out, parse_constant=pytest.fail)
+    assert (status, found["run"]) == (0, finished_run.id)
+    assert err.startswith("The threshold rests on only 6 validation images")
     assert [row["path"] for row in found["predictions"]] == [str(path) for path in paths]
     assert [row["predicted"] for row in found["predictions"]] == table.loc[names, "predicted"].tolist()
     for row in found["predictions"]:

@@ -272,8 +272,8 @@ def test_imagenet_weights_of_a_network_that_has_none_are_refused(small_dataset):
 
 
 @pytest.mark.parametrize("mode", ["fine-tune", "probe"])
-@pytest.mark.usefixtures("cfu_home")
-def test_images_without_a_class_are_not_used_and_counted(finished_run, drawn_shapes, tmp_path, mode):
+def test_images_without_a_class_are_not_used_and_counted(finished_run, drawn_shapes, tmp_path, monkeypatch, mode):
+    monkeypatch.setenv("CFU_HOME", str(tmp_path / "home"))  # not the home of the finished run
     folder = tmp_path / "half"
     shutil.copytree(drawn_shapes, folder)
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))

@@ -15,6 +15,7 @@ from cfu_core.dataset.catalog import delete_dataset, load_dataset
 from cfu_core.dataset.dataset import Dataset
 from cfu_core.dataset.edits import edit_dataset
 from cfu_core.dataset.image_store import image_file
+from cfu_core.dataset.importing.folder_layout import LayoutChoice
 from cfu_core.dataset.importing.source import import_source
 from cfu_core.dataset.survey import measuring, survey_store
 from cfu_core.dataset.survey.measuring import COLONY_COLUMNS, TEXT_COLUMNS
@@ -511,7 +512,7 @@ def test_thumbnails_follow_the_images_after_an_edit(mixed):
 @pytest.mark.real
 @pytest.mark.usefixtures("cfu_home")
 def test_real_images_of_many_sizes(real_images):
-    dataset = import_source(real_images / "dish", name="dish")
+    dataset = import_source(real_images / "dish", name="dish", layout=LayoutChoice(unlabelled=True))
     survey(dataset)
     found = load_survey(load_dataset(dataset.id))
     assert found.complete
