@@ -310,14 +310,14 @@ class Screen:
         self.settle()
         self.button("Start training").click()
 
-    def expect_ended(self, run: Run) -> None:
-        """Wait until a run has ended and the page shows it.
+    def expect_ended(self, *runs: Run) -> None:
+        """Wait until these runs have ended and the page shows that no run is left.
 
         The button that stops a run is absent for a moment when the page changes, so its absence is no sign of the end.
         """
         deadline = time.monotonic() + LONG_TIMEOUT_MS / 1000
-        while not run.status().state.ended:
-            assert time.monotonic() < deadline, run.status()
+        while not all(run.status().state.ended for run in runs):
+            assert time.monotonic() < deadline, [run.status() for run in runs]
             self.page.wait_for_timeout(100)
         expect(self.widget("stop-*")).to_have_count(0)
 

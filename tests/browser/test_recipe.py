@@ -38,10 +38,9 @@ def preprocessed(screen, dataset):
 
 def finished_runs(screen, server, count: int) -> list[Run]:
     """The newest runs of the server's home, once all have finished."""
-    expect(screen.widget("stop-*")).not_to_have_count(0)
+    expect(screen.widget("stop-*")).to_have_count(count)  # all are planned
     runs = runs_in(server.home)[-count:]
-    for run in runs:
-        screen.expect_ended(run)
+    screen.expect_ended(*runs)
     assert [run.status().state for run in runs] == [State.FINISHED] * count
     return runs
 
