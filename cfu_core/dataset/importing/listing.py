@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cfu_core.dataset.dataset import ImportIssue
+from cfu_core.dataset.importing.folder_layout import FolderLayout, FolderLevel
 from cfu_core.dataset.importing.manifest import Box
 from cfu_core.dataset.name_forms import describe_forms, describe_similar, similar_names, unify_names
 from cfu_core.errors import ImageError
@@ -55,19 +56,25 @@ class Listing:
         (``layout``).
     drawn : bool
         Whether every row of a manifest has the origin ``drawn``; False without a manifest.
-    question : str
-        What the names of the folders do not decide, as sentences for users; ``""`` if nothing.
+    layout : FolderLayout or None
+        What the levels of folders mean; None if a manifest gives the classes.
+    levels : tuple of FolderLevel
+        The levels of folders, from the top, without the folders that are left out; empty if there is a manifest.
     """
 
     entries: tuple[Entry, ...]
     issues: tuple[ImportIssue, ...]
     drawn: bool = False
-    question: str = ""
+    layout: FolderLayout | None = None
+    levels: tuple[FolderLevel, ...] = ()
+
+    @property
+    def question(self) -> str:
+        """What the names of the folders do not decide, as sentences for users; ``""`` if nothing."""
+        return self.layout.question if self.layout else ""
 
 
-def new_listing(
-    entries: Sequence[Entry], issues: Iterable[ImportIssue], *, drawn: bool = False, question: str = ""
-) -> Listing:
+def new_listing(entries: Sequence[Entry], issues: Iterable[ImportIssue], *, drawn: bool = False) -> Listing:
     """Make a listing, in which names of classes and of groups that look alike have one spelling.
 
     Of equally frequent spellings the first is used.
@@ -78,7 +85,7 @@ def new_listing(
         In any order; no path occurs twice.
     issues : iterable of ImportIssue
         In any order; those about names are added to them.
-    drawn, question
+    drawn
         As in `Listing`.
     """
     found = list(issues)
@@ -100,7 +107,6 @@ def new_listing(
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         issues=tuple(sorted(found, key=lambda issue: (issue.path, issue.kind, issue.detail))),
         drawn=drawn,
-        question=question,
     )
 
 

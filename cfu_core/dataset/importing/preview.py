@@ -12,7 +12,7 @@ from cfu_core.dataset.importing.folders import ListedFiles
 from cfu_core.dataset.importing.layout_proposal import choose_layout
 from cfu_core.dataset.importing.listing import Listing
 from cfu_core.dataset.importing.opening import list_images, open_source
-from cfu_core.dataset.importing.tree_listing import tree_content
+from cfu_core.dataset.importing.tree_listing import list_content, tree_content
 from cfu_core.errors import DatasetError
 
 
@@ -96,32 +96,24 @@ def preview_source(
         # before a manifest is read, whose encoding may be guessed as well
         guessed = any(issue.kind == "encoding" for issue in tree.issues)
         content = tree_content(tree)
-        if content.manifest or not content.images:
-            found = _preview(list_images(tree, choice), manifest=content.manifest)
-            return replace(found, guessed_names=guessed)
         try:
-            layout_and_levels = choose_layout(content.images, choice, source=source.name)
-            listing, error = list_images(tree, choice), ""
+            listing, error = list_content(tree, content, choice), ""
         except DatasetError as failure:
-            layout_and_levels = choose_layout(content.images, LayoutChoice(), source=source.name)
-            listing, error = Listing(entries=(), issues=()), str(failure)
-        folders = sorted({name for path in content.images for name in path.split("/")[:-1]})
-        return replace(
-            _preview(listing),
-            layout=layout_and_levels[0],
-            levels=tuple(layout_and_levels[1]),
-            folders=tuple(folders),
-            guessed_names=guessed,
-            error=error,
-        )
+            if content.manifest or not content.images:
+                raise
+            proposed, levels = choose_layout(content.images, LayoutChoice(), source=tree.name)
+            listing, error = Listing(entries=(), issues=(), layout=proposed, levels=tuple(levels)), str(failure)
+        folders = () if content.manifest else {name for path in content.images for name in path.split("/")[:-1]}
+        found = _preview(listing, manifest=content.manifest)
+        return replace(found, folders=tuple(sorted(folders)), guessed_names=guessed, error=error)
 
 
 def _preview(listing: Listing, *, manifest: str = "") -> SourcePreview:
     return SourcePreview(
         manifest=manifest,
-        levels=(),
+        levels=listing.levels,
         folders=(),
-        layout=None,
+        layout=listing.layout,
         counts=Counter((entry.label, entry.partition) for entry in listing.entries),
         groups=len({entry.group for entry in listing.entries} - {""}),
         issues=listing.issues,

@@ -91,7 +91,11 @@ def list_tree(tree: FolderTree | ZipTree, choice: LayoutChoice) -> Listing:
     ArchiveError
         The manifest in an archive is damaged.
     """
-    content = tree_content(tree)
+    return list_content(tree, tree_content(tree), choice)
+
+
+def list_content(tree: FolderTree | ZipTree, content: TreeContent, choice: LayoutChoice) -> Listing:
+    """List the images as `list_tree` does, of a source whose `tree_content` is known."""
     if content.manifest:
         check_no_layout(choice, f"{tree.name}: {content.manifest}", tree.error_type)
         return _by_manifest(tree, content)
@@ -159,7 +163,7 @@ def _by_folders(
             count = plural(left_out, "image is", "images are")
             detail += f" {count} left out, in folders named {listed(sorted(layout.left_out))}."
         issues.append(ImportIssue(path="", kind="layout", detail=detail))
-    return new_listing(entries, issues, question=layout.question)
+    return replace(new_listing(entries, issues), layout=layout, levels=tuple(levels))
 
 
 def check_no_layout(choice: LayoutChoice, manifest: str, error_type: type[DatasetError] = DatasetError) -> None:
