@@ -110,7 +110,7 @@ def test_levels_of_folders_are_stated_in_the_shell(nine_shapes, tmp_path, capsys
     assert "Two levels of folders may be the class" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["inspect", str(root), "--layout", "donor/kind"])
-    assert "'kind' in the layout 'donor/kind' is no role of a level of folders." in capsys.readouterr().err
+    assert "'kind' in the layout 'donor/kind' is not a role of a level of folders." in capsys.readouterr().err
     for options, classes in (
         (["--class-level", "2"], {"disc": 6, "ring": 6, "square": 6}),
         (["--layout", "class/-", "--leave-out", "ring"], {"x": 6, "y": 6}),

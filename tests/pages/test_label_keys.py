@@ -1,7 +1,8 @@
 """Labelling by keys: which key stands for which class, and labels that arrive while a page is updated."""
 
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 
 import pytest
@@ -102,8 +103,9 @@ def test_a_label_is_neither_lost_nor_saved_twice_wherever_streamlit_stops_the_ru
     assert points > 5
 
 
-def test_a_page_does_not_wait_for_long_until_another_run_has_saved_its_labels(session):
-    session["grid"] = {"labels": [given(1, "a", "x")]}
+@contextmanager
+def lock_held_by_another_run() -> Iterator[None]:
+    """Hold the edit lock of the session in another thread, as a run that saves an edit does."""
     lock, locked, may_end = edit_lock(), threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -114,9 +116,15 @@ def test_a_page_does_not_wait_for_long_until_another_run_has_saved_its_labels(se
     other = threading.Thread(target=hold)
     other.start()
     assert locked.wait(10)
-    assert passed("grid", timeout=0.01) == {}
+    yield
     may_end.set()
     other.join(10)
+
+
+def test_a_page_does_not_wait_for_long_until_another_run_has_saved_its_labels(session):
+    session["grid"] = {"labels": [given(1, "a", "x")]}
+    with lock_held_by_another_run():
+        assert passed("grid", timeout=0.01) == {}
     assert passed("grid") == {"x": "a"}
 
 
@@ -125,20 +133,9 @@ def test_a_dataset_is_read_while_an_edit_takes_long_to_save_and_this_is_said(sur
     said: list[str] = []
     monkeypatch.setattr(st, "toast", lambda text, **how: said.append(text))
     monkeypatch.setattr(cached, "LONGEST_WAIT", 0.01)
-    lock, locked, may_end = edit_lock(), threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with lock:
-            locked.set()
-            may_end.wait(10)
-
-    other = threading.Thread(target=hold)
-    other.start()
-    assert locked.wait(10)
-    assert cached.dataset(surveyed_dataset.id).id == surveyed_dataset.id
-    assert said == ["An edit is still being saved. This page may not show it yet."]
-    may_end.set()
-    other.join(10)
+    with lock_held_by_another_run():
+        assert cached.dataset(surveyed_dataset.id).id == surveyed_dataset.id
+        assert said == ["An edit is still being saved. This page may not show it yet."]
     cached.dataset(surveyed_dataset.id)
     assert len(said) == 1
 

@@ -176,7 +176,7 @@ def parse_roles(text: str) -> tuple[str, ...]:
     unknown = [part for part in parts if part not in words]
     if unknown:
         raise DatasetError(
-            f"{unknown[0]!r} in the layout {text!r} is no role of a level of folders.",
+            f"{unknown[0]!r} in the layout {text!r} is not a role of a level of folders.",
             "Expected one word for each level, from the top, such as partition/class/donor; - is a level that is not "
             "used.",
             f"Write {', '.join(words)} with slashes between them.",
@@ -196,7 +196,7 @@ def check_roles(roles: Sequence[str]) -> None:
     """
     unknown = [role for role in roles if role not in ROLES]
     if unknown:
-        raise DatasetError(f"{unknown[0]!r} is no role of a level of folders.", f"Expected {', '.join(ROLES)}.", "")
+        raise DatasetError(f"{unknown[0]!r} is not a role of a level of folders.", f"Expected {', '.join(ROLES)}.", "")
     twice = [role for role, count in Counter(roles).items() if count > 1 and role != "ignored"]
     if twice:
         raise DatasetError(

@@ -55,7 +55,7 @@ def is_series(name: str) -> bool:
 
 
 def is_of_masks(name: str) -> bool:
-    """Return whether a name is usual for folders of masks, thumbnails or other pictures that are no photographs."""
+    """Return whether a name is usual for folders of masks, thumbnails or other pictures that are not photographs."""
     return name_key(name) in _NOT_PHOTOGRAPHS
 
 

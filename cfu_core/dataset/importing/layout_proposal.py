@@ -126,7 +126,7 @@ def _proposed(
     levels: Sequence[FolderLevel], left_out: frozenset[str], choice: LayoutChoice, source: str
 ) -> FolderLayout:
     class_level = choice.class_level
-    # a zip or an upload of one folder of images may contain this folder itself, which is no class
+    # a zip or an upload of one folder of images may contain this folder itself, which is not a class
     wrapped = len(levels) == 1 and all(_is_named_like(name, source) for name in levels[0].images)
     unlabelled = choice.unlabelled or not levels or (wrapped and not class_level)
     roles: list[str] = [""] * len(levels)

@@ -150,7 +150,7 @@ def _missing_issue(count: int, columns: ManifestColumns, column: str, name: str)
 def _partition_issue(values: Counter[str], columns: ManifestColumns, name: str) -> ImportIssue:
     column = columns.names[columns.positions["partition"]]
     detail = (
-        f"{name}: the column {column} has values that are no partitions, in {plural(values.total(), 'row')}: "
+        f"{name}: the column {column} has values that are not partitions, in {plural(values.total(), 'row')}: "
         f"{first_of(list(values), _MOST_NAMED)}. Expected training, validation, test or usual other names. The program "
         "assigns these images itself."
     )

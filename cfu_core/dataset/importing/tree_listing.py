@@ -53,7 +53,7 @@ def tree_content(tree: FolderTree | ZipTree) -> TreeContent:
     """Find the outer folder and the manifest of a folder or an archive.
 
     If the source has only one top-level folder, and no image or manifest beside it, that folder is the outer folder.
-    Exception: without a manifest, a folder that directly contains images is no outer folder.
+    Exception: without a manifest, a folder that directly contains images is not an outer folder.
     """
     top = _outer_folder(tree.files, tree.folders)
     files = {file.removeprefix(top): file for file in tree.files}
@@ -146,7 +146,7 @@ def _by_folders(
     unopened = {issue.path for issue in tree.issues}
     for folder in tree.folders:
         parts = folder.removeprefix(content.top).split("/")
-        known = folder in unopened or tuple(parts) in occupied  # a folder of documents is no class
+        known = folder in unopened or tuple(parts) in occupied  # a folder of documents is not a class
         inside = folder + "/" != content.top and layout.left_out.isdisjoint(parts)
         if "class" in layout.positions and len(parts) == depth and inside and not known:
             path = "/".join(parts)

@@ -116,7 +116,7 @@ def test_a_person_states_the_level_of_the_class_or_all_roles():
         ({"roles": ("group", "ignored")}, r"No level of folders is the class\. State which one it is, or"),
         ({"roles": ("partition", "class")}, r"The folders north, south are not named like partitions\."),
         ({"roles": ("class", "class")}, r"Two levels of folders are the class\."),
-        ({"roles": ("class", "dish")}, r"'dish' is no role"),
+        ({"roles": ("class", "dish")}, r"'dish' is not a role"),
         ({"left_out": ("masks",)}, r"plates has no folder named 'masks' that could be left out\."),
     ],
 )
@@ -127,7 +127,7 @@ def test_a_statement_that_does_not_fit_is_refused(stated, message):
 
 def test_roles_in_words():
     assert parse_roles("split/class/Donor/-") == ("partition", "class", "group", "ignored")
-    with pytest.raises(DatasetError, match=r"'plate' in the layout 'plate/class' is no role .*Write class, partition,"):
+    with pytest.raises(DatasetError, match=r"'plate' in the layout 'plate/class' is not a role .*Write class, partition,"):
         parse_roles("plate/class")
     with pytest.raises(DatasetError, match=r"Two levels of folders are the group\."):
         parse_roles("dish/donor/class")
