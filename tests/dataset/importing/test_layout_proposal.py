@@ -127,7 +127,9 @@ def test_a_statement_that_does_not_fit_is_refused(stated, message):
 
 def test_roles_in_words():
     assert parse_roles("split/class/Donor/-") == ("partition", "class", "group", "ignored")
-    with pytest.raises(DatasetError, match=r"'plate' in the layout 'plate/class' is not a role .*Write class, partition,"):
+    with pytest.raises(
+        DatasetError, match=r"'plate' in the layout 'plate/class' is not a role .*Write class, partition,"
+    ):
         parse_roles("plate/class")
     with pytest.raises(DatasetError, match=r"Two levels of folders are the group\."):
         parse_roles("dish/donor/class")

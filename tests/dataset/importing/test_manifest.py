@@ -116,8 +116,8 @@ def test_values_that_are_no_partitions_are_said():
     found = parse_manifest(rows.encode(), name="m.csv")
     assert [row.partition for row in found.rows] == ["training", "test", "", "", ""]
     assert details(found, "columns")[1] == (
-        "m.csv: the column set has values that are not partitions, in 2 rows: blue. Expected training, validation, test "
-        "or usual other names. The program assigns these images itself."
+        "m.csv: the column set has values that are not partitions, in 2 rows: blue. Expected training, validation, "
+        "test or usual other names. The program assigns these images itself."
     )
 
 
